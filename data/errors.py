@@ -1,0 +1,108 @@
+"""Every error a Rumormill user can meet, under one base class.
+
+Each error also inherits the builtin it is, so that callers who know nothing of Rumormill can catch it. The message
+gives the value, the rule and what to do. ``exit_code`` is what the command line returns: 2 for the user's mistake,
+1 for ours or the machine's, 130 for a run that the user cancelled.
+"""
+
+from typing import ClassVar
+
+
+class RumormillError(Exception):
+    """Base of all errors raised on purpose by Rumormill."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InvalidInputError(RumormillError, ValueError):
+    """Raised when a value given by the user breaks a rule."""
+
+    exit_code = 2
+
+
+class EdgeListError(InvalidInputError):
+    """Raised when a source cannot be read as an edge list."""
+
+
+class TooManyRejectsError(EdgeListError):
+    """Raised when an import rejects more rows than the user allowed."""
+
+
+class CampaignError(InvalidInputError):
+    """Raised when a campaign or cluster profile file is not valid; the message names the line."""
+
+
+class QueryError(InvalidInputError):
+    """Raised when a SQL statement fails or is not a single SELECT."""
+
+
+class SourceNotFoundError(RumormillError, FileNotFoundError):
+    """Raised when a file named by the user does not exist."""
+
+    exit_code = 2
+
+
+class NetworkNotFoundError(RumormillError, LookupError):
+    """Raised when the warehouse holds no network of the name asked for."""
+
+    exit_code = 2
+
+
+class TableNotFoundError(RumormillError, LookupError):
+    """Raised when no table specification has the name asked for."""
+
+    exit_code = 2
+
+
+class UnknownAgentError(RumormillError, LookupError):
+    """Raised when an agent id does not occur in the network."""
+
+    exit_code = 2
+
+
+class WarehouseNotWritableError(RumormillError, PermissionError):
+    """Raised when the warehouse location cannot be created or written."""
+
+    exit_code = 2
+
+
+class WarehouseFullError(RumormillError, OSError):
+    """Raised when the disk or quota under the warehouse is exhausted; nothing of the failed write is visible."""
+
+
+class UnsupportedStorageError(InvalidInputError):
+    """Raised when a warehouse URL names a filesystem whose create-if-absent has not been tested."""
+
+
+class CorruptFileError(RumormillError, OSError):
+    """Raised when a published file is missing, unreadable, or does not match its manifest."""
+
+
+class CommitConflictError(RumormillError, RuntimeError):
+    """Raised when other writers kept winning the race for the next manifest; the caller may retry."""
+
+
+class AlreadyPublishedError(RumormillError, FileExistsError):
+    """Raised when what a writer wants to publish is already in the warehouse."""
+
+
+class InsufficientMemoryError(RumormillError, MemoryError):
+    """Raised by the planner, before work starts, when no plan fits the memory that is there."""
+
+    exit_code = 2
+
+
+class ClusterUnreachableError(RumormillError, ConnectionError):
+    """Raised when the scheduler named by the user does not answer."""
+
+    exit_code = 2
+
+
+class RowsDifferError(RumormillError, AssertionError):
+    """Raised when a recomputed session does not equal its published rows."""
+
+
+class RunCancelledError(RumormillError, RuntimeError):
+    """Raised when the user cancels a run; nothing of it was published."""
+
+    exit_code = 130
