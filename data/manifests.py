@@ -1,0 +1,108 @@
+"""Manifests: the numbered, immutable records that make files part of tables.
+
+The manifests of a warehouse are one sequence, 1, 2, 3, ...; each adds files to one or more tables, so what belongs
+together (all tables of a run) becomes visible together. A file that no manifest names does not exist for readers.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from data.errors import CorruptFileError
+
+FORMAT = 1
+"""Version of the manifest format; a reader refuses newer ones."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One immutable Parquet file of a table.
+
+    Attributes
+    ----------
+    table : str
+        Table the file belongs to.
+    path : str
+        Path relative to the warehouse.
+    rows, size : int
+        Rows, and bytes.
+    checksum : str
+        SHA-256 of the bytes, hexadecimal.
+    fingerprint : str
+        `data.schemas.schema_fingerprint` of the file's schema.
+    division : tuple of int or None
+        First and last key of the file (src of edges), where the table is partitioned by ranges.
+    """
+
+    table: str
+    path: str
+    rows: int
+    size: int
+    checksum: str
+    fingerprint: str
+    division: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One publication.
+
+    Attributes
+    ----------
+    number : int
+        Position in the warehouse's sequence, from 1.
+    parent : str or None
+        SHA-256 of the manifest before it.
+    kind : str
+        What was published: ``network``, ``sessions``, ``round``, ``campaign``, ``events``.
+    keys : tuple of str
+        What this publication makes exist; no key is published twice in a warehouse.
+    files : tuple of DataFile
+        Files added.
+    specification_hash : str or None
+        Hash of the specification that these rows answer, where there is one.
+    properties : dict
+        Whatever else a reader needs, JSON.
+    created_at : str
+        Clock time, ISO 8601, UTC.
+    checksum : str
+        SHA-256 of the manifest as stored; filled in by `from_bytes`.
+    """
+
+    number: int
+    parent: str | None
+    kind: str
+    keys: tuple[str, ...]
+    files: tuple[DataFile, ...]
+    created_at: str
+    specification_hash: str | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    checksum: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest as stored."""
+        content = {"format": FORMAT, **asdict(self)}
+        del content["checksum"]
+        return json.dumps(content, indent=1, sort_keys=True).encode()
+
+    @staticmethod
+    def from_bytes(stored: bytes, path: str, checksum: str) -> "Manifest":
+        """Read a stored manifest.
+
+        Raises
+        ------
+        CorruptFileError
+            If it cannot be understood, or was written by a newer format.
+        """
+        try:
+            content = json.loads(stored)
+            version = content.pop("format")
+            if version != FORMAT:
+                raise CorruptFileError(f"{path} has format {version}, this version reads {FORMAT}: update Rumormill")
+            files = tuple(
+                DataFile(**{**f, "division": tuple(f["division"]) if f["division"] else None})
+                for f in content.pop("files")
+            )
+            return Manifest(**{**content, "keys": tuple(content["keys"]), "files": files, "checksum": checksum})
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(f"{path} is not a manifest ({error}): restore it from a backup") from error

@@ -1,0 +1,142 @@
+"""Compressed sparse rows: a network as arrays for compiled kernels, mapped from files that processes share.
+
+The out-edges of agent ``a`` are ``targets[offsets[a]:offsets[a + 1]]``, ascending. Arrays lie in the cache folder as
+one ``.npy`` each, in a folder named by content: derived, rebuilt when absent, mapped read-only once per machine.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Edges grouped by one endpoint.
+
+    Attributes
+    ----------
+    offsets : (n + 1,) int64
+        Where each agent's row begins; the last entry is the number of edges.
+    targets : (m,) int32
+        The other endpoint of each edge, ascending within a row.
+    edges : (m,) int64 or None
+        In a transpose: position of each edge in the rows it was transposed from.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int32]
+    edges: npt.NDArray[np.int64] | None = None
+
+    @property
+    def n_agents(self) -> int:
+        """Number of rows."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self.targets)
+
+
+@numba.njit(nogil=True, cache=True)
+def _counting_order(keys, n_keys):  # type: ignore[no-untyped-def]
+    starts = np.zeros(n_keys + 1, np.int64)
+    for key in keys:
+        starts[key + 1] += 1
+    for key in range(n_keys):
+        starts[key + 1] += starts[key]
+    order = np.empty(len(keys), np.int64)
+    for position in range(len(keys)):
+        key = keys[position]
+        order[starts[key]] = position
+        starts[key] += 1
+    return order
+
+
+def counting_order(keys: npt.NDArray[np.int32], n_keys: int) -> npt.NDArray[np.int64]:
+    """Return the stable order that sorts `keys`, all in ``[0, n_keys)``: a counting sort, linear in both.
+
+    Examples
+    --------
+    >>> counting_order(np.array([2, 0, 2, 1], dtype=np.int32), 3)
+    array([1, 3, 0, 2])
+    """
+    keys = np.ascontiguousarray(keys, dtype=np.int32).view()
+    keys.flags.writeable = False
+    order: npt.NDArray[np.int64] = _counting_order(keys, np.int64(n_keys))
+    return order
+
+
+def pair_order(source: npt.NDArray[np.int32], target: npt.NDArray[np.int32], n_agents: int) -> npt.NDArray[np.int64]:
+    """Return the stable order that sorts edges by (source, target)."""
+    by_target = counting_order(target, n_agents)
+    return by_target[counting_order(source[by_target], n_agents)]
+
+
+def row_offsets(sorted_source: npt.NDArray[np.int32], n_agents: int) -> npt.NDArray[np.int64]:
+    """Return where each agent's row begins among edges sorted by source, and the number of edges at the end."""
+    offsets = np.zeros(n_agents + 1, np.int64)
+    np.cumsum(np.bincount(sorted_source, minlength=n_agents), out=offsets[1:])
+    return offsets
+
+
+def transposed(rows: SparseRows) -> SparseRows:
+    """Return the same edges grouped by target."""
+    order = counting_order(rows.targets, rows.n_agents)
+    source = np.repeat(np.arange(rows.n_agents, dtype=np.int32), np.diff(rows.offsets))
+    return SparseRows(row_offsets(rows.targets[order], rows.n_agents), source[order], order)
+
+
+def mapped_arrays(
+    folder: Path, names: Sequence[str], build: Callable[[Path], None]
+) -> tuple[npt.NDArray[np.generic], ...]:
+    """Return the arrays `names` of a cache folder, mapped read-only; build the folder first if it is not there.
+
+    Parameters
+    ----------
+    folder : Path
+        Named by content, so that what is there never needs to be checked.
+    names : sequence of str
+        Arrays to map, each in ``<name>.npy``.
+    build : callable
+        Writes all arrays with `save_array` into the folder it is given, which is then renamed to `folder`.
+        Processes that build at the same time make the same files; the first rename wins.
+    """
+    if not folder.exists():
+        staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+        staged.mkdir(parents=True)
+        try:
+            build(staged)
+            staged.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    return tuple(_map_array(folder / f"{name}.npy") for name in names)
+
+
+def save_array(folder: Path, name: str, array: Array) -> None:
+    """Write one array of a cache folder, synced: after a crash of the machine it is whole or not there."""
+    with (folder / f"{name}.npy").open("wb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _map_array(path: Path) -> npt.NDArray[np.generic]:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except ValueError:  # an empty array cannot be mapped
+        array: Array = np.load(path)
+        array.flags.writeable = False
+        return array

@@ -1,0 +1,274 @@
+"""The few operations a warehouse needs of the place it lies in, on a local folder and on object stores.
+
+Everything rests on one guarantee: `Storage.create` makes a whole file appear at once, and only if nothing was there.
+A local folder gives it through ``os.link`` of a synced file, S3 and memory through ``pipe_file(mode="create")``
+(If-None-Match on S3). Other filesystems are refused until theirs has been tested.
+"""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import fsspec
+
+from data.errors import UnsupportedStorageError, WarehouseFullError, WarehouseNotWritableError
+
+OBJECT_STORES = ("s3", "memory")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+
+class Storage(Protocol):
+    """Files under one root; all paths are relative to it, with forward slashes."""
+
+    def location(self, path: str) -> str:
+        """Return the absolute path or URL of `path`, as other readers (DuckDB) name it."""
+
+    def create(self, path: str, content: bytes) -> None:
+        """Make a whole, durable file appear at `path`; FileExistsError if there is one already."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a derived file, whole, over whatever is there."""
+
+    def writer(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        """Open a new file for writing; it is durable when the block ends and gone if the block fails."""
+
+    def reader(self, path: str) -> Any:
+        """Return what ``pyarrow.parquet.ParquetFile`` opens: a local path or a file object."""
+
+    def read(self, path: str) -> bytes:
+        """Return all bytes of a file."""
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names of the files in `folder` as they are now; empty if there is no such folder."""
+
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, or None if there is no such file."""
+
+    def modified(self, path: str) -> float:
+        """Return the time of a file's last change, seconds since the epoch."""
+
+    def remove(self, path: str) -> None:
+        """Delete a file; nothing happens if it is not there."""
+
+    def sync_folders(self, folders: list[str]) -> None:
+        """Make the entries of these folders durable."""
+
+
+def open_storage(url: str) -> Storage:
+    """Return the storage at a local path or a URL such as ``s3://bucket/folder``.
+
+    Raises
+    ------
+    UnsupportedStorageError
+        If the URL's protocol is not one whose create-if-absent is tested.
+    """
+    protocol, separator, rest = url.partition("://")
+    if not separator or protocol == "file":
+        return LocalStorage(Path(rest if separator else url))
+    if protocol not in OBJECT_STORES:
+        raise UnsupportedStorageError(
+            f"warehouse {url!r}: {protocol}:// is not supported; use a local folder or one of "
+            + ", ".join(f"{name}://" for name in OBJECT_STORES)
+        )
+    return ObjectStorage(url)
+
+
+@contextlib.contextmanager
+def _translated(location: str) -> Iterator[None]:
+    """Turn the operating system's refusals into errors that say what to do."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise WarehouseFullError(
+                f"no space left for {location} ({os.strerror(error.errno or 0)}); nothing of this write is visible: "
+                "free some space and run again"
+            ) from error
+        if error.errno in _NOT_WRITABLE:
+            raise WarehouseNotWritableError(
+                f"warehouse {location} cannot be written ({os.strerror(error.errno or 0)}); "
+                "give another folder with --warehouse or RUMORMILL_WAREHOUSE"
+            ) from error
+        raise
+
+
+class LocalStorage:
+    """A folder of this machine (or one that it mounts)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    def location(self, path: str) -> str:
+        """Return the absolute path of `path`."""
+        return str(self._root / path)
+
+    def create(self, path: str, content: bytes) -> None:
+        """Write beside the target, sync, then link: the target appears whole or not at all."""
+        target = self._root / path
+        staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with _translated(str(self._root)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_synced(staged, content)
+                os.link(staged, target)
+            finally:
+                staged.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write beside the target, then rename over it."""
+        target = self._root / path
+        staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with _translated(str(self._root)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_synced(staged, content)
+                staged.replace(target)
+            finally:
+                staged.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def writer(self, path: str) -> Iterator[BinaryIO]:
+        """Open a new file; synced at the end, removed on failure."""
+        target = self._root / path
+        with _translated(str(self._root)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with target.open("xb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+
+    def reader(self, path: str) -> str:
+        """Return the absolute path."""
+        return str(self._root / path)
+
+    def read(self, path: str) -> bytes:
+        """Return all bytes of a file."""
+        return (self._root / path).read_bytes()
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names of the files in `folder`, temporary ones left out."""
+        try:
+            entries = [entry.name for entry in (self._root / folder).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name for name in entries if not name.startswith("."))
+
+    def size(self, path: str) -> int | None:
+        """Return a file's size in bytes, or None."""
+        try:
+            return (self._root / path).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def modified(self, path: str) -> float:
+        """Return the time of a file's last change."""
+        return (self._root / path).stat().st_mtime
+
+    def remove(self, path: str) -> None:
+        """Delete a file if it is there."""
+        (self._root / path).unlink(missing_ok=True)
+
+    def sync_folders(self, folders: list[str]) -> None:
+        """Sync the folders' entries to disk."""
+        for folder in folders:
+            _sync_folder(self._root / folder)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class ObjectStorage:
+    """A prefix of an object store that can create an object only if it is absent."""
+
+    def __init__(self, url: str) -> None:
+        self._protocol = url.partition("://")[0]
+        # Listings are never cached: another writer's next manifest must be seen.
+        self.filesystem = fsspec.filesystem(self._protocol, use_listings_cache=False)
+        self._root = str(self.filesystem._strip_protocol(url)).rstrip("/")  # noqa: SLF001 (fsspec names it so)
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def location(self, path: str) -> str:
+        """Return the URL of `path`."""
+        return f"{self._protocol}://{self._path(path).lstrip('/')}"
+
+    def create(self, path: str, content: bytes) -> None:
+        """Put the object if it is absent."""
+        self.filesystem.pipe_file(self._path(path), content, mode="create")
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Put the object over whatever is there."""
+        self.filesystem.pipe_file(self._path(path), content)
+
+    @contextlib.contextmanager
+    def writer(self, path: str) -> Iterator[BinaryIO]:
+        """Open a new object; it exists once the block has ended well."""
+        file = self.filesystem.open(self._path(path), "wb")
+        try:
+            yield cast("BinaryIO", file)
+        except BaseException:
+            file.discard()
+            raise
+        file.close()
+
+    def reader(self, path: str) -> Any:
+        """Open the object for random access."""
+        return self.filesystem.open(self._path(path), "rb")
+
+    def read(self, path: str) -> bytes:
+        """Return all bytes of an object."""
+        return cast("bytes", self.filesystem.cat_file(self._path(path)))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names of the objects in `folder`."""
+        self.filesystem.invalidate_cache()
+        try:
+            entries = self.filesystem.ls(self._path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(entry.rpartition("/")[2] for entry in entries if not entry.endswith("/"))
+
+    def size(self, path: str) -> int | None:
+        """Return an object's size in bytes, or None."""
+        self.filesystem.invalidate_cache()
+        try:
+            return int(self.filesystem.info(self._path(path))["size"])
+        except FileNotFoundError:
+            return None
+
+    def modified(self, path: str) -> float:
+        """Return the time of an object's last change."""
+        return float(self.filesystem.modified(self._path(path)).timestamp())
+
+    def remove(self, path: str) -> None:
+        """Delete an object if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm_file(self._path(path))
+
+    def sync_folders(self, folders: list[str]) -> None:
+        """Do nothing: an object that was put is durable."""
