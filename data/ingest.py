@@ -438,8 +438,8 @@ class _Snapshot:
         roles = f"snapshot 1;{len(self.ids)};{len(self.src)};{self.strength};{self.probability}"
         digest.update(roles.encode())
         _hash_column(digest, "agent_id", pa.chunked_array([self.ids]))
-        digest.update(memoryview(self.src).cast("B"))
-        digest.update(memoryview(self.dst).cast("B"))
+        digest.update(self.src.data)
+        digest.update(self.dst.data)
         for table in (self.edge_attributes, self.agent_attributes):
             for name in sorted(table.column_names):
                 _hash_column(digest, name, table[name])

@@ -7,7 +7,9 @@ A local folder gives it through ``os.link`` of a synced file, S3 and memory thro
 
 import contextlib
 import errno
+import io
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,8 @@ from data.errors import UnsupportedStorageError, WarehouseFullError, WarehouseNo
 OBJECT_STORES = ("s3", "memory")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+"""What S3 answers when another writer was first; s3fs recognises only the first, and not of every server."""
 
 
 class Storage(Protocol):
@@ -75,7 +79,7 @@ def open_storage(url: str) -> Storage:
             f"warehouse {url!r}: {protocol}:// is not supported; use a local folder or one of "
             + ", ".join(f"{name}://" for name in OBJECT_STORES)
         )
-    return ObjectStorage(url)
+    return MemoryStorage(url) if protocol == "memory" else ObjectStorage(url)
 
 
 @contextlib.contextmanager
@@ -86,15 +90,17 @@ def _translated(location: str) -> Iterator[None]:
     except FileExistsError:
         raise
     except OSError as error:
+        refusal = os.strerror(error.errno) if error.errno else str(error)
         if error.errno in _FULL:
             raise WarehouseFullError(
-                f"no space left for {location} ({os.strerror(error.errno or 0)}); nothing of this write is visible: "
+                f"no space left for {location} ({refusal}); nothing of this write is visible: "
                 "free some space and run again"
             ) from error
-        if error.errno in _NOT_WRITABLE:
+        # Object stores tell of a bucket that is missing or closed by the error's class alone.
+        if error.errno in _NOT_WRITABLE or isinstance(error, PermissionError | FileNotFoundError):
             raise WarehouseNotWritableError(
-                f"warehouse {location} cannot be written ({os.strerror(error.errno or 0)}); "
-                "give another folder with --warehouse or RUMORMILL_WAREHOUSE"
+                f"warehouse {location} cannot be written ({refusal}); "
+                "give another place with --warehouse or RUMORMILL_WAREHOUSE"
             ) from error
         raise
 
@@ -114,7 +120,7 @@ class LocalStorage:
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with _translated(str(self._root)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             try:
                 _write_synced(staged, content)
                 os.link(staged, target)
@@ -127,7 +133,7 @@ class LocalStorage:
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with _translated(str(self._root)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             try:
                 _write_synced(staged, content)
                 staged.replace(target)
@@ -139,7 +145,7 @@ class LocalStorage:
         """Open a new file; synced at the end, removed on failure."""
         target = self._root / path
         with _translated(str(self._root)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             try:
                 with target.open("xb") as file:
                     yield file
@@ -186,6 +192,14 @@ class LocalStorage:
             _sync_folder(self._root / folder)
 
 
+def _make_folder(path: Path) -> None:
+    """Make a folder and those above it; what is made is durable, or a machine's crash could lose what lies in it."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _sync_folder(folder.parent)
+
+
 def _write_synced(path: Path, content: bytes) -> None:
     with path.open("xb") as file:
         file.write(content)
@@ -219,22 +233,32 @@ class ObjectStorage:
 
     def create(self, path: str, content: bytes) -> None:
         """Put the object if it is absent."""
-        self.filesystem.pipe_file(self._path(path), content, mode="create")
+        with _translated(self.location("")):
+            try:
+                self.filesystem.pipe_file(self._path(path), content, mode="create")
+            except OSError as error:
+                answer = getattr(error.__cause__, "response", {})
+                if answer.get("Error", {}).get("Code") in _TAKEN:
+                    raise FileExistsError(f"{self.location(path)} is there already") from error
+                raise
 
     def replace(self, path: str, content: bytes) -> None:
         """Put the object over whatever is there."""
-        self.filesystem.pipe_file(self._path(path), content)
+        with _translated(self.location("")):
+            self.filesystem.pipe_file(self._path(path), content)
 
     @contextlib.contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Open a new object; it exists once the block has ended well."""
-        file = self.filesystem.open(self._path(path), "wb")
-        try:
-            yield cast("BinaryIO", file)
-        except BaseException:
-            file.discard()
-            raise
-        file.close()
+        with _translated(self.location("")):
+            file = self.filesystem.open(self._path(path), "wb")
+            try:
+                yield cast("BinaryIO", file)
+                file.close()
+            except BaseException:
+                file.discard()
+                file.closed = True  # or its finaliser would upload what there is
+                raise
 
     def reader(self, path: str) -> Any:
         """Open the object for random access."""
@@ -272,3 +296,29 @@ class ObjectStorage:
 
     def sync_folders(self, folders: list[str]) -> None:
         """Do nothing: an object that was put is durable."""
+
+
+class MemoryStorage(ObjectStorage):
+    """The memory of this process, for tests and examples.
+
+    In fsspec every opening of a memory file is the same buffer with one position, an unfinished file is there at once,
+    and creation looks first and puts later: none of that is safe among threads, so it is done differently here.
+    """
+
+    _creating = threading.Lock()
+
+    def create(self, path: str, content: bytes) -> None:
+        """Put the object if it is absent."""
+        with self._creating:
+            super().create(path, content)
+
+    @contextlib.contextmanager
+    def writer(self, path: str) -> Iterator[BinaryIO]:
+        """Collect the bytes, and put them once the block has ended well."""
+        file = io.BytesIO()
+        yield file
+        self.filesystem.pipe_file(self._path(path), file.getvalue())
+
+    def reader(self, path: str) -> io.BytesIO:
+        """Open a copy of the object's bytes."""
+        return io.BytesIO(self.read(path))

@@ -18,6 +18,7 @@ import datetime as dt
 import hashlib
 import os
 import random
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -125,6 +126,7 @@ class Warehouse:
         if "://" not in self.url:
             self.url = str(Path(self.url).expanduser().absolute())
         self._storage: Storage = open_storage(self.url)
+        self._reading = threading.Lock()
         self._manifests: list[Manifest] = []
         self._keys: dict[str, Manifest] = {}
         self._checked: set[str] = set()
@@ -239,14 +241,23 @@ class Warehouse:
                 if key in self._keys:
                     raise AlreadyPublishedError(f"{key} is already in warehouse {self.url}")
             manifest = dataclasses.replace(draft, number=len(head) + 1, parent=head[-1].checksum if head else None)
+            path, content = _manifest_path(manifest.number), manifest.to_bytes()
             try:
-                self._storage.create(_manifest_path(manifest.number), manifest.to_bytes())
+                self._storage.create(path, content)
             except FileExistsError:
-                time.sleep(random.uniform(0.0, 0.05))  # another writer was first: look again
-                continue
+                if not self._holds(path, content):
+                    time.sleep(random.uniform(0.0, 0.05))  # another writer was first: look again
+                    continue
             self.manifests()
             return self._manifests[manifest.number - 1]
         raise CommitConflictError(f"{COMMIT_ATTEMPTS} other publications came first in warehouse {self.url}: run again")
+
+    def _holds(self, path: str, content: bytes) -> bool:
+        """Whether `content` lies at `path`: after a lost answer, a store's client retries and meets its own file."""
+        try:
+            return self._storage.read(path) == content
+        except FileNotFoundError:
+            return False
 
     def _check_staged(self, files: Sequence[DataFile]) -> None:
         for file in files:
@@ -266,6 +277,11 @@ class Warehouse:
 
     def manifests(self) -> list[Manifest]:
         """Return all published manifests, oldest first, as of now."""
+        with self._reading:
+            self._read_new_manifests()
+            return list(self._manifests)
+
+    def _read_new_manifests(self) -> None:
         names = self._storage.names("manifests")
         for number in range(len(self._manifests) + 1, len(names) + 1):
             path = _manifest_path(number)
@@ -278,7 +294,6 @@ class Warehouse:
                 raise CorruptFileError(f"{path} does not follow the manifest before it: restore it from a backup")
             self._manifests.append(manifest)
             self._keys.update(dict.fromkeys(manifest.keys, manifest))
-        return list(self._manifests)
 
     def find(self, key: str) -> Manifest | None:
         """Return the manifest that published `key`, or None."""

@@ -1,0 +1,140 @@
+"""Seed strategies: how the seed set of a session is chosen, once, before it runs."""
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.errors import InvalidInputError
+from data.ingest import validation_sentences
+from data.snapshots import Network
+from propagation.draws import Purpose, agent_hashes, stream
+
+
+class SeedStrategy(BaseModel):
+    """Base of all strategies: a seed budget k and a rule that picks k agents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+
+    budget: int = Field(ge=1)
+    """Number of seeds."""
+
+    def choose(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+        """Return the dense ids of the seeds, in the order chosen.
+
+        Raises
+        ------
+        InvalidInputError
+            If the budget exceeds the network's agents.
+        """
+        if self.budget > network.n_agents:
+            raise InvalidInputError(
+                f"seed budget {self.budget:,} exceeds the {network.n_agents:,} agents of network {network.network_id!r}"
+            )
+        return self._pick(network, random_seed)
+
+    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+        raise NotImplementedError
+
+
+class RandomSeeds(SeedStrategy):
+    """Agents chosen uniformly without replacement: those with the smallest draws."""
+
+    name: ClassVar[str] = "random"
+
+    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), np.arange(network.n_agents))
+        return np.argsort(hashes, kind="stable")[: self.budget].astype(np.int32)
+
+
+class TopOutDegree(SeedStrategy):
+    """Agents with the most out-edges, ties by dense id."""
+
+    name: ClassVar[str] = "top_out_degree"
+
+    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
+        return np.argsort(-network.out_degree, kind="stable")[: self.budget].astype(np.int32)
+
+
+class DegreeDiscount(SeedStrategy):
+    """Degree discount (Chen, Wang, Yang 2009) on out-degree.
+
+    An agent v with out-degree d and t chosen in-neighbours scores ``d - 2 t - (d - t) t p``: edges back to seeds are
+    wasted, and it may be reached anyway.
+    """
+
+    name: ClassVar[str] = "degree_discount"
+
+    p: float = Field(default=0.01, ge=0.0, le=1.0)
+    """Transmission probability assumed by the discount."""
+
+    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
+        rows, degree = network.sparse_rows, network.out_degree
+        chosen_neighbours = np.zeros(network.n_agents, np.int64)
+        score = degree.astype(np.float64)
+        queue = [(-d, agent) for agent, d in enumerate(score.tolist())]
+        heapq.heapify(queue)
+        seeds: list[int] = []
+        is_seed = np.zeros(network.n_agents, bool)
+        while len(seeds) < self.budget:
+            negative, agent = heapq.heappop(queue)
+            if is_seed[agent] or -negative != score[agent]:
+                continue  # outdated: the agent was chosen, or discounted since
+            seeds.append(agent)
+            is_seed[agent] = True
+            for target in rows.targets[rows.offsets[agent] : rows.offsets[agent + 1]].tolist():
+                if not is_seed[target]:
+                    chosen_neighbours[target] += 1
+                    d, t = int(degree[target]), int(chosen_neighbours[target])
+                    score[target] = d - 2 * t - (d - t) * t * self.p
+                    heapq.heappush(queue, (-score[target], target))
+        return np.array(seeds, np.int32)
+
+
+STRATEGIES: Mapping[str, type[SeedStrategy]] = MappingProxyType(
+    {strategy.name: strategy for strategy in (RandomSeeds, TopOutDegree, DegreeDiscount)}
+)
+"""Every strategy by the name that campaigns use."""
+
+
+def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
+    """Return the strategy called `name` with these parameters.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such strategy, or a parameter breaks its rule.
+    """
+    if name not in STRATEGIES:
+        raise InvalidInputError(f"no seed strategy {name!r}; strategies are {', '.join(STRATEGIES)}")
+    try:
+        return STRATEGIES[name](**parameters)
+    except ValidationError as error:
+        raise InvalidInputError(f"seed strategy {name}: {validation_sentences(error)}") from None
+
+
+def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
+    """Return the dense ids of agents named one by one.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are none, or one is named twice.
+    UnknownAgentError
+        If one is not in the network.
+    """
+    if isinstance(agent_ids, str) or len(agent_ids) == 0:
+        raise InvalidInputError(f"seed set {agent_ids!r}: give a list of at least one agent id")
+    seeds = network.dense_ids(agent_ids)
+    names = [str(agent_id) for agent_id in agent_ids]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InvalidInputError(f"seed set names agent {', '.join(map(repr, repeated[:3]))} more than once")
+    return seeds

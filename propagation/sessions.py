@@ -1,0 +1,168 @@
+"""Sessions: what is simulated, said completely, so that equal specifications give equal rows."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data.errors import InvalidInputError
+from data.snapshots import Network
+from propagation.draws import DRAWS_VERSION
+from propagation.models.model import Model
+from propagation.seeding import SeedStrategy, explicit_seeds
+
+Record = Literal["rounds", "reach", "activations", "contacts"]
+RECORDS: tuple[Record, ...] = get_args(Record)
+"""Detail that can be recorded; each includes those before it."""
+MAX_ROUNDS = 10_000
+"""Default of `max_rounds`."""
+_NAMESPACE = uuid.UUID("7d0b6f0e-55c5-5c2e-9a52-6a1d2f7c9b11")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One message with its seed set, to be simulated over all replicates.
+
+    Attributes
+    ----------
+    network_id, snapshot_id : str
+        The network.
+    model : Model
+        With resolved parameters.
+    seeds : tuple of int
+        Dense ids of the distinct seeds, in the order chosen.
+    seed_agents : tuple of str
+        Their original ids.
+    seed_strategy : str
+        How they were chosen: a strategy's name, or ``explicit``.
+    replicates : int
+        Number of replicates, at least 1.
+    random_seed : int
+        Of all draws, in [0, 2**63).
+    max_rounds : int
+        Last round with activations, at least 0.
+    record : str
+        Detail recorded, one of `RECORDS`.
+    message_id : str or None
+        The message, where there is one.
+    """
+
+    network_id: str
+    snapshot_id: str
+    model: Model
+    seeds: tuple[int, ...]
+    seed_agents: tuple[str, ...]
+    seed_strategy: str
+    replicates: int
+    random_seed: int
+    max_rounds: int
+    record: Record
+    message_id: str | None = None
+
+    @cached_property
+    def specification(self) -> dict[str, Any]:
+        """Everything that decides the session's rows; neither plan, cluster nor partitions."""
+        return {
+            "snapshot_id": self.snapshot_id,
+            "seeds": sorted(self.seeds),
+            "model": self.model.name,
+            "parameters": self.model.model_dump(mode="json"),
+            "replicates": self.replicates,
+            "random_seed": self.random_seed,
+            "max_rounds": self.max_rounds,
+            "record": self.record,
+            "message_id": self.message_id,
+            "draws_version": DRAWS_VERSION,
+        }
+
+    @cached_property
+    def specification_hash(self) -> str:
+        """SHA-256 of the specification as canonical JSON, hexadecimal."""
+        canonical = json.dumps(self.specification, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def session_id(self) -> str:
+        """UUID derived from the specification hash."""
+        return derived_uuid("session", self.specification_hash)
+
+    @property
+    def key(self) -> str:
+        """Key under which the session is published."""
+        return session_key(self.session_id)
+
+    @property
+    def seed_array(self) -> npt.NDArray[np.int32]:
+        """Dense ids of the seeds, (k,) int32."""
+        return np.array(self.seeds, np.int32)
+
+    def records(self, detail: Record) -> bool:
+        """Return whether the session records this detail or more."""
+        return RECORDS.index(self.record) >= RECORDS.index(detail)
+
+
+def session_key(session_id: str) -> str:
+    """Return the key under which a session is published."""
+    return f"session/{session_id}"
+
+
+def derived_uuid(kind: str, text: str) -> str:
+    """Return the UUID of a thing of this kind that `text` identifies: the same text, the same UUID."""
+    return str(uuid.uuid5(_NAMESPACE, f"{kind}:{text}"))
+
+
+def resolve_session(
+    network: Network,
+    model: Model,
+    *,
+    seed_set: Sequence[Any] | npt.NDArray[Any] | SeedStrategy,
+    replicates: int,
+    random_seed: int = 0,
+    max_rounds: int = MAX_ROUNDS,
+    record: Record = "rounds",
+    message_id: str | None = None,
+) -> Session:
+    """Return a validated session with its seeds resolved.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value breaks its rule; the message names it.
+    UnknownAgentError
+        If a seed is not in the network.
+    """
+    _check_whole("replicates", replicates, 1, 2**31 - 1)
+    _check_whole("random_seed", random_seed, 0, 2**63 - 1)
+    _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
+    if record not in RECORDS:
+        raise InvalidInputError(f"record {record!r} is unknown; record one of {', '.join(RECORDS)}")
+    model.check(network)
+    if isinstance(seed_set, SeedStrategy):
+        seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
+    else:
+        seeds, strategy = explicit_seeds(network, seed_set), "explicit"
+    return Session(
+        network_id=network.network_id,
+        snapshot_id=network.snapshot_id,
+        model=model,
+        seeds=tuple(seeds.tolist()),
+        seed_agents=tuple(network.agent_ids.take(pa.array(seeds)).to_pylist()),
+        seed_strategy=strategy,
+        replicates=int(replicates),
+        random_seed=int(random_seed),
+        max_rounds=int(max_rounds),
+        record=record,
+        message_id=message_id,
+    )
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise InvalidInputError(f"{name} {value!r} is not a whole number in [{low:,}, {high:,}]")
