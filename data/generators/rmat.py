@@ -1,0 +1,192 @@
+"""R-MAT: skewed, self-similar networks, drawn by falling into the quadrants of the adjacency matrix.
+
+Source: D. Chakrabarti, Y. Zhan, C. Faloutsos, "R-MAT: a recursive model for graph mining", SIAM Data Mining 2004.
+"""
+
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from pydantic import Field, model_validator
+
+from data.edge_lists import EdgeList
+from data.errors import InvalidInputError
+from data.generators.generator import Generator, empty_endpoints
+from data.generators.hashes import Purpose, fraction, high_product, key_of, mixed, splitmix
+from data.progress import Progress, ignore_progress
+
+SAMPLES_PER_RANGE = 1 << 18
+MOST_SAMPLES_PER_EDGE = 100
+FEWEST_SAMPLES = 100_000
+ROUNDING = 1e-12
+EMPTY = 0
+"""Marks a free slot: as a packed pair it would be the self-loop of agent 0, which is never kept."""
+AGENT_BITS = 32
+AGENT_MASK = 0xFFFFFFFF
+
+
+class RMat(Generator):
+    """Directed edges that fall into quadrants of the adjacency matrix with probabilities a, b, c and d = 1 - a - b - c.
+
+    Samples are drawn at the next power of two of agents; those outside the network, self-loops and repetitions are
+    passed over, and the first `edges` samples that remain are the network. With one random seed, the edges of a smaller
+    network of as many agents and the same quadrants are the first edges of a larger one. Low ids have high degrees.
+
+    Examples
+    --------
+    >>> len(RMat(agents=1_000, edges=5_000).generate())
+    5000
+    """
+
+    name: ClassVar[str] = "rmat"
+
+    edges: int = Field(ge=1)
+    """Number of edges, 1 to half of agents x (agents - 1)."""
+    a: float = Field(default=0.57, ge=0.0, le=1.0, allow_inf_nan=False)
+    """Probability, at each level, of a source in the lower half of ids and a target in the lower half, 0 to 1."""
+    b: float = Field(default=0.19, ge=0.0, le=1.0, allow_inf_nan=False)
+    """Probability of a source in the lower half and a target in the upper half, 0 to 1."""
+    c: float = Field(default=0.19, ge=0.0, le=1.0, allow_inf_nan=False)
+    """Probability of a source in the upper half and a target in the lower half, 0 to 1."""
+
+    @model_validator(mode="after")
+    def _edges_and_quadrants_fit(self) -> Self:
+        most = self.agents * (self.agents - 1) // 2
+        if self.edges > most:
+            raise ValueError(
+                f"edges={self.edges:,} is more than {most:,}, half of the pairs of {self.agents:,} agents; "
+                "R-MAT would hardly find distinct ones: ask for fewer edges or more agents, or use erdos_renyi"
+            )
+        if self.a + self.b + self.c > 1 + ROUNDING:
+            raise ValueError(
+                f"a={self.a:g}, b={self.b:g} and c={self.c:g} add up to {self.a + self.b + self.c:g}; they and "
+                "d = 1 - a - b - c are probabilities: lower them to a sum of at most 1"
+            )
+        return self
+
+    def generate(self, progress: Progress = ignore_progress) -> EdgeList:
+        """Generate the first `edges` distinct edges among the samples.
+
+        Parameters
+        ----------
+        progress : Progress
+            Hears how many edges are found.
+
+        Returns
+        -------
+        EdgeList
+            In the order in which the edges were first drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            If 100 samples per edge do not hold that many distinct edges.
+        """
+        key, levels = key_of(self.random_seed, Purpose.RMAT_QUADRANT), (self.agents - 1).bit_length()
+        source, target = empty_endpoints(self.edges)
+        slots = np.zeros(self.edges + self.edges // 2 + 1, np.int64)
+        kept = drawn = 0
+        while kept < self.edges:
+            self._check_samples(drawn, kept)
+            last = drawn + min(SAMPLES_PER_RANGE, 4 * self.edges)
+            samples = rmat_samples(key, drawn, last, levels, self.a, self.b, self.c)
+            kept = keep_new(samples, self.agents, slots, source, target, kept)
+            drawn = last
+            progress("generating edges", kept, self.edges)
+        return self._edge_list((source, target))
+
+    def _check_samples(self, drawn: int, kept: int) -> None:
+        if drawn > max(FEWEST_SAMPLES, MOST_SAMPLES_PER_EDGE * self.edges):
+            raise InvalidInputError(
+                f"only {kept:,} of {self.edges:,} distinct edges in {drawn:,} samples of {self.describe()}; too few "
+                "pairs are likely enough: ask for fewer edges or more agents, or for quadrants that are more alike"
+            )
+
+
+@njit(nogil=True, cache=True)
+def rmat_samples(
+    key: np.uint64, first: int, last: int, levels: int, a: float, b: float, c: float
+) -> npt.NDArray[np.int64]:
+    """Draw samples `first` to `last` - 1, self-loops and repetitions included.
+
+    Parameters
+    ----------
+    key : uint64
+        From `data.generators.hashes.key_of`.
+    first, last : int
+        Which samples, 0 <= first <= last; ranges that adjoin continue each other.
+    levels : int
+        Bits of an agent id, 1 to 31: the draw of each level decides one bit of the source and one of the target.
+    a, b, c : float
+        Probabilities of the quadrants.
+
+    Returns
+    -------
+    (last - first,) int64
+        Source in the upper and target in the lower 32 bits, each in 0 .. 2^levels - 1.
+    """
+    upper, upper_or_c = a + b, a + b + c
+    samples = np.empty(last - first, np.int64)
+    for sample in range(first, last):
+        sample_key = splitmix(key, np.uint64(sample))
+        source, target = np.int64(0), np.int64(0)
+        for level in range(levels):
+            u = fraction(splitmix(sample_key, np.uint64(level)))
+            # No branches: the processor could not predict them.
+            source = (source << 1) | np.int64(u >= upper)
+            target = (target << 1) | np.int64(((u >= a) & (u < upper)) | (u >= upper_or_c))
+        samples[sample - first] = (source << AGENT_BITS) | target
+    return samples
+
+
+@njit(nogil=True, cache=True)
+def keep_new(
+    samples: npt.NDArray[np.int64],
+    agents: int,
+    slots: npt.NDArray[np.int64],
+    source: npt.NDArray[np.int32],
+    target: npt.NDArray[np.int32],
+    kept: int,
+) -> int:
+    """Append to `source` and `target`, until they are full, the samples that are edges and not there yet.
+
+    Parameters
+    ----------
+    samples : (s,) int64
+        From `rmat_samples`, in their order.
+    agents : int
+        Agents of the network; samples of others are passed over.
+    slots : (at least m + 1,) int64
+        Hash set with linear probing of the edges kept so far, all `EMPTY` at first.
+    source, target : (m,) int32
+        Edges, of which the first `kept` are there.
+    kept : int
+        Edges kept before.
+
+    Returns
+    -------
+    int
+        Edges kept now.
+    """
+    for sample in samples:
+        tail, head = sample >> AGENT_BITS, sample & AGENT_MASK
+        if tail == head or tail >= agents or head >= agents:
+            continue
+        slot = _slot_of(sample, slots)
+        if slots[slot] == EMPTY:
+            slots[slot] = sample
+            source[kept], target[kept] = tail, head
+            kept += 1
+            if kept == len(source):
+                break
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _slot_of(sample: np.int64, slots: npt.NDArray[np.int64]) -> np.int64:
+    """Return the slot that holds the sample, or the free one where it belongs."""
+    slot = np.int64(high_product(mixed(np.uint64(sample)), np.uint64(len(slots))))
+    while slots[slot] != EMPTY and slots[slot] != sample:
+        slot = np.int64((slot + 1) if slot + 1 < len(slots) else 0)
+    return slot
