@@ -23,6 +23,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -134,6 +135,12 @@ class Warehouse:
     def __repr__(self) -> str:
         return f"Warehouse({self.url!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Warehouse) and other.url == self.url
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
     def __reduce__(self) -> tuple[type["Warehouse"], tuple[str]]:
         return Warehouse, (self.url,)
 
@@ -166,7 +173,14 @@ class Warehouse:
         path = f"tables/{table}/{uuid.uuid4().hex}.parquet"
         with self._storage.writer(path) as file:
             digest = _Digest(file)
-            writer = pq.ParquetWriter(digest, schema, compression="zstd", compression_level=1, write_page_index=True)
+            writer = pq.ParquetWriter(
+                digest,
+                schema,
+                compression="zstd",
+                compression_level=1,
+                write_page_index=True,
+                write_page_checksum=True,  # or most flipped bits would be read as other values, without an error
+            )
             staged = StagedFile(table, path, writer, schema)
             try:
                 yield staged
@@ -320,8 +334,9 @@ class Warehouse:
             If it is missing, unreadable or has another number of rows.
         """
         try:
-            opened = pq.ParquetFile(self._storage.reader(file.path), memory_map=False)
-        except (OSError, pa.ArrowInvalid) as error:
+            source = self._storage.reader(file.path)
+            opened = pq.ParquetFile(source, memory_map=False, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
             raise _corrupt(file, self, f"cannot be read ({_first_line(error)})") from error
         if opened.metadata.num_rows != file.rows:
             raise _corrupt(file, self, f"has {opened.metadata.num_rows} rows, its manifest says {file.rows}")
@@ -339,7 +354,7 @@ class Warehouse:
         with self.open_file(file) as opened:
             try:
                 return opened.read(columns=None if columns is None else list(columns))
-            except (OSError, pa.ArrowInvalid) as error:
+            except (OSError, pa.ArrowException) as error:
                 raise _corrupt(file, self, f"cannot be read ({_first_line(error)})") from error
 
     def read(self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
@@ -367,18 +382,34 @@ class Warehouse:
     def scan(
         self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None
     ) -> "dd.DataFrame":
-        """Return a table, or what was published of it with `keys`, as a lazy Dask DataFrame, one partition a file."""
+        """Return a table, or what was published of it with `keys`, as a lazy Dask DataFrame, one partition a file.
+
+        Every partition has all columns, with the dtypes of `pandas_frame`: further columns of an open table are null
+        in the files that lack them.
+        """
         import dask.dataframe as dd
 
         files = self.files(table, keys)
-        empty = self.read(table, keys=(), columns=columns).to_pandas()
+        schema = self._columns(table, files)
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        empty = pandas_frame(schema.empty_table())
         if not files:
             return dd.from_pandas(empty, npartitions=1)
-        return dd.from_map(self.read_pandas, files, columns=columns, meta=empty)
+        return dd.from_map(self._read_part, files, schema=schema, meta=empty)
 
-    def read_pandas(self, file: DataFile, columns: Sequence[str] | None = None) -> "pd.DataFrame":
-        """Read one published file as a pandas DataFrame."""
-        return self.read_file(file, columns).to_pandas()
+    def _columns(self, table: str, files: Sequence[DataFile]) -> pa.Schema:
+        """Return the specified columns, and in an open table the further ones that some of the files carry."""
+        specification = table_specification(table)
+        schemas = [specification.schema]
+        for file in {file.fingerprint: file for file in files if specification.open}.values():
+            with self.open_file(file) as opened:
+                schemas.append(opened.schema_arrow.remove_metadata())
+        return pa.unify_schemas(schemas, promote_options="permissive")
+
+    def _read_part(self, file: DataFile, schema: pa.Schema) -> "pd.DataFrame":
+        rows = self.read_file(file, schema.names)
+        return pandas_frame(pa.concat_tables([schema.empty_table(), rows], promote_options="permissive"))
 
     def location(self, file: DataFile) -> str:
         """Return the absolute path or URL of a published file, for readers outside Python."""
@@ -478,6 +509,29 @@ class Warehouse:
                 "import one with: rumormill network import NAME FILE"
             )
         return Network.from_row(self, latest[-1])
+
+
+def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
+    """Return rows as a pandas DataFrame whose dtypes depend on the schema alone, not on whether there are nulls.
+
+    Integers and booleans that may be null become pandas' ``Int32``, ``Int64`` and ``boolean``; lists stay Arrow's.
+
+    Examples
+    --------
+    >>> pandas_frame(pa.table({"infector": pa.array([4, None], pa.int32())})).dtypes["infector"]
+    Int32Dtype()
+    """
+    import pandas as pd
+
+    def dtype(kind: pa.DataType, nullable: bool) -> Any:
+        if pa.types.is_list(kind):
+            return pd.ArrowDtype(kind)
+        if nullable and pa.types.is_integer(kind):
+            return pd.api.types.pandas_dtype(str(kind).replace("uint", "UInt").replace("int", "Int"))
+        return pd.BooleanDtype() if nullable and pa.types.is_boolean(kind) else None
+
+    columns = {f.name: rows[f.name].to_pandas(types_mapper=partial(dtype, nullable=f.nullable)) for f in rows.schema}
+    return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows))
 
 
 def _manifest_path(number: int) -> str:
