@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -39,7 +39,7 @@ class Network:
     warehouse: Warehouse
     network_id: str
     snapshot_id: str
-    row: Mapping[str, Any]
+    row: Mapping[str, Any] = field(compare=False)
 
     @staticmethod
     def from_row(warehouse: Warehouse, row: Mapping[str, Any]) -> "Network":

@@ -313,8 +313,8 @@ def packed_cascades(  # type: ignore[no-untyped-def]
             arriving[agent] = _ZERO
             reached[agent] |= newly
             frontier[agent] = newly
-            count = 0
-            for lane in range(lanes):
+            count = np.int64(0)
+            for lane in range(lanes):  # a vectorised loop over all lanes beats one over the set bits
                 bit = np.int64((newly >> np.uint64(lane)) & _ONE)
                 counts[done, lane] += bit
                 count += bit

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +147,7 @@ def resolve_session(
     if isinstance(seed_set, SeedStrategy):
         seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
     else:
-        seeds, strategy = explicit_seeds(network, seed_set), "explicit"
+        seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set)), "explicit"
     return Session(
         network_id=network.network_id,
         snapshot_id=network.snapshot_id,

@@ -4,6 +4,7 @@ Every scheme is a pure function of a block of edges, so that the compiled plans 
 and single partitions, compute the very same numbers.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,12 +138,15 @@ class AttemptRows:
         Chance added to every edge's own.
     branching : float
         Expected number of successes of an agent reached along a random edge: below 1, cascades die out.
+    degree_ahead : float
+        Expected out-degree of an agent reached along a random edge.
     """
 
     offsets: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint64]
     base: int
     branching: float
+    degree_ahead: float
 
     @property
     def n_agents(self) -> int:
@@ -155,6 +159,7 @@ class AttemptRows:
         return self.offsets.nbytes + self.words.nbytes
 
 
+@functools.lru_cache(maxsize=8)
 def attempt_rows(network: Network, probability: float | str, random_seed: int) -> AttemptRows:
     """Return the network's out-edges with their chances, mapped from the cache folder and built there at first use.
 
@@ -174,10 +179,10 @@ def attempt_rows(network: Network, probability: float | str, random_seed: int) -
         lambda folder: _build_words(folder, network, 0.0 if is_constant else probability, random_seed),
     )
     # sums: over edges, of in_degree(src), and of in_degree(src) * p.
-    weight = float(probability) if is_constant else 1.0
-    branching = weight * float(sums[0 if is_constant else 1]) / max(network.n_edges, 1)
+    degree_ahead = float(sums[0]) / max(network.n_edges, 1)
+    branching = degree_ahead * float(probability) if is_constant else float(sums[1]) / max(network.n_edges, 1)
     base = int(chances(float(probability))) if is_constant else 0
-    return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, branching)
+    return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, branching, degree_ahead)
 
 
 def _cache_name(probability: str, network: Network, random_seed: int) -> str:

@@ -16,7 +16,14 @@ from pydantic import field_validator
 
 from data.snapshots import Network
 from propagation.models.model import Model
-from propagation.weights import EdgeBlock, check_probabilities, edge_probabilities, probability_column
+from propagation.weights import (
+    AttemptRows,
+    EdgeBlock,
+    attempt_rows,
+    check_probabilities,
+    edge_probabilities,
+    probability_column,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +77,10 @@ class IndependentCascade(Model):
     def edge_column(self, network: Network) -> str | None:
         """Return the probability column, if the scheme reads one."""
         return probability_column(self.probability, network)
+
+    def attempt_rows(self, network: Network, random_seed: int) -> AttemptRows:
+        """Return the network's out-edges with their chances under the scheme."""
+        return attempt_rows(network, self.probability, random_seed)
 
     def transmit(self, contacts: "pd.DataFrame") -> "pd.Series[bool]":
         """Return which attempts drew one of the favourable draws."""

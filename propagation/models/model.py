@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from data.snapshots import Network
-from propagation.weights import EdgeBlock
+from propagation.weights import AttemptRows, EdgeBlock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,10 @@ class Model(BaseModel):
     @abstractmethod
     def edge_column(self, network: Network) -> str | None:
         """Return the edge attribute that `edge_probabilities` reads, or None."""
+
+    @abstractmethod
+    def attempt_rows(self, network: Network, random_seed: int) -> AttemptRows:
+        """Return the network's out-edges with their chances, as the compiled kernels read them."""
 
     @abstractmethod
     def transmit(self, contacts: "pd.DataFrame") -> "pd.Series[bool]":

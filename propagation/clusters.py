@@ -1,0 +1,139 @@
+"""Dask clusters: the one place that makes or joins them.
+
+Without a cluster profile, work runs on one in-process cluster of threads that lives as long as the process: starting
+it takes some 30 ms, and compiled kernels release the interpreter's lock. Nothing listens on the network.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from data.errors import ClusterUnreachableError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 10
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 10,
+    "distributed.scheduler.no-workers-timeout": "60s",
+    "distributed.comm.retry.count": 3,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+}
+"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off."""
+
+_own: "list[Client]" = []
+_own_lock = threading.Lock()
+
+
+class ClusterProfile(BaseModel):
+    """Where the tasks of a run execute."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["threads", "processes", "address"] = "threads"
+    """In-process threads, processes on this machine, or an existing scheduler."""
+    workers: int | None = Field(default=None, ge=1)
+    """Worker processes; default: one per core (``processes``)."""
+    threads_per_worker: int | None = Field(default=None, ge=1)
+    """Threads of each worker; default: one per core (``threads``), 1 (``processes``)."""
+    address: str | None = None
+    """Address of the scheduler, such as ``tcp://127.0.0.1:8786`` (``address``)."""
+    dashboard: bool = False
+    """Serve the Dask dashboard on a free port of 127.0.0.1 (``threads``, ``processes``)."""
+
+    @model_validator(mode="after")
+    def _address_fits_kind(self) -> "ClusterProfile":
+        if (self.address is not None) != (self.kind == "address"):
+            raise ValueError("address must be given for kind 'address', and only for it")
+        return self
+
+
+@contextlib.contextmanager
+def connect(profile: ClusterProfile | None = None) -> "Iterator[Client]":
+    """Give a client of the cluster that a profile describes, for the length of a ``with`` block.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        If the scheduler named by the profile does not answer.
+    """
+    if profile is None or profile == ClusterProfile():
+        yield own_client()
+        return
+    with _opened(profile) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _opened(profile: ClusterProfile) -> "Iterator[Client]":
+    import dask
+    from distributed import Client, LocalCluster
+
+    quiet_logs()
+    if profile.kind == "address":
+        try:
+            client = Client(profile.address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterUnreachableError(
+                f"no Dask scheduler answers at {profile.address!r} within {CONNECT_SECONDS} s ({error}); start one "
+                "with `dask scheduler` and `dask worker`, or choose another cluster profile"
+            ) from None
+        with client:
+            yield client
+        return
+    with dask.config.set(_SETTINGS):
+        cluster = LocalCluster(**_local_options(profile))
+    with cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def _local_options(profile: ClusterProfile) -> dict[str, Any]:
+    cores = os.cpu_count() or 1
+    processes = profile.kind == "processes"
+    return {
+        "processes": processes,
+        "n_workers": profile.workers or (cores if processes else 1),
+        "threads_per_worker": profile.threads_per_worker or (1 if processes else cores),
+        "memory_limit": 0,
+        "dashboard_address": "127.0.0.1:0" if profile.dashboard else None,
+        "host": "127.0.0.1" if processes else None,
+        "silence_logs": logging.ERROR,
+    }
+
+
+def own_client() -> "Client":
+    """Return the client of this process's own cluster of threads, made at first use and closed at exit."""
+    with _own_lock:
+        if not _own or _own[0].status != "running":
+            stack = contextlib.ExitStack()
+            _own[:] = [stack.enter_context(_opened(ClusterProfile(kind="threads")))]
+            atexit.register(stack.close)
+        return _own[0]
+
+
+def quiet_logs() -> None:
+    """Keep Dask's own chatter off the terminal: warnings and errors only."""
+    for name in ("distributed", "bokeh", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "tornado.application" else logging.WARNING)
+
+
+def thread_count(client: "Client") -> int:
+    """Return how many tasks the cluster runs at the same time."""
+    return max(1, sum(client.nthreads().values()))
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory available on this machine now."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)

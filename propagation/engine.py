@@ -1,0 +1,452 @@
+"""The engine: sessions in, published results out."""
+
+import datetime as dt
+import logging
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from data.errors import (
+    AlreadyPublishedError,
+    CommitConflictError,
+    RowsDifferError,
+    RunCancelledError,
+    TableNotFoundError,
+)
+from data.manifests import DataFile
+from data.progress import Progress, ignore_progress
+from data.schemas import SYMBOL, table_specification
+from data.snapshots import Network
+from data.warehouse import Warehouse
+from propagation import planner
+from propagation.clusters import own_client
+from propagation.models.model import Model
+from propagation.planner import JobPlan, PlanChoice
+from propagation.plans.broadcast import run_broadcast, session_lanes, session_reach
+from propagation.results import (
+    TABLE_OF_RECORD,
+    AgentReach,
+    Lanes,
+    MemoryTables,
+    PublishedTables,
+    Result,
+    cascade_rows,
+    metric_rows,
+    reach_rows,
+    session_id_column,
+    standard_errors,
+)
+from propagation.rounds import EVENT_TYPES, ReferenceRows, run_reference
+from propagation.sessions import MAX_ROUNDS, RECORDS, Record, Session, resolve_session, session_key
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """A finished job, published or not.
+
+    Attributes
+    ----------
+    network : Network
+    sessions : list of dict
+        Rows of the table `propagation_sessions`.
+    results : dict
+        Result of each session by its id; of unpublished jobs they hold their rows in memory.
+    seconds : float
+        Clock time of the run, publishing apart.
+    files : list of DataFile
+        Staged files, for `publish_job`; empty for jobs that are not to be published.
+    """
+
+    network: Network
+    sessions: list[dict[str, Any]]
+    results: dict[str, Result]
+    seconds: float
+    files: list[DataFile] = field(default_factory=list)
+
+
+@dataclass
+class _JobRows:
+    """Rows of a job while it is put together: small ones here, large ones staged or in memory."""
+
+    lanes: list[Lanes]
+    reach: list[AgentReach]
+    files: list[DataFile] = field(default_factory=list)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+
+def simulate(
+    network: Network,
+    model: Model,
+    *,
+    seed_set: Any,
+    replicates: int = 1000,
+    random_seed: int = 0,
+    record: Record = "rounds",
+    max_rounds: int = MAX_ROUNDS,
+    plan: PlanChoice = "auto",
+    client: "Client | None" = None,
+    publish: bool = True,
+    again: bool = False,
+    progress: Progress = ignore_progress,
+) -> Result:
+    """Simulate one session: how a message spreads from a seed set, over independent replicates.
+
+    Parameters
+    ----------
+    network : Network
+        From ``warehouse.network(name)`` or ``warehouse.import_network(...)``.
+    model : Model
+        Such as ``IndependentCascade(probability="weighted_cascade")``.
+    seed_set : sequence of agent ids, or SeedStrategy
+        Who starts, by original id; or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
+    replicates : int
+        Independent replicates.
+    random_seed : int
+        Decides all draws; sessions with the same random seed share them.
+    record : str
+        ``rounds``, ``reach``, ``activations`` or ``contacts``; each includes those before it.
+    max_rounds : int
+        Last round in which agents may be activated.
+    plan : str
+        ``auto``, ``broadcast`` or ``reference``; never changes the rows.
+    client : distributed.Client, optional
+        Cluster to run on; default: threads of this process.
+    publish : bool
+        Publish into the network's warehouse, and answer from there if the session is published already. False
+        computes afresh and keeps the rows in memory.
+    again : bool
+        Recompute a published session and compare.
+    progress : Progress, optional
+        Hears replicates done.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InvalidInputError, UnknownAgentError
+        If a value breaks its rule, before any work.
+    InsufficientMemoryError
+        If the job cannot fit.
+    RowsDifferError
+        If `again` finds rows other than those published.
+    RunCancelledError
+        If it was interrupted; nothing was published.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> from data import Warehouse
+    >>> from propagation.models import IndependentCascade
+    >>> friends = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
+    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
+    >>> simulate(network, IndependentCascade(probability=1.0), seed_set=["ann"], replicates=2).reach.mean
+    3.0
+    """
+    session = resolve_session(
+        network,
+        model,
+        seed_set=seed_set,
+        replicates=replicates,
+        random_seed=random_seed,
+        max_rounds=max_rounds,
+        record=record,
+    )
+    published = publish and not unpublished(network.warehouse, [session])
+    if published and not again:
+        logger.info("session %s is in the warehouse already", session.session_id)
+        return load_result(network.warehouse, session.session_id)
+    client = client or own_client()
+    made = plan_job(network, [session], plan=plan, client=client)
+    outcome = run_job(network, [session], made, client=client, publish=publish and not published, progress=progress)
+    if published:
+        if differing := differing_tables(outcome):
+            raise RowsDifferError(f"recomputed rows differ from the published ones in {', '.join(differing)}")
+        return load_result(network.warehouse, session.session_id)
+    if publish:
+        publish_job(outcome)
+    return outcome.results[session.session_id]
+
+
+def plan_job(
+    network: Network, sessions: Sequence[Session], *, plan: PlanChoice = "auto", client: "Client | None" = None
+) -> JobPlan:
+    """Choose how to run some sessions as one job; see `propagation.planner.plan_job`."""
+    return planner.plan_job(network, sessions, plan=plan, client=client or own_client())
+
+
+def run_job(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    *,
+    client: "Client | None" = None,
+    publish: bool = True,
+    progress: Progress = ignore_progress,
+) -> JobOutcome:
+    """Run all replicates of some sessions of one network as one job.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+        With distinct specifications.
+    job_plan : JobPlan
+        From `plan_job`.
+    client : distributed.Client, optional
+        Default: threads of this process.
+    publish : bool
+        Stage rows for `publish_job`; False keeps them in memory.
+    progress : Progress, optional
+
+    Raises
+    ------
+    RunCancelledError
+        If it was interrupted; staged files are left for the warehouse's sweep.
+    """
+    client = client or own_client()
+    started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
+    run = _run_reference if job_plan.plan == "reference" else _run_broadcast
+    try:
+        rows = run(network, sessions, job_plan, client, publish, progress)
+    except KeyboardInterrupt:
+        raise RunCancelledError("the run was cancelled; nothing of it was published") from None
+    seconds = time.perf_counter() - started
+    clocks = {"started_at": started_at, "completed_at": started_at + dt.timedelta(seconds=seconds)}
+    session_rows = [
+        _session_row(session, lanes, job_plan, seconds, clocks)
+        for session, lanes in zip(sessions, rows.lanes, strict=True)
+    ]
+    _add_small_tables(network.warehouse if publish else None, sessions, rows, session_rows)
+    results = {
+        session.session_id: Result(
+            row,
+            network,
+            PublishedTables(network.warehouse, session.session_id)
+            if publish
+            else MemoryTables(session.session_id, rows.tables),
+        )
+        for session, row in zip(sessions, session_rows, strict=True)
+    }
+    return JobOutcome(network, session_rows, results, seconds, rows.files)
+
+
+def _run_broadcast(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    client: "Client",
+    publish: bool,
+    progress: Progress,
+) -> _JobRows:
+    batches = run_broadcast(
+        network,
+        sessions,
+        client,
+        publish=publish,
+        progress=progress,
+        expected_trials=job_plan.trials_per_lane,
+    )
+    tables: dict[str, list[pa.Table]] = {}
+    for batch in batches:
+        for table, parts in batch.tables.items():
+            tables.setdefault(table, []).extend(parts)
+    return _JobRows(
+        lanes=list(session_lanes(sessions, batches)),
+        reach=list(session_reach(network.n_agents, sessions, batches)),
+        files=[file for batch in batches for file in batch.files],
+        tables=tables,
+    )
+
+
+def _run_reference(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,  # noqa: ARG001 (one signature with _run_broadcast)
+    client: "Client",
+    publish: bool,
+    progress: Progress,
+) -> _JobRows:
+    rows = _JobRows([], [])
+    with ExitStack() as stack:
+        warehouse = network.warehouse
+        if not publish:
+            warehouse = Warehouse(stack.enter_context(tempfile.TemporaryDirectory(prefix="rumormill-")))
+        for session in sessions:
+            found = run_reference(network, session, client, warehouse=warehouse, progress=progress)
+            rows.lanes.append(found.lanes(session))
+            rows.reach.append(found.reach())
+            for table, part in _reference_tables(session, found).items():
+                if publish:
+                    rows.files.append(warehouse.stage(table, part))
+                else:
+                    rows.tables.setdefault(table, []).append(part)
+    return rows
+
+
+def _reference_tables(session: Session, found: ReferenceRows) -> dict[str, pa.Table]:
+    tables = {}
+    if session.records("activations"):
+        frontier = found.frontier
+        infector = frontier["infector"].to_numpy()
+        tables["activations"] = pa.table(
+            {
+                "session_id": session_id_column([session.session_id], [len(frontier)]),
+                "replicate": frontier["replicate"].to_numpy(),
+                "agent": frontier["agent"].to_numpy(),
+                "round": frontier["round"].to_numpy(),
+                "infector": pa.array(infector, mask=infector < 0),
+                "occasion": np.ones(len(frontier), np.int32),
+            }
+        )
+    if session.records("contacts"):
+        events = found.events
+        kinds = pa.DictionaryArray.from_arrays(pa.array(events["kind"].to_numpy()), pa.array(EVENT_TYPES))
+        tables["propagation_events"] = pa.table(
+            {
+                "session_id": session_id_column([session.session_id], [len(events)]),
+                **{name: events[name].to_numpy() for name in ("replicate", "round", "src", "dst")},
+                "event_type": kinds.cast(SYMBOL),
+            }
+        )
+    return {name: rows.cast(table_specification(name).schema) for name, rows in tables.items()}
+
+
+def _add_small_tables(
+    warehouse: Warehouse | None, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]]
+) -> None:
+    """Add cascades, metrics, reach and the sessions themselves: one file per job and table."""
+    small: dict[str, list[pa.Table]] = {"cascades": [], "propagation_metrics": [], "reach": []}
+    for session, lanes, reach in zip(sessions, rows.lanes, rows.reach, strict=True):
+        small["cascades"].append(cascade_rows(session, lanes))
+        small["propagation_metrics"].append(metric_rows(session, lanes))
+        if session.records("reach"):
+            small["reach"].append(reach_rows(session, reach))
+    if warehouse is None:
+        rows.tables.update(small)
+        return
+    for table, parts in small.items():
+        if parts:
+            rows.files.append(warehouse.stage(table, pa.concat_tables(parts).unify_dictionaries()))
+    rows.files.append(warehouse.stage_records("propagation_sessions", session_rows))
+
+
+def _session_row(
+    session: Session, lanes: Lanes, job_plan: JobPlan, seconds: float, clocks: Mapping[str, dt.datetime]
+) -> dict[str, Any]:
+    starts = np.cumsum(lanes.lengths) - lanes.lengths
+    sizes = np.add.reduceat(lanes.counts.astype(np.int64), starts)
+    truncated = int(lanes.truncated.sum())
+    return {
+        "session_id": session.session_id,
+        "specification_hash": session.specification_hash,
+        "message_id": session.message_id,
+        "network_id": session.network_id,
+        "snapshot_id": session.snapshot_id,
+        "propagation_model": session.model.name,
+        "model_parameters": session.model.model_dump_json(),
+        "seed_strategy": session.seed_strategy,
+        "seed_agents": list(session.seed_agents),
+        "replicates": session.replicates,
+        "random_seed": session.random_seed,
+        "max_rounds": session.max_rounds,
+        "record": session.record,
+        "draws_version": session.specification["draws_version"],
+        "status": "completed",
+        "stopped_because": "max_rounds" if truncated else "died_out",
+        "truncated_replicates": truncated,
+        "rounds": int(np.where(lanes.truncated, session.max_rounds, lanes.lengths).max()),
+        "total_influenced": int(sizes.sum()) / session.replicates,
+        "total_influenced_standard_error": standard_errors(sizes[:, None])[0].as_py(),
+        "plan": job_plan.plan,
+        "plan_reason": job_plan.reason,
+        "estimated_seconds": job_plan.estimated_seconds,
+        "estimated_bytes": job_plan.estimated_bytes,
+        "job_seconds": seconds,
+        "job_lanes": job_plan.lanes,
+        **clocks,
+    }
+
+
+def publish_job(outcome: JobOutcome) -> None:
+    """Publish a job: all its sessions become visible at once.
+
+    Sessions have the same rows whoever runs them, so a job that another run published meanwhile is simply there.
+
+    Raises
+    ------
+    CommitConflictError
+        If another run published only some of the job's sessions meanwhile: run again for the others.
+    """
+    warehouse = outcome.network.warehouse
+    keys = [session_key(row["session_id"]) for row in outcome.sessions]
+    try:
+        warehouse.commit("sessions", keys, outcome.files)
+    except AlreadyPublishedError as error:
+        if any(warehouse.find(key) is None for key in keys):
+            raise CommitConflictError(f"{error}, but not all sessions of this job are: run again") from error
+
+
+def unpublished(warehouse: Warehouse, sessions: Sequence[Session]) -> list[Session]:
+    """Return the sessions that the warehouse has no results of."""
+    return [session for session in sessions if warehouse.find(session.key) is None]
+
+
+def load_result(warehouse: Warehouse, session_id: str) -> Result:
+    """Return the published result of a session.
+
+    Raises
+    ------
+    TableNotFoundError
+        If the warehouse has no such session.
+    """
+    rows = warehouse.read("propagation_sessions", [session_key(session_id)]).to_pylist()
+    found = [row for row in rows if row["session_id"] == session_id]
+    if not found:
+        raise TableNotFoundError(f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`")
+    row = found[0]
+    network = _network_of(warehouse, row)
+    return Result(row, network, PublishedTables(warehouse, session_id), recalled=True)
+
+
+def _network_of(warehouse: Warehouse, session: Mapping[str, Any]) -> Network:
+    rows = warehouse.read("networks").to_pylist()
+    found = [row for row in rows if row["snapshot_id"] == session["snapshot_id"]]
+    named = [row for row in found if row["network_id"] == session["network_id"]]
+    return Network.from_row(warehouse, (named or found)[0])
+
+
+def differing_tables(outcome: JobOutcome) -> list[str]:
+    """Return the tables in which recomputed sessions differ from their published rows, as sets ordered by key.
+
+    Parameters
+    ----------
+    outcome : JobOutcome
+        Of a job run with ``publish=False`` whose sessions are published.
+    """
+    differing = set()
+    for session_id, result in outcome.results.items():
+        published = PublishedTables(outcome.network.warehouse, session_id)
+        for detail in RECORDS[: RECORDS.index(result.session["record"]) + 1]:
+            for table in TABLE_OF_RECORD[detail]:
+                if not _ordered(table, result.table(table)).equals(_ordered(table, published.read(table))):
+                    differing.add(table)
+    return sorted(differing)
+
+
+def _ordered(table: str, rows: pa.Table) -> pa.Table:
+    specification = table_specification(table)
+    plain = rows.cast(pa.schema([f.with_type(pa.string()) if f.type == SYMBOL else f for f in specification.schema]))
+    return plain.sort_by([(name, "ascending") for name in specification.key]).combine_chunks()

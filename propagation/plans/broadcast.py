@@ -1,0 +1,629 @@
+"""The broadcast plan: every worker holds the whole network, the lanes are split over tasks.
+
+A task runs all rounds of its lanes inside compiled kernels; nothing is exchanged. A pilot of a few lanes measures what
+a lane costs and how much lanes overlap; the rest follows in batches of about a second, one lane after another
+(sparse) or 64 lanes to a word (packed). Batches are the unit of progress and of cancellation.
+"""
+
+import contextlib
+import functools
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data.manifests import DataFile
+from data.progress import Progress
+from data.schemas import SYMBOL, table_specification
+from data.snapshots import Network
+from data.warehouse import StagedFile, Warehouse
+from propagation import kernels
+from propagation.clusters import thread_count
+from propagation.draws import Purpose, replicate_salts, stream
+from propagation.results import AgentReach, Lanes, session_id_column
+from propagation.sessions import Session
+from propagation.weights import AttemptRows
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Shape = Literal["sparse", "packed", "traced"]
+WORD = 64
+BATCH_SECONDS = 1.0
+PACKED_FROM_LANES_PER_ROW = 10.0
+"""Measured: a packed edge costs as much as some ten sparse ones."""
+_PILOT_TRIALS = 200_000
+EVENT_TYPES = pa.array(["received", "ignored", "sent"], pa.string())
+ROWS_PER_WRITE = 2_000_000
+
+logger = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """Raised inside a task whose stop flag was set; never reaches the user."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive replicates of one session."""
+
+    session: int
+    first: int
+    replicates: int
+
+
+@dataclass
+class BatchRows:
+    """What a task returns: the rounds of its lanes, and where their rows are.
+
+    Attributes
+    ----------
+    spans : list of Span
+    lengths, counts, truncated : list of arrays
+        One entry per span, as in `Lanes`.
+    reach : list of tuple
+        (session, AgentReach) per span, if recorded.
+    files, tables : list
+        Staged files, or tables by name where nothing is published.
+    trials : int
+        Edges looked at.
+    seconds : float
+        Time in the task.
+    first_lane : array of int64 or None
+        (agent, round) pairs of the first lane as one number each, if asked for.
+    """
+
+    spans: list[Span]
+    lengths: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    counts: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    truncated: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    reach: list[tuple[int, AgentReach]] = field(default_factory=list)
+    files: list[DataFile] = field(default_factory=list)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    trials: int = 0
+    seconds: float = 0.0
+    first_lane: npt.NDArray[np.int64] | None = None
+
+
+# -- stop flags -----------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=64)
+def stop_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
+    """Return the flag of a job in this process, (1,) uint8; kernels end at the next round once it is set."""
+    return np.zeros(1, np.uint8)
+
+
+def request_stop(job: str) -> None:
+    """Set the stop flag of a job in this process."""
+    stop_flag(job)[0] = 1
+
+
+# -- on the client --------------------------------------------------------------------------------------------------
+
+
+def run_broadcast(
+    network: Network,
+    sessions: Sequence[Session],
+    client: "Client",
+    *,
+    publish: bool,
+    progress: Progress,
+    expected_trials: float,
+    shape: Shape | None = None,
+) -> list[BatchRows]:
+    """Run all lanes of some sessions of one network; return their batches, in no particular order.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+        Their lanes are run as one job.
+    client : distributed.Client
+    publish : bool
+        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+    progress : Progress
+        Hears lanes done.
+    expected_trials : float
+        Planner's estimate of edges looked at per lane.
+    shape : str, optional
+        Kernel shape; default: chosen by the pilot.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came, once the tasks have been told to stop.
+    """
+    job = uuid.uuid4().hex
+    threads = thread_count(client)
+    total = sum(session.replicates for session in sessions)
+    task = functools.partial(run_batch, network, tuple(sessions), publish=publish, job=job)
+    done: list[BatchRows] = []
+    heard = 0
+
+    def collect(lane_ranges: Sequence[tuple[int, int]], chosen: Shape, *, pilot: bool = False) -> None:
+        nonlocal heard
+        for batch in _completed(client, job, task, [(_spans(sessions, *r), chosen, pilot) for r in lane_ranges]):
+            done.append(batch)
+            heard += sum(span.replicates for span in batch.spans)
+            progress("simulating", heard, total)
+
+    try:
+        # 1. A pilot: a few lanes on every thread.
+        progress("simulating", 0, total)
+        lanes_each = int(np.clip(_PILOT_TRIALS / max(expected_trials, 1.0), 1, 32))
+        pilot = min(total, threads * lanes_each)
+        traced = any(session.records("activations") for session in sessions)
+        collect(_ranges(0, pilot, threads), "traced" if traced or shape is None else shape, pilot=True)
+        # 2. The rest in batches, in the shape that the pilot's lanes recommend.
+        if pilot < total:
+            seconds_per_lane = sum(batch.seconds for batch in done) / pilot
+            if traced:
+                chosen: Shape = "traced"
+            else:
+                chosen = shape or _recommended_shape(done, -(-(total - pilot) // threads))
+            logger.info("pilot of %d lanes: %.4f s per lane; %s lanes follow", pilot, seconds_per_lane, chosen)
+            batches = _batch_count(total - pilot, seconds_per_lane, threads, chosen)
+            collect(_ranges(pilot, total, batches), chosen)
+    except BaseException:
+        client.run(request_stop, job)
+        raise
+    return done
+
+
+def _completed(
+    client: "Client", job: str, task: Callable[..., BatchRows], batches: Sequence[tuple[Any, ...]]
+) -> Iterator[BatchRows]:
+    """Yield each batch when its task has finished; cancel the others if one fails or the caller leaves."""
+    from distributed import as_completed
+
+    futures = [
+        client.submit(task, *batch, key=f"batch-{job}-{number}-{batch[0][0]}", pure=False)
+        for number, batch in enumerate(batches)
+    ]
+    try:
+        for _, batch in as_completed(futures, with_results=True, loop=client.loop):
+            yield batch
+    finally:
+        client.cancel(futures)
+
+
+def _ranges(first: int, last: int, parts: int) -> list[tuple[int, int]]:
+    """Split lanes ``first`` to ``last`` into at most `parts` ranges of about equal length."""
+    bounds = np.linspace(first, last, min(parts, max(last - first, 1)) + 1).astype(int)
+    return [(int(a), int(b)) for a, b in itertools.pairwise(bounds) if b > a]
+
+
+def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
+    """Return the replicates of each session among the job's lanes ``first`` to ``last``."""
+    spans, start = [], 0
+    for number, session in enumerate(sessions):
+        low, high = max(first, start), min(last, start + session.replicates)
+        if low < high:
+            spans.append(Span(number, low - start, high - low))
+        start += session.replicates
+    return spans
+
+
+def _batch_count(lanes: int, seconds_per_lane: float, threads: int, shape: Shape) -> int:
+    """Return how many batches: about a second each, and several per thread where lanes take long enough."""
+    if shape == "packed":
+        return max(threads, -(-lanes // WORD))
+    total = lanes * seconds_per_lane
+    per_thread = 4 if total / threads > 0.1 else 1
+    return max(threads * per_thread, int(total / BATCH_SECONDS))
+
+
+def _recommended_shape(pilot: Sequence[BatchRows], lanes_per_thread: int) -> Shape:
+    """Return packed if words would be well filled: if two lanes often have the same agents in the same round."""
+    first_lanes = [batch.first_lane for batch in pilot if batch.first_lane is not None]
+    if len(first_lanes) < 2:
+        return "sparse"
+    one, other = first_lanes[0], first_lanes[1]
+    shared = len(np.intersect1d(one, other, assume_unique=True)) / max(len(one), len(other), 1)
+    lanes_per_row = 1 + (min(WORD, lanes_per_thread) - 1) * shared
+    return "packed" if lanes_per_row >= PACKED_FROM_LANES_PER_ROW else "sparse"
+
+
+# -- in a task ------------------------------------------------------------------------------------------------------
+
+
+class _Scratch:
+    """Arrays that the kernels of one task work in; made when first used."""
+
+    def __init__(self, n_agents: int, stop: npt.NDArray[np.uint8]) -> None:
+        self.n_agents, self.stop = n_agents, stop
+        self.queue = np.empty(n_agents, np.int32)
+        self.hits = np.zeros(kernels.CHUNK, np.uint8)
+        self.touched = np.empty(n_agents, np.int32)
+
+    @functools.cached_property
+    def reached_bits(self) -> npt.NDArray[np.uint8]:
+        return np.zeros(self.n_agents // 8 + 1, np.uint8)
+
+    @functools.cached_property
+    def round_of(self) -> npt.NDArray[np.int32]:
+        return np.full(self.n_agents, -1, np.int32)
+
+    @functools.cached_property
+    def infectors(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]:
+        return np.empty(self.n_agents, np.int32), np.empty(self.n_agents, np.uint32)
+
+    def check(self) -> None:
+        if self.stop[0]:
+            raise StoppedError
+
+
+def run_batch(
+    network: Network,
+    sessions: tuple[Session, ...],
+    spans: list[Span],
+    shape: Shape,
+    pilot: bool,
+    *,
+    publish: bool,
+    job: str,
+) -> BatchRows:
+    """Run the lanes of some spans on this worker.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : tuple of Session
+        The job's sessions, which spans refer to by position.
+    spans : list of Span
+        Lanes to run.
+    shape : str
+        ``sparse``, ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
+    pilot : bool
+        Whether to return the (agent, round) pairs of the first lane.
+    publish : bool
+        Whether to stage the rows of large tables, or return them.
+    job : str
+        Names the stop flag.
+    """
+    started = time.perf_counter()
+    scratch = _Scratch(network.n_agents, stop_flag(job))
+    batch = BatchRows(spans)
+    try:
+        with collected_rows(network.warehouse if publish else None) as writer:
+            for span in spans:
+                scratch.check()
+                session = sessions[span.session]
+                rows = session.model.attempt_rows(network, session.random_seed)
+                salts = replicate_salts(np.arange(span.first, span.first + span.replicates))
+                if shape == "traced":
+                    _run_traced(session, span, rows, salts, scratch, batch, writer, pilot=pilot)
+                else:
+                    run = _run_packed if shape == "packed" else _run_sparse
+                    times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
+                    run(session, rows, salts, scratch, batch, times, span.session)
+    except StoppedError:
+        return BatchRows([])
+    batch.files, batch.tables = writer.files, writer.tables
+    batch.seconds = time.perf_counter() - started
+    return batch
+
+
+class RowWriter:
+    """Collects the rows of large tables: into one staged file per table, or in memory."""
+
+    def __init__(self, warehouse: Warehouse | None, open_files: contextlib.ExitStack) -> None:
+        self._warehouse = warehouse
+        self._open = open_files
+        self._staged: dict[str, StagedFile] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self.tables: dict[str, list[pa.Table]] = {}
+
+    @property
+    def files(self) -> list[DataFile]:
+        """The staged files, once the block has ended."""
+        return [staged.file for staged in self._staged.values()]
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        """Add rows to a table; they are written some millions at a time."""
+        waiting = self._waiting.setdefault(table, [])
+        waiting.append(rows.cast(table_specification(table).schema))
+        if sum(map(len, waiting)) >= ROWS_PER_WRITE:
+            self._flush(table)
+
+    def flush(self) -> None:
+        """Write the rows that still wait."""
+        for table in list(self._waiting):
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
+        rows = pa.concat_tables(self._waiting.pop(table))
+        if self._warehouse is None:
+            self.tables.setdefault(table, []).append(rows)
+            return
+        if table not in self._staged:
+            self._staged[table] = self._open.enter_context(self._warehouse.staging(table))
+        self._staged[table].write(rows)
+
+
+@contextlib.contextmanager
+def collected_rows(warehouse: Warehouse | None) -> Iterator[RowWriter]:
+    """Give a writer whose files, staged in `warehouse`, are finished when the block ends; None keeps rows in memory."""
+    with contextlib.ExitStack() as open_files:
+        writer = RowWriter(warehouse, open_files)
+        yield writer
+        writer.flush()
+
+
+def _run_sparse(
+    session: Session,
+    rows: AttemptRows,
+    salts: npt.NDArray[np.uint32],
+    scratch: _Scratch,
+    batch: BatchRows,
+    times: npt.NDArray[np.int64],
+    number: int,
+) -> None:
+    round_sums, n_touched, at = np.zeros_like(times), 0, 0
+    transmissions = stream(session.random_seed, Purpose.TRANSMISSION)
+    # A lane has at least one activation in every round it counts, so no lane needs more room than this.
+    room = min(session.max_rounds, rows.n_agents) + 2
+    lengths, counts, truncated = [], [], []
+    while at < len(salts):
+        lanes = len(salts) - at
+        part_counts = np.empty(max(room, 64 * lanes), np.int32)
+        ends, cut = np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
+        finished, trials, n_touched = kernels.sparse_cascades(
+            rows.offsets, rows.words, np.int64(rows.base), transmissions, salts[at:], session.seed_array,
+            np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, scratch.hits,
+            part_counts, ends, cut, times, round_sums, scratch.touched, np.int64(n_touched),
+        )  # fmt: skip
+        scratch.check()
+        batch.trials += trials
+        lengths.append(np.diff(ends[:finished], prepend=0))
+        counts.append(part_counts[: ends[finished - 1]].copy() if finished else part_counts[:0])
+        truncated.append(cut[:finished] > 0)
+        at += finished
+    _add_lanes(batch, lengths, counts, truncated)
+    if len(times):
+        batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
+
+
+def _run_packed(
+    session: Session,
+    rows: AttemptRows,
+    salts: npt.NDArray[np.uint32],
+    scratch: _Scratch,
+    batch: BatchRows,
+    times: npt.NDArray[np.int64],
+    number: int,
+) -> None:
+    round_sums, n_touched = np.zeros_like(times), 0
+    lengths, counts, truncated = [], [], []
+    for first in range(0, len(salts), WORD):
+        word = salts[first : first + WORD]
+        matrix, cut, n_touched = _packed_word(session, rows, word, scratch, batch, times, round_sums, n_touched)
+        active = matrix > 0
+        lengths.append(active.sum(axis=0))
+        counts.append(matrix.T[active.T].astype(np.int32))
+        truncated.append(cut)
+    _add_lanes(batch, lengths, counts, truncated)
+    if len(times):
+        batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
+
+
+def _packed_word(
+    session: Session,
+    rows: AttemptRows,
+    salts: npt.NDArray[np.uint32],
+    scratch: _Scratch,
+    batch: BatchRows,
+    times: npt.NDArray[np.int64],
+    round_sums: npt.NDArray[np.int64],
+    n_touched: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], int]:
+    """Run one word of lanes; return activations (rounds, lanes), which lanes are truncated, and agents touched."""
+    lanes, seeds = len(salts), session.seed_array
+    every_lane = np.uint64(2**lanes - 1)
+    reached = np.zeros(rows.n_agents, np.uint64)
+    frontier, arriving = np.zeros_like(reached), np.zeros_like(reached)
+    reached[seeds] = frontier[seeds] = every_lane
+    queue, next_queue = scratch.queue, np.empty_like(scratch.queue)
+    queue[: len(seeds)] = seeds
+    if len(times):
+        new = seeds[times[seeds] == 0]
+        scratch.touched[n_touched : n_touched + len(new)] = new
+        n_touched += len(new)
+        times[seeds] += lanes
+    n_queue, first_round, blocks = len(seeds), 1, [np.full((1, lanes), len(seeds), np.int64)]
+    while n_queue and first_round <= session.max_rounds:
+        block = np.zeros((64, lanes), np.int64)
+        done, n_queue, swapped, trials, n_touched = kernels.packed_cascades(
+            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION), salts,
+            np.int64(first_round), np.int64(session.max_rounds), scratch.stop, reached, frontier, arriving,
+            queue, next_queue, np.int64(n_queue), block, times, round_sums, scratch.touched, np.int64(n_touched),
+        )  # fmt: skip
+        scratch.check()
+        batch.trials += trials
+        if swapped:
+            queue, next_queue = next_queue, queue
+        blocks.append(block[:done])
+        first_round += done
+    matrix = np.concatenate(blocks)
+    still = np.bitwise_or.reduce(frontier[queue[:n_queue]]) if n_queue else np.uint64(0)
+    cut = (still >> np.arange(lanes, dtype=np.uint64)) & np.uint64(1)
+    return matrix, cut > 0, n_touched
+
+
+def _add_lanes(batch: BatchRows, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> None:
+    batch.lengths.append(np.concatenate(lengths))
+    batch.counts.append(np.concatenate(counts))
+    batch.truncated.append(np.concatenate(truncated))
+
+
+def _touched_reach(
+    times: npt.NDArray[np.int64], round_sums: npt.NDArray[np.int64], touched: npt.NDArray[np.int32]
+) -> AgentReach:
+    agents = np.sort(touched)
+    return AgentReach(agents, times[agents], round_sums[agents])
+
+
+def _run_traced(
+    session: Session,
+    span: Span,
+    rows: AttemptRows,
+    salts: npt.NDArray[np.uint32],
+    scratch: _Scratch,
+    batch: BatchRows,
+    writer: RowWriter,
+    *,
+    pilot: bool,
+) -> None:
+    lengths, counts, truncated = [], [], []
+    times = np.zeros(rows.n_agents if session.records("reach") else 0, np.int64)
+    round_sums = np.zeros_like(times)
+    for first, trace in _traces(session, rows, salts, scratch, batch):
+        if pilot and batch.first_lane is None:
+            lane = slice(0, trace.ends[0])
+            batch.first_lane = trace.agents[lane].astype(np.int64) << 32 | trace.rounds[lane]
+        lane_lengths, lane_counts = trace.by_lane_and_round()
+        lengths.append(lane_lengths)
+        counts.append(lane_counts)
+        truncated.append(trace.truncated)
+        if session.records("reach"):
+            times += np.bincount(trace.agents, minlength=len(times))
+            round_sums += np.bincount(trace.agents, weights=trace.rounds, minlength=len(times)).astype(np.int64)
+        if session.records("activations"):
+            writer.write("activations", _activation_rows(session, span.first + first, trace))
+        if session.records("contacts"):
+            for contacts in _contact_rows(session, rows, span.first + first, trace, salts[first:], scratch):
+                writer.write("propagation_events", contacts)
+    _add_lanes(batch, lengths, counts, truncated)
+    if len(times):
+        agents = np.flatnonzero(times).astype(np.int32)
+        batch.reach.append((span.session, AgentReach(agents, times[agents], round_sums[agents])))
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """Activations of consecutive lanes, lane after lane, by round."""
+
+    agents: npt.NDArray[np.int32]
+    rounds: npt.NDArray[np.int32]
+    infectors: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int64]
+    truncated: npt.NDArray[np.bool_]
+
+    def by_lane_and_round(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return lengths and counts as in `Lanes`: rounds ascend within a lane, so runs of equal rounds are counted."""
+        starts = np.concatenate([[0], self.ends[:-1]])
+        change = np.ones(len(self.rounds), bool)
+        change[1:] = self.rounds[1:] != self.rounds[:-1]
+        change[starts] = True
+        firsts = np.flatnonzero(change)
+        counts = np.diff(np.append(firsts, len(self.rounds))).astype(np.int32)
+        return np.diff(np.searchsorted(firsts, np.append(starts, len(self.rounds)))), counts
+
+
+def _traces(
+    session: Session, rows: AttemptRows, salts: npt.NDArray[np.uint32], scratch: _Scratch, batch: BatchRows
+) -> Iterator[tuple[int, _Trace]]:
+    """Run lanes with their infectors, as many at a time as fit the room; yield (first lane, trace)."""
+    room = max(rows.n_agents, ROWS_PER_WRITE)  # a single lane always fits
+    agents, rounds, infectors = (np.empty(room, np.int32) for _ in range(3))
+    infector_of, best_of = scratch.infectors
+    at = 0
+    while at < len(salts):
+        ends, cut = np.zeros(len(salts) - at, np.int64), np.zeros(len(salts) - at, np.uint8)
+        finished, trials = kernels.traced_cascades(
+            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION),
+            stream(session.random_seed, Purpose.INFECTOR), salts[at:], session.seed_array,
+            np.int64(session.max_rounds), scratch.stop, scratch.round_of, infector_of, best_of, scratch.queue,
+            scratch.hits, agents, rounds, infectors, ends, cut,
+        )  # fmt: skip
+        scratch.check()
+        batch.trials += trials
+        end = ends[finished - 1]
+        yield at, _Trace(agents[:end], rounds[:end], infectors[:end], ends[:finished], cut[:finished] > 0)
+        at += finished
+
+
+def _activation_rows(session: Session, first: int, trace: _Trace) -> pa.Table:
+    """Return the activations of a trace whose first lane is replicate `first`."""
+    lane = np.repeat(np.arange(len(trace.ends), dtype=np.int32), np.diff(trace.ends, prepend=0))
+    return pa.table(
+        {
+            "session_id": session_id_column([session.session_id], [len(lane)]),
+            "replicate": lane + np.int32(first),
+            "agent": trace.agents,
+            "round": trace.rounds,
+            "infector": pa.array(trace.infectors, mask=trace.infectors < 0),
+            "occasion": np.ones(len(lane), np.int32),
+        }
+    )
+
+
+def _contact_rows(
+    session: Session,
+    rows: AttemptRows,
+    first: int,
+    trace: _Trace,
+    salts: npt.NDArray[np.uint32],
+    scratch: _Scratch,
+) -> Iterator[pa.Table]:
+    """Yield the contacts of each lane of a trace whose first lane is replicate `first`."""
+    degree = np.diff(rows.offsets)
+    starts = np.concatenate([[0], trace.ends[:-1]])
+    for lane, (low, high) in enumerate(zip(starts, trace.ends, strict=True)):
+        agents, rounds = trace.agents[low:high], trace.rounds[low:high]
+        size = int(degree[agents[rounds < session.max_rounds]].sum())
+        number, src, dst = (np.empty(size, np.int32) for _ in range(3))
+        kind = np.empty(size, np.int8)
+        kernels.lane_contacts(
+            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION),
+            salts[lane], agents, rounds, np.int64(session.max_rounds), scratch.round_of, number, src, dst, kind,
+        )  # fmt: skip
+        scratch.check()
+        yield pa.table(
+            {
+                "session_id": session_id_column([session.session_id], [size]),
+                "replicate": np.full(size, first + lane, np.int32),
+                "round": number,
+                "src": src,
+                "dst": dst,
+                "event_type": pa.DictionaryArray.from_arrays(pa.array(kind), EVENT_TYPES).cast(SYMBOL),
+            }
+        )
+
+
+def session_lanes(sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[Lanes]:
+    """Yield the lanes of each session, put together from all batches in the order of replicates."""
+    found: list[list[tuple[int, BatchRows, int]]] = [[] for _ in sessions]
+    for batch in batches:
+        for position, span in enumerate(batch.spans):
+            found[span.session].append((span.first, batch, position))
+    for parts in found:
+        parts.sort(key=lambda part: part[0])
+        yield Lanes(
+            lengths=np.concatenate([batch.lengths[i] for _, batch, i in parts]),
+            counts=np.concatenate([batch.counts[i] for _, batch, i in parts]),
+            truncated=np.concatenate([batch.truncated[i] for _, batch, i in parts]),
+        )
+
+
+def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[AgentReach]:
+    """Yield how often and when each session reached its agents, summed over all batches."""
+    found: list[list[AgentReach]] = [[] for _ in sessions]
+    for batch in batches:
+        for number, reach in batch.reach:
+            found[number].append(reach)
+    for parts in found:
+        times, round_sums = np.zeros(n_agents, np.int64), np.zeros(n_agents, np.int64)
+        for part in parts:
+            times[part.agents] += part.times
+            round_sums[part.agents] += part.round_sums
+        agents = np.flatnonzero(times).astype(np.int32)
+        yield AgentReach(agents, times[agents], round_sums[agents])

@@ -1,0 +1,374 @@
+"""Results: what a session's lanes add up to, and how an analyst reads it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import InvalidInputError
+from data.schemas import QUANTILES, SYMBOL, table_specification
+from data.snapshots import Network
+from data.warehouse import Warehouse
+from propagation.sessions import RECORDS, Session, session_key
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TABLE_OF_RECORD = {
+    "rounds": ("cascades", "propagation_metrics"),
+    "reach": ("reach",),
+    "activations": ("activations",),
+    "contacts": ("propagation_events",),
+}
+"""Tables that each detail adds."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The finished replicates of one session, replicate 0 first.
+
+    Attributes
+    ----------
+    lengths : (replicates,) int64
+        Rounds with activations, the seeds' included.
+    counts : (sum of lengths,) int32
+        Activations by round, replicate after replicate.
+    truncated : (replicates,) bool
+        Whether agents could still transmit at `max_rounds`.
+    """
+
+    lengths: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int32]
+    truncated: npt.NDArray[np.bool_]
+
+    def by_round(self, rounds: int) -> npt.NDArray[np.int64]:
+        """Return activations as a matrix (replicates, rounds), zero after a replicate has died out."""
+        matrix = np.zeros((len(self.lengths), rounds), np.int64)
+        row = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        starts = np.cumsum(self.lengths) - self.lengths
+        matrix[row, np.arange(len(self.counts)) - starts[row]] = self.counts
+        return matrix
+
+
+@dataclass(frozen=True)
+class AgentReach:
+    """How often and when agents were reached, for agents reached at all.
+
+    Attributes
+    ----------
+    agents : (k,) int32
+        Dense ids, ascending.
+    times, round_sums : (k,) int64
+        Replicates that reached the agent, and the sum of the rounds at which they did.
+    """
+
+    agents: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
+    round_sums: npt.NDArray[np.int64]
+
+
+def cascade_rows(session: Session, lanes: Lanes) -> pa.Table:
+    """Return the session's rows of the table `cascades`."""
+    matrix = lanes.by_round(int(lanes.lengths.max()))
+    depth = lanes.lengths - 1
+    return _rows(
+        "cascades",
+        session,
+        {
+            "replicate": np.arange(session.replicates),
+            "size": matrix.sum(axis=1),
+            "depth": depth,
+            "rounds": _rounds_simulated(session, lanes),
+            "peak_round": matrix.argmax(axis=1),
+            "truncated": lanes.truncated,
+        },
+    )
+
+
+def _rounds_simulated(session: Session, lanes: Lanes) -> npt.NDArray[np.int64]:
+    """One round after the last activation finds nobody new, unless `max_rounds` came first."""
+    return np.where(lanes.truncated, session.max_rounds, lanes.lengths)
+
+
+def metric_rows(session: Session, lanes: Lanes) -> pa.Table:
+    """Return the session's rows of the table `propagation_metrics`: rounds 0 to the last one simulated."""
+    new = lanes.by_round(int(_rounds_simulated(session, lanes).max()) + 1)
+    incidence = new.sum(axis=0)
+    columns: dict[str, Any] = {
+        "round": np.arange(new.shape[1]),
+        "active_replicates": (new > 0).sum(axis=0),
+        "propagation_speed": incidence / len(new),
+        "reproduction_rate": _reproduction_rate(incidence, session.max_rounds),
+    }
+    # An independent cascade's agents transmit for one round: those newly active are those infectious.
+    for name, matrix in (
+        ("new_infections", new),
+        ("current_infected", new),
+        ("total_influenced", new.cumsum(axis=1)),
+    ):
+        columns |= _over_replicates(name, matrix)
+    return _rows("propagation_metrics", session, columns)
+
+
+def _reproduction_rate(incidence: npt.NDArray[np.int64], max_rounds: int) -> pa.Array:
+    """Return secondary activations per activation, null where there was none or `max_rounds` hid what followed."""
+    following = np.append(incidence[1:], 0)
+    unknown = (incidence == 0) | (np.arange(len(incidence)) >= max_rounds)
+    return pa.array(following / np.maximum(incidence, 1), mask=unknown)
+
+
+def _over_replicates(name: str, matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
+    columns: dict[str, Any] = {name: matrix.sum(axis=0) / len(matrix)}
+    columns[f"{name}_standard_error"] = standard_errors(matrix)
+    for quantile, values in zip(QUANTILES, np.quantile(matrix, QUANTILES, axis=0), strict=True):
+        columns[f"{name}_q{round(quantile * 100):02d}"] = values
+    return columns
+
+
+def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:
+    """Return the standard error of each column's mean, sd(ddof=1) / sqrt(rows), from exact integer sums.
+
+    Examples
+    --------
+    >>> standard_errors(np.array([[1], [3]])).to_pylist(), standard_errors(np.array([[1]])).to_pylist()
+    ([1.0], [None])
+    """
+    rows = len(matrix)
+    if rows < 2:
+        return pa.nulls(matrix.shape[1], pa.float64())
+    sums, squares = matrix.sum(axis=0).tolist(), (matrix * matrix).sum(axis=0).tolist()
+    variances = [
+        (rows * square - total * total) / (rows * (rows - 1)) for total, square in zip(sums, squares, strict=True)
+    ]
+    return pa.array(np.sqrt(np.array(variances) / rows))
+
+
+def reach_rows(session: Session, reach: AgentReach) -> pa.Table:
+    """Return the session's rows of the table `reach`."""
+    return _rows(
+        "reach",
+        session,
+        {
+            "agent": reach.agents,
+            "times_reached": reach.times,
+            "probability": reach.times / session.replicates,
+            "mean_round": reach.round_sums / reach.times,
+        },
+    )
+
+
+def _rows(table: str, session: Session, columns: Mapping[str, Any]) -> pa.Table:
+    schema = table_specification(table).schema
+    length = len(next(iter(columns.values())))
+    repeated = session_id_column([session.session_id], [length])
+    arrays = [repeated if name == "session_id" else pa.array(columns[name]) for name in schema.names]
+    return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
+
+
+def session_id_column(session_ids: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:
+    """Return a session_id column in which each id is repeated over its length."""
+    codes = np.repeat(np.arange(len(session_ids), dtype=np.int32), lengths)
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(list(session_ids), pa.string())).cast(SYMBOL)
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+class ResultTables(Protocol):
+    """Where a result's rows are."""
+
+    def read(self, table: str) -> pa.Table:
+        """Return the session's rows of a table."""
+
+    def parts(self, table: str) -> "dd.DataFrame":
+        """Return the session's rows of a table, lazily."""
+
+
+@dataclass(frozen=True)
+class PublishedTables:
+    """Rows of a session in the warehouse."""
+
+    warehouse: Warehouse
+    session_id: str
+
+    def read(self, table: str) -> pa.Table:
+        """Return the session's rows of a table."""
+        rows = self.warehouse.read(table, [session_key(self.session_id)])
+        return rows.filter(pc.equal(rows["session_id"].cast(pa.string()), self.session_id))
+
+    def parts(self, table: str) -> "dd.DataFrame":
+        """Return the session's rows of a table, one partition a file."""
+        frame = self.warehouse.scan(table, [session_key(self.session_id)])
+        return frame[frame["session_id"] == self.session_id]
+
+
+@dataclass(frozen=True)
+class MemoryTables:
+    """Rows of a session that was not published."""
+
+    session_id: str
+    tables: Mapping[str, Sequence[pa.Table]]
+
+    def read(self, table: str) -> pa.Table:
+        """Return the session's rows of a table."""
+        empty = table_specification(table).schema.empty_table()
+        rows = pa.concat_tables([empty, *self.tables.get(table, ())])
+        return rows.filter(pc.equal(rows["session_id"].cast(pa.string()), self.session_id))
+
+    def parts(self, table: str) -> "dd.DataFrame":
+        """Return the session's rows of a table as one partition."""
+        import dask.dataframe as dd
+
+        return dd.from_pandas(self.read(table).to_pandas(), npartitions=1, sort=False)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Expected number of agents reached, seeds included.
+
+    Attributes
+    ----------
+    mean : float
+        Mean over replicates, agents.
+    standard_error : float or None
+        Of the mean, agents; None for one replicate.
+    replicates : int
+        Number of replicates.
+    """
+
+    mean: float
+    standard_error: float | None
+    replicates: int
+
+    def __str__(self) -> str:
+        error = "" if self.standard_error is None else f" ± {self.standard_error:,.1f}"
+        return f"{self.mean:,.1f}{error} agents over {self.replicates:,} replicates"
+
+
+class Result:
+    """The result of one session.
+
+    Parameters
+    ----------
+    session : mapping
+        The session's row of the table `propagation_sessions`.
+    network : Network
+        The network it ran on.
+    tables : ResultTables
+        Where its rows are.
+    recalled : bool
+        Whether the rows were in the warehouse before.
+    """
+
+    def __init__(
+        self, session: Mapping[str, Any], network: Network, tables: ResultTables, *, recalled: bool = False
+    ) -> None:
+        self.session = session
+        self.network = network
+        self.recalled = recalled
+        self._tables = tables
+
+    def __repr__(self) -> str:
+        origin = ", answered from the warehouse" if self.recalled else ""
+        return f"Result({self.session['propagation_model']} on {self.network.network_id!r}, {self.reach}{origin})"
+
+    @property
+    def session_id(self) -> str:
+        """The session."""
+        return str(self.session["session_id"])
+
+    @property
+    def reach(self) -> Reach:
+        """Expected number of agents reached, with its standard error."""
+        return Reach(
+            mean=self.session["total_influenced"],
+            standard_error=self.session["total_influenced_standard_error"],
+            replicates=self.session["replicates"],
+        )
+
+    @cached_property
+    def rounds(self) -> "pd.DataFrame":
+        """One row per round: means, standard errors and quantiles over replicates (table `propagation_metrics`)."""
+        return self._frame("propagation_metrics", ["round"])
+
+    @cached_property
+    def cascades(self) -> "pd.DataFrame":
+        """One row per replicate: size, depth, rounds, peak_round, truncated (table `cascades`)."""
+        return self._frame("cascades", ["replicate"])
+
+    @cached_property
+    def agents(self) -> "pd.DataFrame":
+        """One row per agent reached: agent_id, times_reached, probability, mean_round (table `reach`)."""
+        self._require("reach")
+        frame = self._frame("reach", ["agent"])
+        frame.insert(0, "agent_id", self._original_ids(frame["agent"]))
+        return frame
+
+    @property
+    def activations(self) -> "dd.DataFrame":
+        """Who was activated when and by whom: session_id, replicate, agent_id, round, infector_id; lazily."""
+        self._require("activations")
+        return self._with_ids("activations", {"agent": "agent_id", "infector": "infector_id"})
+
+    @property
+    def contacts(self) -> "dd.DataFrame":
+        """Every contact: session_id, replicate, source_agent_id, target_agent_id, round, event_type; lazily."""
+        self._require("contacts")
+        return self._with_ids("propagation_events", {"src": "source_agent_id", "dst": "target_agent_id"})
+
+    def plot(self, ax: "Axes | None" = None, **style: Any) -> "Axes":
+        """Draw the adoption curve: mean reach by round, with the bands of 25-75 % and 5-95 % of replicates.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; default: new axes.
+        **style
+            Passed to `propagation.pictures.adoption_curve`.
+        """
+        from propagation.pictures import adoption_curve
+
+        return adoption_curve(self.rounds, ax=ax, n_agents=self.network.n_agents, **style)
+
+    def table(self, name: str) -> pa.Table:
+        """Return the session's rows of one table as published, with dense ids."""
+        return self._tables.read(name)
+
+    def _require(self, detail: str) -> None:
+        recorded = self.session["record"]
+        if RECORDS.index(recorded) < RECORDS.index(cast("Any", detail)):
+            raise InvalidInputError(f"the session recorded {recorded!r}; run it with record={detail!r} for this")
+
+    def _frame(self, table: str, order: list[str]) -> "pd.DataFrame":
+        rows = self._tables.read(table).drop_columns(["session_id"])
+        return rows.sort_by([(name, "ascending") for name in order]).to_pandas()
+
+    def _original_ids(self, agents: "pd.Series[Any]") -> "pd.Series[Any]":
+        """Return the original ids of dense ones; missing where the dense id is."""
+        import pandas as pd
+
+        codes = pa.array(agents.to_numpy(dtype=np.float64, na_value=np.nan), from_pandas=True).cast(pa.int64())
+        return pd.Series(self.network.agent_ids.take(codes).to_pandas().array, index=agents.index)
+
+    def _with_ids(self, table: str, renamed: Mapping[str, str]) -> "dd.DataFrame":
+        frame = self._tables.parts(table)
+        columns = [renamed.get(name, name) for name in frame.columns]
+        meta = frame._meta.copy()  # noqa: SLF001 (Dask's name for a frame's declared columns)
+        for dense in renamed:
+            meta[dense] = self.network.agent_ids[:0].to_pandas()
+        meta.columns = columns
+        return frame.map_partitions(self._name_agents, renamed, columns, meta=meta)
+
+    def _name_agents(self, part: "pd.DataFrame", renamed: Mapping[str, str], columns: list[str]) -> "pd.DataFrame":
+        part = part.copy()
+        for dense in renamed:
+            part[dense] = self._original_ids(part[dense])
+        part.columns = columns
+        return part
