@@ -123,8 +123,11 @@ def own_client() -> "Client":
 
 def quiet_logs() -> None:
     """Keep Dask's own chatter off the terminal: warnings and errors only."""
-    for name in ("distributed", "bokeh", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.ERROR if name == "tornado.application" else logging.WARNING)
+    for name in ("distributed", "bokeh"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Errors of a task reach the caller as exceptions; they need no second telling.
+    for name in ("distributed.worker", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def thread_count(client: "Client") -> int:

@@ -251,14 +251,7 @@ def _run_broadcast(
     publish: bool,
     progress: Progress,
 ) -> _JobRows:
-    batches = run_broadcast(
-        network,
-        sessions,
-        client,
-        publish=publish,
-        progress=progress,
-        expected_trials=job_plan.trials_per_lane,
-    )
+    batches = run_broadcast(network, sessions, job_plan, client, publish=publish, progress=progress)
     tables: dict[str, list[pa.Table]] = {}
     for batch in batches:
         for table, parts in batch.tables.items():

@@ -6,27 +6,52 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
 from propagation.clusters import machine_memory, thread_count
 from propagation.sessions import RECORDS, Session
-from propagation.weights import AttemptRows
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Plan = Literal["broadcast", "reference"]
+Shape = Literal["sparse", "packed", "traced"]
+WORD = 64
+"""Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "reference"]
 SECONDS_PER_TRIAL = 8e-9
 """Measured: one edge of one lane in a sparse kernel, 10 million edges, one thread."""
 SECONDS_PER_REFERENCE_ROUND = 0.5
 SECONDS_PER_JOB = 0.05
+PACKED_SPEEDUP = 10.0
+PACKED_FROM_LANES_PER_ROW = 10.0
+"""Measured: an edge of a word costs as much as some ten edges of single lanes."""
+BATCH_SECONDS = 1.0
+MEAN_FIELD_ROUNDS = 1000
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExpectedCascade:
+    """What a lane is expected to do.
+
+    Attributes
+    ----------
+    activations : float
+        Agents reached.
+    trials : float
+        Edges looked at.
+    overlap : float
+        Share of a lane's edges that another lane looks at as well, in [0, 1].
+    """
+
+    activations: float
+    trials: float
+    overlap: float
 
 
 @dataclass(frozen=True)
@@ -39,10 +64,15 @@ class JobPlan:
         ``broadcast`` or ``reference``.
     reason : str
         Why, as a sentence.
+    shape : str
+        Kernels of the broadcast plan: ``sparse`` (one lane after another), ``packed`` (64 lanes to a word) or
+        ``traced`` (with infectors).
     lanes : int
         Replicates of all sessions.
-    activations_per_lane, trials_per_lane : float
-        Expected agents reached by a lane, and edges looked at.
+    batches : int
+        Tasks that the lanes are split over.
+    expected : ExpectedCascade
+        What a lane is expected to do.
     estimated_seconds : float
         Clock time of the job, compilation and publishing apart.
     estimated_bytes : int
@@ -51,9 +81,10 @@ class JobPlan:
 
     plan: Plan
     reason: str
+    shape: Shape
     lanes: int
-    activations_per_lane: float
-    trials_per_lane: float
+    batches: int
+    expected: "ExpectedCascade"
     estimated_seconds: float
     estimated_bytes: int
 
@@ -85,27 +116,51 @@ def plan_job(network: Network, sessions: Sequence[Session], *, plan: PlanChoice 
     network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
     _refuse_beyond(network_bytes, f"network {network.network_id!r} of {network.n_edges:,} edges")
     expected = [_expected_cascade(network, session) for session in sessions]
-    weights = [session.replicates / lanes for session in sessions]
-    activations = float(np.dot(weights, [a for a, _ in expected]))
-    trials = float(np.dot(weights, [t for _, t in expected]))
-    needed = network_bytes + _working_bytes(network, sessions, expected, threads)
-    _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
-    if plan == "reference":
-        chosen: Plan = "reference"
-        reason = "asked for: every round is a join of tables on the cluster"
-        seconds = SECONDS_PER_JOB + SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files)
-    else:
-        chosen = "broadcast"
-        seconds = SECONDS_PER_JOB + lanes * trials * SECONDS_PER_TRIAL / min(threads, lanes)
-        reason = (
-            f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
-            f"so {lanes:,} lanes are split over {threads} threads"
+    mean = ExpectedCascade(
+        *(
+            sum(session.replicates * getattr(e, name) for session, e in zip(sessions, expected, strict=True)) / lanes
+            for name in ("activations", "trials", "overlap")
         )
-    made = JobPlan(chosen, reason, lanes, activations, trials, seconds, int(needed))
+    )
+    needed = int(network_bytes + _working_bytes(network, sessions, expected, threads))
+    _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
+    made = (
+        _reference_plan(network, lanes, mean, needed)
+        if plan == "reference"
+        else _broadcast_plan(sessions, lanes, mean, needed, threads, network_bytes)
+    )
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB", made.plan, made.reason, made.estimated_seconds, needed / 2**20
     )
     return made
+
+
+def _reference_plan(network: Network, lanes: int, mean: "ExpectedCascade", needed: int) -> JobPlan:
+    seconds = SECONDS_PER_JOB + SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files)
+    reason = "asked for: every round is a join of tables on the cluster"
+    return JobPlan("reference", reason, "traced", lanes, 1, mean, seconds, needed)
+
+
+def _broadcast_plan(
+    sessions: Sequence[Session], lanes: int, mean: "ExpectedCascade", needed: int, threads: int, network_bytes: int
+) -> JobPlan:
+    # 1. The kernels' shape: 64 lanes to a word where lanes have the same agents in the same rounds.
+    per_word = min(WORD, -(-max(session.replicates for session in sessions) // threads))
+    lanes_per_row = 1 + (per_word - 1) * mean.overlap
+    shape: Shape = "packed" if lanes_per_row >= PACKED_FROM_LANES_PER_ROW else "sparse"
+    if RECORDS.index(max_record(sessions)) >= RECORDS.index("activations"):
+        shape = "traced"
+    # 2. Batches of about a second; one per thread where that would cut a short job.
+    effort = lanes * mean.trials * SECONDS_PER_TRIAL / (PACKED_SPEEDUP if shape == "packed" else 1)
+    batches = min(lanes, max(threads, 4 * threads if effort > threads else 0, int(effort / BATCH_SECONDS)))
+    if shape == "packed":
+        batches = max(threads, -(-lanes // WORD))
+    reason = (
+        f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
+        f"so {lanes:,} lanes are split over {threads} threads"
+    )
+    seconds = SECONDS_PER_JOB + effort / min(threads, lanes)
+    return JobPlan("broadcast", reason, shape, lanes, batches, mean, seconds, needed)
 
 
 def max_record(sessions: Sequence[Session]) -> str:
@@ -113,54 +168,51 @@ def max_record(sessions: Sequence[Session]) -> str:
     return max((session.record for session in sessions), key=RECORDS.index)
 
 
-def _expected_cascade(network: Network, session: Session) -> tuple[float, float]:
-    """Return the expected number of activations and of edges looked at, in one lane.
+def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
+    """Estimate a lane from the network's profile, as a mean field of agents that are reached independently.
 
-    A cascade is taken for a branching process: `branching` successes per agent that an edge led to. Below 1 its
-    total progeny is a geometric series; above, the share reached solves ``z = 1 - exp(-branching z)``.
+    An agent with in-probabilities summing to c is reached with probability ``1 - exp(-c f)``, where f is the share of
+    all out-probability that transmitting agents carry; the fixed point from below is where cascades end. Communities
+    and correlations are not seen, so it errs high near the threshold.
     """
     rows = session.model.attempt_rows(network, session.random_seed)
+    agents, in_chance, out_chance, degree = rows.profile.T
     seeds = session.seed_array
-    first = _first_generation(rows, seeds)
-    if rows.branching < 1.0:
-        later = min(first / max(1.0 - rows.branching, 1e-3), network.n_agents)
-    else:
-        later = max(_final_share(rows.branching) * network.n_agents, first)
-    later = min(later, float(network.n_agents - len(seeds)))
     seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
-    trials = min(seed_degree + later * rows.degree_ahead, float(network.n_edges))
-    return len(seeds) + later, trials
-
-
-def _first_generation(rows: AttemptRows, seeds: npt.NDArray[np.int32]) -> float:
-    """Return the expected number of successes of the seeds themselves."""
-    chances = 0.0
-    for seed in seeds[:1000]:
-        words = rows.words[rows.offsets[seed] : rows.offsets[seed + 1]]
-        chances += float((words >> np.uint64(31)).sum()) + len(words) * rows.base
-    return chances / 2**32 * max(len(seeds) / 1000, 1.0)
-
-
-def _final_share(branching: float) -> float:
-    share = 1.0
-    for _ in range(50):
-        share = 1.0 - float(np.exp(-branching * share))
-    return share
+    total_out = float(out_chance.sum())
+    mean_chance = total_out / max(float(degree.sum()), 1.0)
+    if total_out == 0.0:
+        return ExpectedCascade(float(len(seeds)), seed_degree, 0.0)
+    reached = np.zeros(len(agents))
+    force = seed_degree * mean_chance / total_out
+    for _ in range(MEAN_FIELD_ROUNDS):
+        reached = -np.expm1(-in_chance * force)
+        following = (seed_degree * mean_chance + float(out_chance @ reached)) / total_out
+        if following - force < 1e-6 * force:
+            break
+        force = following
+    trials = float(degree @ reached)
+    overlap = float(degree @ (reached * reached)) / trials if trials else 0.0
+    return ExpectedCascade(
+        activations=min(len(seeds) + float(agents @ reached), float(network.n_agents)),
+        trials=min(seed_degree + trials, float(network.n_edges)),
+        overlap=overlap,
+    )
 
 
 def _working_bytes(
-    network: Network, sessions: Sequence[Session], expected: Sequence[tuple[float, float]], threads: int
+    network: Network, sessions: Sequence[Session], expected: Sequence[ExpectedCascade], threads: int
 ) -> float:
     """Return the bytes of scratch arrays and of rows held before they are written."""
     scratch = threads * network.n_agents * 48.0
     rows = sum(session.replicates * 4.0 * 64 for session in sessions)
-    for session, (activations, trials) in zip(sessions, expected, strict=True):
+    for session, lane in zip(sessions, expected, strict=True):
         if session.records("reach"):
-            rows += 20.0 * min(session.replicates * activations, network.n_agents)
+            rows += 20.0 * min(session.replicates * lane.activations, network.n_agents)
         if session.records("activations"):
-            rows += min(session.replicates * activations, 4e6 * threads) * _BYTES_PER_ACTIVATION
+            rows += min(session.replicates * lane.activations, 4e6 * threads) * _BYTES_PER_ACTIVATION
         if session.records("contacts"):
-            rows += min(session.replicates * trials, 4e6 * threads) * _BYTES_PER_CONTACT
+            rows += min(session.replicates * lane.trials, 4e6 * threads) * _BYTES_PER_CONTACT
     return scratch + rows
 
 

@@ -23,6 +23,7 @@ Scheme = Literal["weighted_cascade", "trivalency", "column"]
 TRIVALENCY_VALUES = (0.1, 0.01, 0.001)
 CHANCE_SHIFT = 31
 """Bits of a word that hold the destination; the 33 above hold the chance."""
+PROFILE_CLASSES = 512
 _BLOCK = 1_000_000
 
 
@@ -136,17 +137,15 @@ class AttemptRows:
         Destination in the low 31 bits, ``ceil(p * 2**32)`` in the 33 bits above; zero there if all edges share `base`.
     base : int
         Chance added to every edge's own.
-    branching : float
-        Expected number of successes of an agent reached along a random edge: below 1, cascades die out.
-    degree_ahead : float
-        Expected out-degree of an agent reached along a random edge.
+    profile : (k, 4) float64
+        Agents in k classes of like in-chance, hubs in small ones: number of agents, mean sum of in-probabilities,
+        sum of out-probabilities, sum of out-degrees. What the planner estimates cascades from.
     """
 
     offsets: npt.NDArray[np.int64]
     words: npt.NDArray[np.uint64]
     base: int
-    branching: float
-    degree_ahead: float
+    profile: npt.NDArray[np.float64]
 
     @property
     def n_agents(self) -> int:
@@ -173,16 +172,15 @@ def attempt_rows(network: Network, probability: float | str, random_seed: int) -
     """
     is_constant = not isinstance(probability, str)
     name = "constant" if is_constant else _cache_name(str(probability), network, random_seed)
-    words, sums = mapped_arrays(
+    words, profile = mapped_arrays(
         network.cache_folder / f"words-{name}",
-        ["words", "sums"],
-        lambda folder: _build_words(folder, network, 0.0 if is_constant else probability, random_seed),
+        ["words", "profile"],
+        lambda folder: _build_words(folder, network, None if is_constant else probability, random_seed),
     )
-    # sums: over edges, of in_degree(src), and of in_degree(src) * p.
-    degree_ahead = float(sums[0]) / max(network.n_edges, 1)
-    branching = degree_ahead * float(probability) if is_constant else float(sums[1]) / max(network.n_edges, 1)
-    base = int(chances(float(probability))) if is_constant else 0
-    return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, branching, degree_ahead)
+    scale = float(probability) if is_constant else 1.0
+    base = int(chances(scale)) if is_constant else 0
+    scaled = np.asarray(profile, np.float64) * [1.0, scale, scale, 1.0]
+    return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, scaled)
 
 
 def _cache_name(probability: str, network: Network, random_seed: int) -> str:
@@ -203,14 +201,27 @@ def edge_blocks(network: Network, probability: float | str, size: int = _BLOCK) 
         yield where, EdgeBlock(src, rows.targets[where], in_degree, None if values is None else values[where])
 
 
-def _build_words(folder: Path, network: Network, probability: float | str, random_seed: int) -> None:
+def _build_words(folder: Path, network: Network, scheme: float | str | None, random_seed: int) -> None:
+    """Write words and profile; without a scheme, words hold no chance and the profile counts every edge as 1."""
     words = np.empty(network.n_edges, np.uint64)
-    in_sum, transmitted = 0.0, 0.0
-    for where, edges in edge_blocks(network, probability):
-        p = edge_probabilities(probability, edges, random_seed)
-        words[where] = (chances(p).astype(np.uint64) << np.uint64(CHANCE_SHIFT)) | edges.dst.astype(np.uint64)
-        reached = edges.in_degree[edges.src].astype(np.float64)
-        in_sum += float(reached.sum())
-        transmitted += float(reached @ p)
+    in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
+    for where, edges in edge_blocks(network, 0.0 if scheme is None else scheme):
+        p = np.ones(len(edges.dst)) if scheme is None else edge_probabilities(scheme, edges, random_seed)
+        chance = np.zeros(len(p), np.uint64) if scheme is None else chances(p).astype(np.uint64)
+        words[where] = (chance << np.uint64(CHANCE_SHIFT)) | edges.dst.astype(np.uint64)
+        in_sum += np.bincount(edges.dst, p, network.n_agents)
+        out_sum += np.bincount(edges.src, p, network.n_agents)
     save_array(folder, "words", words)
-    save_array(folder, "sums", np.array([in_sum, transmitted]))
+    save_array(folder, "profile", _profile(in_sum, out_sum, network.out_degree))
+
+
+def _profile(
+    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], out_degree: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    order = np.argsort(-in_sum, kind="stable")
+    starts = np.unique(np.geomspace(1, len(order) + 1, PROFILE_CLASSES).astype(np.int64))[:-1] - 1
+    agents, total_in, total_out, degree = (
+        np.add.reduceat(values[order], starts)
+        for values in (np.ones(len(order)), in_sum, out_sum, out_degree.astype(np.float64))
+    )
+    return np.stack([agents, total_in / agents, total_out, degree], axis=1)

@@ -1,8 +1,8 @@
 """The broadcast plan: every worker holds the whole network, the lanes are split over tasks.
 
-A task runs all rounds of its lanes inside compiled kernels; nothing is exchanged. A pilot of a few lanes measures what
-a lane costs and how much lanes overlap; the rest follows in batches of about a second, one lane after another
-(sparse) or 64 lanes to a word (packed). Batches are the unit of progress and of cancellation.
+A task runs all rounds of its batch of lanes inside compiled kernels, in the shape that the planner chose: one lane
+after another, or 64 lanes to a word; nothing is exchanged. Batches are the unit of progress; a run that is cancelled
+stops within a round.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ import itertools
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,8 @@ from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import StagedFile, Warehouse
 from propagation import kernels
-from propagation.clusters import thread_count
 from propagation.draws import Purpose, replicate_salts, stream
+from propagation.planner import WORD, JobPlan, Shape
 from propagation.results import AgentReach, Lanes, session_id_column
 from propagation.sessions import Session
 from propagation.weights import AttemptRows
@@ -34,12 +34,6 @@ from propagation.weights import AttemptRows
 if TYPE_CHECKING:
     from distributed import Client
 
-Shape = Literal["sparse", "packed", "traced"]
-WORD = 64
-BATCH_SECONDS = 1.0
-PACKED_FROM_LANES_PER_ROW = 10.0
-"""Measured: a packed edge costs as much as some ten sparse ones."""
-_PILOT_TRIALS = 200_000
 EVENT_TYPES = pa.array(["received", "ignored", "sent"], pa.string())
 ROWS_PER_WRITE = 2_000_000
 
@@ -76,8 +70,6 @@ class BatchRows:
         Edges looked at.
     seconds : float
         Time in the task.
-    first_lane : array of int64 or None
-        (agent, round) pairs of the first lane as one number each, if asked for.
     """
 
     spans: list[Span]
@@ -89,7 +81,6 @@ class BatchRows:
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
     trials: int = 0
     seconds: float = 0.0
-    first_lane: npt.NDArray[np.int64] | None = None
 
 
 # -- stop flags -----------------------------------------------------------------------------------------------------
@@ -112,12 +103,11 @@ def request_stop(job: str) -> None:
 def run_broadcast(
     network: Network,
     sessions: Sequence[Session],
+    job_plan: JobPlan,
     client: "Client",
     *,
     publish: bool,
     progress: Progress,
-    expected_trials: float,
-    shape: Shape | None = None,
 ) -> list[BatchRows]:
     """Run all lanes of some sessions of one network; return their batches, in no particular order.
 
@@ -126,79 +116,45 @@ def run_broadcast(
     network : Network
     sessions : sequence of Session
         Their lanes are run as one job.
+    job_plan : JobPlan
+        Says how many batches, and in which shape.
     client : distributed.Client
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
     progress : Progress
         Hears lanes done.
-    expected_trials : float
-        Planner's estimate of edges looked at per lane.
-    shape : str, optional
-        Kernel shape; default: chosen by the pilot.
 
     Raises
     ------
     KeyboardInterrupt
         As it came, once the tasks have been told to stop.
     """
+    from distributed import as_completed
+
     job = uuid.uuid4().hex
-    threads = thread_count(client)
-    total = sum(session.replicates for session in sessions)
-    task = functools.partial(run_batch, network, tuple(sessions), publish=publish, job=job)
+    batches = [_spans(sessions, *lanes) for lanes in _ranges(job_plan.lanes, job_plan.batches)]
+    task = functools.partial(run_batch, network, tuple(sessions), shape=job_plan.shape, publish=publish, job=job)
+    keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
+    futures = client.map(task, batches, key=keys, pure=False)
     done: list[BatchRows] = []
     heard = 0
-
-    def collect(lane_ranges: Sequence[tuple[int, int]], chosen: Shape, *, pilot: bool = False) -> None:
-        nonlocal heard
-        for batch in _completed(client, job, task, [(_spans(sessions, *r), chosen, pilot) for r in lane_ranges]):
+    progress("simulating", 0, job_plan.lanes)
+    try:
+        for _, batch in as_completed(futures, with_results=True, loop=client.loop):
             done.append(batch)
             heard += sum(span.replicates for span in batch.spans)
-            progress("simulating", heard, total)
-
-    try:
-        # 1. A pilot: a few lanes on every thread.
-        progress("simulating", 0, total)
-        lanes_each = int(np.clip(_PILOT_TRIALS / max(expected_trials, 1.0), 1, 32))
-        pilot = min(total, threads * lanes_each)
-        traced = any(session.records("activations") for session in sessions)
-        collect(_ranges(0, pilot, threads), "traced" if traced or shape is None else shape, pilot=True)
-        # 2. The rest in batches, in the shape that the pilot's lanes recommend.
-        if pilot < total:
-            seconds_per_lane = sum(batch.seconds for batch in done) / pilot
-            if traced:
-                chosen: Shape = "traced"
-            else:
-                chosen = shape or _recommended_shape(done, -(-(total - pilot) // threads))
-            logger.info("pilot of %d lanes: %.4f s per lane; %s lanes follow", pilot, seconds_per_lane, chosen)
-            batches = _batch_count(total - pilot, seconds_per_lane, threads, chosen)
-            collect(_ranges(pilot, total, batches), chosen)
+            progress("simulating", heard, job_plan.lanes)
     except BaseException:
         client.run(request_stop, job)
+        client.cancel(futures)
         raise
     return done
 
 
-def _completed(
-    client: "Client", job: str, task: Callable[..., BatchRows], batches: Sequence[tuple[Any, ...]]
-) -> Iterator[BatchRows]:
-    """Yield each batch when its task has finished; cancel the others if one fails or the caller leaves."""
-    from distributed import as_completed
-
-    futures = [
-        client.submit(task, *batch, key=f"batch-{job}-{number}-{batch[0][0]}", pure=False)
-        for number, batch in enumerate(batches)
-    ]
-    try:
-        for _, batch in as_completed(futures, with_results=True, loop=client.loop):
-            yield batch
-    finally:
-        client.cancel(futures)
-
-
-def _ranges(first: int, last: int, parts: int) -> list[tuple[int, int]]:
-    """Split lanes ``first`` to ``last`` into at most `parts` ranges of about equal length."""
-    bounds = np.linspace(first, last, min(parts, max(last - first, 1)) + 1).astype(int)
-    return [(int(a), int(b)) for a, b in itertools.pairwise(bounds) if b > a]
+def _ranges(lanes: int, parts: int) -> list[tuple[int, int]]:
+    """Split lanes ``0`` to ``lanes`` into at most `parts` ranges of about equal length."""
+    bounds = np.linspace(0, lanes, min(parts, lanes) + 1).astype(int)
+    return list(itertools.pairwise(bounds.tolist()))
 
 
 def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
@@ -210,26 +166,6 @@ def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
             spans.append(Span(number, low - start, high - low))
         start += session.replicates
     return spans
-
-
-def _batch_count(lanes: int, seconds_per_lane: float, threads: int, shape: Shape) -> int:
-    """Return how many batches: about a second each, and several per thread where lanes take long enough."""
-    if shape == "packed":
-        return max(threads, -(-lanes // WORD))
-    total = lanes * seconds_per_lane
-    per_thread = 4 if total / threads > 0.1 else 1
-    return max(threads * per_thread, int(total / BATCH_SECONDS))
-
-
-def _recommended_shape(pilot: Sequence[BatchRows], lanes_per_thread: int) -> Shape:
-    """Return packed if words would be well filled: if two lanes often have the same agents in the same round."""
-    first_lanes = [batch.first_lane for batch in pilot if batch.first_lane is not None]
-    if len(first_lanes) < 2:
-        return "sparse"
-    one, other = first_lanes[0], first_lanes[1]
-    shared = len(np.intersect1d(one, other, assume_unique=True)) / max(len(one), len(other), 1)
-    lanes_per_row = 1 + (min(WORD, lanes_per_thread) - 1) * shared
-    return "packed" if lanes_per_row >= PACKED_FROM_LANES_PER_ROW else "sparse"
 
 
 # -- in a task ------------------------------------------------------------------------------------------------------
@@ -266,7 +202,6 @@ def run_batch(
     sessions: tuple[Session, ...],
     spans: list[Span],
     shape: Shape,
-    pilot: bool,
     *,
     publish: bool,
     job: str,
@@ -282,8 +217,6 @@ def run_batch(
         Lanes to run.
     shape : str
         ``sparse``, ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
-    pilot : bool
-        Whether to return the (agent, round) pairs of the first lane.
     publish : bool
         Whether to stage the rows of large tables, or return them.
     job : str
@@ -300,7 +233,7 @@ def run_batch(
                 rows = session.model.attempt_rows(network, session.random_seed)
                 salts = replicate_salts(np.arange(span.first, span.first + span.replicates))
                 if shape == "traced":
-                    _run_traced(session, span, rows, salts, scratch, batch, writer, pilot=pilot)
+                    _run_traced(session, span, rows, salts, scratch, batch, writer)
                 else:
                     run = _run_packed if shape == "packed" else _run_sparse
                     times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
@@ -479,16 +412,11 @@ def _run_traced(
     scratch: _Scratch,
     batch: BatchRows,
     writer: RowWriter,
-    *,
-    pilot: bool,
 ) -> None:
     lengths, counts, truncated = [], [], []
     times = np.zeros(rows.n_agents if session.records("reach") else 0, np.int64)
     round_sums = np.zeros_like(times)
     for first, trace in _traces(session, rows, salts, scratch, batch):
-        if pilot and batch.first_lane is None:
-            lane = slice(0, trace.ends[0])
-            batch.first_lane = trace.agents[lane].astype(np.int64) << 32 | trace.rounds[lane]
         lane_lengths, lane_counts = trace.by_lane_and_round()
         lengths.append(lane_lengths)
         counts.append(lane_counts)
