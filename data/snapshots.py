@@ -126,7 +126,11 @@ class Network:
             If an id does not occur in the network.
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
-        found = pc.index_in(pa.array(wanted, pa.string()), value_set=self.agent_ids)
+        names = pa.array(wanted, pa.string())
+        # One pass over all ids beats hashing them all for the sake of a few.
+        candidates = np.flatnonzero(pc.is_in(self.agent_ids, value_set=names).to_numpy(zero_copy_only=False))
+        positions = pc.index_in(names, value_set=self.agent_ids.take(pa.array(candidates)))
+        found = pa.array(candidates).take(positions)
         if found.null_count:
             missing = [a for a, position in zip(wanted, found.to_pylist(), strict=True) if position is None]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())

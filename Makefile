@@ -1,0 +1,53 @@
+# Rumormill: every command a newcomer needs. Set-up that is already done is skipped.
+ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test lint docs bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the results (FILE=edges.txt imports a file)
+	@cd $(ROOT) && $(BIN)/rumormill demo $(FILE)
+
+test: $(VENV)/.ready-test  ## Run all tests
+	@cd $(ROOT) && $(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.ready-test  ## Style, types, architecture
+	@cd $(ROOT) && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+	@cd $(ROOT) && $(BIN)/mypy
+	@cd $(ROOT) && $(BIN)/pytest tests/test_architecture.py
+
+docs: $(VENV)/.ready-test  ## Write docs/tables.md and the README's picture anew
+	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.schemas import tables_page; Path('docs/tables.md').write_text(tables_page())"
+	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
+
+bench: $(VENV)/.ready-bench  ## Measure against peers (minutes)
+	@cd $(ROOT) && $(BIN)/python -m benchmarks.independent_cascade
+
+clean:  ## Remove the environment, caches and the demo's warehouse
+	rm -rf $(VENV) $(ROOT)/warehouse $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache $(ROOT)/.pytest_cache
+	find $(ROOT) -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@echo "Making $(VENV)"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})" \
+		|| { echo "Rumormill needs Python 3.11 or 3.12, '$(PYTHON)' is another; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+define install
+	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
+	@touch $@
+endef
+
+$(VENV)/.ready: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	$(call install,)
+
+$(VENV)/.ready-test: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	$(call install,[test])
+	@touch $(VENV)/.ready
+
+$(VENV)/.ready-bench: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	$(call install,[bench])
+	@touch $(VENV)/.ready
