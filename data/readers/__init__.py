@@ -1,0 +1,93 @@
+"""Readers: every kind of edge list that users have, as an `EdgeList`.
+
+Text (SNAP, CSV, TSV; plain or compressed), METIS, Parquet, pandas data frames and Arrow tables. A reader delivers
+every well-formed row in order and counts the others; self-loops and duplicates are the snapshot's business.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from data.edge_lists import EdgeList, ImportOptions
+from data.errors import EdgeListError
+from data.progress import Progress, ignore_progress
+from data.readers.agents import read_agents
+from data.readers.blocks import check_file
+from data.readers.layout import suffix_of
+from data.readers.metis import read_metis
+from data.readers.tabular import is_parquet, read_parquet, read_table, table_of
+from data.readers.text import read_text
+
+__all__ = ["read_agents", "read_edges"]
+
+
+def read_edges(
+    source: str | os.PathLike[str] | pd.DataFrame | pa.Table,
+    options: ImportOptions,
+    *,
+    agents: str | os.PathLike[str] | pd.DataFrame | pa.Table | None = None,
+    progress: Progress = ignore_progress,
+) -> EdgeList:
+    """Read an edge list of any kind.
+
+    A file is Parquet if it begins like Parquet or is named ``.parquet`` or ``.pq``, METIS if it is named ``.graph`` or
+    ``.metis``, else text. Comments (lines that begin with ``#`` or ``%``) and blank lines are no rows. Ids are text or
+    integers; blanks around them are dropped.
+
+    Parameters
+    ----------
+    source : str, path-like, pandas.DataFrame or pyarrow.Table
+        The edges: a file, or a table with one row per edge.
+    options : ImportOptions
+        Header, columns, roles, direction and the limit of malformed rows.
+    agents : str, path-like, pandas.DataFrame or pyarrow.Table, optional
+        Agents that may have no edges, with their attributes; see `read_agents`.
+    progress : Progress
+        Hears ``("reading", done, total)``, in bytes of a text file or rows of a table.
+
+    Returns
+    -------
+    EdgeList
+        All well-formed rows in the order of the source, self-loops and duplicates included.
+
+    Raises
+    ------
+    SourceNotFoundError
+        If there is no such file.
+    EdgeListError
+        If the source cannot be read as an edge list; the message says why and what to do.
+    TooManyRejectsError
+        If more rows are malformed than ``options.max_rejects``.
+
+    Examples
+    --------
+    >>> edges = read_edges(pa.table({"from": ["ann", "bob"], "to": ["bob", "cem"], "w": [1, 2]}), ImportOptions())
+    >>> edges.agent_ids.take(pa.array(edges.target)).to_pylist()
+    ['bob', 'cem']
+    >>> edges.edge_attributes.column_names
+    ['w']
+    """
+    if isinstance(source, pd.DataFrame):
+        table = table_of(source, "the data frame")
+        return read_table(table, "the data frame", options, _agents_or_none(agents), progress)
+    if isinstance(source, pa.Table):
+        return read_table(source, "the Arrow table", options, _agents_or_none(agents), progress)
+    if not isinstance(source, str | os.PathLike):
+        raise EdgeListError(
+            f"a {type(source).__name__} is not an edge list; give a path, a pandas DataFrame or an Arrow table"
+        )
+    path = Path(source).expanduser()
+    check_file(path)
+    if is_parquet(path):
+        return read_parquet(path, options, _agents_or_none(agents), progress)
+    if suffix_of(path) in {".graph", ".metis"}:
+        return read_metis(path, options, _agents_or_none(agents), progress)
+    return read_text(path, options, _agents_or_none(agents), progress)
+
+
+def _agents_or_none(
+    agents: str | os.PathLike[str] | pd.DataFrame | pa.Table | None,
+) -> pa.Table | None:
+    return None if agents is None else read_agents(agents)

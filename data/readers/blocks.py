@@ -1,0 +1,128 @@
+"""Bytes of a text source: decompressed where needed, cut at line ends, handed out block by block."""
+
+import bz2
+import gzip
+import lzma
+import os
+import zlib
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from data.errors import EdgeListError, SourceNotFoundError
+from data.progress import Progress
+
+BLOCK_BYTES = 16 << 20
+LONGEST_LINE = 1 << 28
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a source, each ended by a line feed alone."""
+
+    data: bytes
+    first_line: int
+    line_count: int
+
+    def after(self, offset: int, line: int) -> "Block":
+        """Return what follows the lines before `line`, which starts at byte `offset`."""
+        return Block(self.data[offset:], line, self.line_count - (line - self.first_line))
+
+
+def check_file(path: Path) -> None:
+    """Raise unless `path` is a file with something in it."""
+    if not path.exists():
+        raise SourceNotFoundError(f"{path} does not exist; name a local file")
+    if path.is_dir():
+        raise EdgeListError(f"{path} is a directory; name one file")
+    if not path.is_file():
+        raise EdgeListError(f"{path} is not a regular file; save its content to a file first")
+    if not os.access(path, os.R_OK):
+        raise EdgeListError(f"{path} may not be read by this user; change its permissions")
+    if path.stat().st_size == 0:
+        raise EdgeListError(f"{path} is empty; it must hold at least one line of data")
+
+
+def magic_of(path: Path) -> bytes:
+    """Return the first bytes of a file, by which its kind is told."""
+    with path.open("rb") as file:
+        return file.read(8)
+
+
+def text_blocks(path: Path, progress: Progress) -> Generator[Block]:
+    """Yield the lines of a text file, compressed or not, reporting how many bytes of the file are done."""
+    size, line = path.stat().st_size, 1
+    with path.open("rb") as file:
+        stream = _decompressed(file, path)
+        for data in _cut_at_lines(_pieces(stream, path), path):
+            block = Block(data, line, data.count(b"\n"))
+            yield block
+            line += block.line_count
+            progress("reading", min(file.tell(), size), size)
+    progress("reading", size, size)
+
+
+def _decompressed(file: BinaryIO, path: Path) -> Any:
+    start = file.read(8)
+    file.seek(0)
+    if start.startswith(b"PK\x03\x04"):
+        raise EdgeListError(
+            f"{path} is a zip archive or a workbook; unpack it, or save the sheet as CSV, and read that"
+        )
+    match next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None):
+        case "gzip":
+            return gzip.GzipFile(fileobj=file, mode="rb")
+        case "bz2":
+            return bz2.BZ2File(file)
+        case "xz":
+            return lzma.LZMAFile(file)
+        case "zstd":
+            return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+    return file
+
+
+def _pieces(stream: Any, path: Path) -> Iterator[bytes]:
+    """Yield pieces of the decompressed bytes, reading the next while the last is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="edge-list-reader") as reader:
+        upcoming = reader.submit(stream.read, BLOCK_BYTES)
+        while True:
+            try:
+                piece = upcoming.result()
+            except _DAMAGED as error:
+                raise EdgeListError(f"{path} is damaged or cut short: {error}; fetch or compress it again") from error
+            if not piece:
+                return
+            upcoming = reader.submit(stream.read, BLOCK_BYTES)
+            yield piece
+
+
+def _cut_at_lines(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield runs of whole lines; carriage returns before line feeds and a byte order mark are dropped."""
+    rest: list[bytes] = []
+    first = True
+    for number, piece in enumerate(pieces):
+        if number == 0:
+            piece = piece.removeprefix(_BYTE_ORDER_MARK)
+        end = piece.rfind(b"\n") + 1
+        if not end:
+            rest.append(piece)
+            if sum(map(len, rest)) > LONGEST_LINE:
+                raise EdgeListError(f"{path} has a line longer than {LONGEST_LINE >> 20} MiB; is it an edge list?")
+            continue
+        yield _with_line_feeds(b"".join([*rest, piece[:end]]))
+        rest, first = [piece[end:]], False
+    last = b"".join(rest)
+    if last or first:
+        yield _with_line_feeds(last + b"\n")
+
+
+def _with_line_feeds(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data

@@ -1,0 +1,64 @@
+"""Lines of a block that may be malformed, found without looking at each line.
+
+The search errs on the side of suspicion: a line that is not picked out is well formed for certain. Those picked out
+are few, or else the file is unusual throughout, and are then judged one by one.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from data.readers.identifiers import LONGEST_ID
+from data.readers.layout import TextLayout
+
+_LINE_FEED = ord("\n")
+
+
+def suspicious_lines(data: bytes, layout: TextLayout) -> npt.NDArray[np.int64]:
+    """Return the positions, in order, of lines that are blank, comments or malformed, and perhaps of others.
+
+    Parameters
+    ----------
+    data : bytes
+        Whole lines, normalised by the layout's delimiter.
+    layout : TextLayout
+        Says how many fields a line has and what separates them.
+    """
+    characters = np.frombuffer(data, np.uint8)
+    ends = line_ends(data)
+    starts = np.append(0, ends[:-1] + 1)
+    delimiters = np.flatnonzero(characters == ord(layout.delimiter.character))
+    fields = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
+    suspicious = (fields != len(layout.names)) | (ends - starts > LONGEST_ID) | (ends == starts)
+    suspicious |= np.isin(characters[starts], np.frombuffer(b"#% \t", np.uint8))
+    suspicious[np.searchsorted(ends, np.flatnonzero(_needs_a_look(layout)[characters]))] = True
+    suspicious[np.searchsorted(ends, delimiters[_beside_nothing(characters, delimiters)])] = True
+    return np.flatnonzero(suspicious)
+
+
+def line_ends(data: bytes) -> npt.NDArray[np.int64]:
+    """Return where the line feeds are."""
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_FEED)
+
+
+def lines_kept(data: bytes, kept: npt.NDArray[np.bool_]) -> bytes:
+    """Return the lines that are kept."""
+    lengths = np.diff(line_ends(data), prepend=-1)
+    return np.frombuffer(data, np.uint8)[np.repeat(kept, lengths)].tobytes()
+
+
+def _needs_a_look(layout: TextLayout) -> npt.NDArray[np.bool_]:
+    """Return, for each byte, whether it makes a line suspicious: blanks and quotes in fields, all that is not ASCII."""
+    table = np.zeros(256, np.bool_)
+    table[[0, ord("\r")]] = True
+    table[0x80:] = True
+    if not layout.delimiter.runs:
+        table[[ord(" "), ord("\t"), ord('"')]] = True
+        table[ord(layout.delimiter.character)] = False
+    return table
+
+
+def _beside_nothing(characters: npt.NDArray[np.uint8], delimiters: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which delimiters have an empty field before or after them."""
+    before = np.append(characters, _LINE_FEED)[delimiters - 1]
+    after = characters[delimiters + 1]
+    return (before == _LINE_FEED) | (after == _LINE_FEED) | (after == characters[delimiters])

@@ -1,0 +1,188 @@
+"""Edge lists in tables: Parquet files, pandas data frames, Arrow tables."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.edge_lists import EdgeList, ImportOptions
+from data.errors import EdgeListError
+from data.progress import Progress
+from data.readers.assembly import Assembly
+from data.readers.blocks import magic_of
+from data.readers.id_columns import ids_of
+from data.readers.identifiers import complaint_about
+from data.readers.lines import LineRun
+from data.readers.roles import checked_names, endpoint_positions, refuse_bad_weights, renamed
+
+BATCH_ROWS = 1 << 20
+
+
+def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
+    """Read a Parquet file as an edge list, batch by batch.
+
+    Raises
+    ------
+    EdgeListError
+        If the file is damaged, columns or weights break a rule, or there is no row with two endpoints.
+    TooManyRejectsError
+        If there are more malformed rows than ``options.max_rejects``.
+    """
+    schema, count = parquet_schema(path)
+    rows = _Rows(str(path), schema, options)
+    for batch in parquet_batches(path):
+        rows.add(batch)
+        progress("reading", rows.count, count)
+    return rows.finish(agents)
+
+
+def read_table(
+    table: pa.Table, description: str, options: ImportOptions, agents: pa.Table | None, progress: Progress
+) -> EdgeList:
+    """Read an Arrow table as an edge list; columns beside the endpoints are kept without a copy.
+
+    Raises
+    ------
+    EdgeListError
+        If columns or weights break a rule, a column cannot be kept in Parquet, or no row has two endpoints.
+    TooManyRejectsError
+        If there are more malformed rows than ``options.max_rejects``.
+    """
+    rows = _Rows(description, table.schema, options)
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+        rows.add(batch)
+        progress("reading", rows.count, len(table))
+    return rows.finish(agents)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet by its first bytes, or says so by its name."""
+    return magic_of(path)[:4] == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}
+
+
+def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
+    """Return the schema and the number of rows of a Parquet file; raise EdgeListError where it is damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file; raise EdgeListError where it is damaged."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        batches = file.iter_batches(batch_size=BATCH_ROWS)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise _unreadable(path, error) from error
+            if batch is None:
+                return
+            yield batch
+
+
+def table_of(frame: pd.DataFrame, description: str) -> pa.Table:
+    """Return a data frame as an Arrow table, without its index; missing values are null.
+
+    A column of mixed Python objects, such as ids of several types, becomes text.
+    """
+    names = checked_names([str(name) for name in frame.columns], description)
+    columns = [_column_of(frame.iloc[:, position]) for position in range(len(names))]
+    return pa.table(columns, names=list(names))
+
+
+def refuse_unstorable(schema: pa.Schema, description: str) -> None:
+    """Raise EdgeListError at the first column of a type that Parquet cannot keep."""
+    for field in schema:
+        try:
+            pq.write_table(pa.schema([field]).empty_table(), io.BytesIO())
+        except (pa.ArrowException, NotImplementedError) as error:
+            raise EdgeListError(
+                f"{description}: column {field.name!r} of type {field.type} cannot be kept in Parquet; "
+                "drop the column or cast it"
+            ) from error
+
+
+class _Rows:
+    """Batches of a table on their way into an edge list."""
+
+    def __init__(self, description: str, schema: pa.Schema, options: ImportOptions) -> None:
+        self.count = 0
+        self._description, self._options = description, options
+        self._names = renamed(schema.names, options, description)
+        self._ends = endpoint_positions(self._names, options, description)
+        self._attributes = [at for at in range(len(self._names)) if at not in self._ends]
+        self._schema = pa.schema([schema.field(at).with_name(self._names[at]) for at in self._attributes])
+        refuse_unstorable(self._schema, description)
+        _refuse_weights_of_other_types(self._schema, options, description)
+        self._assembly = Assembly(description, options, "row")
+        self._chunks: list[pa.Table] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append the edges of a batch."""
+        ends = [ids_of(batch.column(at), self._names[at], self._description) for at in self._ends]
+        attributes = pa.Table.from_arrays([batch.column(at) for at in self._attributes], schema=self._schema)
+        lines = LineRun(len(batch), self.count + 1)
+        if any(end.null_count for end in ends):
+            usable = pc.and_(*(end.is_valid() for end in ends))
+            kept = usable.to_numpy(zero_copy_only=False)
+            self._reject(batch, np.flatnonzero(~kept))
+            lines = LineRun.of(self.count + 1 + np.flatnonzero(kept))
+            ends = [end.filter(usable) for end in ends]
+            attributes = attributes.filter(usable) if self._attributes else attributes
+        self.count += len(batch)
+        for name in self._schema.names:
+            refuse_bad_weights(
+                attributes.column(name), name, self._options, lambda row: f"{self._description}, row {lines.line(row)}"
+            )
+        self._chunks.append(attributes)
+        self._assembly.add([pa.chunked_array([end]) for end in ends], lines)
+
+    def finish(self, agents: pa.Table | None) -> EdgeList:
+        """Return the edge list; the rows are spent."""
+        attributes = pa.concat_tables(self._chunks) if self._attributes and self._chunks else pa.table({})
+        return self._assembly.finish(attributes, agents)
+
+    def _reject(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> None:
+        for row in rows.tolist():
+            values = [batch.column(at)[row].as_py() for at in self._ends]
+            complaints = map(_complaint, values, ("source", "target"))
+            reason = next(filter(None, complaints), "an id cannot be read")
+            self._assembly.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
+
+
+def _complaint(value: Any, which: str) -> str | None:
+    if isinstance(value, float):
+        return None if np.isfinite(value) else f"the {which} id is not finite"
+    return complaint_about(None if value is None else str(value).strip(" \t"), which)
+
+
+def _column_of(values: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)])
+
+
+def _refuse_weights_of_other_types(schema: pa.Schema, options: ImportOptions, description: str) -> None:
+    for field in schema:
+        kind = field.type
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        if field.name in (options.strength, options.probability) and not number:
+            raise EdgeListError(
+                f"{description}: column {field.name!r} of type {kind} cannot be the strength or probability; "
+                "make it a number"
+            )
+
+
+def _unreadable(path: Path, error: Exception) -> EdgeListError:
+    return EdgeListError(f"{path} is not a readable Parquet file: {error}; write it again")
