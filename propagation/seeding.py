@@ -11,8 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import InvalidInputError
-from data.ingest import validation_sentences
 from data.snapshots import Network
+from data.validation import validation_sentences
 from propagation.draws import Purpose, agent_hashes, stream
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import InvalidInputError
-from data.ingest import validation_sentences
+from data.validation import validation_sentences
 from propagation.models.independent_cascade import IndependentCascade
 from propagation.models.model import Model
 
