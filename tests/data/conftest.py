@@ -1,0 +1,95 @@
+"""Places for warehouses, and small networks to put there."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from data.edge_lists import MALFORMED_SCHEMA, EdgeList
+
+BUCKET = "rumours"
+
+
+@pytest.fixture(scope="session")
+def s3_bucket() -> Iterator[str]:
+    """URL of a bucket of moto's S3 server on loopback; s3fs finds the server through the environment."""
+    import boto3
+    import s3fs
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _answer_one_at_a_time(server)
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        environment.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
+        s3fs.S3FileSystem.clear_instance_cache()
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        yield f"s3://{BUCKET}"
+        s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+def _answer_one_at_a_time(server: Any) -> None:
+    """Make a put with If-None-Match atomic, as S3's is: moto looks first and puts later."""
+    application = server._server.app
+    alone = threading.Lock()
+
+    def answer(environ: Any, start_response: Any) -> list[bytes]:
+        with alone:
+            return list(application(environ, start_response))
+
+    server._server.app = answer
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new local folder or URL for a warehouse, on each kind of storage."""
+    if request.param == "folder":
+        return str(tmp_path / "warehouse")
+    if request.param == "memory":
+        return f"memory://{uuid.uuid4().hex}/warehouse"
+    return f"{request.getfixturevalue('s3_bucket')}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def forget_filesystems() -> Callable[[], None]:
+    """Make storages opened from now on share nothing with earlier ones, like those of another process."""
+
+    def forget() -> None:
+        for protocol in ("memory", "s3"):
+            fsspec.get_filesystem_class(protocol).clear_instance_cache()
+
+    return forget
+
+
+@pytest.fixture(scope="session")
+def edge_list() -> Callable[..., EdgeList]:
+    """Make an edge list of pairs of original ids, as a reader would."""
+
+    def make(pairs: Sequence[tuple[Any, Any]], agents: Sequence[Any] = (), **fields: Any) -> EdgeList:
+        ids = list(dict.fromkeys([end for pair in pairs for end in pair] + list(agents)))
+        code = {agent_id: number for number, agent_id in enumerate(ids)}
+        malformed = fields.pop("malformed", MALFORMED_SCHEMA.empty_table())
+        defaults = {
+            "source": np.array([code[source] for source, _ in pairs], np.int32),
+            "target": np.array([code[target] for _, target in pairs], np.int32),
+            "agent_ids": pa.array(ids, pa.int64() if all(isinstance(i, int) for i in ids) else pa.string()),
+            "edge_attributes": pa.table({}),
+            "malformed": malformed,
+            "rows_read": len(pairs) + malformed.num_rows,
+            "description": "pairs",
+        }
+        return EdgeList(**{**defaults, **fields})
+
+    return make
