@@ -17,7 +17,7 @@ from data.readers.agents import read_agents
 from data.readers.blocks import check_file
 from data.readers.layout import suffix_of
 from data.readers.metis import read_metis
-from data.readers.tabular import is_parquet, read_parquet, read_table, table_of
+from data.readers.tabular import is_parquet, read_frame, read_parquet, read_table
 from data.readers.text import read_text
 
 __all__ = ["read_agents", "read_edges"]
@@ -70,10 +70,9 @@ def read_edges(
     ['w']
     """
     if isinstance(source, pd.DataFrame):
-        table = table_of(source, "the data frame")
-        return read_table(table, "the data frame", options, _agents_or_none(agents), progress)
+        return read_frame(source, options, _agents_or_none(agents), progress)
     if isinstance(source, pa.Table):
-        return read_table(source, "the Arrow table", options, _agents_or_none(agents), progress)
+        return read_table(source, options, _agents_or_none(agents), progress)
     if not isinstance(source, str | os.PathLike):
         raise EdgeListError(
             f"a {type(source).__name__} is not an edge list; give a path, a pandas DataFrame or an Arrow table"

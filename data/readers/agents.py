@@ -59,7 +59,8 @@ def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table) -> pa.
     """
     if isinstance(source, pd.DataFrame):
         description = "the agents data frame"
-        return _from_table(table_of(source, description), description)
+        ids = [_id_position([str(name) for name in source.columns])]
+        return _from_table(table_of(source, ids, description), description)
     if isinstance(source, pa.Table):
         return _from_table(source, "the agents table")
     path = Path(source).expanduser()

@@ -4,7 +4,7 @@ What counts as a header of names, where the user does not say (``header="auto"``
 
 1. the first data line has as many fields as the others, all different, none of them empty or a number, and some column
    holds numbers in all of the next 999 lines; or
-2. it holds a name that the user gave as source, target, strength or probability; or
+2. it holds a name that the user gave as source, target, strength or probability, or all the names given as columns; or
 3. fields are separated by commas, semicolons, bars or single tabs, and two of the names are well-known names of
    endpoints (``source``, ``target``, ``from``, ``to``, ``id_1``, ...).
 
@@ -225,7 +225,7 @@ def _delimiter(texts: list[str], path: Path, options: ImportOptions) -> Delimite
 def _is_header(rows: list[list[str]], width: int, delimiter: Delimiter, options: ImportOptions) -> bool:
     first = rows[0]
     given = {options.source, options.target, options.strength, options.probability} - {None}
-    if options.columns is None and given & set(first):
+    if options.columns == tuple(first) or (options.columns is None and given & set(first)):
         return True
     if delimiter is not BLANKS and sum(map(is_endpoint_name, first)) >= 2:
         return True

@@ -1,7 +1,7 @@
 """Edge lists in tables: Parquet files, pandas data frames, Arrow tables."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from data.readers.blocks import magic_of
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import complaint_about
 from data.readers.lines import LineRun
-from data.readers.roles import checked_names, endpoint_positions, refuse_bad_weights, renamed
+from data.readers.roles import endpoint_positions, refuse_bad_weights, renamed
 
 BATCH_ROWS = 1 << 20
 
@@ -43,8 +43,20 @@ def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, pr
     return rows.finish(agents)
 
 
+def read_frame(frame: pd.DataFrame, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
+    """Read a data frame as an edge list, as `read_table` does; its index means nothing."""
+    description = "the data frame"
+    names = renamed([str(name) for name in frame.columns], options, description)
+    table = table_of(frame, endpoint_positions(names, options, description), description)
+    return read_table(table, options, agents, progress, description)
+
+
 def read_table(
-    table: pa.Table, description: str, options: ImportOptions, agents: pa.Table | None, progress: Progress
+    table: pa.Table,
+    options: ImportOptions,
+    agents: pa.Table | None,
+    progress: Progress,
+    description: str = "the Arrow table",
 ) -> EdgeList:
     """Read an Arrow table as an edge list; columns beside the endpoints are kept without a copy.
 
@@ -90,14 +102,23 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
-def table_of(frame: pd.DataFrame, description: str) -> pa.Table:
+def table_of(frame: pd.DataFrame, ids: Sequence[int], description: str) -> pa.Table:
     """Return a data frame as an Arrow table, without its index; missing values are null.
 
-    A column of mixed Python objects, such as ids of several types, becomes text.
+    Mixed Python objects become text in the columns at the positions `ids`; elsewhere they are refused.
     """
-    names = checked_names([str(name) for name in frame.columns], description)
-    columns = [_column_of(frame.iloc[:, position]) for position in range(len(names))]
-    return pa.table(columns, names=list(names))
+    names = [str(name) for name in frame.columns]
+    columns = []
+    for position, name in enumerate(names):
+        try:
+            columns.append(pa.array(frame.iloc[:, position], from_pandas=True))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            if position not in ids:
+                raise EdgeListError(
+                    f"{description}: column {name!r} of mixed types cannot be kept in Parquet: {error}; cast it"
+                ) from error
+            columns.append(_texts(frame.iloc[:, position]))
+    return pa.Table.from_arrays(columns, names=names)
 
 
 def refuse_unstorable(schema: pa.Schema, description: str) -> None:
@@ -166,11 +187,9 @@ def _complaint(value: Any, which: str) -> str | None:
     return complaint_about(None if value is None else str(value).strip(" \t"), which)
 
 
-def _column_of(values: "pd.Series[Any]") -> pa.Array | pa.ChunkedArray:
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)])
+def _texts(values: "pd.Series[Any]") -> pa.Array:
+    missing = values.isna()
+    return pa.array([None if gone else str(value) for value, gone in zip(values, missing, strict=True)], pa.string())
 
 
 def _refuse_weights_of_other_types(schema: pa.Schema, options: ImportOptions, description: str) -> None:

@@ -125,6 +125,21 @@ def test_pandas_objects_of_mixed_types_become_text() -> None:
     assert pairs(edges) == [("1", str(U)), ("x", str(U))]
 
 
+def test_mixed_objects_beside_the_endpoints_are_refused() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [2, 3], "x": pd.Series([1, "one"], dtype=object)})
+    with pytest.raises(EdgeListError, match="column 'x' of mixed types cannot be kept in Parquet"):
+        read_edges(frame, ImportOptions())
+
+
+def test_frames_with_repeated_or_missing_names_are_refused() -> None:
+    frame = pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"])
+    with pytest.raises(EdgeListError, match="two columns named 'a'"):
+        read_edges(frame, ImportOptions())
+    assert attributes(read_edges(frame, ImportOptions(columns=("a", "b", "c")))) == {"c": [3]}
+    with pytest.raises(EdgeListError, match="has fewer than 2 columns"):
+        read_edges(frame[["b"]], ImportOptions())
+
+
 def test_names_of_tables_may_be_given(tmp_path: Path) -> None:
     frame = pd.DataFrame([[1, 2, 5], [2, 3, 6]])
     assert attributes(read_edges(frame, ImportOptions())) == {"2": [5, 6]}

@@ -177,6 +177,10 @@ def test_a_column_that_the_user_names_is_sought_in_the_header(read: Any) -> None
     assert pairs(edges) == [("bob", "ann")]
 
 
+def test_a_first_line_equal_to_the_columns_given_is_a_header(read: Any) -> None:
+    assert pairs(read("a b c\nann bob x\n", columns=("a", "b", "c"))) == [("ann", "bob")]
+
+
 def test_a_line_with_a_number_is_no_header(read: Any) -> None:
     edges = read("ann 7 x\nbob 8 y\n", columns=("a", "b", "c"))
     assert pairs(edges) == [("ann", "7"), ("bob", "8")]
@@ -399,6 +403,17 @@ def test_malformed_lines_up_to_the_limit_are_accepted(read: Any) -> None:
     assert len(read(content, max_rejects=2).malformed) == 2
     with pytest.raises(TooManyRejectsError, match=r"more than 1 malformed lines.*line 2 \('3'\): 1 fields where 2"):
         read(content, max_rejects=1)
+
+
+def test_line_numbers_are_explicit_only_where_gaps_are_many(read: Any) -> None:
+    few = read("1 2\n" * 10 + "x\n\n" + "1 2\n" * 10)
+    assert [(block.first_ordinal, block.first_line, block.lines) for block in few.line_blocks] == [
+        (0, 1, None),
+        (10, 13, None),
+    ]
+    many = read("1 2\n\n" * 50)
+    assert [block.first_ordinal for block in many.line_blocks] == [0]
+    assert lines(many) == list(range(1, 101, 2))
 
 
 def test_the_limit_stops_the_reading_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
