@@ -1,7 +1,7 @@
 """Dask clusters: the one place that makes or joins them.
 
 Without a cluster profile, work runs on one in-process cluster of threads that lives as long as the process: starting
-it takes some 30 ms, and compiled kernels release the interpreter's lock. Nothing listens on the network.
+it takes some 30 ms, and compiled kernels release the interpreter's lock. Nothing listens beyond loopback.
 """
 
 import atexit
@@ -106,9 +106,22 @@ def _local_options(profile: ClusterProfile) -> dict[str, Any]:
         "threads_per_worker": profile.threads_per_worker or (1 if processes else cores),
         "memory_limit": 0,
         "dashboard_address": "127.0.0.1:0" if profile.dashboard else None,
+        "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"},
+        "worker_class": None if processes else _loopback_worker(),
         "host": "127.0.0.1" if processes else None,
         "silence_logs": logging.ERROR,
     }
+
+
+def _loopback_worker() -> type[Any]:
+    """Return a worker whose status pages are on loopback: Dask serves those of in-process workers to everyone."""
+    from distributed import Worker
+
+    class LoopbackWorker(Worker):  # type: ignore[misc]
+        def start_http_server(self, routes: Any, dashboard_address: Any, *args: Any, **options: Any) -> None:
+            super().start_http_server(routes, dashboard_address or "127.0.0.1:0", *args, **options)
+
+    return LoopbackWorker
 
 
 def own_client() -> "Client":

@@ -11,6 +11,7 @@ and what every other plan must equal, row for row.
     reached  = reached UNION newly; frontier = newly
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from data.errors import AlreadyPublishedError
 from data.manifests import DataFile
 from data.progress import Progress
 from data.schemas import table_specification
@@ -237,7 +239,8 @@ def _publish_frontier(
         part = frontier[(agents >= low) & (agents <= high)]
         if len(part):
             files.append(warehouse.stage("frontiers", _frontier_rows(session, number, part), (low, high)))
-    warehouse.commit("round", [_round_key(session, number)], files, specification_hash=session.specification_hash)
+    with contextlib.suppress(AlreadyPublishedError):  # by another run of this session: its rows are the same
+        warehouse.commit("round", [_round_key(session, number)], files, specification_hash=session.specification_hash)
 
 
 def _partition_ranges(network: Network) -> list[tuple[int, int]]:

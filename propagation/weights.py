@@ -17,7 +17,7 @@ import numpy.typing as npt
 from data.errors import InvalidInputError
 from data.snapshots import Network
 from data.sparse_rows import mapped_arrays, save_array
-from propagation.draws import Purpose, chances, edge_hashes, stream
+from propagation.draws import DRAWS_VERSION, Purpose, chances, edge_hashes, stream
 
 Scheme = Literal["weighted_cascade", "trivalency", "column"]
 TRIVALENCY_VALUES = (0.1, 0.01, 0.001)
@@ -120,7 +120,7 @@ def check_probabilities(probability: float | str, network: Network) -> None:
     bad = np.flatnonzero(~((values >= 0.0) & (values <= 1.0)))
     if len(bad):
         raise InvalidInputError(
-            f"edge column {name!r} of network {network.network_id!r} holds {values[bad[0]]!r}; "
+            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; "
             "a probability must be in [0, 1]"
         )
 
@@ -185,7 +185,7 @@ def attempt_rows(network: Network, probability: float | str, random_seed: int) -
 
 def _cache_name(probability: str, network: Network, random_seed: int) -> str:
     if probability == "trivalency":
-        return f"trivalency-{random_seed}"
+        return f"trivalency-{DRAWS_VERSION}-{random_seed}"
     name = probability_column(probability, network)
     return "weighted_cascade" if name is None else f"column-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import itertools
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -86,9 +87,17 @@ class BatchRows:
 # -- stop flags -----------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=64)
-def stop_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
+_flag_lock = threading.Lock()
+
+
+def stop_flag(job: str) -> npt.NDArray[np.uint8]:
     """Return the flag of a job in this process, (1,) uint8; kernels end at the next round once it is set."""
+    with _flag_lock:  # a cache alone would give threads that ask at the same time a flag each
+        return _cached_flag(job)
+
+
+@functools.lru_cache(maxsize=64)
+def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
     return np.zeros(1, np.uint8)
 
 
@@ -474,8 +483,10 @@ def _traces(
         )  # fmt: skip
         scratch.check()
         batch.trials += trials
+        # Copies: Arrow shares the memory of the arrays it is given, and the next lanes overwrite these.
         end = ends[finished - 1]
-        yield at, _Trace(agents[:end], rounds[:end], infectors[:end], ends[:finished], cut[:finished] > 0)
+        copies = (agents[:end].copy(), rounds[:end].copy(), infectors[:end].copy())
+        yield at, _Trace(*copies, ends[:finished], cut[:finished] > 0)
         at += finished
 
 
