@@ -1,12 +1,11 @@
 """A result's own picture: how many agents a message has reached by each round, and how far replicates differ."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 INK = "#1f2933"
@@ -18,9 +17,15 @@ GRID = "#d9dfe5"
 BLUE = "#0072b2"
 BANDS = ((0.05, 0.95, 0.14), (0.25, 0.75, 0.24))
 """Lower quantile, upper quantile and opacity of each band over replicates, the widest first."""
-SETTLED = 0.999
-"""Share of the final level after which a curve is taken for flat: the axis ends there."""
+SETTLED = 0.004
+"""Share of a picture's height below which a rise is not seen: the axis of rounds ends after the last rise seen."""
 FIGURE_SIZE = (7.2, 4.4)
+"""Width and height of a new figure, inches."""
+LINE_WIDTH = 2.2
+LEGEND_SIZE = 8.5
+LineStyle: TypeAlias = "str | tuple[float, tuple[float, ...]]"
+Keys: TypeAlias = "list[tuple[Artist, str]]"
+"""Entries of a legend: what is drawn, and what it is called."""
 
 
 def adoption_curve(
@@ -54,21 +59,19 @@ def adoption_curve(
     --------
     >>> import pandas as pd
     >>> names = ["total_influenced", *(f"total_influenced_q{q}" for q in ("05", "25", "75", "95"))]
-    >>> rounds = pd.DataFrame({"round": [0, 1], **{name: [2.0, 5.0] for name in names}})
+    >>> rounds = pd.DataFrame({"round": [0, 1], "new_infections": [2, 3], **{name: [2.0, 5.0] for name in names}})
     >>> from matplotlib.figure import Figure
     >>> axes = adoption_curve(rounds, ax=Figure().subplots(), n_agents=10)
     >>> axes.get_ylabel()
     'agents reached, seeds included'
     """
     ax = ax or new_axes()
-    draw_curve(ax, rounds, "total_influenced", colour=colour or BLUE, label=label or "mean", label_bands=True)
+    draw_curve(ax, rounds, "total_influenced", colour=colour or BLUE, label=label or "mean")
     dress(ax, title="Agents reached by each round", x=rounds_label([rounds]), y="agents reached, seeds included")
+    legend_above(ax, curve_keys(colour or BLUE, label or "mean"))
     end_rounds(ax, [rounds])
     if n_agents:
         _share_axis(ax, n_agents)
-    legend = ax.legend(loc="lower right", frameon=False, labelcolor=INK)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
     return ax
 
 
@@ -81,14 +84,7 @@ def new_axes(size: tuple[float, float] = FIGURE_SIZE) -> "Axes":
 
 
 def draw_curve(
-    ax: "Axes",
-    rounds: "pd.DataFrame",
-    quantity: str,
-    *,
-    colour: str,
-    label: str,
-    line_style: str = "-",
-    label_bands: bool = False,
+    ax: "Axes", rounds: "pd.DataFrame", quantity: str, *, colour: str, label: str, line_style: LineStyle = "-"
 ) -> None:
     """Draw the mean of a quantity by round with its bands over replicates.
 
@@ -99,28 +95,38 @@ def draw_curve(
         Rows of the table `propagation_metrics` of one session, by round.
     quantity : str
         A column with quantiles, such as ``total_influenced``.
-    colour, label, line_style : str
+    colour, label : str
         Of the curve.
-    label_bands : bool
-        Whether the bands have an entry in the legend.
+    line_style : str or tuple
+        Any line style matplotlib knows.
     """
     x = rounds["round"].to_numpy()
     for low, high, opacity in BANDS:
-        lower, upper = (rounds[f"{quantity}_q{round(q * 100):02d}"].to_numpy() for q in (low, high))
-        name = f"{low * 100:.0f}-{high * 100:.0f} % of replicates" if label_bands else None
-        ax.fill_between(x, lower, upper, color=colour, alpha=opacity, linewidth=0, label=name)
-    ax.plot(x, rounds[quantity].to_numpy(), color=colour, linestyle=line_style, linewidth=2.2, label=label)
+        lower, upper = (rounds[quantile_column(quantity, q)].to_numpy() for q in (low, high))
+        ax.fill_between(x, lower, upper, color=colour, alpha=opacity, linewidth=0)
+    ax.plot(x, rounds[quantity].to_numpy(), color=colour, linestyle=line_style, linewidth=LINE_WIDTH, label=label)
+
+
+def quantile_column(quantity: str, quantile: float) -> str:
+    """Return the name of the column of a quantity's quantile over replicates.
+
+    Examples
+    --------
+    >>> quantile_column("total_influenced", 0.05)
+    'total_influenced_q05'
+    """
+    return f"{quantity}_q{round(quantile * 100):02d}"
 
 
 def dress(ax: "Axes", *, title: str, x: str, y: str) -> None:
-    """Give axes their title and labels, thousands separators, a light grid and no box; values start at zero."""
+    """Give drawn axes a title, labels, thousands separators, a light grid and no box; values start at zero."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    ax.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=12, pad=12)
+    _title(ax, title, pad=10)
     ax.set_xlabel(x, color=INK)
     ax.set_ylabel(y, color=INK)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.tick_params(colors=MUTED, length=0, pad=6)
     ax.grid(axis="y", color=GRID, linewidth=0.8)
@@ -130,46 +136,97 @@ def dress(ax: "Axes", *, title: str, x: str, y: str) -> None:
     ax.set_ylim(bottom=0)
 
 
-def settled_round(frames: Sequence["pd.DataFrame"]) -> int:
-    """Return the round after which neither a mean nor a band's edge in any frame rises visibly."""
-    return max(_settled(frame) for frame in frames)
+def _title(ax: "Axes", title: str, pad: float) -> None:
+    ax.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=12, pad=pad)
 
 
-def _settled(rounds: "pd.DataFrame") -> int:
-    columns = [
-        "total_influenced",
-        *(f"total_influenced_q{round(q * 100):02d}" for low, high, _ in BANDS for q in (low, high)),
-    ]
-    levels = rounds[columns].to_numpy()
-    flat = (levels >= SETTLED * levels[-1]).all(axis=1)
-    return int(rounds["round"].to_numpy()[flat.argmax()])
+# -- the legend -----------------------------------------------------------------------------------------------------
+
+
+def curve_keys(colour: str, label: str) -> "Keys":
+    """Return the legend's entries for a curve and its bands: what is drawn, and what it is called."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    keys: Keys = [(Line2D([], [], color=colour, linewidth=LINE_WIDTH), label)]
+    for low, high, opacity in reversed(BANDS):
+        patch = Patch(facecolor=colour, alpha=2 * opacity, linewidth=0)
+        keys.append((patch, f"{low * 100:.0f} to {high * 100:.0f} % of replicates"))
+    return keys
+
+
+def legend_above(ax: "Axes", keys: "Keys") -> None:
+    """Put the legend between title and picture, where no curve can be, in as many lines as it needs."""
+    columns = _columns([label for _, label in keys], size_in_points(ax)[0])
+    legend = ax.legend(
+        [mark for mark, _ in keys],
+        [label for _, label in keys],
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.01),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handlelength=1.4,
+        columnspacing=1.4,
+        ncols=columns,
+        frameon=False,
+        labelcolor=MUTED,
+        fontsize=LEGEND_SIZE,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    lines = -(-len(keys) // columns)
+    _title(ax, ax.get_title(loc="left"), pad=10 + 1.6 * LEGEND_SIZE * lines)
+
+
+def size_in_points(ax: "Axes") -> tuple[float, float]:
+    """Return width and height of axes, 72 to the inch, as they are before their figure is laid out."""
+    box = ax.get_window_extent()
+    return 72 * box.width / ax.figure.dpi, 72 * box.height / ax.figure.dpi
+
+
+def _columns(labels: Sequence[str], points: float) -> int:
+    """Return in how many columns a legend fits into a width: matplotlib fills one column after the other."""
+    widths = [LEGEND_SIZE * (0.53 * len(label) + 3.6) for label in labels]
+    for columns in range(len(labels), 1, -1):
+        lines = -(-len(labels) // columns)
+        if sum(max(widths[i : i + lines]) for i in range(0, len(widths), lines)) <= points:
+            return columns
+    return 1
+
+
+# -- the axis of rounds ---------------------------------------------------------------------------------------------
+
+
+def last_seen_round(frames: Sequence["pd.DataFrame"]) -> int:
+    """Return the round after which, in one picture of all frames, no mean and no band's edge rises visibly."""
+    edges = [quantile_column("total_influenced", quantile) for low, high, _ in BANDS for quantile in (low, high)]
+    levels = [frame[["total_influenced", *edges]].to_numpy() for frame in frames]
+    unseen = SETTLED * max(float(level.max()) for level in levels)
+    return max(int((level[-1] - level > unseen).any(axis=1).sum()) for level in levels)
 
 
 def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"]) -> None:
-    """End the axis of rounds two rounds after the last visible change."""
+    """End the axis of rounds two rounds after the last change that is seen."""
     last = max(int(frame["round"].max()) for frame in frames)
-    ax.set_xlim(0, max(1, min(last, settled_round(frames) + 2)))
+    ax.set_xlim(0, max(1, min(last, last_seen_round(frames) + 2)))
 
 
 def rounds_label(frames: Sequence["pd.DataFrame"]) -> str:
-    """Return the label of the axis of rounds, with the last activation where the axis ends before it."""
-    active = [
-        frame.loc[frame["active_replicates"] > 0, "round"].max() for frame in frames if "active_replicates" in frame
-    ]
-    last = int(np.max(active)) if active else 0
-    if last <= settled_round(frames) + 2:
+    """Return the label of the axis of rounds, which says so where it ends before the last activation."""
+    last = max(int(frame.loc[frame["new_infections"] > 0, "round"].max()) for frame in frames)
+    if last <= last_seen_round(frames) + 2:
         return "round"
-    return f"round (last activation of any replicate: round {last:,})"
+    return f"round (last activation of any replicate: {last:,})"
 
 
 def _share_axis(ax: "Axes", n_agents: int) -> None:
     """Add an axis at the right that reads agents as a share of the network."""
     from matplotlib.ticker import PercentFormatter
 
-    def share(agents: float) -> float:
+    def share(agents: Any) -> Any:
         return agents / n_agents
 
-    def agents(share: float) -> float:
+    def agents(share: Any) -> Any:
         return share * n_agents
 
     right = ax.secondary_yaxis("right", functions=(share, agents))

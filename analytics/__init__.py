@@ -1,0 +1,1 @@
+"""Analytics: what results and networks mean, as numbers, pictures, SQL and pages."""
