@@ -1,0 +1,92 @@
+"""Artifacts: what a run shows in Prefect's UI while it runs and after it."""
+
+import base64
+import io
+import logging
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from matplotlib.figure import Figure
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from analytics.plots import adoption_curves
+from propagation.results import Result
+
+SECONDS_BETWEEN_UPDATES = 1.0
+"""An update of a progress artifact costs some 40 ms."""
+MOST_CURVES = 12
+"""Sessions that one picture shows."""
+DOTS_PER_INCH = 100
+
+logger = logging.getLogger(__name__)
+
+
+class ProgressBar:
+    """A progress bar in Prefect's UI; a listener for progress that updates it about once a second."""
+
+    def __init__(self, key: str, description: str) -> None:
+        self._artifact_id = cast("UUID", create_progress_artifact(0.0, key, description))
+        self._updated = time.monotonic()
+
+    def __call__(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002 (the protocol of Progress)
+        """Show how much is done, unless it was shown a moment ago."""
+        now = time.monotonic()
+        if done < total and now - self._updated < SECONDS_BETWEEN_UPDATES:
+            return
+        self._updated = now
+        try:
+            update_progress_artifact(self._artifact_id, progress=100.0 * done / max(total, 1))
+        except Exception as error:  # a picture of the work must not end the work
+            logger.debug("progress was not shown: %s", error)
+
+
+def show_results(summary: Mapping[str, Any]) -> None:
+    """Make a table artifact of a finished run: one row per session."""
+    rows = [
+        {
+            "session": row["session"],
+            "seeds": f"{row['seeds']} ({row['seed_strategy']})",
+            "reach": round(row["total_influenced"], 2),
+            "standard error": row["total_influenced_standard_error"],
+            "rounds": row["rounds"],
+            "replicates": row["replicates"],
+            "session_id": row["session_id"],
+        }
+        for row in summary["sessions"]
+    ]
+    description = (
+        f"Campaign **{summary['campaign']}** on network **{summary['network']}** ({summary['agents']:,} agents, "
+        f"{summary['edges']:,} edges): {summary['lanes']:,} lanes in {summary['seconds']:.2f} s. "
+        f"Plan {summary['plan']}: {summary['plan_reason']}. Warehouse `{summary['warehouse']}`."
+    )
+    create_table_artifact(rows, key=f"results-{slug(summary['campaign'])}", description=description)
+
+
+def show_curves(campaign: str, results: Mapping[str, Result]) -> None:
+    """Make a Markdown artifact with the adoption curves of a campaign's sessions as an inline picture."""
+    markdown = f"![Agents reached by each round](data:image/png;base64,{_encoded_curves(results)})"
+    description = f"Adoption curves of campaign {campaign}"
+    if len(results) > MOST_CURVES:
+        description += f", its first {MOST_CURVES} sessions"
+    create_markdown_artifact(markdown, key=f"curves-{slug(campaign)}", description=description)
+
+
+def _encoded_curves(results: Mapping[str, Result]) -> str:
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    adoption_curves({name: results[name] for name in list(results)[:MOST_CURVES]}, ax=figure.subplots())
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DOTS_PER_INCH)
+    return base64.b64encode(picture.getvalue()).decode()
+
+
+def slug(name: str) -> str:
+    """Return a name as keys of artifacts are written: lower case, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

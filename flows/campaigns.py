@@ -1,0 +1,240 @@
+"""Campaigns: sessions to be compared on one network, and what becomes of them on a network of a warehouse."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from data.errors import RumormillError
+from data.snapshots import Network
+from data.warehouse import Warehouse
+from propagation.clusters import ClusterProfile
+from propagation.models import make_model
+from propagation.seeding import make_strategy
+from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]*$"
+"""What names of campaigns, messages and sessions look like."""
+
+
+class _Specification(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MessageSpecification(_Specification):
+    """A message that spreads."""
+
+    name: str = Field(pattern=NAME, max_length=100)
+    """Name by which sessions refer to it."""
+    content: str = ""
+    """Text of the message."""
+    sender: str | None = None
+    """agent_id of the sender, an agent of the network."""
+    type: str = Field(default="message", min_length=1)
+    """Kind of message, recorded as ``message_type``."""
+    properties: dict[str, Any] = {}
+    """Whatever else is known about it; recorded as JSON."""
+
+    @property
+    def message_id(self) -> str:
+        """UUID derived from sender, content, type and properties; the name is only a handle."""
+        return derived_uuid("message", _canonical(self.model_dump(mode="json", exclude={"name"})))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The message's row of the table `messages`."""
+        return {
+            "message_id": self.message_id,
+            "name": self.name,
+            "sender_id": self.sender,
+            "content": self.content,
+            "message_type": self.type,
+            "properties": _canonical(self.properties),
+        }
+
+
+class SessionSpecification(_Specification):
+    """One message with its seed set, simulated over all replicates; what is not given comes from the campaign."""
+
+    name: str = Field(pattern=NAME, max_length=100)
+    """Name of the session in its campaign, its tables and its pictures."""
+    message: str | None = None
+    """Name of the message; may be left out if the campaign has at most one."""
+    model: str = "independent_cascade"
+    """Registered name of the model."""
+    parameters: dict[str, Any] = {}
+    """Parameters of the model; those left out take the model's defaults."""
+    seeds: tuple[str, ...] | dict[str, Any]
+    """agent_ids of the seeds, or ``strategy`` with its ``budget`` and further parameters."""
+    replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
+    """Independent repetitions, 1 to 2^31 - 1."""
+    random_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
+    """Random seed of all draws; default: the campaign's."""
+    record: Record | None = None
+    """Detail recorded; default: the campaign's."""
+    max_rounds: int | None = Field(default=None, ge=0, le=2**31 - 2)
+    """Last round in which activations are allowed; default: the campaign's."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _ids_or_strategy(cls, seeds: Any) -> Any:
+        if isinstance(seeds, dict) and seeds:
+            return seeds
+        if isinstance(seeds, list | tuple) and seeds and all(isinstance(seed, str | int) for seed in seeds):
+            return tuple(str(seed) for seed in seeds)
+        raise ValueError(f"{seeds!r} names no seeds; list agent ids, or give a strategy with its budget")
+
+    @property
+    def strategy(self) -> tuple[str, dict[str, Any]] | None:
+        """Name and parameters of the seed strategy, or None where agents are named one by one."""
+        if isinstance(self.seeds, tuple):
+            return None
+        parameters = {key: value for key, value in self.seeds.items() if key != "strategy"}
+        return str(self.seeds.get("strategy", "")), parameters
+
+
+class Campaign(_Specification):
+    """Sessions to be compared on one network, run together as one job."""
+
+    name: str = Field(pattern=NAME, max_length=100)
+    """Name of the campaign; default: the file's name."""
+    network: str = Field(min_length=1)
+    """Name of a network in the warehouse."""
+    messages: tuple[MessageSpecification, ...] = ()
+    """Messages that sessions may refer to."""
+    sessions: tuple[SessionSpecification, ...]
+    """What is simulated, at least one session."""
+    record: Record = "rounds"
+    """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
+    random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Random seed of all draws; sessions that share it share the luck of their replicates."""
+    max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
+    """Last round in which activations are allowed; the seeds are round 0."""
+    plan: Literal["auto", "broadcast", "reference"] = "auto"
+    """How rounds are executed; never changes a row."""
+    cluster: ClusterProfile = ClusterProfile()
+    """Where it runs; in a file also the name or path of a profile. Never changes a row."""
+
+    @field_validator("sessions")
+    @classmethod
+    def _at_least_one(cls, sessions: tuple[SessionSpecification, ...]) -> tuple[SessionSpecification, ...]:
+        if not sessions:
+            raise ValueError("no session; a campaign simulates at least one")
+        return sessions
+
+    def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
+        """Return the message that spreads in a session of the campaign, if there is one."""
+        if session.message is None:
+            return self.messages[0] if self.messages else None
+        return next(message for message in self.messages if message.name == session.message)
+
+
+@dataclass(frozen=True)
+class ResolvedCampaign:
+    """A campaign on a network: everything that decides its rows is known.
+
+    Attributes
+    ----------
+    campaign : Campaign
+    network : Network
+    sessions : tuple of Session
+        One per session of the campaign, in its order; those with equal specifications are equal.
+    """
+
+    campaign: Campaign
+    network: Network
+    sessions: tuple[Session, ...]
+
+    @property
+    def distinct_sessions(self) -> list[Session]:
+        """The sessions to compute: equal ones once."""
+        return list({session.session_id: session for session in self.sessions}.values())
+
+    @property
+    def named_sessions(self) -> list[tuple[str, Session]]:
+        """The sessions with their names in the campaign."""
+        return [(entry.name, session) for entry, session in zip(self.campaign.sessions, self.sessions, strict=True)]
+
+    @cached_property
+    def campaign_id(self) -> str:
+        """UUID derived from the campaign's name and its sessions' names and ids."""
+        sessions = [[name, session.session_id] for name, session in self.named_sessions]
+        return derived_uuid("campaign", _canonical([self.campaign.name, sessions]))
+
+    @property
+    def key(self) -> str:
+        """Key under which the campaign is published."""
+        return f"campaign/{self.campaign_id}"
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The resolved configuration: every default filled in, every id derived."""
+        resolved = self.campaign.model_dump(mode="json")
+        resolved["snapshot_id"] = self.network.snapshot_id
+        for entry, message in zip(resolved["messages"], self.campaign.messages, strict=True):
+            entry["message_id"] = message.message_id
+        for entry, session in zip(resolved["sessions"], self.sessions, strict=True):
+            entry |= {
+                "session_id": session.session_id,
+                "message_id": session.message_id,
+                "parameters": session.model.model_dump(mode="json"),
+                "random_seed": session.random_seed,
+                "record": session.record,
+                "max_rounds": session.max_rounds,
+            }
+        return resolved
+
+
+def resolve(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign:
+    """Return the campaign's sessions on its network: seeds chosen, defaults filled in, ids derived.
+
+    Raises
+    ------
+    NetworkNotFoundError
+        If the warehouse has no such network.
+    UnknownAgentError
+        If a sender or seed is not in the network.
+    InvalidInputError
+        If a model cannot run on the network, or a seed budget exceeds it.
+    """
+    network = warehouse.network(campaign.network)
+    for message in campaign.messages:
+        if message.sender is not None:
+            with _naming(f"campaign {campaign.name!r}, sender of message {message.name!r}"):
+                network.dense_ids([message.sender])
+    sessions = []
+    for session in campaign.sessions:
+        with _naming(f"campaign {campaign.name!r}, session {session.name!r}"):
+            sessions.append(_resolved(campaign, session, network))
+    return ResolvedCampaign(campaign, network, tuple(sessions))
+
+
+def _resolved(campaign: Campaign, session: SessionSpecification, network: Network) -> Session:
+    message = campaign.message_of(session)
+    return resolve_session(
+        network,
+        make_model(session.model, session.parameters),
+        seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
+        replicates=session.replicates,
+        random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,
+        max_rounds=campaign.max_rounds if session.max_rounds is None else session.max_rounds,
+        record=session.record or campaign.record,
+        message_id=message.message_id if message else None,
+    )
+
+
+@contextmanager
+def _naming(part: str) -> Iterator[None]:
+    """Say which part of the campaign an error is about."""
+    try:
+        yield
+    except RumormillError as error:
+        raise type(error)(f"{part}: {error}") from error
+
+
+def _canonical(value: Mapping[str, Any] | list[Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,175 @@
+"""The command line ``rumormill``: what its commands share. Only Typer and Rich are imported before a command runs."""
+
+import atexit
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from data.errors import InvalidInputError, RumormillError, RunCancelledError
+from flows.commands import answers, campaigns, networks
+from flows.commands.options import DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
+from flows.commands.terminal import print_error
+
+TRACEBACK_VARIABLE = "RUMORMILL_TRACEBACK"
+CANCELLED = RunCancelledError.exit_code
+COMMANDS = ("demo", "network", "run", "sessions", "sql", "tables", "verify")
+HELP = """
+Simulate how messages spread over networks of millions of agents, and ask questions about it in SQL.
+
+Networks and results are tables of a warehouse. Import or generate a network, say in a YAML file who starts to spread
+what under which model, run that campaign, and ask.
+
+Exit code: 0 done, 2 your mistake, 1 ours or the machine's, 130 cancelled.
+"""
+
+
+class RumormillGroup(TyperGroup):
+    """The commands, and one way to fail: a sentence on standard error and an exit code, never a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands in the order of `COMMANDS`, as the help shows them."""
+        return sorted(super().list_commands(ctx), key=COMMANDS.index)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C between two steps is a cancellation like any other."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise RunCancelledError("cancelled; what was not published yet will not be") from None
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and exit: 0 done, 2 the user's mistake, 1 ours or the machine's, 130 cancelled."""
+        try:
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except Exception as error:
+            if not standalone_mode:
+                raise
+            code = report(error)
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def report(error: Exception) -> int:
+    """Say what went wrong; return the exit code.
+
+    Examples
+    --------
+    >>> from data.errors import InvalidInputError
+    >>> report(InvalidInputError("p = 1.3 is not in [0, 1]"))
+    2
+    """
+    if os.environ.get(TRACEBACK_VARIABLE, "0") not in {"", "0"}:
+        traceback.print_exception(error)
+    if isinstance(error, RumormillError):
+        print_error(str(error))
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        print_error("aborted")
+        return CANCELLED
+    if hasattr(error, "format_message"):
+        return _report_usage(error)
+    print_error(
+        f"unexpected {type(error).__name__}: {error}. This is a fault of Rumormill or of the machine; "
+        f"run with {TRACEBACK_VARIABLE}=1 for the traceback"
+    )
+    return 1
+
+
+def _report_usage(error: Any) -> int:
+    """Report one of Typer's own errors: an option that does not exist, an argument that is missing."""
+    context = getattr(error, "ctx", None)
+    help_line = f" (see: {context.command_path} --help)" if context is not None else ""
+    if message := error.format_message().rstrip("."):  # empty where the help was shown instead
+        print_error(f"{message}{help_line}")
+    return int(getattr(error, "exit_code", InvalidInputError.exit_code))
+
+
+app = typer.Typer(
+    name="rumormill",
+    cls=RumormillGroup,
+    help="\n\n".join(part.replace("\n", " ") for part in HELP.strip().split("\n\n")),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "rumormill demo",
+        "rumormill network import wiki-vote wiki-Vote.txt",
+        "rumormill run my-campaign.yaml",
+        'rumormill sql "SELECT session_id, total_influenced FROM propagation_sessions"',
+    ),
+)
+app.add_typer(networks.app, name="network", rich_help_panel="Networks")
+campaigns.register(app)
+answers.register(app)
+
+
+@app.callback()
+def rumormill(
+    context: typer.Context,
+    warehouse: str = typer.Option(
+        DEFAULT_WAREHOUSE,
+        "--warehouse",
+        "-w",
+        metavar="URL",
+        envvar=WAREHOUSE_VARIABLE,
+        help="Warehouse of all commands: a local folder, or s3://bucket/folder.",
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print results as JSON, whatever the command."),
+) -> None:
+    """Hand the options given before a command on to it."""
+    context.default_map = _shared_defaults(context.command, {"warehouse": warehouse, "as_json": as_json})
+
+
+def _shared_defaults(command: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults that the options given before the command mean for every command below it."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return dict(shared)
+    return {name: _shared_defaults(inner, shared) for name, inner in below.items()}
+
+
+class _Ending:
+    """The last thing a process does: leave at once. Taking the interpreter apart costs a second with Prefect loaded."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def __call__(self) -> None:
+        if self.code is not None:
+            logging.shutdown()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # whoever read it may be gone
+                    stream.flush()
+            os._exit(self.code)  # everything else that is to happen at exit has happened: this was registered first
+
+
+def main() -> None:
+    """Run the command line."""
+    ending = _Ending()
+    atexit.register(ending)
+    try:
+        app()
+    except SystemExit as leaving:
+        ending.code = leaving.code if isinstance(leaving.code, int) else 0
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Commands of ``rumormill``, by subject. Heavy modules are imported by the commands that need them."""

@@ -1,0 +1,164 @@
+"""Commands about what is in the warehouse: ``rumormill sql | tables | verify``."""
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.terminal import cell, print_error, print_json, print_line, print_note, print_table, progress_bars
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN_ROWS = 100
+"""Rows of an answer that a table on the terminal shows."""
+
+
+def sql(
+    query: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; '-' reads it from standard input.")],
+    output: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How the answer is printed.")
+    ] = "table",
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, help="Most rows a table shows; csv and json always print all.")
+    ] = SHOWN_ROWS,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the warehouse a question in SQL (DuckDB). Tables: rumormill tables."""
+    from data import catalogue
+    from data.warehouse import Warehouse
+
+    statement = sys.stdin.read() if query == "-" else query
+    answer = catalogue.query(Warehouse(warehouse), statement)
+    if as_json or output == "json":
+        print_json(answer.to_pylist())
+    elif output == "csv":
+        _print_csv(answer)
+    else:
+        _print_answer(answer, rows)
+
+
+def _print_csv(answer: "pa.Table") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answer.column_names)
+    for batch in answer.to_batches():
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            writer.writerow([_csv_value(value) for value in row])
+
+
+def _csv_value(value: Any) -> Any:
+    """Return numbers as exactly as they are, everything else as a table shows it."""
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else cell(value)
+
+
+def _print_answer(answer: "pa.Table", rows: int) -> None:
+    shown = answer.slice(0, rows)
+    columns = [column.to_pylist() for column in shown.columns]
+    names = _distinct(answer.column_names)
+    print_table([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], names)
+    if answer.num_rows > rows:
+        print_note(f"{rows:,} of {answer.num_rows:,} rows; --rows N shows more, --format csv all")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Tell columns of the same name apart."""
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)
+    ]
+
+
+def tables(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, to see its columns.")] = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the tables with what a row of each is, or the columns of one table with what they mean."""
+    from data.schemas import TABLES
+    from data.warehouse import Warehouse
+
+    if name is not None:
+        _describe_table(name, as_json=as_json)
+        return
+    place = Warehouse(warehouse)
+    listed: list[dict[str, Any]] = [
+        {"table": table.name, "rows": sum(file.rows for file in place.files(table.name)), "grain": table.grain}
+        for table in TABLES.values()
+    ]
+    if as_json:
+        print_json(listed)
+    else:
+        print_table(listed)
+
+
+def _describe_table(name: str, *, as_json: bool) -> None:
+    from data.catalogue import ADDED_COLUMNS
+    from data.schemas import SYMBOL, table_specification
+
+    table = table_specification(name)
+    columns: list[dict[str, Any]] = [
+        {
+            "column": column.name,
+            "type": "string" if column.type == SYMBOL else str(column.type),
+            "null": column.nullable,
+            "meaning": column.documentation,
+        }
+        for column in table.columns
+    ]
+    for added, meaning in ADDED_COLUMNS.get(name, {}).items():
+        columns.append({"column": added, "type": "in SQL", "null": None, "meaning": meaning})
+    if as_json:
+        print_json({"table": table.name, "grain": table.grain, "key": list(table.key), "columns": columns})
+        return
+    print_line(f"{table.name}: {table.grain} Key: {', '.join(table.key)}.")
+    print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
+    if table.open:
+        print_line("Further columns: the attributes that came with the data.")
+
+
+def verify(
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Then delete files that no manifest names and that are older than a day.")
+    ] = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every published file and compare it with its manifest. Exit code 1 if one is damaged."""
+    from data.schemas import TABLES
+    from data.warehouse import Warehouse
+
+    place = Warehouse(warehouse)
+    files = sum(len(place.files(table)) for table in TABLES)
+    with progress_bars(hidden=as_json) as progress:
+        damaged = place.verify(progress)
+    swept = place.sweep() if sweep and not damaged else []
+    if as_json:
+        print_json({"files": files, "damaged": damaged, "swept": swept})
+    else:
+        for sentence in damaged:
+            print_error(sentence)
+        print_line(f"{files:,} files checked, {len(damaged):,} damaged" + (f", {len(swept):,} swept" if sweep else ""))
+    if damaged:
+        if sweep:
+            print_note("nothing was swept while files are damaged")
+        print_note("restore damaged files from a backup; sessions can also be computed again into another warehouse")
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            'rumormill sql "SELECT * FROM networks"',
+            'rumormill sql "SELECT round, total_influenced FROM propagation_metrics" --format csv > curve.csv',
+            "rumormill sql - < question.sql",
+        ),
+    )(sql)
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples("rumormill tables", "rumormill tables propagation_metrics"),
+    )(tables)
+    app.command(rich_help_panel="Care", epilog=examples("rumormill verify", "rumormill verify --sweep"))(verify)

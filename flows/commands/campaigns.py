@@ -1,0 +1,168 @@
+"""Commands about campaigns: ``rumormill demo | run | sessions``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.terminal import console, print_json, print_line, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from data.warehouse import Warehouse
+
+STATUS = {
+    "completed": "campaign {campaign!r} completed",
+    "confirmed": "campaign {campaign!r} recomputed: every row equals the published one; nothing was published",
+    "already_completed": "campaign {campaign!r} was completed before: nothing to do (--again recomputes and compares)",
+}
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of Prefect and of the engine.")]
+
+
+def demo(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="An edge list. [dim]default: a generated network of 100,000[/dim]"),
+    ] = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare three seed strategies on a network of 100,000 agents, and show everything there is to see."""
+    from flows.commands.logs import quiet_logs
+    from flows.demo import run_demo
+
+    quiet_logs()
+    result = run_demo(None if file is None else str(file), warehouse, console(stderr=as_json))
+    if as_json:
+        print_json(vars(result))
+
+
+def run(
+    campaign: Annotated[
+        str, typer.Argument(metavar="CAMPAIGN", help="A campaign's YAML file, or the name of one that comes with us.")
+    ],
+    again: Annotated[
+        bool, typer.Option("--again", help="Recompute what is published, compare, report; publish nothing twice.")
+    ] = False,
+    verbose: Verbose = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a campaign as a Prefect flow. One that is finished is answered from the warehouse."""
+    from flows.commands.logs import quiet_logs
+    from flows.runs import run_campaign
+
+    quiet_logs(verbose=verbose)
+    with progress_bars(hidden=as_json or verbose) as progress:
+        summary = run_campaign(campaign, warehouse, again=again, progress=progress)
+    if as_json:
+        print_json(summary)
+        return
+    print_summary(summary)
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """Print what came out of a campaign: one row per session, and how it was computed."""
+    print_line(STATUS[summary["status"]].format(**summary))
+    print_table([_session_cells(row, summary["agents"]) for row in summary["sessions"]])
+    for row in summary["sessions"]:
+        if row["truncated_replicates"]:
+            print_line(
+                f"{row['session']}: {row['truncated_replicates']:,} of {row['replicates']:,} replicates were still "
+                "active at max_rounds; their reach is a lower bound"
+            )
+    print_line(
+        f"network {summary['network']!r}: {summary['agents']:,} agents, {summary['edges']:,} edges; "
+        f"{summary['lanes']:,} lanes in {summary['seconds']:.2f} s"
+    )
+    print_line(f"{summary['plan']} plan: {summary['plan_reason']}")
+    print_line(f"results are in warehouse {summary['warehouse']}")
+
+
+def _session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
+    return {
+        "session": row["session"],
+        "seeds": f"{row['seeds']:,} {row['seed_strategy']}",
+        "reach": _reach(row),
+        "of agents": f"{100 * row['total_influenced'] / agents:.2f} %",
+        "rounds": row["rounds"],
+        "replicates": row["replicates"],
+    }
+
+
+def _reach(row: Mapping[str, Any]) -> str:
+    error = row["total_influenced_standard_error"]
+    return f"{row['total_influenced']:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
+
+
+def sessions(
+    campaign: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions of this campaign.")] = None,
+    network: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions on this network.")] = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the sessions of the warehouse, oldest first, with their reach."""
+    from data.warehouse import Warehouse
+
+    place = Warehouse(warehouse)
+    rows = _listed_sessions(place)
+    rows = [row for row in rows if campaign is None or campaign in row["campaigns"]]
+    rows = [row for row in rows if network is None or network == row["network_id"]]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table([_listing(row) for row in rows])
+    else:
+        print_line(f"no such sessions in warehouse {place.url}; run a campaign: rumormill run CAMPAIGN")
+
+
+def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
+    """Return the sessions as JSON, each with the names it has in campaigns."""
+    import json
+
+    campaigns = {row["campaign_id"]: row["campaign"] for row in warehouse.read("campaigns").to_pylist()}
+    names: dict[str, dict[str, list[str]]] = {}
+    for row in warehouse.read("campaign_sessions").to_pylist():
+        of_session = names.setdefault(row["session_id"], {})
+        of_session.setdefault(campaigns[row["campaign_id"]], []).append(row["session"])
+    rows = warehouse.read("propagation_sessions").to_pylist()
+    return [
+        {**row, "model_parameters": json.loads(row["model_parameters"]), "campaigns": names.get(row["session_id"], {})}
+        for row in rows
+    ]
+
+
+def _listing(row: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = ", ".join(f"{name} {value}" for name, value in row["model_parameters"].items())
+    return {
+        "session_id": row["session_id"],
+        "campaign: session": ", ".join(f"{c}: {', '.join(names)}" for c, names in row["campaigns"].items()),
+        "network": row["network_id"],
+        "model": f"{row['propagation_model']}, {parameters}",
+        "seeds": f"{len(row['seed_agents']):,} {row['seed_strategy']}",
+        "replicates": row["replicates"],
+        "reach": _reach(row),
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    panel = "Campaigns"
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("rumormill demo", "rumormill demo my-edges.csv.gz", "rumormill demo --json"),
+    )(demo)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples(
+            "rumormill run seed-strategies",
+            "rumormill run my-campaign.yaml --warehouse s3://bucket/rumours",
+            "rumormill run my-campaign.yaml --again",
+        ),
+    )(run)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("rumormill sessions", "rumormill sessions --campaign seed-strategies --json"),
+    )(sessions)

@@ -1,0 +1,315 @@
+"""Commands about networks: ``rumormill network import | generate | list | describe``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.terminal import print_json, print_line, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from data.snapshots import Network
+    from data.warehouse import Warehouse
+
+app = typer.Typer(no_args_is_help=True, help="Import, generate and describe networks.")
+
+NetworkName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the network in the warehouse.")]
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+SHOWN_REJECTS = 5
+GENERATORS = "rmat, preferential_attachment, watts_strogatz, planted_communities, erdos_renyi, complete"
+
+
+@app.command(
+    "import",
+    epilog=examples(
+        "rumormill network import wiki-vote wiki-Vote.txt",
+        "rumormill network import trust trust.csv --columns source,target,rating,time --strength rating",
+        "rumormill network import hep hep.txt --header counts --undirected",
+        "rumormill network import friends --query \"SELECT follower, followed FROM 'friends.parquet'\"",
+    ),
+)
+def import_network(
+    name: NetworkName,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="Edge list: SNAP text, CSV, TSV (also .gz), Parquet or METIS."),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", metavar="SQL", help="Take the edges from a SELECT instead; it may read files."),
+    ] = None,
+    undirected: Annotated[
+        bool, typer.Option("--undirected", help="Add the reverse of every edge.", rich_help_panel="Edges")
+    ] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Swap source and target of every edge.", rich_help_panel="Edges")
+    ] = False,
+    duplicates: Annotated[
+        Literal["first", "sum", "max", "error"],
+        typer.Option(
+            help="Rows with equal (source, target): keep the first, sum or maximise their numbers, or refuse.",
+            rich_help_panel="Edges",
+        ),
+    ] = "first",
+    max_rejects: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Most rows (malformed, self-loops, duplicates) that may be rejected.", rich_help_panel="Edges"
+        ),
+    ] = 1_000_000,
+    agents: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Further agents, such as isolated ones; first column agent ids, others their attributes.",
+            rich_help_panel="Edges",
+        ),
+    ] = None,
+    header: Annotated[
+        Literal["auto", "none", "names", "counts"],
+        typer.Option(
+            help="First line: names of columns, counts (two numbers n m), or none.", rich_help_panel="Columns"
+        ),
+    ] = "auto",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C", help="Names of all columns, for files that do not name them.", rich_help_panel="Columns"
+        ),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of the source. [dim]default: the first[/dim]", rich_help_panel="Columns"
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of the target. [dim]default: the second[/dim]", rich_help_panel="Columns"
+        ),
+    ] = None,
+    strength: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column that is the strength: finite, >= 0.", rich_help_panel="Columns"),
+    ] = None,
+    probability: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column that is the transmission probability: in [0, 1].", rich_help_panel="Columns"
+        ),
+    ] = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Edge partitions. [dim]default: one per 4 million edges[/dim]"),
+    ] = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Import an edge list as a snapshot of a network. The same content again changes nothing."""
+    from data.errors import InvalidInputError
+    from data.warehouse import Warehouse
+
+    if (file is None) == (query is None):
+        raise InvalidInputError("give either FILE or --query, and not both")
+    given = {
+        "undirected": undirected,
+        "reverse": reverse,
+        "duplicates": duplicates,
+        "max_rejects": max_rejects,
+        "header": header,
+        "columns": None if columns is None else tuple(part.strip() for part in columns.split(",")),
+        "source": source,
+        "target": target,
+        "strength": strength,
+        "probability": probability,
+        "partitions": partitions,
+    }
+    place = Warehouse(warehouse)
+    known = _snapshots(place, name)
+    with progress_bars(hidden=as_json) as progress:
+        edges = file if query is None else _query(place, query)
+        network = place.import_network(name, edges, agents=agents, progress=progress, **given)
+    _report(network, as_json=as_json, new=network.snapshot_id not in known)
+
+
+def _query(warehouse: "Warehouse", sql: str) -> Any:
+    from data.catalogue import run_import_query
+
+    return run_import_query(warehouse, sql)
+
+
+@app.command(
+    "generate",
+    epilog=examples(
+        "rumormill network generate demo rmat --agents 100000 --edges 1000000",
+        "rumormill network generate town watts_strogatz --agents 5000 --set degree=10 --set rewiring=0.05",
+        "rumormill network generate blocks planted_communities --agents 9000 --set communities=30",
+    ),
+)
+def generate_network(
+    name: NetworkName,
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help=f"One of {GENERATORS}.")],
+    agents: Annotated[int, typer.Option("--agents", "-n", help="Number of agents.")],
+    edges: Annotated[
+        int | None, typer.Option("--edges", "-m", help="Number of directed edges (rmat, erdos_renyi).")
+    ] = None,
+    random_seed: Annotated[int, typer.Option(help="Equal seeds and parameters give equal networks.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A further parameter of the generator; may be repeated."),
+    ] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Edge partitions; never changes the network.")] = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate a synthetic network. The same parameters give the same network anywhere."""
+    from data.warehouse import Warehouse
+
+    parameters: dict[str, Any] = {"agents": agents, "random_seed": random_seed, **_settings(settings or [])}
+    if edges is not None:
+        parameters["edges"] = edges
+    place = Warehouse(warehouse)
+    known = _snapshots(place, name)
+    with progress_bars(hidden=as_json) as progress:
+        network = place.generate_network(name, generator, partitions=partitions, progress=progress, **parameters)
+    _report(network, as_json=as_json, new=network.snapshot_id not in known)
+
+
+def _settings(settings: list[str]) -> dict[str, str]:
+    from data.errors import InvalidInputError
+
+    parameters = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise InvalidInputError(f"--set {setting!r} is not KEY=VALUE, such as --set rewiring=0.05")
+        parameters[key.strip().replace("-", "_")] = value.strip()
+    return parameters
+
+
+@app.command("list", epilog=examples("rumormill network list", "rumormill network list --json"))
+def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False) -> None:
+    """List the networks of the warehouse, each by its latest snapshot."""
+    from data.warehouse import Warehouse
+
+    place = Warehouse(warehouse)
+    latest: dict[str, dict[str, Any]] = {}
+    for row in place.read("networks").to_pylist():
+        snapshots = latest.get(row["network_id"], {}).get("snapshots", 0) + 1
+        latest[row["network_id"]] = {
+            "network": row["network_id"],
+            "agents": row["agents"],
+            "edges": row["edges"],
+            "snapshots": snapshots,
+            "created": row["created_at"],
+            "description": row["description"],
+        }
+    if as_json:
+        print_json(list(latest.values()))
+    elif latest:
+        print_table(list(latest.values()))
+    else:
+        print_line(f"no networks yet in warehouse {place.url}; import one: rumormill network import NAME FILE")
+
+
+@app.command("describe", epilog=examples("rumormill network describe wiki-vote"))
+def describe_network(
+    name: NetworkName, warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False
+) -> None:
+    """Describe a network: counts, degrees, attributes, rejected rows, where it came from."""
+    from data.warehouse import Warehouse
+
+    network = Warehouse(warehouse).network(name)
+    description = _description(network)
+    if as_json:
+        print_json(description)
+        return
+    degrees, rejects = description.pop("degrees"), description.pop("rejects")
+    width = max(map(len, description))
+    for label, value in description.items():
+        shown = f"{value:,}" if isinstance(value, int) else ", ".join(value) if isinstance(value, list) else value
+        print_line(f"{label:<{width}}  {shown or '-'}")
+    print_table(degrees)
+    if rejects:
+        print_table(rejects, title=f"the first {len(rejects)} of {_rejected(network):,} rejected rows")
+
+
+def _description(network: "Network") -> dict[str, Any]:
+    row = network.row
+    return {
+        "network": network.network_id,
+        "description": row["description"],
+        "snapshot": network.snapshot_id,
+        "created": f"{row['created_at']:%Y-%m-%d %H:%M:%S} UTC",
+        "agents": row["agents"],
+        "edges": row["edges"],
+        "partitions": row["partitions"],
+        "rows read": row["rows_read"],
+        "self-loops": row["self_loops"],
+        "duplicates": row["duplicates"],
+        "malformed": row["malformed"],
+        "edge attributes": list(row["edge_attributes"]),
+        "agent attributes": list(row["agent_attributes"]),
+        "strength": row["strength_column"] or "",
+        "probability": row["probability_column"] or "",
+        "options": row["options"],
+        "degrees": _degrees(network),
+        "rejects": _first_rejects(network),
+    }
+
+
+def _degrees(network: "Network") -> list[dict[str, Any]]:
+    """Return mean and quantiles of in- and out-degree, one row each."""
+    import numpy as np
+
+    rows = []
+    for kind in ("in_degree", "out_degree"):
+        degrees = np.concatenate(
+            [network.warehouse.read_file(file, [kind])[kind].to_numpy() for file in network.agent_files]
+        )
+        quantiles = np.quantile(degrees, QUANTILES, method="lower").tolist()
+        names = ["min", *(f"{q * 100:.0f} %" for q in QUANTILES[1:-1]), "max"]
+        rows.append({"degree": kind, "mean": float(degrees.mean()), **dict(zip(names, quantiles, strict=True))})
+    return rows
+
+
+def _rejected(network: "Network") -> int:
+    return int(sum(network.row[count] for count in ("self_loops", "duplicates", "malformed")))
+
+
+def _first_rejects(network: "Network") -> list[dict[str, Any]]:
+    columns = ["line", "reason", "detail", "source_agent_id", "target_agent_id", "text"]
+    rejects = network.warehouse.read("network_rejects", [network.key], columns)
+    return list(rejects.sort_by("line").slice(0, SHOWN_REJECTS).to_pylist())
+
+
+def _snapshots(warehouse: "Warehouse", name: str) -> set[str]:
+    """Return the ids of the network's snapshots so far."""
+    rows = warehouse.read("networks", columns=["network_id", "snapshot_id"]).to_pylist()
+    return {row["snapshot_id"] for row in rows if row["network_id"] == name}
+
+
+def _report(network: "Network", *, as_json: bool, new: bool) -> None:
+    """Say what was imported, and record that it was."""
+    from flows.events import Event, publish_events
+
+    counts = {
+        "network": network.network_id,
+        "snapshot_id": network.snapshot_id,
+        **{name: network.row[name] for name in ("agents", "edges", "rows_read")},
+        **{name: network.row[name] for name in ("self_loops", "duplicates", "malformed", "partitions")},
+    }
+    if new:
+        publish_events(network.warehouse, [Event("network_imported", network.key, counts)])
+    if as_json:
+        print_json({**counts, "new": new})
+        return
+    verb = "is now" if new else "was imported before, nothing changed:"
+    print_line(f"network {network.network_id!r} {verb} {network.n_agents:,} agents, {network.n_edges:,} edges")
+    if rejected := _rejected(network):
+        print_line(
+            f"rejected {rejected:,} of {counts['rows_read']:,} rows: {counts['self_loops']:,} self-loops, "
+            f"{counts['duplicates']:,} duplicates, {counts['malformed']:,} malformed (table network_rejects)"
+        )

@@ -1,0 +1,139 @@
+"""What commands print: results on standard output, progress and errors on standard error."""
+
+import datetime as dt
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from data.progress import Progress
+
+FILE_WIDTH = 1_000
+"""Columns where the output is no terminal: nothing is wrapped or cut."""
+BAR_WIDTH = 24
+STAGES = {"starting Prefect": "starting a Prefect server for this run (10 to 25 s the first time)"}
+"""Stages whose length nobody knows, and what is shown meanwhile."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for standard output (results) or standard error (everything else)."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else FILE_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON: numbers that JSON does not know become null, times ISO 8601."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, default=_text) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def print_line(text: str) -> None:
+    """Print a line of a result."""
+    console().print(Text(text))
+
+
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str | None = None
+) -> None:
+    """Print rows as a table; numbers are aligned to the right."""
+    names = list(rows[0]) if columns is None else list(columns)
+    table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
+    for name in names:
+        numeric = all(isinstance(row[name], int | float | None) for row in rows)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row[name])) for name in names))
+    console().print(table)
+
+
+def cell(value: Any) -> str:
+    """Return a value as a table shows it.
+
+    Examples
+    --------
+    >>> cell(0.1 + 0.2), cell(None), cell(1_000_000), cell(True)
+    ('0.3', '', '1000000', 'true')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}{'' if value.tzinfo is None else f'{value:%z}'.replace('+0000', 'Z')}"
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(_plain(value), default=_text)
+    return str(value)
+
+
+def print_note(text: str) -> None:
+    """Print a line that is no result, on standard error."""
+    console(stderr=True).print(Text(text))
+
+
+def print_error(message: str) -> None:
+    """Print what went wrong as one paragraph on standard error."""
+    console(stderr=True).print(Text.assemble(("error: ", "bold red"), " ".join(message.split())))
+
+
+# -- progress -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress_bars(*, hidden: bool = False) -> "Iterator[Progress]":
+    """Give a listener that draws a bar per stage on standard error; none if that is no terminal, or `hidden`."""
+    if hidden or not sys.stderr.isatty():
+        from data.progress import ignore_progress
+
+        yield ignore_progress
+        return
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=BAR_WIDTH),
+        TextColumn("{task.fields[amount]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
+        yield _listener(bars)
+
+
+def _listener(bars: Any) -> "Progress":
+    tasks: dict[str, TaskID] = {}
+
+    def progress(stage: str, done: float, total: float) -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=None, amount="")
+        if stage in STAGES:
+            bars.update(tasks[stage], visible=done < total)
+        else:
+            bars.update(tasks[stage], completed=done, total=total, amount=f"{done:,.0f} of {total:,.0f}")
+
+    return progress

@@ -1,0 +1,79 @@
+"""Events: what happened when, as rows of the table `events` and in Prefect's event stream."""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from data.warehouse import Warehouse
+from propagation.sessions import derived_uuid
+
+EventType = Literal[
+    "network_imported", "propagation_started", "propagation_completed", "propagation_cancelled", "propagation_failed"
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Attributes
+    ----------
+    event_type : str
+        What happened.
+    subject : str
+        Key of what it happened to, such as ``campaign/<id>``.
+    data : dict
+        What readers want to know about it, JSON.
+    correlation_id : str or None
+        What the events of one run share: the id of the flow run.
+    occurred_at : datetime
+        Clock time, UTC.
+    """
+
+    event_type: EventType
+    subject: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: str | None = None
+    occurred_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    @property
+    def event_id(self) -> str:
+        """UUID derived from type, subject and run; events outside a run differ by their time."""
+        run = self.correlation_id or self.occurred_at.isoformat()
+        return derived_uuid("event", f"{self.event_type}/{self.subject}/{run}")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The event's row of the table `events`."""
+        return {
+            "event_id": self.event_id,
+            "event_type": self.event_type,
+            "occurred_at": self.occurred_at,
+            "source_service": "rumormill",
+            "data": json.dumps({"subject": self.subject, **self.data}, sort_keys=True, default=str),
+            "correlation_id": self.correlation_id,
+        }
+
+
+def publish_events(warehouse: Warehouse, events: Sequence[Event]) -> None:
+    """Publish events in one manifest; nothing happens if there are none."""
+    if events:
+        keys = [f"event/{event.event_id}" for event in events]
+        warehouse.commit("events", keys, [warehouse.stage_records("events", [event.record for event in events])])
+
+
+def emit(event: Event) -> None:
+    """Send an event to Prefect, under its own id, so that automations can react to it."""
+    from prefect.events import emit_event
+
+    kind, _, identity = event.subject.partition("/")
+    emit_event(
+        event=f"rumormill.{event.event_type}",
+        resource={"prefect.resource.id": f"rumormill.{kind}.{identity}", "prefect.resource.name": event.subject},
+        payload=json.loads(event.record["data"]),
+        occurred=event.occurred_at,
+        id=uuid.UUID(event.event_id),
+    )
