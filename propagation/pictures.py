@@ -162,8 +162,8 @@ def legend_above(ax: "Axes", keys: "Keys") -> None:
         [mark for mark, _ in keys],
         [label for _, label in keys],
         loc="lower left",
-        bbox_to_anchor=(0.0, 1.01),
-        borderaxespad=0.0,
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=0.7,
         borderpad=0.0,
         handlelength=1.4,
         columnspacing=1.4,
@@ -175,7 +175,7 @@ def legend_above(ax: "Axes", keys: "Keys") -> None:
     for text in legend.get_texts():
         text.set_parse_math(False)
     lines = -(-len(keys) // columns)
-    _title(ax, ax.get_title(loc="left"), pad=10 + 1.6 * LEGEND_SIZE * lines)
+    _title(ax, ax.get_title(loc="left"), pad=13 + 1.6 * LEGEND_SIZE * lines)
 
 
 def size_in_points(ax: "Axes") -> tuple[float, float]:

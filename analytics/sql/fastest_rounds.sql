@@ -9,5 +9,7 @@ FROM propagation_metrics
 JOIN campaign_sessions USING (session_id)
 WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
     AND round > 0 -- round 0 holds the seeds
-QUALIFY row_number() OVER (PARTITION BY session ORDER BY new_infections DESC, round) = 1
+QUALIFY 1 = row_number() OVER (
+    PARTITION BY session ORDER BY new_infections DESC, round
+)
 ORDER BY new_infections DESC, session

@@ -1,9 +1,9 @@
 -- One row per session of the latest campaign, the largest share first.
--- How often does the message go far: in what share of replicates does it reach 1 % and 10 % of all agents?
+-- In what share of replicates does the message reach 1 % and 10 % of all agents?
 SELECT
     session,
-    round(avg(CAST(size >= 0.01 * agents AS INTEGER)), 3) AS share_reaching_1_percent,
-    round(avg(CAST(size >= 0.10 * agents AS INTEGER)), 3) AS share_reaching_10_percent
+    count_if(size >= 0.01 * agents) / count(*) AS share_reaching_1_percent,
+    count_if(size >= 0.10 * agents) / count(*) AS share_reaching_10_percent
 FROM cascades
 JOIN campaign_sessions USING (session_id)
 JOIN propagation_sessions USING (session_id)

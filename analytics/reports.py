@@ -1,0 +1,462 @@
+"""Reports: what a campaign showed, as a sentence, as answers in SQL, and as one self-contained HTML page."""
+
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files as package_files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from analytics.plots import (
+    COLOURS,
+    adoption_curves,
+    half_width,
+    plus_minus,
+    reach_comparison,
+    session_colours,
+)
+from data.catalogue import query
+from data.errors import InvalidInputError
+from data.warehouse import Warehouse
+from propagation.pictures import GRID, INK, MUTED
+from propagation.results import Reach, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+
+QUESTIONS = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
+"""The questions of ``analytics/sql``, in the order in which an analyst asks them."""
+LATEST = "(SELECT max_by(campaign_id, completed_at) FROM campaigns)"
+"""How the questions name the campaign that they are about."""
+MOST_CURVES = 12
+"""Sessions that the pictures of a page show: those that reach most."""
+_THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--line", **{c: f"--session-{i}" for i, c in enumerate(COLOURS)}}
+"""Colours of pictures, and the names under which the page's style has them in light and in dark."""
+
+
+# -- questions in SQL -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that was put to the warehouse, and its answer.
+
+    Attributes
+    ----------
+    question : str
+        In a sentence.
+    grain : str
+        What one row of the answer is, as a sentence.
+    sql : str
+        The statement, without comments at its head.
+    rows : pyarrow.Table
+        The answer.
+    """
+
+    question: str
+    grain: str
+    sql: str
+    rows: pa.Table
+
+
+def ask(warehouse: Warehouse, name: str, campaign_id: str | None = None) -> Answer:
+    """Put one of `QUESTIONS` to the warehouse.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+    name : str
+        One of `QUESTIONS`.
+    campaign_id : str, optional
+        The campaign it is about; default: the latest.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such question.
+    """
+    if name not in QUESTIONS:
+        raise InvalidInputError(f"no question {name!r}; questions are {', '.join(QUESTIONS)}")
+    text = (package_files("analytics") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    grain, question, sql = text.strip().split("\n", 2)
+    if campaign_id is not None:
+        quoted = campaign_id.replace("'", "''")
+        grain, sql = grain.replace("the latest campaign", "the campaign"), sql.replace(LATEST, f"'{quoted}'")
+    return Answer(question.removeprefix("-- "), grain.removeprefix("-- "), sql, query(warehouse, sql))
+
+
+def format_value(value: Any) -> str:
+    """Return a value of an answer as people read it.
+
+    Examples
+    --------
+    >>> format_value(18544), format_value(18544.58), format_value(0.053), format_value(None)
+    ('18,544', '18,544.58', '0.053', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1e5 or value.is_integer() else f"{value:,.7g}"
+    return str(value)
+
+
+# -- the headline ---------------------------------------------------------------------------------------------------
+
+
+def headline(results: Mapping[str, Result]) -> str:
+    """Return in one sentence which session reaches most, by how much, and how sure that is.
+
+    Sessions whose difference to the largest mean lies within its 95 % interval share the first place. Numbers after
+    ± are half of a 95 % interval.
+
+    Parameters
+    ----------
+    results : mapping from str to Result
+        By the sessions' names.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no results.
+    """
+    if not results:
+        raise InvalidInputError("no results to report; give at least one session")
+    ranked = sorted(results, key=lambda name: -results[name].reach.mean)
+    best = ranked[0]
+    level = [best, *(name for name in ranked[1:] if not _is_less(results[name], results[best]))]
+    rest = [name for name in ranked if name not in level]
+    agents = f"{results[best].network.n_agents:,} agents"
+    if len(level) == 1:
+        verb = "reaches" if len(ranked) == 1 else "reaches most:"
+        sentence = f"{best} {verb} {_mean(results[best])} of {agents}"
+    else:
+        means = _listed([_mean(results[name]) for name in level])
+        sentence = f"{_listed(level)} reach most, {means} of {agents}, with no difference beyond chance"
+    if rest:
+        sentence += f"; {_lead(results, best, rest)}"
+    return f"{sentence}."
+
+
+def difference(first: Result, second: Result) -> Reach:
+    """Return how many more agents one session reaches than another, with its standard error.
+
+    Sessions with the same random seed share the draws of their replicates, so they are compared replicate by
+    replicate, and what luck they share drops out; others are compared as independent.
+
+    Parameters
+    ----------
+    first, second : Result
+
+    Returns
+    -------
+    Reach
+        Of the difference; the standard error is None for one replicate.
+    """
+    mean = first.reach.mean - second.reach.mean
+    replicates = min(first.reach.replicates, second.reach.replicates)
+    if replicates < 2:
+        return Reach(mean, None, replicates)
+    if all(first.session[column] == second.session[column] for column in ("random_seed", "replicates")):
+        apart = first.cascades["size"].to_numpy() - second.cascades["size"].to_numpy()
+        return Reach(mean, float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
+    errors = first.reach.standard_error or 0.0, second.reach.standard_error or 0.0
+    return Reach(mean, float(np.hypot(*errors)), replicates)
+
+
+def _is_less(result: Result, best: Result) -> bool:
+    """Whether a session reaches less than the best by more than chance would explain."""
+    lead = difference(best, result)
+    return lead.mean > (half_width(lead) or 0.0)
+
+
+def _lead(results: Mapping[str, Result], best: str, rest: Sequence[str]) -> str:
+    """Return by how much the best is ahead of the next and of the last."""
+    next_one, last = rest[0], rest[-1]
+    ratio = results[best].reach.mean / results[last].reach.mean
+    lead = difference(results[best], results[next_one])
+    more = f"{lead.mean:,.0f}{plus_minus(half_width(lead))} more than {next_one}"
+    if ratio < 2:
+        return f"{more}" if next_one == last else f"{more} and {100 * (ratio - 1):.1f} % more than {last}"
+    times = f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+    return f"{times} as many as {last}" if next_one == last else f"{more} and {times} as many as {last}"
+
+
+def _mean(result: Result) -> str:
+    return f"{result.reach.mean:,.0f}{plus_minus(half_width(result.reach))}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def campaign_page(
+    title: str,
+    network: Mapping[str, Any],
+    results: Mapping[str, Result],
+    answers: Sequence[Answer] = (),
+    places: Mapping[str, str] | None = None,
+    next_steps: Mapping[str, str] | None = None,
+) -> str:
+    """Return a campaign's results as one HTML file that needs nothing else: no script, no network access.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    network : mapping
+        The network's row of the table `networks`.
+    results : mapping from str to Result
+        By the sessions' names.
+    answers : sequence of Answer
+        What the warehouse was asked.
+    places : mapping from str to str, optional
+        Where things lie: what, and its path or URL.
+    next_steps : mapping from str to str, optional
+        How to go on: what for, and lines of code or commands.
+
+    Returns
+    -------
+    str
+        HTML, in UTF-8.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no results.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("analytics"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("campaign.html").render(
+        title=title,
+        headline=headline(results),
+        subtitle=_subtitle(network, results),
+        explanation=_explanation(results),
+        sessions=list(_session_rows(results)),
+        pictures=list(_pictures(results)),
+        answers=[_answer_table(answer) for answer in answers],
+        network=_network_facts(network),
+        run=list(_run_facts(results)),
+        places=places or {},
+        next_steps=next_steps or {},
+    )
+
+
+def _subtitle(network: Mapping[str, Any], results: Mapping[str, Result]) -> str:
+    count = f"{len(results)} session{'s' if len(results) > 1 else ''}"
+    replicates = sorted({result.reach.replicates for result in results.values()})
+    each = f"{replicates[0]:,}" if len(replicates) == 1 else f"{replicates[0]:,} to {replicates[-1]:,}"
+    return (
+        f"{count} with {each} replicate{'' if each == '1' else 's'} each on the network {network['network_id']}: "
+        f"{network['agents']:,} agents, {network['edges']:,} directed edges"
+    )
+
+
+def _explanation(results: Mapping[str, Result]) -> str:
+    if all(result.reach.standard_error is None for result in results.values()):
+        return "Reach counts distinct agents, seeds included. One replicate each: how far chance moves it is not known."
+    text = "Reach counts distinct agents, seeds included; ± is half of a 95 % interval of its mean over replicates."
+    if len({result.session["random_seed"] for result in results.values()}) == 1 < len(results):
+        text += " Sessions share the draws of their replicates, so differences are taken replicate by replicate."
+    return text
+
+
+def _session_rows(results: Mapping[str, Result]) -> Iterator[dict[str, Any]]:
+    """Yield what the table of results says of each session, the largest reach first."""
+    colours = session_colours(list(results))
+    for name, result in sorted(results.items(), key=lambda item: -item[1].reach.mean):
+        reach, session = result.reach, result.session
+        low, median, high = np.quantile(result.cascades["size"], [0.05, 0.5, 0.95])
+        yield {
+            "name": name,
+            "colour": _THEMED[colours[name]],
+            "seeds": f"{len(session['seed_agents']):,}, {session['seed_strategy'].replace('_', ' ')}",
+            "replicates": f"{reach.replicates:,}",
+            "reach": f"{reach.mean:,.1f}",
+            "standard_error": "" if reach.standard_error is None else f"{reach.standard_error:,.1f}",
+            "share": f"{100 * reach.mean / result.network.n_agents:,.2f} %",
+            "median": f"{median:,.0f}",
+            "range": f"{low:,.0f} to {high:,.0f}",
+            "rounds": f"{session['rounds']:,}",
+        }
+
+
+def _answer_table(answer: Answer) -> dict[str, Any]:
+    names = answer.rows.column_names
+    return {
+        "question": answer.question,
+        "grain": answer.grain,
+        "sql": answer.sql,
+        "columns": [(name, _is_number(answer.rows[name].type)) for name in names],
+        "rows": [[format_value(row[name]) for name in names] for row in answer.rows.to_pylist()],
+    }
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+# -- facts ----------------------------------------------------------------------------------------------------------
+
+
+def _network_facts(network: Mapping[str, Any]) -> dict[str, str]:
+    rejected = ("self_loops", "duplicates", "malformed")
+    counts = ", ".join(f"{network[column]:,} {column.replace('_', '-')}" for column in rejected)
+    return {
+        "Network": network["network_id"],
+        "Where from": network["description"],
+        "Agents": f"{network['agents']:,}",
+        "Directed edges": f"{network['edges']:,}",
+        "Edges per agent": f"{network['edges'] / network['agents']:,.1f}",
+        "Most out-edges of an agent": f"{network['max_out_degree']:,}",
+        "Most in-edges of an agent": f"{network['max_in_degree']:,}",
+        "Left out of the source": counts,
+        "Snapshot": network["snapshot_id"],
+    }
+
+
+def _run_facts(results: Mapping[str, Result]) -> Iterator[tuple[str, str]]:
+    """Yield how the sessions were run; what is the same for all of them once."""
+    sessions = {name: result.session for name, result in results.items()}
+    for label, fact in _FACTS.items():
+        facts = {name: fact(session) for name, session in sessions.items()}
+        distinct = list(dict.fromkeys(facts.values()))
+        yield label, distinct[0] if len(distinct) == 1 else "; ".join(f"{name}: {told}" for name, told in facts.items())
+    yield "Time", _time_told(sessions.values())
+
+
+def _model_told(session: Mapping[str, Any]) -> str:
+    parameters = json.loads(session["model_parameters"])
+    told = ", ".join(f"{name} {value}".replace("_", " ") for name, value in parameters.items())
+    return f"{session['propagation_model'].replace('_', ' ')}, {told}"
+
+
+def _stop_told(session: Mapping[str, Any]) -> str:
+    if session["stopped_because"] == "died_out":
+        return f"every replicate died out (rounds allowed: {session['max_rounds']:,})"
+    return f"{session['truncated_replicates']:,} replicates were still active at round {session['max_rounds']:,}"
+
+
+_FACTS: "Mapping[str, Callable[[Mapping[str, Any]], str]]" = {
+    "Model": _model_told,
+    "Replicates": lambda session: f"{session['replicates']:,} per session",
+    "Random seed": lambda session: str(session["random_seed"]),
+    "Stopped because": _stop_told,
+    "Detail recorded": lambda session: session["record"],
+    "Plan": lambda session: f"{session['plan']}: {session['plan_reason']}",
+}
+
+
+def _time_told(sessions: Iterable[Mapping[str, Any]]) -> str:
+    """Return how long the jobs took that the sessions ran in, beside what the planner had expected."""
+    jobs = {session["started_at"]: session for session in sessions}
+    return "; ".join(
+        f"{job['job_lanes']:,} replicates in {job['job_seconds']:,.2f} s (estimated {job['estimated_seconds']:,.2f} s "
+        f"and {job['estimated_bytes'] / 1e6:,.0f} MB), on {started_at:%Y-%m-%d at %H:%M} UTC"
+        for started_at, job in sorted(jobs.items())
+    )
+
+
+# -- pictures in the page -------------------------------------------------------------------------------------------
+
+
+def _pictures(results: Mapping[str, Result]) -> Iterator[dict[str, str]]:
+    """Yield the page's pictures: drawn twice, for wide and for narrow screens, with what they show in words."""
+    most = sorted(results, key=lambda name: -results[name].reach.mean)[:MOST_CURVES]
+    shown = {name: result for name, result in results.items() if name in most}
+    tall = 1.2 + 1.0 * len(shown)
+    drawn: tuple[tuple[str, Callable[..., Axes], float], ...] = (
+        (_adoption_told(shown), adoption_curves, 4.2),
+        (_reach_told(shown), reach_comparison, max(4.2, tall)),
+    )
+    for told, draw, height in drawn:
+        make = partial(inline_svg, partial(draw, shown), alternative=told)
+        name = draw.__name__
+        yield {
+            "wide": make((5.8, height), name=name),
+            "narrow": make((4.1, height), name=f"{name}-narrow"),
+            "told": told,
+        }
+
+
+def _adoption_told(results: Mapping[str, Result]) -> str:
+    told = []
+    for name, result in results.items():
+        half = result.rounds.loc[result.rounds["total_influenced"] >= result.reach.mean / 2, "round"].min()
+        told.append(f"{name} reaches {result.reach.mean:,.0f} agents, half of them by round {half}")
+    return f"Curves of agents reached by each round, mean over replicates. {'; '.join(told)}."
+
+
+def _reach_told(results: Mapping[str, Result]) -> str:
+    told = []
+    for name, result in results.items():
+        low, high = np.quantile(result.cascades["size"], [0.05, 0.95])
+        told.append(f"{name}: mean {_mean(result)}, 90 % of replicates between {low:,.0f} and {high:,.0f}")
+    return f"Distribution of the agents reached by a replicate, for each session. {'; '.join(told)}."
+
+
+def inline_svg(draw: "Callable[..., Axes]", size: tuple[float, float], *, name: str, alternative: str) -> str:
+    """Return a picture as an SVG element for an HTML page, in the colours and the font of the page's style.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws into the axes given as `ax`.
+    size : tuple of float
+        Width and height, inches: proportions, and how large the text is in them.
+    name : str
+        Unique on the page: makes the ids in the picture unique.
+    alternative : str
+        What the picture shows, for those who do not see it.
+    """
+    from html import escape
+
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    draw(ax=figure.subplots())
+    drawn = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    svg = drawn.getvalue()
+    # 1. Only the element itself: no prolog, and no metadata, which refer to addresses elsewhere.
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</defs>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', svg)
+    assert box is not None
+    svg = f'<svg {box[0]} role="img" aria-label="{escape(alternative)}">' + svg[svg.index(">") + 1 :]
+    svg = svg.replace("xlink:href", "href")
+    # 2. Ids that no other picture on the page has.
+    svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    # 3. The page's colours and font.
+    for colour, variable in _THEMED.items():
+        svg = svg.replace(f": {colour}", f": var({variable})")
+    return re.sub(r"font-family: [^;\"]*;?", "", svg)

@@ -1,0 +1,424 @@
+"""The demo: one command from nothing to an answer, and a page to show it.
+
+It runs what every user runs, in the same way: a network, a campaign as a Prefect flow, questions in SQL.
+``python -m flows.demo PICTURE.png`` draws the README's picture of it.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.commands.options import DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE
+from flows.commands.terminal import progress_bars
+from flows.prefect_server import embedded_server
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from analytics.reports import Answer
+    from data.progress import Progress
+    from data.snapshots import Network
+    from data.warehouse import Warehouse
+    from propagation.results import Result
+
+NETWORK = "demo"
+"""Name of the generated network, which the campaign runs on."""
+AGENTS = 100_000
+EDGES = 1_000_000
+RANDOM_SEED = 1
+CAMPAIGN = "seed-strategies"
+"""The campaign: one of those that come with Rumormill."""
+BUDGET = 50
+"""Seeds of each strategy in the campaign."""
+AGENTS_PER_SEED = 10
+"""In a small network of the user's, at most one agent in so many is a seed."""
+QUESTION = "Which agents should a message start from? Three strategies compared."
+PAGE = "demo.html"
+PREFECT_UI = "http://127.0.0.1:4200"
+"""Where ``prefect server start`` serves its user interface, unless told otherwise."""
+TOLD = ("fastest_rounds", "large_cascades")
+"""Questions whose answers are printed; the page has them all."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found, and where things lie.
+
+    Attributes
+    ----------
+    headline : str
+        Which strategy reaches most, in a sentence.
+    summary : dict
+        What the flow returned: campaign, status, plan, one row per session.
+    answers : list of dict
+        Questions in SQL: question, sql and rows.
+    places : dict
+        Where things lie: warehouse, page, bootstrap.
+    seconds : float
+        Clock time of the whole demo.
+    """
+
+    headline: str
+    summary: dict[str, Any]
+    answers: list[dict[str, Any]]
+    places: dict[str, str]
+    seconds: float
+
+
+def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResult:
+    """Compare three seed strategies on a network, and print what came out.
+
+    Parameters
+    ----------
+    source : str or None
+        An edge list to import; None generates a network of 100,000 agents and 1,000,000 edges.
+    warehouse : str
+        Folder or URL of the warehouse. What it holds already is not computed again.
+    console : rich.console.Console
+        Where to print.
+
+    Returns
+    -------
+    DemoResult
+
+    Raises
+    ------
+    RumormillError
+        If the file cannot be imported, the warehouse not written, or the run was cancelled.
+    """
+    from analytics.reports import QUESTIONS, ask, headline
+    from data.warehouse import Warehouse
+    from flows.runs import prepare_run, run_campaign
+    from propagation.engine import load_result
+
+    started = time.perf_counter()
+    place = Warehouse(warehouse)
+    steps = _Steps(console)
+    console.print(QUESTION, style="bold")
+    # 1. A network; meanwhile Prefect's server starts, if a flow is sure to follow.
+    if not _has_network(place, source):
+        _start_server(steps)
+    with steps.step("network") as step:
+        network = _network(place, source, step.progress)
+        step.told = _network_told(network, source)
+    # 2. The campaign, as a flow; one that is finished needs no server.
+    with _campaign_file(network) as campaign:
+        if not prepare_run(campaign, place.url).nothing_to_do:
+            _start_server(steps)
+            with steps.step("kernels") as step:
+                _compile_kernels(network, step.progress)
+                embedded_server().wait()
+                step.told = "compiled; Prefect's server answers"
+        with steps.step("campaign") as step:
+            summary = run_campaign(campaign, place.url, progress=step.progress)
+            step.told = _campaign_told(summary)
+    results = {row["session"]: load_result(place, row["session_id"]) for row in summary["sessions"]}
+    # 3. Questions, and a page with everything.
+    with steps.step("answers") as step:
+        answers = {question: ask(place, question, summary["campaign_id"]) for question in QUESTIONS}
+        places = _write_page(network, results, list(answers.values()))
+        step.told = f"{len(answers)} questions in SQL, and a page with pictures"
+    seconds = time.perf_counter() - started
+    _print_results(console, headline(results), results, summary)
+    _print_answers(console, [answers[question] for question in TOLD])
+    _print_places(console, place.url, places)
+    console.print(f"\nDone in {seconds:.1f} s.", style="bold")
+    asked = [{"question": a.question, "sql": a.sql, "rows": a.rows.to_pylist()} for a in answers.values()]
+    return DemoResult(headline(results), summary, asked, places, seconds)
+
+
+def draw_picture(path: str, warehouse: str) -> None:
+    """Draw the README's picture: adoption curves and reach of the demo's campaign, which `warehouse` has or gets.
+
+    Parameters
+    ----------
+    path : str
+        PNG file to write.
+    warehouse : str
+        Folder or URL of the warehouse.
+    """
+    from analytics.plots import campaign_figure
+    from data.progress import ignore_progress
+    from data.warehouse import Warehouse
+    from flows.runs import run_campaign
+    from propagation.engine import load_result
+
+    network = _network(Warehouse(warehouse), None, ignore_progress)
+    summary = run_campaign(CAMPAIGN, network.warehouse.url)
+    results = {row["session"]: load_result(network.warehouse, row["session_id"]) for row in summary["sessions"]}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    campaign_figure(results).savefig(path, dpi=125, metadata={"Software": None})
+
+
+# -- the steps ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Step:
+    """One step: what hears its progress, and what is said of it once it is done."""
+
+    progress: "Progress"
+    told: str = ""
+
+
+class _Steps:
+    """The steps of the demo, each a progress bar while it runs and a line once it is done."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[_Step]:
+        started = time.perf_counter()
+        with progress_bars(hidden=not self._console.is_terminal) as progress:
+            step = _Step(progress)
+            yield step
+        seconds = f"{time.perf_counter() - started:.1f} s"
+        self._console.print(f"{seconds:>7}  {name:8}  {step.told}", markup=False)
+
+
+def _budget(network: "Network") -> int:
+    return max(1, min(BUDGET, network.n_agents // AGENTS_PER_SEED))
+
+
+def _start_server(steps: _Steps) -> None:
+    """Load Prefect, whose server then starts in the background; nothing happens the second time."""
+    if "prefect" in sys.modules:
+        embedded_server().start()
+        return
+    with steps.step("Prefect") as step:
+        step.progress("starting Prefect", 0, 1)
+        embedded_server().start()
+        step.told = "loaded; its server starts in the background"
+
+
+def _has_network(warehouse: "Warehouse", source: str | None) -> bool:
+    name = network_name(source) if source else NETWORK
+    return name in warehouse.read("networks", columns=["network_id"])["network_id"].to_pylist()
+
+
+def _network(warehouse: "Warehouse", source: str | None, progress: "Progress") -> "Network":
+    if source is not None:
+        return warehouse.import_network(network_name(source), source, progress=progress)
+    if _has_network(warehouse, None):
+        return warehouse.network(NETWORK)
+    return warehouse.generate_network(
+        NETWORK, "rmat", agents=AGENTS, edges=EDGES, random_seed=RANDOM_SEED, progress=progress
+    )
+
+
+def network_name(source: str) -> str:
+    """Return the name for the network of a file: its stem, with what a name cannot have as dashes.
+
+    Examples
+    --------
+    >>> network_name("data/wiki-Vote.txt.gz"), network_name("my edges (1).csv")
+    ('wiki-Vote', 'my-edges-1')
+    """
+    stem = Path(source).name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:80] or "network"
+
+
+@contextmanager
+def _campaign_file(network: "Network") -> Iterator[str]:
+    """Give the campaign: the one that comes with Rumormill, or a file made of it for another network."""
+    from flows.config import campaign_path
+
+    if network.network_id == NETWORK and network.n_agents >= BUDGET * AGENTS_PER_SEED:
+        yield CAMPAIGN
+        return
+    text = campaign_for(campaign_path(CAMPAIGN).read_text(encoding="utf-8"), network)
+    name = f"{CAMPAIGN}-{network.network_id}.yaml"
+    if network.warehouse.filesystem is None:
+        yield network.warehouse.replace_derived(name, text)
+        return
+    with tempfile.TemporaryDirectory(prefix="rumormill-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        yield str(path)
+
+
+def campaign_for(campaign: str, network: "Network") -> str:
+    """Return the text of the demo's campaign for another network, with fewer seeds if it is small."""
+    budget = _budget(network)
+    text = re.sub(r"^network: .*$", f"network: {network.network_id}", campaign, flags=re.MULTILINE)
+    return re.sub(r"^( +budget:) \d+$", rf"\g<1> {budget}", text, flags=re.MULTILINE)
+
+
+def _compile_kernels(network: "Network", progress: "Progress") -> None:
+    """Run a few cascades of the campaign's kind, so that what is timed later is not the compiler."""
+    from propagation import simulate
+    from propagation.models import IndependentCascade
+    from propagation.seeding import TopOutDegree
+
+    progress("starting Prefect", 0, 1)
+    seeds = TopOutDegree(budget=_budget(network))
+    simulate(network, IndependentCascade(), seed_set=seeds, replicates=64, publish=False)
+
+
+def _network_told(network: "Network", source: str | None) -> str:
+    row = network.row
+    told = "heavy-tailed" if source is None else Path(source).name
+    for rejected in ("self_loops", "duplicates", "malformed"):
+        if row[rejected]:
+            told += f", {row[rejected]:,} {rejected.replace('_', '-')} left out"
+    return f"{network.network_id}: {network.n_agents:,} agents, {network.n_edges:,} edges ({told})"
+
+
+def _campaign_told(summary: Mapping[str, Any]) -> str:
+    if summary["status"] == "already_completed":
+        return f"{summary['campaign']}: finished before, so answered from the warehouse"
+    return f"{summary['campaign']}: {summary['lanes']:,} cascades, a Prefect flow on Dask"
+
+
+def _write_page(network: "Network", results: "Mapping[str, Result]", answers: "Sequence[Answer]") -> dict[str, str]:
+    """Write the page and the SQL views into the warehouse; return where things lie."""
+    from analytics.reports import campaign_page
+    from data.catalogue import write_bootstrap
+
+    warehouse = network.warehouse
+    bootstrap = write_bootstrap(warehouse)
+    page = bootstrap.removesuffix("bootstrap.sql") + PAGE
+    places = {"warehouse": warehouse.url, "page": page, "SQL views": bootstrap}
+    html = campaign_page(
+        f"Three seed strategies on the network {network.network_id}",
+        network.row,
+        results,
+        answers,
+        places,
+        _next_steps(warehouse.url, results, bootstrap),
+    )
+    warehouse.replace_derived(PAGE, html)
+    return places
+
+
+def _next_steps(warehouse: str, results: "Mapping[str, Result]", bootstrap: str) -> dict[str, str]:
+    name, result = max(results.items(), key=lambda item: item[1].reach.mean)
+    return {
+        "In Python": "\n".join(
+            (
+                "from data import Warehouse",
+                "from propagation.engine import load_result",
+                "",
+                f"warehouse = Warehouse({warehouse!r})",
+                f"result = load_result(warehouse, {result.session_id!r})  # {name}",
+                "result.reach.mean, result.reach.standard_error",
+                "result.rounds    # pandas: one row per round",
+                "result.cascades  # pandas: one row per replicate",
+                "result.plot()",
+            )
+        ),
+        "In SQL": "\n".join(
+            (
+                _sql_command(warehouse),
+                f"duckdb -init {shlex.quote(bootstrap)}    # the same tables in DuckDB's own shell",
+            )
+        ),
+        "In Prefect's UI, which shows the runs of this machine": (
+            f"{_command('prefect')} server start    # then open {PREFECT_UI}"
+        ),
+    }
+
+
+def _sql_command(warehouse: str) -> str:
+    return f'{_rumormill(warehouse)} sql "SELECT session_id, total_influenced FROM propagation_sessions"'
+
+
+def _rumormill(warehouse: str) -> str:
+    """Return how the user calls `rumormill` on this warehouse, from the folder he is in."""
+    default = os.environ.get(WAREHOUSE_VARIABLE, DEFAULT_WAREHOUSE)
+    if warehouse in {default, str(Path(default).absolute())}:
+        return _command("rumormill")
+    return f"{_command('rumormill')} --warehouse {shlex.quote(warehouse)}"
+
+
+def _command(name: str) -> str:
+    """Return how the user calls a command of this environment: by its name, if that is what the shell would find."""
+    ours = Path(sys.executable).parent / name
+    if shutil.which(name) == str(ours) or not ours.exists():
+        return name
+    return shlex.quote(str(ours.relative_to(Path.cwd())) if ours.is_relative_to(Path.cwd()) else str(ours))
+
+
+# -- what is printed ------------------------------------------------------------------------------------------------
+
+
+def _print_results(
+    console: "Console", sentence: str, results: "Mapping[str, Result]", summary: Mapping[str, Any]
+) -> None:
+    rows = [
+        {
+            "seed strategy": name,
+            "seeds": len(result.session["seed_agents"]),
+            "reach, agents": f"{result.reach.mean:,.1f}",
+            "std. error": f"{result.reach.standard_error:,.1f}",
+            "of network": f"{100 * result.reach.mean / result.network.n_agents:.2f} %",
+            "rounds": result.session["rounds"],
+        }
+        for name, result in sorted(results.items(), key=lambda item: -item[1].reach.mean)
+    ]
+    first = next(iter(results.values())).session
+    console.print()
+    console.print(sentence, style="bold", markup=False)
+    console.print("(± is half of a 95 % interval; the strategies share the luck of their replicates.)", style="dim")
+    console.print()
+    console.print(_table(rows))
+    console.print(
+        f"Time: {summary['seconds']:.2f} s for all {summary['lanes']:,} cascades, {first['estimated_seconds']:.2f} s "
+        f"estimated. Plan: {summary['plan']}, {summary['plan_reason']}.",
+        style="dim",
+        markup=False,
+    )
+
+
+def _print_answers(console: "Console", answers: "Sequence[Answer]") -> None:
+    for answer in answers:
+        console.print()
+        console.print(answer.question, style="bold", markup=False)
+        console.print(textwrap.indent(answer.sql, "  "), style="cyan", markup=False)
+        console.print()
+        console.print(_table(answer.rows.to_pylist()))
+
+
+def _print_places(console: "Console", warehouse: str, places: Mapping[str, str]) -> None:
+    entries = {
+        **places,
+        "ask more": _sql_command(warehouse),
+        "Prefect's UI": f"{_command('prefect')} server start, then open {PREFECT_UI}",
+    }
+    console.print("\nWhere things lie", style="bold")
+    for label, entry in entries.items():
+        console.print(f"  {label:14}{entry}", markup=False, soft_wrap=True)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
+    """Return rows as a table: what is a number, or begins with one, is aligned to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from analytics.reports import format_value
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, value in rows[0].items():
+        numeric = not isinstance(value, str) or value[:1].isdigit()
+        table.add_column(Text(name), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(format_value(value)) for value in row.values()))
+    return table
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="rumormill-") as folder:
+        draw_picture(sys.argv[1], folder)
