@@ -117,7 +117,7 @@ def _loopback_worker() -> type[Any]:
     """Return a worker whose status pages are on loopback: Dask serves those of in-process workers to everyone."""
     from distributed import Worker
 
-    class LoopbackWorker(Worker):  # type: ignore[misc]
+    class LoopbackWorker(Worker):
         def start_http_server(self, routes: Any, dashboard_address: Any, *args: Any, **options: Any) -> None:
             super().start_http_server(routes, dashboard_address or "127.0.0.1:0", *args, **options)
 

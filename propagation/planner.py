@@ -28,6 +28,8 @@ PACKED_SPEEDUP = 10.0
 PACKED_FROM_LANES_PER_ROW = 10.0
 """Measured: an edge of a word costs as much as some ten edges of single lanes."""
 BATCH_SECONDS = 1.0
+WORDS_PER_THREAD = 16
+"""Words up to which each is a batch of its own: every batch costs the scheduler a millisecond, cancelling it too."""
 MEAN_FIELD_ROUNDS = 1000
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
@@ -153,8 +155,10 @@ def _broadcast_plan(
     # 2. Batches of about a second; one per thread where that would cut a short job.
     effort = lanes * mean.trials * SECONDS_PER_TRIAL / (PACKED_SPEEDUP if shape == "packed" else 1)
     batches = min(lanes, max(threads, 4 * threads if effort > threads else 0, int(effort / BATCH_SECONDS)))
-    if shape == "packed":
-        batches = max(threads, -(-lanes // WORD))
+    if shape == "packed":  # whole words; one each where there are few, since words differ in their time
+        words = -(-lanes // WORD)
+        words_per_batch = -(-words // max(WORDS_PER_THREAD * threads, int(effort / BATCH_SECONDS)))
+        batches = max(threads, -(-words // words_per_batch))
     reason = (
         f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
         f"so {lanes:,} lanes are split over {threads} threads"

@@ -143,7 +143,9 @@ def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:
     rows = len(matrix)
     if rows < 2:
         return pa.nulls(matrix.shape[1], pa.float64())
-    sums, squares = matrix.sum(axis=0).tolist(), (matrix * matrix).sum(axis=0).tolist()
+    # Ten million agents, squared, over a hundred thousand replicates are more than 64 bits hold.
+    wide = matrix.astype(object) if rows * int(matrix.max()) ** 2 >= 2**63 else matrix
+    sums, squares = matrix.sum(axis=0).tolist(), (wide * wide).sum(axis=0).tolist()
     variances = [
         (rows * square - total * total) / (rows * (rows - 1)) for total, square in zip(sums, squares, strict=True)
     ]
