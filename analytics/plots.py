@@ -263,31 +263,31 @@ def _draw_reach(ax: "Axes", row: float, result: Result, colour: str, limit: floa
 
 
 def _name_row(ax: "Axes", row: float, name: str, result: Result) -> None:
-    value = f"{result.reach.mean:,.0f}{plus_minus(half_width(result.reach))} agents"
+    value = f"{with_interval(result.reach)} agents"
     place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "bottom", "parse_math": False}
     ax.text(0.0, row + 0.5, shortened(name), color=INK, fontweight="bold", fontsize=9.5, **place)
     ax.text(1.0, row + 0.5, value, color=INK, fontsize=9.5, ha="right", **place)
 
 
-def plus_minus(half: float | None, decimals: int | None = None) -> str:
-    """Return half an interval as text after its middle, with two digits that mean something; empty for None.
+def with_interval(reach: Reach) -> str:
+    """Return a mean over replicates as text, with half of its 95 % interval, both to two digits of the latter.
 
     Examples
     --------
-    >>> plus_minus(51.4), plus_minus(0.0371), plus_minus(None)
-    (' ± 51', ' ± 0.037', '')
+    >>> with_interval(Reach(18_548.9, 24.9, 1000)), with_interval(Reach(15.04, 0.28, 1000))
+    ('18,549 ± 49', '15.04 ± 0.55')
     """
+    half = half_width(reach)
     if half is None:
-        return ""
-    if decimals is None:
-        decimals = 0 if half >= 10 or half == 0 else int(1 - np.floor(np.log10(half)))
-    return f" ± {half:,.{decimals}f}"
+        return f"{reach.mean:,.10g}"
+    decimals = 0 if half == 0 else max(0, int(1 - np.floor(np.log10(half))))
+    return f"{reach.mean:,.{decimals}f} ± {half:,.{decimals}f}"
 
 
 def _reach_title(results: Mapping[str, Result]) -> str:
     replicates = {result.reach.replicates for result in results.values()}
     if len(replicates) > 1:
-        return "Agents reached, over each session's replicates"
+        return "Agents reached, over all replicates"
     count = replicates.pop()
     return "Agents reached" if count == 1 else f"Agents reached, over {count:,} replicates"
 

@@ -16,9 +16,9 @@ from analytics.plots import (
     COLOURS,
     adoption_curves,
     half_width,
-    plus_minus,
     reach_comparison,
     session_colours,
+    with_interval,
 )
 from data.catalogue import query
 from data.errors import InvalidInputError
@@ -147,9 +147,9 @@ def headline(results: Mapping[str, Result]) -> str:
     agents = f"{results[best].network.n_agents:,} agents"
     if len(level) == 1:
         verb = "reaches" if len(ranked) == 1 else "reaches most:"
-        sentence = f"{best} {verb} {_mean(results[best])} of {agents}"
+        sentence = f"{best} {verb} {with_interval(results[best].reach)} of {agents}"
     else:
-        means = _listed([_mean(results[name]) for name in level])
+        means = _listed([with_interval(results[name].reach) for name in level])
         sentence = f"{_listed(level)} reach most, {means} of {agents}, with no difference beyond chance"
     if rest:
         sentence += f"; {_lead(results, best, rest)}"
@@ -193,15 +193,11 @@ def _lead(results: Mapping[str, Result], best: str, rest: Sequence[str]) -> str:
     next_one, last = rest[0], rest[-1]
     ratio = results[best].reach.mean / results[last].reach.mean
     lead = difference(results[best], results[next_one])
-    more = f"{lead.mean:,.0f}{plus_minus(half_width(lead))} more than {next_one}"
+    more = f"{with_interval(lead)} more than {next_one}"
     if ratio < 2:
         return f"{more}" if next_one == last else f"{more} and {100 * (ratio - 1):.1f} % more than {last}"
     times = f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
     return f"{times} as many as {last}" if next_one == last else f"{more} and {times} as many as {last}"
-
-
-def _mean(result: Result) -> str:
-    return f"{result.reach.mean:,.0f}{plus_minus(half_width(result.reach))}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -408,19 +404,21 @@ def _pictures(results: Mapping[str, Result]) -> Iterator[dict[str, str]]:
 
 
 def _adoption_told(results: Mapping[str, Result]) -> str:
-    told = []
+    sentences = []
     for name, result in results.items():
         half = result.rounds.loc[result.rounds["total_influenced"] >= result.reach.mean / 2, "round"].min()
-        told.append(f"{name} reaches {result.reach.mean:,.0f} agents, half of them by round {half}")
-    return f"Curves of agents reached by each round, mean over replicates. {'; '.join(told)}."
+        sentences.append(f"{name} reaches {result.reach.mean:,.0f} agents, half of them by round {half}")
+    return f"Curves of agents reached by each round, mean over replicates. {'; '.join(sentences)}."
 
 
 def _reach_told(results: Mapping[str, Result]) -> str:
-    told = []
+    sentences = []
     for name, result in results.items():
         low, high = np.quantile(result.cascades["size"], [0.05, 0.95])
-        told.append(f"{name}: mean {_mean(result)}, 90 % of replicates between {low:,.0f} and {high:,.0f}")
-    return f"Distribution of the agents reached by a replicate, for each session. {'; '.join(told)}."
+        sentences.append(
+            f"{name}: mean {with_interval(result.reach)}, 90 % of replicates between {low:,.0f} and {high:,.0f}"
+        )
+    return f"Distribution of the agents reached by a replicate, for each session. {'; '.join(sentences)}."
 
 
 def inline_svg(draw: "Callable[..., Axes]", size: tuple[float, float], *, name: str, alternative: str) -> str:
