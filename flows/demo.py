@@ -268,11 +268,11 @@ def _compile_kernels(network: "Network", progress: "Progress") -> None:
 
 
 def _network_told(network: "Network", source: str | None) -> str:
-    row = network.row
     told = "heavy-tailed" if source is None else Path(source).name
-    for rejected in ("self_loops", "duplicates", "malformed"):
-        if row[rejected]:
-            told += f", {row[rejected]:,} {rejected.replace('_', '-')} left out"
+    kinds = {"self_loops": "self-loops", "duplicates": "duplicates", "malformed": "malformed lines"}
+    left_out = [f"{network.row[column]:,} {kind}" for column, kind in kinds.items() if network.row[column]]
+    if left_out:
+        told += f"; left out {', '.join(left_out)}"
     return f"{network.network_id}: {network.n_agents:,} agents, {network.n_edges:,} edges ({told})"
 
 
