@@ -195,8 +195,10 @@ def _empty_connection(warehouse: Warehouse) -> "DuckDBPyConnection":
 
 
 def _define(connection: "DuckDBPyConnection", warehouse: Warehouse, files: Mapping[str, Sequence[DataFile]]) -> None:
+    # Waking threads costs more than any of these small statements.
+    ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
     with _translated(warehouse, files):
-        connection.execute(_definition(warehouse, files))
+        connection.execute(f"SET threads = 1;\n{_definition(warehouse, files)} SET threads = {threads}")
 
 
 def _guard(
@@ -206,7 +208,7 @@ def _guard(
     limit_seconds: float | None = None,
 ) -> None:
     """Leave the connection nothing to read but the published files. Each setting shuts out the ones before it."""
-    allowed = ", ".join(_quoted(warehouse.location(file)) for of_table in files.values() for file in of_table)
+    allowed = ", ".join(_quoted(_location(warehouse, file)) for of_table in files.values() for file in of_table)
     milliseconds = 0 if limit_seconds is None else max(1, round(limit_seconds * 1000))
     connection.execute(
         f"""
@@ -260,10 +262,11 @@ def _definition(warehouse: Warehouse, files: Mapping[str, Sequence[DataFile]]) -
     statements = [
         f"-- Tables of warehouse {warehouse.url}, as views.",
         "-- Derived from its manifests; what is published later needs a new one. See docs/tables.md.",
+        "BEGIN TRANSACTION;",
         "CREATE SCHEMA IF NOT EXISTS files;",
     ]
     for table in TABLES.values():
-        locations = [warehouse.location(file) for file in files[table.name]]
+        locations = [_location(warehouse, file) for file in files[table.name]]
         alike = len({file.fingerprint for file in files[table.name]}) <= 1
         statements += [
             f"CREATE OR REPLACE VIEW files.{table.name} AS {_rows(table, locations, alike)};",
@@ -272,7 +275,7 @@ def _definition(warehouse: Warehouse, files: Mapping[str, Sequence[DataFile]]) -
     for table in TABLES.values():
         statements.append(f"CREATE OR REPLACE VIEW {table.name} AS\n{_view(table)};")
         statements += _comments(table)
-    return "\n".join(statements) + "\n"
+    return "\n".join([*statements, "COMMIT;"]) + "\n"
 
 
 def _rows(table: TableSpecification, locations: Sequence[str], alike: bool) -> str:
@@ -282,6 +285,11 @@ def _rows(table: TableSpecification, locations: Sequence[str], alike: bool) -> s
         return f"SELECT {columns} WHERE false"
     listed = ", ".join(map(_quoted, locations))
     return f"SELECT * FROM read_parquet([{listed}]{'' if alike else ', union_by_name = true'})"
+
+
+def _location(warehouse: Warehouse, file: DataFile) -> str:
+    """Return where DuckDB finds a file; fsspec puts the memory's root behind a further slash."""
+    return warehouse.location(file).replace("memory://", "memory:///")
 
 
 def _view(table: TableSpecification) -> str:
@@ -340,7 +348,7 @@ def _check_statement(connection: "DuckDBPyConnection", sql: str) -> None:
 
 def _writing_clauses(connection: "DuckDBPyConnection", sql: str) -> list[str]:
     """Return what a SELECT statement would write with: since DuckDB 2.0, a WITH clause may hold COPY, INSERT, ..."""
-    (tree,) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     if tree.startswith('{"error":true'):
         raise QueryError(f"this statement is not accepted ({json.loads(tree)['error_message']}), only {_ACCEPTED}")
     return sorted(set(_WRITING_NODE.findall(tree)))

@@ -2,7 +2,7 @@
 WITH contacts AS (
     SELECT
         *,
-        CAST(md5(concat_ws('/', session_id, replicate, round, src, dst)) AS UUID) AS event_id
+        md5(concat_ws('/', session_id, replicate, round, src, dst))::UUID::VARCHAR AS event_id
     FROM files.propagation_events
 ),
 sessions AS (
