@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
@@ -33,7 +34,12 @@ logger = logging.getLogger(__name__)
 _listener: ContextVar[Progress] = ContextVar("listener", default=ignore_progress)
 
 
-@flow(name="propagate", flow_run_name="propagate-{campaign}", persist_result=False)
+def _run_name() -> str:
+    """Name a flow run after its campaign, whatever the folder of its file."""
+    return f"propagate {PurePath(flow_run.parameters['campaign']).stem}"
+
+
+@flow(name="propagate", flow_run_name=_run_name, persist_result=False)
 def propagate(campaign: str, warehouse: str = "warehouse", again: bool = False) -> dict[str, Any]:
     """Run a campaign: validate, plan, run, publish, summarise.
 

@@ -126,11 +126,12 @@ def import_network(
         "probability": probability,
         "partitions": partitions,
     }
+    options = {option: value for option, value in given.items() if value is not None}
     place = Warehouse(warehouse)
     known = _snapshots(place, name)
     with progress_bars(hidden=as_json) as progress:
         edges = file if query is None else _query(place, query)
-        network = place.import_network(name, edges, agents=agents, progress=progress, **given)
+        network = place.import_network(name, edges, agents=agents, progress=progress, **options)
     _report(network, as_json=as_json, new=network.snapshot_id not in known)
 
 

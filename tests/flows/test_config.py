@@ -1,0 +1,233 @@
+"""Campaign files: what they mean, what is wrong with them and in which line."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.errors import CampaignError, InvalidInputError, SourceNotFoundError, UnknownAgentError
+from data.warehouse import Warehouse
+from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile
+
+BASE = """\
+network: town
+messages:
+  - {name: news, content: Read this}
+sessions:
+  - name: one
+    parameters:
+      probability: 0.1
+    seeds: [1, 007, no, 1.50, 1e5, "x y"]
+"""
+
+
+def test_campaigns_and_profiles_that_come_with_rumormill_are_valid() -> None:
+    campaigns = {path.stem: load_campaign(path.stem) for path in (CONFIGS / "campaigns").glob("*.yaml")}
+    assert {"seed-strategies", "explicit-seeds"} <= set(campaigns)
+    demo = campaigns["seed-strategies"]
+    assert (demo.network, demo.record, demo.random_seed) == ("demo", "rounds", 0)
+    assert [s.strategy[0] for s in demo.sessions if s.strategy] == ["random", "top_out_degree", "degree_discount"]
+    assert {s.replicates for s in demo.sessions} == {1000}
+    assert {json.dumps(s.parameters) for s in demo.sessions} == {'{"probability": "weighted_cascade"}'}
+    kinds = {path.stem: load_cluster_profile(path.stem).kind for path in (CONFIGS / "clusters").glob("*.yaml")}
+    assert kinds == {"threads": "threads", "processes": "processes", "scheduler": "address"}
+
+
+def test_agent_ids_stay_as_written_and_names_are_text(campaign_file: Callable[..., str]) -> None:
+    text = BASE.replace("network: town", "network: 2024").replace("content: Read this", "content: Read this, sender: 7")
+    campaign = load_campaign(campaign_file(text, "2026-plan"))
+    assert campaign.name == "2026-plan"
+    assert campaign.network == "2024"
+    assert campaign.messages[0].sender == "7"
+    assert campaign.sessions[0].seeds == ("1", "007", "no", "1.50", "1e5", "x y")
+
+
+def test_numbers_and_truth_values_are_what_they_seem(campaign_file: Callable[..., str]) -> None:
+    text = BASE.replace("probability: 0.1", "probability: 1e-3") + "    replicates: 10_000\n"
+    text = text.replace(
+        "{name: news, content: Read this}", "{name: news, properties: {a: yes, b: true, c: 010, d: 3, e: -.5, f: ~}}"
+    )
+    campaign = load_campaign(campaign_file(text))
+    assert campaign.sessions[0].parameters == {"probability": 0.001}
+    assert campaign.sessions[0].replicates == 10_000
+    assert campaign.messages[0].properties == {"a": "yes", "b": True, "c": "010", "d": 3, "e": -0.5, "f": None}
+
+
+def test_aliases_repeat_what_they_refer_to(campaign_file: Callable[..., str]) -> None:
+    text = BASE.replace("parameters:", "parameters: &p") + "  - {name: two, parameters: *p, seeds: [2]}\n"
+    first, second = load_campaign(campaign_file(text)).sessions
+    assert first.parameters == second.parameters == {"probability": 0.1}
+
+
+def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("kind: processes\nworkers: 3\n")
+    named, path, inline = (
+        load_campaign(campaign_file(BASE + f"cluster: {cluster}\n")).cluster
+        for cluster in ("scheduler", "mine.yaml", "{kind: processes, workers: 3}")
+    )
+    assert named == load_cluster_profile("scheduler")
+    assert path == inline
+    assert (path.kind, path.workers) == ("processes", 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("0.1", "1.3", 7, "sessions.0.parameters.probability: 1.3 is not in [0, 1]"),
+        ("0.1", ".nan", 7, "sessions.0.parameters.probability: nan is not in [0, 1]"),
+        ("0.1", "often", 7, "sessions.0.parameters.probability: 'often' is no scheme"),
+        ("probability", "probabilty", 7, "sessions.0.parameters.probabilty: unknown key (did you mean 'probability'?)"),
+        ("- name: one", "- name: one\n    repliactes: 5", 6, "unknown key (did you mean 'replicates'?); keys here are"),
+        (
+            "- name: one",
+            "- name: one\n    replicates: 0",
+            6,
+            "sessions.0.replicates: must be greater than or equal to 1",
+        ),
+        ("- name: one", "- name: one\n    replicates: ten", 6, "must be a valid integer, unable to parse string"),
+        ("- name: one", "- name: one\n    model: cascade", 6, "no model 'cascade'"),
+        ("- name: one", "- name: one\n    record: round", 6, "must be 'rounds', 'reach', 'activations' or 'contacts'"),
+        ("- name: one", "- name: one\n    message: newz", 6, "no message 'newz' (did you mean 'news'?)"),
+        ("- name: one", "- name: one\n    name: two", 6, "key 'name' is given twice, first in line 5"),
+        ("network: town", "random_sed: 1\nnetwork: town", 1, "random_sed: unknown key (did you mean 'random_seed'?)"),
+        ("network: town", "network: town\nplan: fast", 2, "plan: must be 'auto', 'broadcast' or 'reference'"),
+        ("network: town", "network: town\ncluster: thread", 2, "no cluster profile file 'thread' (did you mean"),
+        ("network: town", "network: town\ncluster: {kind: address}", 2, "address must be given for kind 'address'"),
+        ("network: town", "network: town\ncluster:\n  kind: processes\n  workrs: 2", 4, "cluster.workrs: unknown key"),
+        ("network: town\n", "", 1, "network: is missing; add 'network: ...'"),
+        ("network: town", "network: town\nrandom_seed: -1", 2, "random_seed: must be greater than or equal to 0"),
+        ("- {name: news,", "- {name: a, content: b}\n  - {name: news,", 6, "message is missing; say which of a, news"),
+        ("- {name: news,", "- {name: news, content: b}\n  - {name: news,", 4, "messages.1.name: 'news' is taken"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "{strategy: randm, budget: 5}", 8, "no seed strategy 'randm' (did you"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "{strategy: random, bugdet: 5}", 8, "unknown key (did you mean 'budget'?)"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "{strategy: random, budget: 0}", 8, "must be greater than or equal to 1"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "{budget: 5}", 8, "sessions.0.seeds.strategy: is missing; choose one of"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "[]", 8, "sessions.0.seeds: [] names no seeds"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "17", 8, "'17' names no seeds; list agent ids"),
+        ('[1, 007, no, 1.50, 1e5, "x y"]', "[1, 2", 9, "not YAML: expected ',' or ']'"),
+        ("parameters:", "\tparameters:", 6, "not YAML: found character '\\t'"),
+        ("town", "&a [*a]", 1, "an alias stands inside what it refers to"),
+        ("town", "!!python/name:os.system town", 1, "tag tag:yaml.org,2002:python/name:os.system is not allowed"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(
+    campaign_file: Callable[..., str], old: str, new: str, line: int, message: str
+) -> None:
+    path = campaign_file(BASE.replace(old, new, 1))
+    with pytest.raises(CampaignError) as raised:
+        load_campaign(path)
+    assert f"line {line}: " in str(raised.value)
+    assert message in str(raised.value)
+    assert str(raised.value).startswith(path)
+
+
+def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(campaign_file: Callable[..., str]) -> None:
+    text = BASE.replace("name: one", "nmae: one").replace("seeds: [", "sedes: [")
+    with pytest.raises(CampaignError) as raised:
+        load_campaign(campaign_file(text))
+    assert re.findall(r"line (\d+)", str(raised.value)) == ["5", "5", "5", "8"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; docs/campaigns.md shows"),
+        (b"# only a comment\n", "is empty"),
+        (b"- a\n- b\n", "line 1: the file must be a mapping"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "is not a text file"),
+        (b"network: town\nsessions: []\n", "line 2: sessions: no session"),
+        (b"network: town\nsessions: 5\n", "line 2: sessions: must be a list (given: 5)"),
+        (b"network: a\n---\nnetwork: b\n", "line 2: not YAML: but found another document"),
+    ],
+)
+def test_files_that_are_no_campaigns(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(CampaignError) as raised:
+        load_campaign(str(path))
+    assert message in str(raised.value)
+
+
+def test_a_missing_file_is_told_apart_from_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert campaign_path("seed-strategies") == CONFIGS / "campaigns" / "seed-strategies.yaml"
+    with pytest.raises(SourceNotFoundError, match=r"did you mean 'seed-strategies'.*explicit-seeds, seed-strategies"):
+        campaign_path("seed-strategy")
+    with pytest.raises(SourceNotFoundError, match="no campaign file 'folder/seed-strategies'"):
+        campaign_path("folder/seed-strategies")
+
+
+# -- on a network ---------------------------------------------------------------------------------------------------
+
+
+def resolved(warehouse: Warehouse, **fields: object) -> ResolvedCampaign:
+    content = {"name": "c", "network": "path", "sessions": [{"name": "a", "seeds": ["ann"]}], **fields}
+    return resolve(Campaign.model_validate(content), warehouse)
+
+
+def test_sessions_take_what_they_do_not_say_from_the_campaign(warehouse: Warehouse) -> None:
+    campaign = resolved(
+        warehouse,
+        record="reach",
+        random_seed=3,
+        max_rounds=9,
+        sessions=[
+            {"name": "a", "seeds": ["ann", "bob"]},
+            {"name": "b", "seeds": {"strategy": "top_out_degree", "budget": 2}, "random_seed": 0, "max_rounds": 0},
+            {"name": "c", "seeds": ["eve"], "record": "rounds", "parameters": {"probability": 0.5}},
+        ],
+    )
+    a, b, c = campaign.sessions
+    assert (a.record, a.random_seed, a.max_rounds, a.seed_strategy) == ("reach", 3, 9, "explicit")
+    assert (b.random_seed, b.max_rounds, b.seed_strategy, len(b.seeds)) == (0, 0, "top_out_degree", 2)
+    assert (c.record, c.model.model_dump()) == ("rounds", {"probability": 0.5})
+    configuration = campaign.configuration
+    assert [s["random_seed"] for s in configuration["sessions"]] == [3, 0, 3]
+    assert configuration["sessions"][0]["parameters"] == {"probability": "weighted_cascade"}
+    assert configuration["snapshot_id"] == warehouse.network("path").snapshot_id
+    assert configuration["cluster"]["kind"] == "threads"
+
+
+def test_equal_specifications_are_one_session_with_two_names(warehouse: Warehouse) -> None:
+    sessions = [{"name": "a", "seeds": ["ann", "bob"]}, {"name": "b", "seeds": ["bob", "ann"]}]
+    campaign = resolved(warehouse, sessions=sessions)
+    assert len(campaign.distinct_sessions) == 1
+    assert [name for name, _ in campaign.named_sessions] == ["a", "b"]
+
+
+def test_a_message_is_its_sender_content_type_and_properties(warehouse: Warehouse) -> None:
+    message = {"name": "m", "content": "x", "sender": "ann", "properties": {"a": 1, "b": 2}}
+    first = resolved(warehouse, messages=[message])
+    renamed = resolved(warehouse, messages=[{**message, "name": "n", "properties": {"b": 2, "a": 1}}])
+    other = resolved(warehouse, messages=[{**message, "content": "y"}])
+    assert first.sessions[0].message_id == renamed.sessions[0].message_id == renamed.campaign.messages[0].message_id
+    assert first.sessions[0].session_id == renamed.sessions[0].session_id
+    assert first.sessions[0].session_id != other.sessions[0].session_id
+    assert resolved(warehouse).sessions[0].message_id is None
+
+
+def test_a_campaign_is_its_name_and_its_sessions(warehouse: Warehouse) -> None:
+    ids = {
+        resolved(warehouse).campaign_id,
+        resolved(warehouse, name="d").campaign_id,
+        resolved(warehouse, random_seed=1).campaign_id,
+        resolved(warehouse, sessions=[{"name": "b", "seeds": ["ann"]}]).campaign_id,
+    }
+    assert len(ids) == 4
+    assert resolved(warehouse, plan="reference", cluster={"kind": "processes"}).campaign_id in ids
+
+
+def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
+    with pytest.raises(
+        UnknownAgentError, match=r"campaign 'c', session 'a': agent 'zoe' is not in network 'path' of 5"
+    ):
+        resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann", "zoe"]}])
+    with pytest.raises(UnknownAgentError, match=r"sender of message 'm': agent 'zoe'"):
+        resolved(warehouse, messages=[{"name": "m", "sender": "zoe"}])
+    with pytest.raises(InvalidInputError, match=r"session 'a': seed budget 6 exceeds the 5 agents"):
+        resolved(warehouse, sessions=[{"name": "a", "seeds": {"strategy": "random", "budget": 6}}])
+    with pytest.raises(InvalidInputError, match=r"session 'a': .*names no probability column"):
+        resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": "column"}}])
