@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.commands.logs import quiet_logs
 from flows.commands.options import DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE
 from flows.commands.terminal import progress_bars
 from flows.prefect_server import embedded_server
@@ -111,7 +112,7 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
         _start_server(steps)
     with steps.step("network") as step:
         network = _network(place, source, step.progress)
-        step.told = _network_told(network, source)
+        step.told = _network_told(network)
     # 2. The campaign, as a flow; one that is finished needs no server.
     with _campaign_file(network) as campaign:
         if not prepare_run(campaign, place.url).nothing_to_do:
@@ -127,7 +128,7 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     # 3. Questions, and a page with everything.
     with steps.step("answers") as step:
         answers = {question: ask(place, question, summary["campaign_id"]) for question in QUESTIONS}
-        places = _write_page(network, results, list(answers.values()))
+        places = _write_page(network, results, list(answers.values()), campaign)
         step.told = f"{len(answers)} questions in SQL, and a page with pictures"
     seconds = time.perf_counter() - started
     _print_results(console, headline(results), results, summary)
@@ -267,30 +268,33 @@ def _compile_kernels(network: "Network", progress: "Progress") -> None:
     simulate(network, IndependentCascade(), seed_set=seeds, replicates=64, publish=False)
 
 
-def _network_told(network: "Network", source: str | None) -> str:
-    told = "heavy-tailed" if source is None else Path(source).name
+def _network_told(network: "Network") -> str:
+    told = f"{network.network_id}: {network.n_agents:,} agents, {network.n_edges:,} edges"
     kinds = {"self_loops": "self-loops", "duplicates": "duplicates", "malformed": "malformed lines"}
     left_out = [f"{network.row[column]:,} {kind}" for column, kind in kinds.items() if network.row[column]]
-    if left_out:
-        told += f"; left out {', '.join(left_out)}"
-    return f"{network.network_id}: {network.n_agents:,} agents, {network.n_edges:,} edges ({told})"
+    return f"{told} (left out: {', '.join(left_out)})" if left_out else told
 
 
 def _campaign_told(summary: Mapping[str, Any]) -> str:
     if summary["status"] == "already_completed":
-        return f"{summary['campaign']}: finished before, so answered from the warehouse"
-    return f"{summary['campaign']}: {summary['lanes']:,} cascades, a Prefect flow on Dask"
+        return "finished before, so answered from the warehouse"
+    return f"{summary['lanes']:,} cascades, as a Prefect flow on Dask"
 
 
-def _write_page(network: "Network", results: "Mapping[str, Result]", answers: "Sequence[Answer]") -> dict[str, str]:
+def _write_page(
+    network: "Network", results: "Mapping[str, Result]", answers: "Sequence[Answer]", campaign: str
+) -> dict[str, str]:
     """Write the page and the SQL views into the warehouse; return where things lie."""
     from analytics.reports import campaign_page
     from data.catalogue import write_bootstrap
+    from flows.config import campaign_path
 
     warehouse = network.warehouse
     bootstrap = write_bootstrap(warehouse)
     page = bootstrap.removesuffix("bootstrap.sql") + PAGE
-    places = {"warehouse": warehouse.url, "page": page, "SQL views": bootstrap}
+    places = {"page": page, "warehouse": warehouse.url, "SQL views": bootstrap}
+    if warehouse.filesystem is None:
+        places["campaign"] = str(campaign_path(campaign))
     html = campaign_page(
         f"Three seed strategies on the network {network.network_id}",
         network.row,
@@ -371,7 +375,7 @@ def _print_results(
     first = next(iter(results.values())).session
     console.print()
     console.print(sentence, style="bold", markup=False)
-    console.print("(± is half of a 95 % interval; the strategies share the luck of their replicates.)", style="dim")
+    console.print("(± is half a 95 % interval; strategies share the luck of their replicates.)", style="dim")
     console.print()
     console.print(_table(rows))
     console.print(
@@ -420,5 +424,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="rumormill-") as folder:
-        draw_picture(sys.argv[1], folder)
+    quiet_logs()
+    with tempfile.TemporaryDirectory(prefix="rumormill-") as warehouse:
+        draw_picture(sys.argv[1], warehouse)

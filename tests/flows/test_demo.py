@@ -118,6 +118,7 @@ def test_things_lie_where_it_says(generated: Shown) -> None:
     assert places["warehouse"] == generated.warehouse.url
     for place in places.values():
         assert place in generated.text
+        assert Path(place).exists()
     page, bootstrap = Path(places["page"]).read_text(), Path(places["SQL views"]).read_text()
     for row in generated.result.summary["sessions"]:
         assert f"{row['total_influenced']:,.1f}" in page
@@ -167,7 +168,7 @@ def test_a_given_file_is_imported_and_its_sessions_are_those_that_python_would_r
     network = Warehouse(summary["warehouse"]).network("my-edges")
     assert (network.row["self_loops"], network.row["duplicates"]) == (1, 1)
     assert "my-edges: 400 agents" in answer.stderr
-    assert "left out 1 self-loops, 1 duplicates)" in " ".join(answer.stderr.split())
+    assert "(left out: 1 self-loops, 1 duplicates)" in " ".join(answer.stderr.split())
     for row in summary["sessions"]:
         seeds = STRATEGIES[row["session"]](budget=40)
         model = IndependentCascade(probability="weighted_cascade")
