@@ -21,7 +21,9 @@ CHUNK = 256
 _DST = np.uint64(0x7FFFFFFF)
 _SHIFT = np.uint64(31)
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_OFFSETS_AHEAD, _WORDS_AHEAD = 8, 3
+_OFFSETS_AHEAD, _WORDS_AHEAD, _STATE_AHEAD = 8, 3, 12
+FEW_LANES = 4
+"""Measured: up to so many lanes of a word, drawing lane by lane beats drawing for all 64."""
 
 
 @intrinsic
@@ -38,6 +40,26 @@ def _prefetch(_context, array, _index):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+@intrinsic
+def _lowest_bit(_context, word):  # type: ignore[no-untyped-def]
+    """Return the position of the lowest set bit of a uint64 that is not zero, as int64."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(word), generate
+
+
+@intrinsic
+def _bit_count(_context, word):  # type: ignore[no-untyped-def]
+    """Return the number of set bits of a uint64, as int64."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctpop(arguments[0])
+
+    return types.int64(word), generate
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -60,6 +82,42 @@ def _attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[n
         hits[j] = hit
         successes += hit
     return successes
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _arrive(state, dst, lanes, next_queue, n_next):  # type: ignore[no-untyped-def]
+    """Note that `dst` is hit in some lanes; return how many agents arrive in this round."""
+    arriving = state[2 * dst + 1]
+    lanes &= ~(state[2 * dst] | arriving)
+    if lanes != 0:
+        if arriving == 0:
+            next_queue[n_next] = dst
+            n_next += 1
+        state[2 * dst + 1] = arriving | lanes
+    return n_next
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _attempt_together(  # type: ignore[no-untyped-def]
+    words, base, stream, salts, src, low, end, sending, state, next_queue, n_next
+):
+    """Draw for the edges ``words[low:end]`` of `src` in all lanes of a word: one hash per edge, one draw per lane."""
+    for edge in range(low, end):
+        if edge + _STATE_AHEAD < end:
+            _prefetch(state, np.int64(2) * np.int64(words[edge + _STATE_AHEAD] & _DST))
+        word = words[edge]
+        dst = np.int64(word & _DST)
+        exposed = sending & ~(state[2 * dst] | state[2 * dst + 1])
+        chance = np.int64(word >> _SHIFT) + base
+        if exposed == 0 or chance == 0:
+            continue
+        key = edge_key(stream, src, dst)
+        last = np.uint32(chance - 1)
+        hit = _ZERO
+        for lane in range(len(salts)):
+            hit |= np.uint64(lane_draw(key, salts[lane]) <= last) << np.uint64(lane)
+        n_next = _arrive(state, dst, hit & exposed, next_queue, n_next)
+    return n_next
 
 
 @numba.njit(nogil=True, cache=True)
@@ -250,11 +308,14 @@ def traced_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @numba.njit(nogil=True, cache=True)
-def packed_cascades(  # type: ignore[no-untyped-def]
+def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
     offsets, words, base, stream, salts, first_round, max_rounds, stop,
-    reached, frontier, arriving, queue, next_queue, n_queue, counts, times, round_sums, touched, n_touched,
+    state, frontier, queue, next_queue, n_queue, hits, counts, times, round_sums, touched, n_touched,
 ):  # fmt: skip
     """Run up to 64 lanes at once, one bit of a word each, for as many rounds as `counts` has rows.
+
+    Where many lanes send from the same agent, one hash per edge serves them all; where few do, each lane draws for
+    the whole row before anything about a destination is loaded, as in `sparse_cascades`.
 
     Parameters as in `sparse_cascades`, and:
 
@@ -264,8 +325,10 @@ def packed_cascades(  # type: ignore[no-untyped-def]
         At most 64.
     first_round : int64
         The round to run first; later calls continue where the one before ended.
-    reached, frontier, arriving : (n,) uint64
-        In and out: lanes in which each agent is reached, transmits in the first round, arrives (zero).
+    state : (2 n,) uint64
+        In and out: lanes in which agent a is reached, at 2 a, and in which it arrives in this round, at 2 a + 1.
+    frontier : (n,) uint64
+        In and out: lanes in which each agent transmits in the first round.
     queue, next_queue : (n,) int32
         In and out: agents with a frontier word, the first `n_queue`.
     counts : (rounds, lanes) int64, zero
@@ -273,62 +336,63 @@ def packed_cascades(  # type: ignore[no-untyped-def]
 
     Returns
     -------
-    rounds_done, n_queue, swapped, rows, n_touched : int
-        `swapped` is 1 if the frontier is now in `next_queue`; rows are edges looked at, for all lanes together.
+    rounds_done, n_queue, swapped, trials, n_touched : int
+        `swapped` is 1 if the frontier is now in `next_queue`; trials are edges looked at, once for all lanes of a word.
     """
     lanes = len(salts)
-    done, rows, swapped = 0, 0, 0
+    done, trials, swapped = 0, 0, 0
     while n_queue > 0 and done < len(counts) and first_round + done <= max_rounds and stop[0] == 0:
         number = first_round + done
-        # 1. Attempts: one hash per edge, one draw per lane.
+        # 1. Attempts.
         n_next = 0
         for position in range(n_queue):
             src = queue[position]
             _look_ahead(offsets, words, queue, position, n_queue)
             sending = frontier[src]
             frontier[src] = _ZERO
-            for edge in range(offsets[src], offsets[src + 1]):
-                word = words[edge]
-                dst = np.int64(word & _DST)
-                exposed = sending & ~(reached[dst] | arriving[dst])
-                chance = np.int64(word >> _SHIFT) + base
-                if exposed == 0 or chance == 0:
-                    continue
-                rows += 1
-                key = edge_key(stream, src, dst)
-                last = np.uint32(chance - 1)
-                hit = _ZERO
-                for lane in range(lanes):
-                    hit |= np.uint64(lane_draw(key, salts[lane]) <= last) << np.uint64(lane)
-                hit &= exposed
-                if hit != 0:
-                    if arriving[dst] == 0:
-                        next_queue[n_next] = dst
-                        n_next += 1
-                    arriving[dst] |= hit
+            low, end = offsets[src], offsets[src + 1]
+            if _bit_count(sending) > FEW_LANES:
+                trials += end - low
+                n_next = _attempt_together(
+                    words, base, stream, salts, src, low, end, sending, state, next_queue, n_next
+                )
+                continue
+            while sending != 0:
+                lane = _lowest_bit(sending)
+                sending &= sending - _ONE
+                trials += end - low
+                for start in range(low, end, CHUNK):
+                    high = min(start + CHUNK, end)
+                    if _attempt(words, base, stream, salts[lane], src, start, high, hits):
+                        for j in range(high - start):
+                            if hits[j]:
+                                dst = np.int64(words[start + j] & _DST)
+                                n_next = _arrive(state, dst, _ONE << np.uint64(lane), next_queue, n_next)
         # 2. Arrivals become the next frontier.
         for position in range(n_next):
             agent = next_queue[position]
-            newly = arriving[agent]
-            arriving[agent] = _ZERO
-            reached[agent] |= newly
+            newly = state[2 * agent + 1]
+            state[2 * agent + 1] = _ZERO
+            state[2 * agent] |= newly
             frontier[agent] = newly
-            count = np.int64(0)
-            for lane in range(lanes):  # a vectorised loop over all lanes beats one over the set bits
-                bit = np.int64((newly >> np.uint64(lane)) & _ONE)
-                counts[done, lane] += bit
-                count += bit
             if len(times) > 0:
                 if times[agent] == 0:
                     touched[n_touched] = agent
                     n_touched += 1
-                times[agent] += count
-                round_sums[agent] += count * number
+                times[agent] += _bit_count(newly)
+                round_sums[agent] += _bit_count(newly) * number
+            if _bit_count(newly) > FEW_LANES:
+                for lane in range(lanes):
+                    counts[done, lane] += np.int64((newly >> np.uint64(lane)) & _ONE)
+            else:
+                while newly != 0:
+                    counts[done, _lowest_bit(newly)] += 1
+                    newly &= newly - _ONE
         queue, next_queue = next_queue, queue
         swapped = 1 - swapped
         n_queue = n_next
         done += 1
-    return done, n_queue, swapped, rows, n_touched
+    return done, n_queue, swapped, trials, n_touched
 
 
 @numba.njit(nogil=True, cache=True)

@@ -24,12 +24,11 @@ SECONDS_PER_TRIAL = 8e-9
 """Measured: one edge of one lane in a sparse kernel, 10 million edges, one thread."""
 SECONDS_PER_REFERENCE_ROUND = 0.5
 SECONDS_PER_JOB = 0.05
-PACKED_SPEEDUP = 10.0
-PACKED_FROM_LANES_PER_ROW = 10.0
-"""Measured: an edge of a word costs as much as some ten edges of single lanes."""
+WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, TRACED_COST = 8.0, 2.0, 0.3, 1.6
+"""Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
+clearing a word of an agent; an edge in a traced kernel."""
+SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
-WORDS_PER_THREAD = 16
-"""Words up to which each is a batch of its own: every batch costs the scheduler a millisecond, cancelling it too."""
 MEAN_FIELD_ROUNDS = 1000
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
@@ -46,14 +45,36 @@ class ExpectedCascade:
     activations : float
         Agents reached.
     trials : float
-        Edges looked at.
+        Edges looked at, those of the seeds included.
+    seed_trials : float
+        Edges of the seeds, which all lanes look at in the same round.
     overlap : float
-        Share of a lane's edges that another lane looks at as well, in [0, 1].
+        Share of the other edges that another lane looks at in the same round, in [0, 1].
     """
 
     activations: float
     trials: float
+    seed_trials: float
     overlap: float
+
+
+@dataclass(frozen=True)
+class SessionPlan:
+    """How the lanes of one session will run.
+
+    Attributes
+    ----------
+    shape : str
+        Kernels: ``sparse`` (one lane after another), ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
+    expected : ExpectedCascade
+        What a lane is expected to do.
+    seconds_per_lane : float
+        Estimated time of a lane on one thread.
+    """
+
+    shape: Shape
+    expected: ExpectedCascade
+    seconds_per_lane: float
 
 
 @dataclass(frozen=True)
@@ -66,15 +87,12 @@ class JobPlan:
         ``broadcast`` or ``reference``.
     reason : str
         Why, as a sentence.
-    shape : str
-        Kernels of the broadcast plan: ``sparse`` (one lane after another), ``packed`` (64 lanes to a word) or
-        ``traced`` (with infectors).
+    sessions : tuple of SessionPlan
+        How each session's lanes run.
     lanes : int
         Replicates of all sessions.
     batches : int
         Tasks that the lanes are split over.
-    expected : ExpectedCascade
-        What a lane is expected to do.
     estimated_seconds : float
         Clock time of the job, compilation and publishing apart.
     estimated_bytes : int
@@ -83,10 +101,9 @@ class JobPlan:
 
     plan: Plan
     reason: str
-    shape: Shape
+    sessions: tuple[SessionPlan, ...]
     lanes: int
     batches: int
-    expected: "ExpectedCascade"
     estimated_seconds: float
     estimated_bytes: int
 
@@ -118,53 +135,47 @@ def plan_job(network: Network, sessions: Sequence[Session], *, plan: PlanChoice 
     network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
     _refuse_beyond(network_bytes, f"network {network.network_id!r} of {network.n_edges:,} edges")
     expected = [_expected_cascade(network, session) for session in sessions]
-    mean = ExpectedCascade(
-        *(
-            sum(session.replicates * getattr(e, name) for session, e in zip(sessions, expected, strict=True)) / lanes
-            for name in ("activations", "trials", "overlap")
-        )
-    )
     needed = int(network_bytes + _working_bytes(network, sessions, expected, threads))
     _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
-    made = (
-        _reference_plan(network, lanes, mean, needed)
-        if plan == "reference"
-        else _broadcast_plan(sessions, lanes, mean, needed, threads, network_bytes)
+    planned = tuple(
+        _session_plan(network, session, lane, threads) for session, lane in zip(sessions, expected, strict=True)
     )
+    if plan == "reference":
+        reason = "asked for: every round is a join of tables on the cluster"
+        seconds = SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files) * len(sessions)
+        made = JobPlan("reference", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed)
+    else:
+        reason = (
+            f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
+            f"so {lanes:,} lanes are split over {threads} threads"
+        )
+        effort = sum(s.replicates * p.seconds_per_lane for s, p in zip(sessions, planned, strict=True))
+        # Batches of about a second; one per thread where more would cut a short job.
+        per_thread = 1 if effort < SHORT_JOB_SECONDS * threads else 4
+        batches = min(lanes, max(per_thread * threads, int(effort / BATCH_SECONDS)))
+        seconds = effort / min(threads, lanes)
+        made = JobPlan("broadcast", reason, planned, lanes, batches, SECONDS_PER_JOB + seconds, needed)
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB", made.plan, made.reason, made.estimated_seconds, needed / 2**20
     )
     return made
 
 
-def _reference_plan(network: Network, lanes: int, mean: "ExpectedCascade", needed: int) -> JobPlan:
-    seconds = SECONDS_PER_JOB + SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files)
-    reason = "asked for: every round is a join of tables on the cluster"
-    return JobPlan("reference", reason, "traced", lanes, 1, mean, seconds, needed)
-
-
-def _broadcast_plan(
-    sessions: Sequence[Session], lanes: int, mean: "ExpectedCascade", needed: int, threads: int, network_bytes: int
-) -> JobPlan:
-    # 1. The kernels' shape: 64 lanes to a word where lanes have the same agents in the same rounds.
-    per_word = min(WORD, -(-max(session.replicates for session in sessions) // threads))
-    lanes_per_row = 1 + (per_word - 1) * mean.overlap
-    shape: Shape = "packed" if lanes_per_row >= PACKED_FROM_LANES_PER_ROW else "sparse"
-    if RECORDS.index(max_record(sessions)) >= RECORDS.index("activations"):
-        shape = "traced"
-    # 2. Batches of about a second; one per thread where that would cut a short job.
-    effort = lanes * mean.trials * SECONDS_PER_TRIAL / (PACKED_SPEEDUP if shape == "packed" else 1)
-    batches = min(lanes, max(threads, 4 * threads if effort > threads else 0, int(effort / BATCH_SECONDS)))
-    if shape == "packed":  # whole words; one each where there are few, since words differ in their time
-        words = -(-lanes // WORD)
-        words_per_batch = -(-words // max(WORDS_PER_THREAD * threads, int(effort / BATCH_SECONDS)))
-        batches = max(threads, -(-words // words_per_batch))
-    reason = (
-        f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
-        f"so {lanes:,} lanes are split over {threads} threads"
+def _session_plan(network: Network, session: Session, lane: ExpectedCascade, threads: int) -> SessionPlan:
+    """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word."""
+    single = lane.trials
+    if session.records("activations"):
+        return SessionPlan("traced", lane, single * TRACED_COST * SECONDS_PER_TRIAL)
+    per_word = min(WORD, -(-session.replicates // threads))
+    lanes_per_row = 1 + (per_word - 1) * lane.overlap
+    packed = (
+        lane.seed_trials * WORD_COST / per_word
+        + (lane.trials - lane.seed_trials) * min(LONE_LANE_COST, WORD_COST / lanes_per_row)
+        + network.n_agents * WORD_SETUP_COST / per_word
     )
-    seconds = SECONDS_PER_JOB + effort / min(threads, lanes)
-    return JobPlan("broadcast", reason, shape, lanes, batches, mean, seconds, needed)
+    if packed < single:
+        return SessionPlan("packed", lane, packed * SECONDS_PER_TRIAL)
+    return SessionPlan("sparse", lane, single * SECONDS_PER_TRIAL)
 
 
 def max_record(sessions: Sequence[Session]) -> str:
@@ -186,21 +197,23 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     total_out = float(out_chance.sum())
     mean_chance = total_out / max(float(degree.sum()), 1.0)
     if total_out == 0.0:
-        return ExpectedCascade(float(len(seeds)), seed_degree, 0.0)
-    reached = np.zeros(len(agents))
+        return ExpectedCascade(float(len(seeds)), seed_degree, seed_degree, 0.0)
+    reached, shared = np.zeros(len(agents)), 0.0
     force = seed_degree * mean_chance / total_out
     for _ in range(MEAN_FIELD_ROUNDS):
-        reached = -np.expm1(-in_chance * force)
+        before, reached = reached, -np.expm1(-in_chance * force)
+        # Two lanes look at the same row if both reach its agent, and in the same round.
+        shared += float(degree @ (reached - before) ** 2)
         following = (seed_degree * mean_chance + float(out_chance @ reached)) / total_out
         if following - force < 1e-6 * force:
             break
         force = following
     trials = float(degree @ reached)
-    overlap = float(degree @ (reached * reached)) / trials if trials else 0.0
     return ExpectedCascade(
         activations=min(len(seeds) + float(agents @ reached), float(network.n_agents)),
-        trials=min(seed_degree + trials, float(network.n_edges)),
-        overlap=overlap,
+        trials=min(seed_degree + trials, float(max(network.n_edges, seed_degree))),
+        seed_trials=seed_degree,
+        overlap=shared / trials if trials else 0.0,
     )
 
 

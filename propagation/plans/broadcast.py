@@ -141,8 +141,10 @@ def run_broadcast(
     from distributed import as_completed
 
     job = uuid.uuid4().hex
-    batches = [_spans(sessions, *lanes) for lanes in _ranges(job_plan.lanes, job_plan.batches)]
-    task = functools.partial(run_batch, network, tuple(sessions), shape=job_plan.shape, publish=publish, job=job)
+    cuts = _batch_bounds(sessions, job_plan)
+    batches = [_spans(sessions, first, last) for first, last in itertools.pairwise(cuts)]
+    shapes = tuple(planned.shape for planned in job_plan.sessions)
+    task = functools.partial(run_batch, network, tuple(sessions), shapes, publish=publish, job=job)
     keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
     futures = client.map(task, batches, key=keys, pure=False)
     done: list[BatchRows] = []
@@ -161,10 +163,19 @@ def run_broadcast(
     return done
 
 
-def _ranges(lanes: int, parts: int) -> list[tuple[int, int]]:
-    """Split lanes ``0`` to ``lanes`` into at most `parts` ranges of about equal length."""
-    bounds = np.linspace(0, lanes, min(parts, lanes) + 1).astype(int)
-    return list(itertools.pairwise(bounds.tolist()))
+def _batch_bounds(sessions: Sequence[Session], job_plan: JobPlan) -> list[int]:
+    """Return the lanes at which batches begin, and the number of lanes: batches of about equal estimated time."""
+    seconds = np.repeat([p.seconds_per_lane for p in job_plan.sessions], [s.replicates for s in sessions])
+    elapsed = np.cumsum(np.maximum(seconds, 1e-12))
+    shares = np.arange(1, job_plan.batches) / job_plan.batches
+    cuts = set((np.searchsorted(elapsed, shares * elapsed[-1]) + 1).tolist())
+    start = 0
+    for session, planned in zip(sessions, job_plan.sessions, strict=True):
+        if planned.shape == "packed" and session.replicates >= WORD * job_plan.batches:  # cut between words
+            inside = {cut for cut in cuts if start < cut < start + session.replicates}
+            cuts = (cuts - inside) | {start + round((cut - start) / WORD) * WORD for cut in inside}
+        start += session.replicates
+    return sorted({0, job_plan.lanes} | {cut for cut in cuts if 0 < cut < job_plan.lanes})
 
 
 def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
@@ -210,8 +221,8 @@ class _Scratch:
 def run_batch(
     network: Network,
     sessions: tuple[Session, ...],
+    shapes: tuple[Shape, ...],
     spans: list[Span],
-    shape: Shape,
     *,
     publish: bool,
     job: str,
@@ -223,10 +234,10 @@ def run_batch(
     network : Network
     sessions : tuple of Session
         The job's sessions, which spans refer to by position.
+    shapes : tuple of str
+        Kernel shape of each session: ``sparse``, ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
     spans : list of Span
         Lanes to run.
-    shape : str
-        ``sparse``, ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
     publish : bool
         Whether to stage the rows of large tables, or return them.
     job : str
@@ -242,6 +253,7 @@ def run_batch(
                 session = sessions[span.session]
                 rows = session.model.attempt_rows(network, session.random_seed)
                 salts = replicate_salts(np.arange(span.first, span.first + span.replicates))
+                shape = shapes[span.session]
                 if shape == "traced":
                     _run_traced(session, span, rows, salts, scratch, batch, writer)
                 else:
@@ -371,9 +383,8 @@ def _packed_word(
     """Run one word of lanes; return activations (rounds, lanes), which lanes are truncated, and agents touched."""
     lanes, seeds = len(salts), session.seed_array
     every_lane = np.uint64(2**lanes - 1)
-    reached = np.zeros(rows.n_agents, np.uint64)
-    frontier, arriving = np.zeros_like(reached), np.zeros_like(reached)
-    reached[seeds] = frontier[seeds] = every_lane
+    state, frontier = np.zeros(2 * rows.n_agents, np.uint64), np.zeros(rows.n_agents, np.uint64)
+    state[2 * seeds] = frontier[seeds] = every_lane
     queue, next_queue = scratch.queue, np.empty_like(scratch.queue)
     queue[: len(seeds)] = seeds
     if len(times):
@@ -386,8 +397,8 @@ def _packed_word(
         block = np.zeros((64, lanes), np.int64)
         done, n_queue, swapped, trials, n_touched = kernels.packed_cascades(
             rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION), salts,
-            np.int64(first_round), np.int64(session.max_rounds), scratch.stop, reached, frontier, arriving,
-            queue, next_queue, np.int64(n_queue), block, times, round_sums, scratch.touched, np.int64(n_touched),
+            np.int64(first_round), np.int64(session.max_rounds), scratch.stop, state, frontier, queue, next_queue,
+            np.int64(n_queue), scratch.hits, block, times, round_sums, scratch.touched, np.int64(n_touched),
         )  # fmt: skip
         scratch.check()
         batch.trials += trials
