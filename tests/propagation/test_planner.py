@@ -1,0 +1,194 @@
+"""The planner: what it chooses, how well it estimates, and what it refuses."""
+
+import logging
+
+import pytest
+
+from data.errors import InsufficientMemoryError, InvalidInputError
+from propagation import engine, planner
+from propagation.clusters import own_client, thread_count
+from propagation.models import IndependentCascade
+from propagation.seeding import RandomSeeds, TopOutDegree
+from propagation.sessions import RECORDS, resolve_session
+
+GENERATED = {
+    "rmat": {"generator": "rmat", "agents": 20_000, "edges": 200_000},
+    "sparse rmat": {"generator": "rmat", "agents": 20_000, "edges": 100_000},
+    "attachment": {"generator": "preferential_attachment", "agents": 5_000, "links_per_agent": 5},
+    "erdos_renyi": {"generator": "erdos_renyi", "agents": 5_000, "edges": 50_000},
+}
+PROBABILITIES = [0.1, 0.01, "weighted_cascade", "trivalency"]
+
+
+@pytest.fixture(scope="module")
+def generated(new_warehouse):
+    warehouse = new_warehouse()
+    return {name: warehouse.generate_network(name.replace(" ", "-"), **options) for name, options in GENERATED.items()}
+
+
+def planned(network, probability=0.1, seed_set=None, replicates=300, plan="auto", **fields):
+    session = resolve_session(
+        network,
+        IndependentCascade(probability=probability),
+        seed_set=seed_set or TopOutDegree(budget=10),
+        replicates=replicates,
+        **fields,
+    )
+    return session, engine.plan_job(network, [session], plan=plan)
+
+
+# -- estimates ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("probability", PROBABILITIES)
+@pytest.mark.parametrize("seed_set", [TopOutDegree(budget=10), RandomSeeds(budget=50)], ids=["top", "random"])
+def test_expected_activations_are_within_a_factor_of_three(generated, run, name, probability, seed_set):
+    network = generated[name]
+    session, made = planned(network, probability, seed_set)
+    truth = run(session, network).reach.mean
+    (planned_session,) = made.sessions
+    assert truth / 3 < planned_session.expected.activations < truth * 3
+    assert planned_session.expected.activations >= len(session.seeds)
+    assert 0.0 <= planned_session.expected.overlap <= 1.0
+
+
+@pytest.mark.parametrize("probability", PROBABILITIES)
+def test_expected_trials_are_within_a_factor_of_three(generated, run, probability):
+    network = generated["rmat"]
+    session, made = planned(network, probability, record="activations", replicates=50)
+    agents = run(session, network).table("activations")["agent"].to_numpy()
+    truth = network.out_degree[agents].sum() / 50
+    assert truth / 3 < made.sessions[0].expected.trials < truth * 3
+
+
+def test_expected_cascades_at_the_ends_of_probability(generated):
+    network = generated["erdos_renyi"]
+    _, nothing = planned(network, 0.0)
+    assert (nothing.sessions[0].expected.activations, nothing.sessions[0].expected.overlap) == (10.0, 0.0)
+    _, everything = planned(network, 1.0)
+    assert everything.sessions[0].expected.activations == pytest.approx(5_000, rel=0.01)
+    assert everything.sessions[0].expected.trials == pytest.approx(50_000, rel=0.01)
+
+
+def test_more_work_is_estimated_to_take_more_time_and_memory(generated):
+    network = generated["rmat"]
+    made = [planned(network, 0.1, record=record)[1] for record in RECORDS]
+    assert [m.estimated_bytes for m in made] == sorted({m.estimated_bytes for m in made})
+    few, many = (planned(network, 0.1, replicates=r)[1] for r in (1_000, 100_000))
+    assert few.estimated_seconds < many.estimated_seconds
+    assert few.estimated_bytes < many.estimated_bytes
+    # The edge words, offsets and targets are in memory, whatever the lanes.
+    assert few.estimated_bytes > 12 * network.n_edges + 16 * network.n_agents
+
+
+# -- choices --------------------------------------------------------------------------------------------------------
+
+
+def test_lanes_are_packed_where_they_overlap_and_run_alone_where_they_do_not(generated):
+    network = generated["rmat"]
+    _, overlapping = planned(network, 0.1)
+    _, apart = planned(network, "weighted_cascade", RandomSeeds(budget=50))
+    assert overlapping.sessions[0].shape == "packed"
+    assert apart.sessions[0].shape == "sparse"
+    assert overlapping.sessions[0].expected.overlap > 0.3 > 0.1 > apart.sessions[0].expected.overlap
+    assert overlapping.plan == apart.plan == "broadcast"
+
+
+def test_few_lanes_are_not_packed_however_they_overlap(generated):
+    assert planned(generated["rmat"], 0.1, replicates=4)[1].sessions[0].shape == "sparse"
+
+
+@pytest.mark.parametrize(
+    ("record", "traced"), [("rounds", False), ("reach", False), ("activations", True), ("contacts", True)]
+)
+def test_infectors_need_traced_lanes(generated, record, traced):
+    for probability in (0.1, "weighted_cascade"):
+        _, made = planned(generated["rmat"], probability, record=record)
+        assert (made.sessions[0].shape == "traced") == traced
+
+
+def test_every_session_of_a_job_has_a_shape_of_its_own(generated):
+    network = generated["rmat"]
+    alone = [
+        planned(network, 0.1, record="rounds"),
+        planned(network, 0.1, record="activations"),
+        planned(network, "weighted_cascade", RandomSeeds(budget=50), record="reach"),
+    ]
+    made = engine.plan_job(network, [session for session, _ in alone])
+    assert [p.shape for p in made.sessions] == ["packed", "traced", "sparse"]
+    assert [p.expected for p in made.sessions] == [m.sessions[0].expected for _, m in alone]
+    assert made.lanes == 900
+
+
+def test_batches_are_of_about_a_second(generated):
+    network, threads = generated["rmat"], thread_count(own_client())
+    for replicates in (1, 3, 64, 1000, 10_000, 1_000_000):
+        for probability in (0.1, "weighted_cascade"):
+            for record in ("rounds", "activations"):
+                _, made = planned(network, probability, replicates=replicates, record=record)
+                seconds = made.sessions[0].seconds_per_lane * replicates
+                assert made.batches <= max(4 * threads, seconds), (replicates, probability)
+                assert made.batches >= min(replicates, max(threads, int(seconds)))
+                assert made.estimated_seconds >= seconds / threads
+
+
+def test_the_choice_is_told_and_kept(generated, caplog):
+    network = generated["erdos_renyi"]
+    with caplog.at_level(logging.INFO, logger="propagation"):
+        session, made = planned(network, 0.1)
+    threads = thread_count(own_client())
+    assert made.reason == (
+        f"the edge table (1 MiB as arrays) fits every worker's memory, so 300 lanes are split over {threads} threads"
+    )
+    mebibytes = made.estimated_bytes / 2**20
+    assert [record.getMessage() for record in caplog.records if record.name == planner.__name__] == [
+        f"plan broadcast: {made.reason}; about {made.estimated_seconds:.1f} s and {mebibytes:.0f} MiB"
+    ]
+    row = engine.run_job(network, [session], made, publish=False).sessions[0]
+    kept = (row["plan"], row["plan_reason"], row["estimated_seconds"], row["estimated_bytes"], row["job_lanes"])
+    assert kept == ("broadcast", made.reason, made.estimated_seconds, made.estimated_bytes, 300)
+
+
+def test_the_reference_plan_is_for_those_who_ask(generated):
+    network = generated["erdos_renyi"]
+    assert planned(network)[1].plan == "broadcast"
+    _, made = planned(network, plan="reference")
+    assert made.plan == "reference"
+    assert made.reason == "asked for: every round is a join of tables on the cluster"
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_plan_is_refused(generated):
+    with pytest.raises(InvalidInputError, match="no plan 'partitioned'; plans are auto, broadcast, reference"):
+        planned(generated["erdos_renyi"], plan="partitioned")
+
+
+@pytest.mark.parametrize("plan", ["auto", "broadcast", "reference"])
+def test_a_network_that_cannot_fit_is_refused_before_it_is_read(publish, monkeypatch, plan):
+    network = publish([(0, 1), (1, 2)], 3)
+    session = resolve_session(network, IndependentCascade(probability=0.5), seed_set=[0], replicates=5)
+    monkeypatch.setattr(planner, "machine_memory", lambda: 50)
+    with pytest.raises(
+        InsufficientMemoryError,
+        match=r"network 'network' of 2 edges needs about 0\.0 GiB, 0\.0 GiB are available: record less, run fewer",
+    ):
+        engine.plan_job(network, [session], plan=plan)
+    assert not (network.cache_folder / "words-constant").exists()
+
+
+def test_a_job_that_cannot_fit_is_refused_with_what_it_needs(generated, monkeypatch):
+    network = generated["rmat"]
+    needed = planned(network, 0.1, record="contacts", replicates=100_000)[1].estimated_bytes
+    monkeypatch.setattr(planner, "machine_memory", lambda: needed)
+    planned(network, 0.1, record="contacts", replicates=100_000)
+    monkeypatch.setattr(planner, "machine_memory", lambda: needed - 1)
+    gib = f"{needed / 2**30:.1f}"
+    with pytest.raises(
+        InsufficientMemoryError,
+        match=rf"the job of 100,000 lanes recording 'contacts' needs about {gib} GiB, {gib} GiB are available: record",
+    ):
+        planned(network, 0.1, record="contacts", replicates=100_000)
+    planned(network, 0.1, record="rounds", replicates=100_000)

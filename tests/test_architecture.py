@@ -1,0 +1,281 @@
+"""The fences of the house: each rule that matters is a test, read from the syntax trees of our own modules.
+
+Rules about imports count every import that can run, at the top of a module or inside a function; those under
+``if TYPE_CHECKING`` run nothing and are not counted, except for the direction of imports between our own packages.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("data", "propagation", "analytics", "flows")
+"""In the order of their layers: each may import itself and those before it."""
+MODULES = sorted(path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+MOST_LINES = 450
+LONGER = {"analytics/reports.py": 470, "data/warehouse.py": 560, "propagation/plans/broadcast.py": 580}
+"""Modules that are longer, with the length they may not pass: to be shortened, not to be joined by others."""
+
+
+def tree(module: str) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"), module)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def running_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but those under ``if TYPE_CHECKING``."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if is_type_checking(child):
+            for other in child.orelse:
+                yield from running_nodes(other)
+        else:
+            yield from running_nodes(child)
+
+
+def imported(module: str, *, type_checking: bool = False) -> Iterator[tuple[str, int]]:
+    """Yield the dotted names that a module imports, with their lines."""
+    for node in ast.walk(tree(module)) if type_checking else running_nodes(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively: name the package"
+            yield str(node.module), node.lineno
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def calls(module: str) -> Iterator[tuple[str, bool, int]]:
+    """Yield the last name of everything that is called, whether it is an attribute, and the line."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id, False, node.lineno
+            elif isinstance(node.func, ast.Attribute):
+                yield node.func.attr, True, node.lineno
+
+
+def texts(module: str) -> Iterator[tuple[str, int]]:
+    """Yield the texts of a module that are no documentation, with their lines."""
+    root = tree(module)
+    documentation = {id(node.value) for node in ast.walk(root) if isinstance(node, ast.Expr)}
+    for node in ast.walk(root):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value, node.lineno
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+# -- layers ---------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_modules_to_look_at():
+    assert {"data/warehouse.py", "propagation/engine.py", "flows/config.py"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_from_flows_to_data_only(module):
+    layer = PACKAGES.index(module.partition("/")[0])
+    above = [*PACKAGES[layer + 1 :], "tests", "benchmarks", "notebooks"]
+    found = [
+        f"{module}:{line} imports {name}: imports run flows -> analytics -> propagation -> data only"
+        for name, line in imported(module, type_checking=True)
+        if name.partition(".")[0] in above
+    ]
+    assert not found, "\n".join(found)
+
+
+FENCES = {
+    "prefect": lambda module: module.startswith("flows/"),
+    "yaml": lambda module: module == "flows/config.py",
+    "duckdb": lambda module: module == "data/catalogue.py",
+    "typer": lambda module: module.startswith("flows/"),
+    "rich": lambda module: module.startswith("flows/"),
+    "matplotlib": lambda module: module in {"propagation/pictures.py", "analytics/plots.py"},
+}
+SHEETS = {"matplotlib", "matplotlib.figure", "matplotlib.figure.Figure"}
+"""Whoever hands a figure to those who draw, and saves it, may import these."""
+
+
+@pytest.mark.parametrize("library", FENCES)
+def test_libraries_stay_behind_their_fences(library):
+    found = [
+        f"{module}:{line} imports {name}: {library} has a place of its own"
+        for module in MODULES
+        if not FENCES[library](module)
+        for name, line in imported(module)
+        if within(name, library) and name not in SHEETS
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_clients_and_clusters_are_made_in_one_place():
+    names = {"Client", "LocalCluster", "SSHCluster", "Nanny", "Scheduler"}
+    found = [
+        f"{module}:{line} makes a {name}: only propagation/clusters.py makes or joins clusters"
+        for module in MODULES
+        if module != "propagation/clusters.py"
+        for name, _, line in calls(module)
+        if name in names
+    ]
+    found += [
+        f"{module}:{line} imports {name}: only propagation/clusters.py makes or joins clusters"
+        for module in MODULES
+        if module != "propagation/clusters.py"
+        for name, line in imported(module)
+        if within(name, "distributed") and name.rpartition(".")[2] in names
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_paths_of_tables_are_known_to_the_warehouse_alone():
+    found = [
+        f"{module}:{line} holds {text!r}: only data/warehouse.py knows where files lie"
+        for module in MODULES
+        if module != "data/warehouse.py"
+        for text, line in texts(module)
+        if "tables/" in text or "manifests/" in text
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_nothing_prints_but_the_command_line():
+    found = [
+        f"{module}:{line} prints: log it; the command line prints, with Rich"
+        for module in MODULES
+        for name, is_attribute, line in calls(module)
+        if name == "print" and not is_attribute
+    ]
+    found += [
+        f"{module}:{line} writes to the terminal: log it"
+        for module in MODULES
+        if not module.startswith("flows/")
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}
+        for line in [node.lineno]
+    ]
+    assert not found, "\n".join(found)
+
+
+LAZY_ENDS = {"propagation/engine.py", "propagation/rounds.py", "propagation/results.py", "data/warehouse.py"}
+"""Modules where lazy frames are computed or persisted, beside flows."""
+
+
+def test_lazy_frames_are_computed_at_the_ends_only():
+    found = [
+        f"{module}:{line} calls .{name}(): lazy in, lazy out; only {', '.join(sorted(LAZY_ENDS))} and flows compute"
+        for module in MODULES
+        if module not in LAZY_ENDS and not module.startswith("flows/")
+        for name, is_attribute, line in calls(module)
+        if is_attribute and name in {"compute", "persist"}
+    ]
+    assert not found, "\n".join(found)
+
+
+# -- names and sizes ------------------------------------------------------------------------------------------------
+
+
+def test_modules_are_named_after_subjects():
+    nowhere = {"utils", "util", "helpers", "helper", "common", "misc", "constants", "tools", "base", "core", "types"}
+    found = [module for module in MODULES if nowhere & set(Path(module).with_suffix("").parts)]
+    assert not found, f"{found}: a module is a noun of the domain"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short(module):
+    length = len((ROOT / module).read_text(encoding="utf-8").splitlines())
+    most = LONGER.get(module, MOST_LINES)
+    assert length <= most, f"{module} has {length} lines, at most {most}: give a part of it a room of its own"
+    if module in LONGER:
+        assert length > MOST_LINES, f"{module} has {length} lines: strike it from LONGER"
+
+
+def test_sql_lies_in_sql_files_whose_first_line_is_the_grain():
+    found = [
+        path for path in ROOT.glob("*/sql/*.sql") if not path.read_text(encoding="utf-8").startswith("-- One row ")
+    ]
+    assert not found, f"{found}: the first line says what one row is"
+
+
+# -- importing ------------------------------------------------------------------------------------------------------
+
+IMPORT_EACH = """
+    import importlib, json, os, sys, threading
+    from pathlib import Path
+
+    def files():
+        return sorted(str(path) for folder in sys.argv[3:] for path in Path(folder).rglob("*"))
+
+    for name in json.loads(sys.argv[1]):
+        importlib.import_module(name)
+    before, offences = files(), []
+    for name in json.loads(sys.argv[2]):
+        importlib.import_module(name)
+        if threading.active_count() > 1:
+            offences.append(f"{name} starts {threading.enumerate()[1:]}")
+        if files() != before:
+            offences.append(f"{name} makes {sorted(set(files()) - set(before))}")
+        if offences:
+            break
+    print(json.dumps(offences))
+"""
+
+
+SETTLING = {"data": [], "propagation": [], "analytics": [], "flows": ["prefect", "matplotlib.figure"]}
+"""Libraries that make a folder of settings in the home directory when they are imported: that is theirs, not ours."""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_nothing_happens_at_import(package, tmp_path):
+    names = [
+        module.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+        for module in MODULES
+        if module.startswith(f"{package}/") and not module.endswith("/__main__.py")
+    ]
+    folders = [str(tmp_path / name) for name in ("here", "home", "temporary")]
+    for folder in folders:
+        Path(folder).mkdir()
+    here, home, temporary = folders
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment = {**kept, "HOME": home, "TMPDIR": temporary, "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(IMPORT_EACH),
+            json.dumps(SETTLING[package]),
+            json.dumps(names),
+            *folders,
+        ],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout.splitlines()[-1]) == []
+    assert answer.stderr == ""
+    assert len(answer.stdout.splitlines()) == 1, "an import prints nothing"
+
+
+LIGHT = ("data", "data.errors", "propagation", "flows.command_line")
+HEAVY = {"pandas", "pyarrow", "numba", "dask", "distributed", "duckdb", "prefect", "matplotlib", "scipy"}
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_the_command_line_starts_without_heavy_imports(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert HEAVY & set(loaded) == set()
