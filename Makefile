@@ -37,7 +37,7 @@ $(BIN)/python:
 
 define install
 	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
 	@touch $@
 endef
 

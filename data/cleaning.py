@@ -76,21 +76,21 @@ def _duplicate_error(edges: EdgeList, ordinal: int) -> EdgeListError:
 def _merged_attributes(
     attributes: pa.Table, order: npt.NDArray[np.int64], first: npt.NDArray[np.bool_], options: ImportOptions
 ) -> pa.Table:
-    """Return the attributes of distinct edges: those of the first row, or summed or maximal over equal pairs."""
+    """Return the attributes of distinct edges: the first row's, or numbers summed or maximal over the equal rows."""
     if not attributes.num_columns:
         return attributes
     if options.duplicates in {"first", "error"} or first.all():
         return attributes.take(pa.array(order[first]))
-    starts = np.flatnonzero(first)
-    reduce = np.add.reduceat if options.duplicates == "sum" else np.maximum.reduceat
+    group = np.cumsum(first) - 1
+    starts = pa.array(np.flatnonzero(first))
     merged = {}
     for column in attributes.column_names:
         values = attributes[column].take(pa.array(order))
-        numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
-        if numeric and values.null_count == 0 and len(starts):
-            merged[column] = pa.array(reduce(values.to_numpy(), starts))
+        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+            rows = pa.table({"group": group, "value": values}).group_by("group", use_threads=False)
+            merged[column] = rows.aggregate([("value", options.duplicates)])[f"value_{options.duplicates}"]
         else:
-            merged[column] = values.take(pa.array(starts)).combine_chunks()
+            merged[column] = values.take(starts)
     return pa.table(merged)
 
 

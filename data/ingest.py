@@ -16,6 +16,7 @@ from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError, InvalidInputError
 from data.numbering import agent_attributes, dense_numbering, original_order
 from data.progress import Progress, ignore_progress
+from data.schemas import table_specification
 from data.snapshot_files import SnapshotContent, publish_snapshot
 from data.snapshots import Network, options_json
 from data.sparse_rows import pair_order
@@ -180,6 +181,7 @@ def publish_edges(
     """
     if len(edges.agent_ids) == 0:
         raise EdgeListError(f"{edges.description}: no edges and no agents; an edge list needs at least one agent")
+    _check_attributes(edges)
     known = _latest(warehouse, name)
     # 1. Remove self-loops and duplicates; add reverses.
     progress("cleaning", 0, 3)
@@ -241,6 +243,18 @@ def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _check_attributes(edges: EdgeList) -> None:
+    """Raise EdgeListError if a column of the source has a name that the tables need for themselves."""
+    given = {"network_edges": edges.edge_attributes, "network_agents": edges.agent_attributes}
+    for table, attributes in given.items():
+        own = {"source_agent_id", "target_agent_id", *table_specification(table).schema.names}
+        for name in own.intersection(attributes.column_names if attributes is not None else ()):
+            raise EdgeListError(
+                f"{edges.description}: column {name!r} has the name of a column of {table}; rename it, or name the "
+                "columns with --columns"
+            )
 
 
 def _check_name(name: str) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.errors import AlreadyPublishedError
+from data.errors import AlreadyPublishedError, CommitConflictError
 from data.manifests import DataFile
 from data.progress import Progress
 from data.schemas import SYMBOL, table_specification
@@ -128,10 +128,16 @@ def publish_snapshot(
         schema = table_specification("network_rejects").schema
         files.append(warehouse.stage("network_rejects", rejects.select(schema.names).cast(schema)))
     files.append(warehouse.stage_records("networks", [row]))
+    # The second key: two imports may not both continue the same snapshot, since both would number new agents.
+    successor = f"network/{row['network_id']}/after/{row['parent_snapshot_id']}"
     try:
-        warehouse.commit("network", [key], files, specification_hash=row["snapshot_id"])
-    except AlreadyPublishedError:  # another process imported the same content meanwhile
-        return _published(warehouse, key)
+        warehouse.commit("network", [key, successor], files, specification_hash=row["snapshot_id"])
+    except AlreadyPublishedError as error:
+        if warehouse.find(key) is not None:  # another process imported the same content meanwhile
+            return _published(warehouse, key)
+        raise CommitConflictError(
+            f"another import into network {row['network_id']!r} finished meanwhile: run again to continue from it"
+        ) from error
     progress("writing", len(bounds) - 1, len(bounds) - 1)
     return Network.from_row(warehouse, row)
 

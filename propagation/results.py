@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from data.errors import InvalidInputError
 from data.schemas import QUANTILES, SYMBOL, table_specification
 from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.warehouse import Warehouse, pandas_frame
 from propagation.sessions import RECORDS, Session, session_key
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class MemoryTables:
         """Return the session's rows of a table as one partition."""
         import dask.dataframe as dd
 
-        return dd.from_pandas(self.read(table).to_pandas(), npartitions=1, sort=False)
+        return dd.from_pandas(pandas_frame(self.read(table)), npartitions=1, sort=False)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 
 from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions, LineBlock
 from data.errors import (
+    CommitConflictError,
     CorruptFileError,
     EdgeListError,
     InvalidInputError,
@@ -430,7 +431,7 @@ def test_the_same_content_under_another_name_is_the_same_snapshot(edge_list, war
     first = publish(warehouse, edge_list([(1, 2)]))
     other = publish(warehouse, edge_list([(1, 2)]), name="others")
     assert first.snapshot_id == other.snapshot_id
-    assert [m.keys for m in warehouse.manifests()] == [(first.key,), (other.key,)]
+    assert [m.keys[0] for m in warehouse.manifests()] == [first.key, other.key]
     with pytest.raises(NetworkNotFoundError, match=r"networks there: friends, others"):
         warehouse.network("strangers")
 
@@ -528,3 +529,29 @@ def test_two_processes_may_build_the_same_cache_at_once(edge_list, tmp_path):
     assert len(lines) == 2
     assert set(lines) == {f"{network.sparse_rows.targets.tolist()} {network.transpose.edges.tolist()}"}
     assert sorted(path.name for path in network.cache_folder.iterdir()) == ["rows", "transpose"]
+
+
+def test_an_import_that_another_overtook_is_told_to_run_again(edge_list, warehouse, monkeypatch):
+    import data.ingest as ingest
+
+    publish(warehouse, edge_list([(1, 2)]))
+    overtaken = ingest._latest(warehouse, "friends")
+    publish(warehouse, edge_list([(1, 2), (2, 3)]))
+    monkeypatch.setattr(ingest, "_latest", lambda *_: overtaken)
+    with pytest.raises(CommitConflictError, match="run again"):
+        publish(warehouse, edge_list([(1, 2), (2, 4)]))
+    monkeypatch.undo()
+    assert warehouse.network("friends").n_agents == 3
+
+
+@pytest.mark.parametrize("name", ["src", "dst", "snapshot_id", "source_agent_id"])
+def test_a_column_named_as_one_of_ours_is_refused(edge_list, name):
+    with pytest.raises(EdgeListError, match=f"'{name}' has the name of a column of network_edges; rename it"):
+        publish(new_warehouse(), edge_list([(1, 2)], edge_attributes=pa.table({name: [1]})))
+
+
+def test_merged_attributes_pass_over_nulls(edge_list):
+    edges = edge_list([(1, 2), (1, 2), (1, 3)], edge_attributes=pa.table({"w": pa.array([None, 4, 5], pa.int64())}))
+    for policy in ("sum", "max"):
+        network = publish(new_warehouse(), edges, duplicates=policy)
+        assert sorted(network.edges.compute()["w"].tolist()) == [4, 5]
