@@ -22,10 +22,9 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 import pyarrow as pa
@@ -37,9 +36,11 @@ from data.errors import (
     CorruptFileError,
     NetworkNotFoundError,
 )
+from data.frames import pandas_frame
 from data.manifests import DataFile, Manifest
 from data.progress import Progress, ignore_progress
 from data.schemas import TABLES, schema_fingerprint, table_specification
+from data.staging import StagedFile, staged_file
 from data.storage import Storage, open_storage
 
 if TYPE_CHECKING:
@@ -51,59 +52,6 @@ if TYPE_CHECKING:
 COMMIT_ATTEMPTS = 50
 GRACE_SECONDS = 24 * 3600.0
 """Age below which a file that no manifest names is taken for a write in progress."""
-
-
-class StagedFile:
-    """A Parquet file being written for a table; it becomes a `DataFile` when its block ends."""
-
-    def __init__(self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
-        self._table, self._path, self._writer, self._schema = table, path, writer, schema
-        self._rows = 0
-        self._result: DataFile | None = None
-
-    def write(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Append rows; columns are put in the schema's order and cast to its types."""
-        rows = pa.table(rows).select(self._schema.names).cast(self._schema)
-        self._writer.write_table(rows)
-        self._rows += rows.num_rows
-
-    def _finish(self, digest: "_Digest", division: tuple[int, int] | None) -> None:
-        self._result = DataFile(
-            table=self._table,
-            path=self._path,
-            rows=self._rows,
-            size=digest.size,
-            checksum=digest.hash.hexdigest(),
-            fingerprint=schema_fingerprint(self._schema),
-            division=division,
-        )
-
-    @property
-    def file(self) -> DataFile:
-        """The finished file, to be given to `Warehouse.commit`."""
-        assert self._result is not None, "the block that writes the file has not ended"
-        return self._result
-
-
-class _Digest:
-    """A binary file that is hashed and counted while it is written."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.hash = hashlib.sha256()
-        self.size = 0
-        self.closed = False
-
-    def write(self, content: Any) -> int:
-        self.hash.update(content)
-        self.size += memoryview(content).nbytes
-        return self._file.write(content)
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        """Leave closing to the storage, which syncs first."""
 
 
 class Warehouse:
@@ -171,24 +119,8 @@ class Warehouse:
         for field in specification.schema:
             assert field.name in schema.names, f"{table} files must have column {field.name}"
         path = f"tables/{table}/{uuid.uuid4().hex}.parquet"
-        with self._storage.writer(path) as file:
-            digest = _Digest(file)
-            writer = pq.ParquetWriter(
-                digest,
-                schema,
-                compression="zstd",
-                compression_level=1,
-                write_page_index=True,
-                write_page_checksum=True,  # or most flipped bits would be read as other values, without an error
-            )
-            staged = StagedFile(table, path, writer, schema)
-            try:
-                yield staged
-            except BaseException:
-                _close_quietly(writer)
-                raise
-            writer.close()
-        staged._finish(digest, division)  # noqa: SLF001 (the writer's own other half)
+        with staged_file(self._storage, table, path, schema, division) as staged:
+            yield staged
 
     def stage(self, table: str, rows: pa.Table, division: tuple[int, int] | None = None) -> DataFile:
         """Write one new file with all of `rows`, seen by nobody until it is committed."""
@@ -511,29 +443,6 @@ class Warehouse:
         return Network.from_row(self, latest[-1])
 
 
-def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
-    """Return rows as a pandas DataFrame whose dtypes depend on the schema alone, not on whether there are nulls.
-
-    Integers and booleans that may be null become pandas' ``Int32``, ``Int64`` and ``boolean``; lists stay Arrow's.
-
-    Examples
-    --------
-    >>> pandas_frame(pa.table({"infector": pa.array([4, None], pa.int32())})).dtypes["infector"]
-    Int32Dtype()
-    """
-    import pandas as pd
-
-    def dtype(kind: pa.DataType, nullable: bool) -> Any:
-        if pa.types.is_list(kind):
-            return pd.ArrowDtype(kind)
-        if nullable and pa.types.is_integer(kind):
-            return pd.api.types.pandas_dtype(str(kind).replace("uint", "UInt").replace("int", "Int"))
-        return pd.BooleanDtype() if nullable and pa.types.is_boolean(kind) else None
-
-    columns = {f.name: rows[f.name].to_pandas(types_mapper=partial(dtype, nullable=f.nullable)) for f in rows.schema}
-    return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows))
-
-
 def _manifest_path(number: int) -> str:
     return f"manifests/{number:012d}.json"
 
@@ -547,9 +456,3 @@ def _corrupt(file: DataFile, warehouse: Warehouse, problem: str) -> CorruptFileE
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _close_quietly(writer: pq.ParquetWriter) -> None:
-    """Close a writer whose file is about to be removed; its own complaint would hide the real one."""
-    with suppress(OSError, pa.ArrowException):
-        writer.close()

@@ -30,6 +30,7 @@ from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans.broadcast import run_broadcast, session_lanes, session_reach
 from propagation.results import (
+    EVENT_TYPES,
     TABLE_OF_RECORD,
     AgentReach,
     Lanes,
@@ -42,7 +43,7 @@ from propagation.results import (
     session_id_column,
     standard_errors,
 )
-from propagation.rounds import EVENT_TYPES, ReferenceRows, run_reference
+from propagation.rounds import ReferenceRows, run_reference
 from propagation.sessions import MAX_ROUNDS, RECORDS, Record, Session, resolve_session, session_key
 
 if TYPE_CHECKING:

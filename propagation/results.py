@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import InvalidInputError
+from data.frames import pandas_frame
 from data.schemas import QUANTILES, SYMBOL, table_specification
 from data.snapshots import Network
-from data.warehouse import Warehouse, pandas_frame
+from data.warehouse import Warehouse
 from propagation.sessions import RECORDS, Session, session_key
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ TABLE_OF_RECORD = {
     "contacts": ("propagation_events",),
 }
 """Tables that each detail adds."""
+EVENT_TYPES = ("received", "ignored", "sent")
+"""What can become of a contact; kernels and plans give the position."""
 
 
 @dataclass(frozen=True)

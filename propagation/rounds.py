@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 _FRONTIER = {"replicate": "int32", "agent": "int32", "infector": "int32"}
 _CONTACT = {"replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "infector_draw": "int64"}
 _ARRIVAL = {**_CONTACT, "kind": "int8", "chosen": "bool"}
-EVENT_TYPES = ("received", "ignored", "sent")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from propagation.models import MODELS, make_model
-from propagation.plans import broadcast
+from propagation.plans import lane_batches, row_writer
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference import draws as reference
 from tests.reference.independent_cascade import independent_cascade
@@ -214,7 +214,8 @@ def test_many_rows_are_written_in_several_goes(
     network = publish_small(numbered_network(2, 40, 200))
     model = make_model("independent_cascade", {"probability": 0.3})
     session = resolve_session(network, model, seed_set=[3, 1], replicates=120, record="contacts")
-    monkeypatch.setattr(broadcast, "ROWS_PER_WRITE", rows_per_write)
+    monkeypatch.setattr(lane_batches, "ROWS_PER_WRITE", rows_per_write)
+    monkeypatch.setattr(row_writer, "ROWS_PER_WRITE", rows_per_write)
     expected = textbook_rows(session, network, out_neighbours(network))
     assert len(expected.activations) > 1000
     assert_textbook(run(session, network, batches=1), expected)

@@ -25,7 +25,7 @@ from data.errors import (
 )
 from propagation import engine, rounds, simulate
 from propagation.models import IndependentCascade
-from propagation.plans.broadcast import Span, request_stop, run_batch, stop_flag
+from propagation.plans.lane_batches import Span, request_stop, run_batch, stop_flag
 from propagation.seeding import RandomSeeds
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference.small_networks import numbered_network

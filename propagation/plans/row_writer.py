@@ -1,0 +1,60 @@
+"""Where a task puts the rows of large tables: into staged files, or in memory."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from data.manifests import DataFile
+from data.schemas import table_specification
+from data.staging import StagedFile
+from data.warehouse import Warehouse
+
+ROWS_PER_WRITE = 2_000_000
+"""Rows of a table that wait before they are written together."""
+
+
+class RowWriter:
+    """Collects the rows of large tables: into one staged file per table, or in memory."""
+
+    def __init__(self, warehouse: Warehouse | None, open_files: contextlib.ExitStack) -> None:
+        self._warehouse = warehouse
+        self._open = open_files
+        self._staged: dict[str, StagedFile] = {}
+        self._waiting: dict[str, list[pa.Table]] = {}
+        self.tables: dict[str, list[pa.Table]] = {}
+
+    @property
+    def files(self) -> list[DataFile]:
+        """The staged files, once the block has ended."""
+        return [staged.file for staged in self._staged.values()]
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        """Add rows to a table; they are written some millions at a time."""
+        waiting = self._waiting.setdefault(table, [])
+        waiting.append(rows.cast(table_specification(table).schema))
+        if sum(map(len, waiting)) >= ROWS_PER_WRITE:
+            self._flush(table)
+
+    def flush(self) -> None:
+        """Write the rows that still wait."""
+        for table in list(self._waiting):
+            self._flush(table)
+
+    def _flush(self, table: str) -> None:
+        rows = pa.concat_tables(self._waiting.pop(table))
+        if self._warehouse is None:
+            self.tables.setdefault(table, []).append(rows)
+            return
+        if table not in self._staged:
+            self._staged[table] = self._open.enter_context(self._warehouse.staging(table))
+        self._staged[table].write(rows)
+
+
+@contextlib.contextmanager
+def collected_rows(warehouse: Warehouse | None) -> Iterator[RowWriter]:
+    """Give a writer whose files, staged in `warehouse`, are finished when the block ends; None keeps rows in memory."""
+    with contextlib.ExitStack() as open_files:
+        writer = RowWriter(warehouse, open_files)
+        yield writer
+        writer.flush()
