@@ -97,7 +97,7 @@ def stream(random_seed: int, purpose: Purpose, trial: int = 0) -> np.uint64:
 
     Examples
     --------
-    >>> stream(7, Purpose.TRANSMISSION) == stream(7, Purpose.INFECTOR)
+    >>> bool(stream(7, Purpose.TRANSMISSION) == stream(7, Purpose.INFECTOR))
     False
     """
     mixed = _mix_scalar((DRAWS_VERSION << 32) | int(purpose))
