@@ -109,18 +109,21 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     console.print(QUESTION, style="bold")
     # 1. A network; meanwhile Prefect's server starts, if a flow is sure to follow.
     if not _has_network(place, source):
-        _start_server(steps)
+        embedded_server().start()
     with steps.step("network") as step:
         network = _network(place, source, step.progress)
         step.told = _network_told(network)
     # 2. The campaign, as a flow; one that is finished needs no server.
     with _campaign_file(network) as campaign:
         if not prepare_run(campaign, place.url).nothing_to_do:
-            _start_server(steps)
+            embedded_server().start()
             with steps.step("kernels") as step:
-                _compile_kernels(network, step.progress)
+                _compile_kernels(network)
+                step.told = "compiled, or found compiled"
+            with steps.step("Prefect") as step:
+                step.progress("starting Prefect", 0, 1)
                 embedded_server().wait()
-                step.told = "compiled; Prefect's server answers"
+                step.told = "its server answers"
         with steps.step("campaign") as step:
             summary = run_campaign(campaign, place.url, progress=step.progress)
             step.told = _campaign_told(summary)
@@ -193,17 +196,6 @@ def _budget(network: "Network") -> int:
     return max(1, min(BUDGET, network.n_agents // AGENTS_PER_SEED))
 
 
-def _start_server(steps: _Steps) -> None:
-    """Load Prefect, whose server then starts in the background; nothing happens the second time."""
-    if "prefect" in sys.modules:
-        embedded_server().start()
-        return
-    with steps.step("Prefect") as step:
-        step.progress("starting Prefect", 0, 1)
-        embedded_server().start()
-        step.told = "loaded; its server starts in the background"
-
-
 def _has_network(warehouse: "Warehouse", source: str | None) -> bool:
     name = network_name(source) if source else NETWORK
     return name in warehouse.read("networks", columns=["network_id"])["network_id"].to_pylist()
@@ -257,13 +249,12 @@ def campaign_for(campaign: str, network: "Network") -> str:
     return re.sub(r"^( +budget:) \d+$", rf"\g<1> {budget}", text, flags=re.MULTILINE)
 
 
-def _compile_kernels(network: "Network", progress: "Progress") -> None:
+def _compile_kernels(network: "Network") -> None:
     """Run a few cascades of the campaign's kind, so that what is timed later is not the compiler."""
     from propagation import simulate
     from propagation.models import IndependentCascade
     from propagation.seeding import TopOutDegree
 
-    progress("starting Prefect", 0, 1)
     seeds = TopOutDegree(budget=_budget(network))
     simulate(network, IndependentCascade(), seed_set=seeds, replicates=64, publish=False)
 

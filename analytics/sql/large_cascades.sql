@@ -1,4 +1,4 @@
--- One row per session of the latest campaign, the largest share first.
+-- One row per session of the latest campaign, the largest mean size first.
 -- In what share of replicates does the message reach 1 % and 10 % of all agents?
 SELECT
     session,
@@ -10,4 +10,4 @@ JOIN propagation_sessions USING (session_id)
 JOIN networks USING (network_id, snapshot_id)
 WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
 GROUP BY session
-ORDER BY share_reaching_10_percent DESC, share_reaching_1_percent DESC, session
+ORDER BY avg(size) DESC, session
