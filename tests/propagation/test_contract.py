@@ -141,7 +141,7 @@ def tuples(result, table, columns):
 @st.composite
 def sessions(draw, max_replicates):
     """Draw what `resolve_session` needs, for a network that is drawn too."""
-    small = draw(small_networks())
+    small = draw(small_networks(min_edges=draw(st.sampled_from([0, 15, 35]))))
     name, parameters = draw(st.sampled_from(EXAMPLES))
     agents = st.integers(0, small.n_agents - 1)
     return small, {

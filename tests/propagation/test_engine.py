@@ -355,7 +355,7 @@ SIMULATE_BY_REFERENCE = """
 
 
 @pytest.mark.parametrize("record", ["activations", "contacts"])
-def test_a_killed_reference_run_goes_on_from_its_published_rounds(publish, run, assert_same_rows, record):
+def test_a_killed_reference_run_goes_on_from_its_published_rounds(publish, run, assert_same_rows, caplog, record):
     network = publish(LADDER, 16)
     session = resolve_session(network, IndependentCascade(probability=0.8), seed_set=[0], replicates=20, record=record)
     # 1. Kill -9 once a few rounds are there.
@@ -373,13 +373,17 @@ def test_a_killed_reference_run_goes_on_from_its_published_rounds(publish, run, 
     files_before = files_of(network.warehouse)
     # 2. The rest of it.
     fields = {"seed_set": [0], "replicates": 20, "record": record}
-    resumed = simulate(network, IndependentCascade(probability=0.8), plan="reference", **fields)
+    with caplog.at_level("INFO", logger=rounds.__name__):
+        resumed = simulate(network, IndependentCascade(probability=0.8), plan="reference", **fields)
+    played = [entry.args[0] for entry in caplog.records if entry.name == rounds.__name__]
     # 3. What was published is as it was, and no round of it was written a second time.
     after = Warehouse(network.warehouse.url).manifests()
     assert after[: len(before)] == before
     assert files_of(network.warehouse).items() >= files_before.items()
     depth = resumed.cascades["depth"].max()
     assert depth + 2 > rounds_before >= 4
+    # Contacts are not kept between runs, so those of the published rounds are found once more.
+    assert played == list(range(1 if record == "contacts" else rounds_before, depth + 2))
     keys = [key for manifest in after if manifest.kind == "round" for key in manifest.keys]
     assert keys == [f"frontier/{session.session_id}/{number}" for number in range(depth + 2)]
     written = set(files_of(network.warehouse)) - set(files_before)
