@@ -5,21 +5,21 @@ starts in the background as soon as somebody knows that a flow will follow. It i
 terminal does not reach it, so a cancelled run can still say so, and it ends when its owner does, however that ends.
 """
 
+import atexit
+import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from functools import cache, partial
+import time
+from functools import cache
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any
 
 from data.errors import ClusterUnreachableError
-
-if TYPE_CHECKING:
-    from prefect.server.api.server import SubprocessASGIServer
 
 STARTUP_SECONDS = 120
 """Longest time the embedded server may take to start; on a fresh machine it makes its database first."""
@@ -33,8 +33,6 @@ PREFECT_DEFAULTS = MappingProxyType(
     }
 )
 """Environment that suits a batch platform without network access; whatever the user has set wins."""
-LOG_TAIL = 2_000
-"""Characters of its log that the error about a server that did not start quotes."""
 
 
 def set_prefect_defaults() -> None:
@@ -48,50 +46,25 @@ class EmbeddedServer:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._starting: threading.Thread | None = None
-        self._failure: Exception | None = None
-        self._log: IO[bytes] | None = None
+        self._starting: _ServerProcess | None = None
 
     def start(self) -> None:
-        """Begin to start the server, in the background; nothing happens if it is there already."""
+        """Begin to start the server; nothing happens if it is there already. `wait` before a flow begins."""
         set_prefect_defaults()
         with self._lock:
-            if self._starting is None and not os.environ.get("PREFECT_API_URL"):
-                self._launch()
+            if self._starting is None and self._is_wanted():
+                self._starting = _ServerProcess()
+                atexit.register(self._starting.process.kill)  # until Prefect takes it over
 
-    def _launch(self) -> None:
-        # 1. The server's process first: it loads Prefect on another core while this one does.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the server writes to it as long as it lives)
-        port = _free_port()
-        first = None if "prefect" in sys.modules else _run_server(port, self._log)
-        # 2. Prefect is imported here and not in the thread: two threads importing its circles meet half a module.
+    def _is_wanted(self) -> bool:
+        """Whether no server is named, as far as is known without importing Prefect, and none runs."""
+        if os.environ.get("PREFECT_API_URL"):
+            return False
+        if "prefect" not in sys.modules:
+            return True
         from prefect.server.api.server import SubprocessASGIServer
-        from prefect.settings import PREFECT_API_URL
 
-        server = SubprocessASGIServer()
-        if PREFECT_API_URL.value() or server.running:
-            if first is not None:
-                first.kill()
-                first.wait()
-            return
-        # 3. What Prefect calls to start its server gives it ours: there is no public way to detach it.
-        server.port = port
-        run = partial(self._process, server, [first] if first is not None else [])
-        server._run_uvicorn_command = run  # type: ignore[method-assign]  # noqa: SLF001
-        self._starting = threading.Thread(target=self._start, args=(server,), name="prefect-server", daemon=True)
-        self._starting.start()
-
-    def _process(self, server: "SubprocessASGIServer", started: list[subprocess.Popen[Any]]) -> subprocess.Popen[Any]:
-        """Return the process started already; another one if its port was taken meanwhile."""
-        assert server.port is not None
-        assert self._log is not None
-        return started.pop() if started else _run_server(server.port, self._log)
-
-    def _start(self, server: "SubprocessASGIServer") -> None:
-        try:
-            server.start(timeout=STARTUP_SECONDS)
-        except Exception as error:  # handed to whoever waits
-            self._failure = error
+        return not self.is_configured and not SubprocessASGIServer().running
 
     def wait(self) -> None:
         """Wait until a server answers: this process's own, or the one that the user named.
@@ -102,13 +75,12 @@ class EmbeddedServer:
             If it does not.
         """
         self.start()
-        if self._starting is not None:
-            self._starting.join()
-        if self._failure is not None:
-            failure, self._failure, self._starting = self._failure, None, None
-            raise ClusterUnreachableError(
-                f"the embedded Prefect server did not start ({failure}); its log ends: {self._log_tail()}"
-            ) from failure
+        with self._lock:
+            started, self._starting = self._starting, None
+            if started is not None and self.is_configured:
+                started.process.kill()
+            elif started is not None:
+                started.hand_over()
         _check_configured_server()
 
     @property
@@ -118,10 +90,60 @@ class EmbeddedServer:
 
         return bool(PREFECT_API_URL.value())
 
-    def _log_tail(self) -> str:
-        assert self._log is not None
+
+class _ServerProcess:
+    """A server's process, out of reach of the terminal's signals, which ends when its input does."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the server writes to it as long as it lives)
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", __file__, str(self.port)],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            process_group=0,
+            env={
+                **os.environ,
+                "PREFECT_UI_ENABLED": "0",
+                "PREFECT__SERVER_EPHEMERAL": "1",
+                "PREFECT__SERVER_FINAL": "1",
+            },
+        )
+
+    def hand_over(self) -> None:
+        """Wait until the server answers, and let Prefect take it for the one that it would start itself."""
+        from prefect.server.api.server import SubprocessASGIServer
+
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise ClusterUnreachableError(
+                    f"the embedded Prefect server did not start ({self._last_error()}); its database is in "
+                    "PREFECT_HOME (~/.prefect unless set), which must be writable; or name a server by PREFECT_API_URL"
+                )
+            time.sleep(0.1)
+        server = SubprocessASGIServer()
+        server.port, server.server_process, server.running = self.port, self.process, True
+        atexit.register(server.stop)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _last_error(self) -> str:
+        """Return the last line of the log that names an error."""
         self._log.seek(0)
-        return " ".join(self._log.read().decode(errors="replace")[-LOG_TAIL:].split()) or "(nothing)"
+        lines = self._log.read().decode(errors="replace").splitlines()
+        errors = [line.strip() for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        return errors[-1] if errors else f"exit code {self.process.poll()}"
 
 
 @cache
@@ -151,23 +173,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _run_server(port: int, log: IO[bytes]) -> subprocess.Popen[Any]:
-    """Start the server's process: out of reach of the terminal's signals, its input open as long as its owner lives."""
-    return subprocess.Popen(
-        [sys.executable, "-P", __file__, str(port)],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        process_group=0,
-        env={
-            **os.environ,
-            "PREFECT_UI_ENABLED": "0",
-            "PREFECT__SERVER_EPHEMERAL": "1",
-            "PREFECT__SERVER_FINAL": "1",
-        },
-    )
-
-
 def _serve(port: int) -> None:
     import uvicorn
 
@@ -183,7 +188,7 @@ def _serve(port: int) -> None:
 
 
 def _end_with_owner() -> None:
-    sys.stdin.buffer.read()
+    os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -20,8 +20,8 @@ from data.errors import CommitConflictError, RumormillError, RunCancelledError
 from data.progress import Progress, ignore_progress
 from flows import artifacts, events, runs
 from flows.runs import CampaignRun, Job
+from flows.worker_processes import connected
 from propagation import engine
-from propagation.clusters import connect
 from propagation.engine import JobOutcome
 from propagation.planner import JobPlan
 
@@ -62,7 +62,7 @@ def propagate(campaign: str, warehouse: str = "warehouse", again: bool = False) 
     if run.nothing_to_do:
         return report_finished(run)
     try:
-        with connect(run.resolved.campaign.cluster) as client:
+        with connected(run.resolved.campaign.cluster) as client:
             plans = [plan(run, job, client) for job in run.jobs]
             with recorded_events(run):
                 for job, job_plan in zip(run.jobs, plans, strict=True):
@@ -181,7 +181,7 @@ def recorded_events(run: CampaignRun) -> Iterator[None]:
     _record(run, "propagation_started")
     try:
         yield
-    except RunCancelledError:
+    except (RunCancelledError, KeyboardInterrupt):
         _record_quietly(run, "propagation_cancelled")
         raise
     except Exception as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STATUS = {
     "completed": "campaign {campaign!r} completed",
-    "confirmed": "campaign {campaign!r} recomputed: every row equals the published one; nothing was published",
+    "confirmed": "campaign {campaign!r} recomputed: every row equals the published one",
     "already_completed": "campaign {campaign!r} was completed before: nothing to do (--again recomputes and compares)",
 }
 

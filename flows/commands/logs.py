@@ -15,5 +15,7 @@ def quiet_logs(*, verbose: bool = False) -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO" if verbose else "WARNING")
     for name in ABOUT_RUNS:
         logging.getLogger(name).propagate = verbose  # to the terminal; Prefect's server hears everything
+    # With a dashboard, Bokeh warns of wildcard hosts; it listens on 127.0.0.1 only.
+    logging.getLogger("bokeh.server.util").setLevel(logging.NOTSET if verbose else logging.ERROR)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.NOTSET)

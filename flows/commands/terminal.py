@@ -63,7 +63,10 @@ def print_table(
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for name in names:
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        # Ids are there to be copied: other columns give way.
+        table.add_column(
+            Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=name.endswith("_id")
+        )
     for row in rows:
         table.add_row(*(Text(cell(row[name])) for name in names))
     console().print(table)

@@ -9,8 +9,11 @@ import pytest
 
 from data.errors import CampaignError, InvalidInputError, SourceNotFoundError, UnknownAgentError
 from data.warehouse import Warehouse
-from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.campaigns import Campaign, MessageSpecification, ResolvedCampaign, SessionSpecification, resolve
 from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile
+from propagation.models import MODELS
+from propagation.seeding import STRATEGIES
+from propagation.sessions import RECORDS
 
 BASE = """\
 network: town
@@ -231,3 +234,17 @@ def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
         resolved(warehouse, sessions=[{"name": "a", "seeds": {"strategy": "random", "budget": 6}}])
     with pytest.raises(InvalidInputError, match=r"session 'a': .*names no probability column"):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": "column"}}])
+
+
+# -- documentation --------------------------------------------------------------------------------------------------
+
+
+def test_the_documented_example_is_valid_and_every_key_is_explained(campaign_file: Callable[..., str]) -> None:
+    page = (CONFIGS.parent / "docs" / "campaigns.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.+?)```", page, flags=re.DOTALL)
+    campaign = load_campaign(campaign_file(example, "documented"))
+    assert [session.name for session in campaign.sessions] == ["three voters", "hubs"]
+    words = set(re.findall(r"\w+", page))
+    for kind in (Campaign, SessionSpecification, MessageSpecification):
+        assert set(kind.model_fields) <= words
+    assert set(MODELS) | set(STRATEGIES) | set(RECORDS) <= words

@@ -169,7 +169,7 @@ def test_the_cluster_is_the_one_that_the_campaign_names(
         with connect() as client:
             yield client
 
-    monkeypatch.setattr(propagate, "connect", noted)
+    monkeypatch.setattr(propagate, "connected", noted)
     cluster = {"kind": "processes", "workers": 2}
     run_campaign(campaign_file({**TOWN, "cluster": cluster}), warehouse.url)
     assert [(profile.kind, profile.workers) for profile in profiles] == [("processes", 2)]
