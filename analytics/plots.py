@@ -148,9 +148,9 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
     top = ax.get_ylim()[1]
     ends = [result.reach.mean / top for result in results.values()]
     places = spread(ends, gap=LABEL_POINTS / size_in_points(ax)[1])
-    for (name, result, colour, style), end, place in zip(_styles(results), ends, places, strict=True):
+    for (name, result, *_), end, place in zip(_styles(results), ends, places, strict=True):
         (tie,) = ax.plot([1.0, 1.03, 1.08], [end, place, place], transform=ax.transAxes, clip_on=False)
-        tie.set(color=colour, linestyle=style, linewidth=LINE_WIDTH, label="_tie")
+        tie.set(color=MUTED, linewidth=0.8, label="_tie")
         label = f"{shortened(name)}\n{result.reach.mean:,.0f}"
         ax.text(1.1, place, label, transform=ax.transAxes, va="center", fontsize=9, color=INK, parse_math=False)
 

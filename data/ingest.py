@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from data.cleaning import clean_edges, reject_rows
+from data.cleaning import CleanEdges, clean_edges, reject_rows
 from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError, InvalidInputError
 from data.numbering import agent_attributes, dense_numbering, original_order
@@ -186,6 +187,7 @@ def publish_edges(
     # 1. Remove self-loops and duplicates; add reverses.
     progress("cleaning", 0, 3)
     clean = clean_edges(edges, options)
+    _check_probabilities(edges, clean)
     rejects = reject_rows(edges, clean, options)
     # 2. Number agents densely, hubs first.
     progress("numbering", 1, 3)
@@ -243,6 +245,18 @@ def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _check_probabilities(edges: EdgeList, clean: CleanEdges) -> None:
+    """Raise EdgeListError if summing duplicates has made a probability larger than 1."""
+    if edges.probability is None or not clean.attributes.num_rows:
+        return
+    largest = pc.max(clean.attributes[edges.probability]).as_py()
+    if largest is not None and largest > 1.0:
+        raise EdgeListError(
+            f"{edges.description}: summing duplicates gives an edge the {edges.probability} {largest}, a probability "
+            "must be in [0, 1]; use --duplicates first or max"
+        )
 
 
 def _check_attributes(edges: EdgeList) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Iterator
@@ -58,6 +59,9 @@ class Storage(Protocol):
 
     def remove(self, path: str) -> None:
         """Delete a file; nothing happens if it is not there."""
+
+    def remove_folder(self, path: str) -> None:
+        """Delete a folder with all that is in it; nothing happens if it is not there."""
 
     def sync_folders(self, folders: list[str]) -> None:
         """Make the entries of these folders durable."""
@@ -186,6 +190,10 @@ class LocalStorage:
         """Delete a file if it is there."""
         (self._root / path).unlink(missing_ok=True)
 
+    def remove_folder(self, path: str) -> None:
+        """Delete a folder if it is there."""
+        shutil.rmtree(self._root / path, ignore_errors=True)
+
     def sync_folders(self, folders: list[str]) -> None:
         """Sync the folders' entries to disk."""
         for folder in folders:
@@ -293,6 +301,11 @@ class ObjectStorage:
         """Delete an object if it is there."""
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.rm_file(self._path(path))
+
+    def remove_folder(self, path: str) -> None:
+        """Delete everything under a prefix."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm(self._path(path), recursive=True)
 
     def sync_folders(self, folders: list[str]) -> None:
         """Do nothing: an object that was put is durable."""

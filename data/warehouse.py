@@ -361,6 +361,15 @@ class Warehouse:
             return Path(self.url) / "cache"
         return Path(platformdirs.user_cache_dir("rumormill"))
 
+    @contextmanager
+    def scratch(self) -> Iterator["Warehouse"]:
+        """Give an empty warehouse beside this one, where the same workers reach it; it is removed afterwards."""
+        folder = f"scratch/{uuid.uuid4().hex}"
+        try:
+            yield Warehouse(self._storage.location(folder))
+        finally:
+            self._storage.remove_folder(folder)
+
     # -- care ---------------------------------------------------------------------------------------------------
 
     def verify(self, progress: Progress = ignore_progress) -> list[str]:

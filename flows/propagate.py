@@ -100,7 +100,9 @@ def validate(campaign: str, warehouse: str, again: bool) -> CampaignRun:
 def plan(run: CampaignRun, job: Job, client: "Client") -> JobPlan:
     """Choose how the sessions are run, estimate what it costs, and refuse what cannot fit."""
     resolved = run.resolved
-    job_plan = engine.plan_job(resolved.network, job.sessions, plan=resolved.campaign.plan, client=client)
+    job_plan = engine.plan_job(
+        resolved.network, job.sessions, plan=resolved.campaign.plan, client=client, publish=job.publish
+    )
     get_run_logger().info(
         "%s plan for %d lanes: %s; estimated %.1f s and %.0f MB",
         job_plan.plan,

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -170,7 +169,7 @@ def simulate(
         logger.info("session %s is in the warehouse already", session.session_id)
         return load_result(network.warehouse, session.session_id)
     client = client or own_client()
-    made = plan_job(network, [session], plan=plan, client=client)
+    made = plan_job(network, [session], plan=plan, client=client, publish=publish and not published)
     outcome = run_job(network, [session], made, client=client, publish=publish and not published, progress=progress)
     if published:
         if differing := differing_tables(outcome):
@@ -182,10 +181,15 @@ def simulate(
 
 
 def plan_job(
-    network: Network, sessions: Sequence[Session], *, plan: PlanChoice = "auto", client: "Client | None" = None
+    network: Network,
+    sessions: Sequence[Session],
+    *,
+    plan: PlanChoice = "auto",
+    client: "Client | None" = None,
+    publish: bool = True,
 ) -> JobPlan:
     """Choose how to run some sessions as one job; see `propagation.planner.plan_job`."""
-    return planner.plan_job(network, sessions, plan=plan, client=client or own_client())
+    return planner.plan_job(network, sessions, plan=plan, client=client or own_client(), publish=publish)
 
 
 def run_job(
@@ -223,7 +227,11 @@ def run_job(
     try:
         rows = run(network, sessions, job_plan, client, publish, progress)
     except KeyboardInterrupt:
-        raise RunCancelledError("the run was cancelled; nothing of it was published") from None
+        kept = "the rounds it has published stay in frontiers; running it again goes on from them"
+        nothing = "nothing of it was published"
+        raise RunCancelledError(
+            f"the run was cancelled; {kept if publish and job_plan.plan == 'reference' else nothing}"
+        ) from None
     seconds = time.perf_counter() - started
     clocks = {"started_at": started_at, "completed_at": started_at + dt.timedelta(seconds=seconds)}
     session_rows = [
@@ -277,7 +285,7 @@ def _run_reference(
     with ExitStack() as stack:
         warehouse = network.warehouse
         if not publish:
-            warehouse = Warehouse(stack.enter_context(tempfile.TemporaryDirectory(prefix="rumormill-")))
+            warehouse = stack.enter_context(network.warehouse.scratch())
         for session in sessions:
             found = run_reference(network, session, client, warehouse=warehouse, progress=progress)
             rows.lanes.append(found.lanes(session))

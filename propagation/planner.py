@@ -108,7 +108,14 @@ class JobPlan:
     estimated_bytes: int
 
 
-def plan_job(network: Network, sessions: Sequence[Session], *, plan: PlanChoice = "auto", client: "Client") -> JobPlan:
+def plan_job(
+    network: Network,
+    sessions: Sequence[Session],
+    *,
+    plan: PlanChoice = "auto",
+    client: "Client",
+    publish: bool = True,
+) -> JobPlan:
     """Choose a plan for some sessions of one network, run as one job.
 
     Parameters
@@ -120,6 +127,8 @@ def plan_job(network: Network, sessions: Sequence[Session], *, plan: PlanChoice 
         ``auto`` lets the planner choose.
     client : distributed.Client
         The cluster the job will run on.
+    publish : bool
+        Whether rows are written as they come; False means that all of them stay in memory.
 
     Raises
     ------
@@ -135,7 +144,7 @@ def plan_job(network: Network, sessions: Sequence[Session], *, plan: PlanChoice 
     network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
     _refuse_beyond(network_bytes, f"network {network.network_id!r} of {network.n_edges:,} edges")
     expected = [_expected_cascade(network, session) for session in sessions]
-    needed = int(network_bytes + _working_bytes(network, sessions, expected, threads))
+    needed = int(network_bytes + _working_bytes(network, sessions, expected, threads, publish=publish))
     _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
     planned = tuple(
         _session_plan(network, session, lane, threads) for session, lane in zip(sessions, expected, strict=True)
@@ -218,18 +227,24 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
 
 
 def _working_bytes(
-    network: Network, sessions: Sequence[Session], expected: Sequence[ExpectedCascade], threads: int
+    network: Network,
+    sessions: Sequence[Session],
+    expected: Sequence[ExpectedCascade],
+    threads: int,
+    *,
+    publish: bool,
 ) -> float:
-    """Return the bytes of scratch arrays and of rows held before they are written."""
+    """Return the bytes of scratch arrays and of rows held: until they are written, or for good."""
+    held = 4e6 * threads if publish else float("inf")
     scratch = threads * network.n_agents * 48.0
     rows = sum(session.replicates * 4.0 * 64 for session in sessions)
     for session, lane in zip(sessions, expected, strict=True):
         if session.records("reach"):
             rows += 20.0 * min(session.replicates * lane.activations, network.n_agents)
         if session.records("activations"):
-            rows += min(session.replicates * lane.activations, 4e6 * threads) * _BYTES_PER_ACTIVATION
+            rows += min(session.replicates * lane.activations, held) * _BYTES_PER_ACTIVATION
         if session.records("contacts"):
-            rows += min(session.replicates * lane.trials, 4e6 * threads) * _BYTES_PER_CONTACT
+            rows += min(session.replicates * lane.trials, held) * _BYTES_PER_CONTACT
     return scratch + rows
 
 

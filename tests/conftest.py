@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,7 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real networks are not here: {folder}")
     return folder
+
+
+settings.register_profile("shared-machine", deadline=None)  # compiling, or a busy neighbour, says nothing about code
+settings.load_profile("shared-machine")

@@ -24,6 +24,8 @@ class Assembly:
         self.identifiers = Identifiers()
         self.rejects = Rejects(source, options.max_rejects, unit)
         self.warnings: list[str] = []
+        self.has_agents = False
+        """Whether the source itself names agents, so that it may do without edges."""
         self._lines = LineIndex()
 
     @property
@@ -41,7 +43,7 @@ class Assembly:
         self, attributes: pa.Table, agents: pa.Table | None, *, counts: tuple[int, int] | None = None
     ) -> EdgeList:
         """Return the edge list; the assembly is spent."""
-        if not len(self._lines):
+        if not len(self._lines) and (len(self.rejects) or (agents is None and not self.has_agents)):
             first = f"; the first is {self.rejects.first()}" if len(self.rejects) else ""
             raise EdgeListError(f"{self.source} has no well-formed edge among {self.rows_read} rows{first}")
         if counts:
@@ -49,7 +51,7 @@ class Assembly:
         if agents is not None:
             self.identifiers.add(agents=pa.chunked_array(agents.column(AGENT_ID)))
         codes, agent_ids = self.identifiers.finish()
-        source, target = codes["source"], codes["target"]
+        source, target = (codes.get(end, np.empty(0, np.int32)) for end in ("source", "target"))
         if self.options.reverse:
             source, target = target, source
         return EdgeList(

@@ -183,6 +183,7 @@ class _AdjacencyReader:
                 f"but there are {assembly.rows_read}"
             )
         attributes = pa.table({WEIGHT: self._weights.finish()} if header.weighted else {})
+        assembly.has_agents = header.agents > 0
         return assembly.finish(attributes, agents)
 
 

@@ -34,11 +34,23 @@ def sql(
     statement = sys.stdin.read() if query == "-" else query
     answer = catalogue.query(Warehouse(warehouse), statement)
     if as_json or output == "json":
-        print_json(answer.to_pylist())
+        print_json(_distinctly_named(answer).to_pylist())
     elif output == "csv":
         _print_csv(answer)
     else:
         _print_answer(answer, rows)
+
+
+def _distinctly_named(answer: "pa.Table") -> "pa.Table":
+    """Return the answer with repeated column names numbered (``a``, ``a_2``): a JSON object has each name once."""
+    names: list[str] = []
+    for name in answer.column_names:
+        number, distinct = 1, name
+        while distinct in names:
+            number += 1
+            distinct = f"{name}_{number}"
+        names.append(distinct)
+    return answer.rename_columns(names)
 
 
 def _print_csv(answer: "pa.Table") -> None:
@@ -126,10 +138,15 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read every published file and compare it with its manifest. Exit code 1 if one is damaged."""
+    from data.errors import InvalidInputError
     from data.schemas import TABLES
     from data.warehouse import Warehouse
 
     place = Warehouse(warehouse)
+    if not place.manifests():
+        raise InvalidInputError(
+            f"nothing is published in warehouse {place.url}; name another with --warehouse or RUMORMILL_WAREHOUSE"
+        )
     files = sum(len(place.files(table)) for table in TABLES)
     with progress_bars(hidden=as_json) as progress:
         damaged = place.verify(progress)

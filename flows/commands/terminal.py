@@ -5,6 +5,7 @@ import json
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,15 @@ def _text(value: Any) -> str:
 
 def print_line(text: str) -> None:
     """Print a line of a result."""
-    console().print(Text(text))
+    _print(console(), text)
+
+
+def _print(output: Console, text: str, style: str = "", styled: int = 0) -> None:
+    """Print a paragraph, its first characters in a style; words longer than a line, such as paths, stay whole."""
+    lines = textwrap.fill(text, output.width, break_long_words=False, break_on_hyphens=False)
+    paragraph = Text(lines)
+    paragraph.stylize(style, 0, styled)
+    output.print(paragraph, overflow="ignore", crop=False)
 
 
 def print_table(
@@ -95,12 +104,12 @@ def cell(value: Any) -> str:
 
 def print_note(text: str) -> None:
     """Print a line that is no result, on standard error."""
-    console(stderr=True).print(Text(text))
+    _print(console(stderr=True), text)
 
 
 def print_error(message: str) -> None:
     """Print what went wrong as one paragraph on standard error."""
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), " ".join(message.split())))
+    _print(console(stderr=True), f"error: {' '.join(message.split())}", "bold red", len("error:"))
 
 
 # -- progress -------------------------------------------------------------------------------------------------------

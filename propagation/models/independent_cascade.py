@@ -64,7 +64,7 @@ class IndependentCascade(Model):
             )
         if not 0.0 <= probability <= 1.0:
             raise ValueError(f"probability {probability!r} is not in [0, 1]")
-        return probability
+        return abs(probability)  # -0.0 is 0.0, also in the specification's hash
 
     def check(self, network: Network) -> None:
         """Raise InvalidInputError if the scheme reads a column that is not there or holds no probabilities."""

@@ -233,7 +233,7 @@ def _packed_word(
     lanes, seeds = len(salts), session.seed_array
     every_lane = np.uint64(2**lanes - 1)
     state, frontier = np.zeros(2 * rows.n_agents, np.uint64), np.zeros(rows.n_agents, np.uint64)
-    state[2 * seeds] = frontier[seeds] = every_lane
+    state[2 * seeds.astype(np.int64)] = frontier[seeds] = every_lane
     queue, next_queue = scratch.queue, np.empty_like(scratch.queue)
     queue[: len(seeds)] = seeds
     if len(times):

@@ -121,7 +121,6 @@ def test_metis_across_blocks_equals_plain_python(read: Any, monkeypatch: pytest.
         ("1,2\n", "is not a METIS header"),
         ("3 2 5\n2\n1\n\n", "is not a METIS header"),
         ("% nothing\n", "no METIS header"),
-        ("2 0\n\n\n", "has no well-formed edge"),
         ("2 1 1\n2 x\n1 x\n", "line 2: the weight 'x' is not a number"),
     ],
 )
@@ -133,3 +132,10 @@ def test_what_is_no_metis_is_refused(read: Any, content: str, message: str) -> N
 def test_a_bad_metis_weight_is_refused_with_its_line(read: Any) -> None:
     with pytest.raises(EdgeListError, match="line 3: probability column 'weight' holds 3"):
         read("2 1 1\n2 1\n1 3\n", "g.graph", probability="weight")
+
+
+def test_agents_of_a_network_without_edges_are_kept(tmp_path):
+    path = tmp_path / "isolated.graph"
+    path.write_text("3 0\n\n\n\n")
+    edges = read_edges(path, ImportOptions())
+    assert (len(edges), edges.agent_ids.to_pylist()) == (0, [1, 2, 3])

@@ -70,7 +70,7 @@ def rumormill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     from flows.command_line import app
 
     monkeypatch.chdir(tmp_path)
-    for name in ("RUMORMILL_WAREHOUSE", "RUMORMILL_TRACEBACK"):
+    for name in ("RUMORMILL_WAREHOUSE", "RUMORMILL_TRACEBACK", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, **environment: str) -> Answer:
@@ -84,5 +84,6 @@ def rumormill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Environment of a subprocess: a Prefect home of its own, none of this process's settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "RUMORMILL"))}
+    ours = ("PREFECT", "RUMORMILL", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PREFECT_HOME": str(tmp_path / "prefect")}

@@ -463,3 +463,14 @@ def wait_for_event(warehouse: Warehouse, run: "subprocess.Popen[str]") -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_columns_of_one_name_all_reach_json(rumormill):
+    assert rumormill("sql", "SELECT 1 AS a, 2 AS a, 3 AS a", "--json").json == [{"a": 1, "a_2": 2, "a_3": 3}]
+
+
+def test_verifying_where_nothing_is_published_is_a_mistake(rumormill):
+    answer = rumormill("verify")
+    assert answer.exit_code == 2
+    assert "nothing is published in warehouse" in answer.stderr
+    assert "--warehouse" in answer.stderr
