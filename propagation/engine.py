@@ -29,7 +29,6 @@ from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans.broadcast import run_broadcast, session_lanes, session_reach
 from propagation.results import (
-    EVENT_TYPES,
     TABLE_OF_RECORD,
     AgentReach,
     Lanes,
@@ -39,10 +38,9 @@ from propagation.results import (
     cascade_rows,
     metric_rows,
     reach_rows,
-    session_id_column,
     standard_errors,
 )
-from propagation.rounds import ReferenceRows, run_reference
+from propagation.rounds import run_reference
 from propagation.sessions import MAX_ROUNDS, RECORDS, Record, Session, resolve_session, session_key
 
 if TYPE_CHECKING:
@@ -290,40 +288,12 @@ def _run_reference(
             found = run_reference(network, session, client, warehouse=warehouse, progress=progress)
             rows.lanes.append(found.lanes(session))
             rows.reach.append(found.reach())
-            for table, part in _reference_tables(session, found).items():
+            for table, part in found.tables(session).items():
                 if publish:
                     rows.files.append(warehouse.stage(table, part))
                 else:
                     rows.tables.setdefault(table, []).append(part)
     return rows
-
-
-def _reference_tables(session: Session, found: ReferenceRows) -> dict[str, pa.Table]:
-    tables = {}
-    if session.records("activations"):
-        frontier = found.frontier
-        infector = frontier["infector"].to_numpy()
-        tables["activations"] = pa.table(
-            {
-                "session_id": session_id_column([session.session_id], [len(frontier)]),
-                "replicate": frontier["replicate"].to_numpy(),
-                "agent": frontier["agent"].to_numpy(),
-                "round": frontier["round"].to_numpy(),
-                "infector": pa.array(infector, mask=infector < 0),
-                "occasion": np.ones(len(frontier), np.int32),
-            }
-        )
-    if session.records("contacts"):
-        events = found.events
-        kinds = pa.DictionaryArray.from_arrays(pa.array(events["kind"].to_numpy()), pa.array(EVENT_TYPES))
-        tables["propagation_events"] = pa.table(
-            {
-                "session_id": session_id_column([session.session_id], [len(events)]),
-                **{name: events[name].to_numpy() for name in ("replicate", "round", "src", "dst")},
-                "event_type": kinds.cast(SYMBOL),
-            }
-        )
-    return {name: rows.cast(table_specification(name).schema) for name, rows in tables.items()}
 
 
 def _add_small_tables(

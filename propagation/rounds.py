@@ -27,11 +27,11 @@ import pyarrow as pa
 from data.errors import AlreadyPublishedError
 from data.manifests import DataFile
 from data.progress import Progress
-from data.schemas import table_specification
+from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation.draws import Purpose, chances, edge_draws, stream
-from propagation.results import AgentReach, Lanes
+from propagation.results import EVENT_TYPES, AgentReach, Lanes, session_id_column
 from propagation.sessions import Session
 from propagation.weights import EdgeBlock
 
@@ -75,6 +75,34 @@ class ReferenceRows:
         return AgentReach(
             by_agent.index.to_numpy(np.int32), by_agent["count"].to_numpy(np.int64), by_agent["sum"].to_numpy(np.int64)
         )
+
+    def tables(self, session: Session) -> dict[str, pa.Table]:
+        """Return the rows of the large tables that the session records, by table."""
+        tables = {}
+        if session.records("activations"):
+            frontier = self.frontier
+            infector = frontier["infector"].to_numpy()
+            tables["activations"] = pa.table(
+                {
+                    "session_id": session_id_column([session.session_id], [len(frontier)]),
+                    "replicate": frontier["replicate"].to_numpy(),
+                    "agent": frontier["agent"].to_numpy(),
+                    "round": frontier["round"].to_numpy(),
+                    "infector": pa.array(infector, mask=infector < 0),
+                    "occasion": np.ones(len(frontier), np.int32),
+                }
+            )
+        if session.records("contacts"):
+            events = self.events
+            kinds = pa.DictionaryArray.from_arrays(pa.array(events["kind"].to_numpy()), pa.array(EVENT_TYPES))
+            tables["propagation_events"] = pa.table(
+                {
+                    "session_id": session_id_column([session.session_id], [len(events)]),
+                    **{name: events[name].to_numpy() for name in ("replicate", "round", "src", "dst")},
+                    "event_type": kinds.cast(SYMBOL),
+                }
+            )
+        return {name: rows.cast(table_specification(name).schema) for name, rows in tables.items()}
 
 
 def run_reference(
