@@ -1,13 +1,15 @@
-"""The embedded server: it is there when asked for, it ends with its owner, and says why it did not start."""
+"""The embedded server: it ends with its owner, and says why it did not start. That it serves, the Ctrl-C test shows."""
 
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from data.errors import ClusterUnreachableError
+from flows import prefect_server
 from flows.prefect_server import PREFECT_DEFAULTS, set_prefect_defaults
 
 
@@ -19,59 +21,35 @@ def test_defaults_never_replace_what_the_user_set(monkeypatch: pytest.MonkeyPatc
     assert {name: os.environ[name] for name in PREFECT_DEFAULTS} == {**PREFECT_DEFAULTS, "DO_NOT_TRACK": "0"}
 
 
-@pytest.mark.xdist_group("prefect")
-@pytest.mark.timeout(240)
-@pytest.mark.usefixtures("prefect_url")
-def test_the_server_of_a_process_that_was_killed_ends_too(tmp_path: Path, environment: dict[str, str]) -> None:
-    from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL as DATABASE
-
-    script = (
-        "from flows.prefect_server import embedded_server as server; server().wait(); server().wait()\n"
-        "from prefect.client.orchestration import get_client\n"
-        "from prefect.server.api.server import SubprocessASGIServer as Stock\n"
-        "assert get_client(sync_client=True).api_healthcheck() is None\n"
-        "print(Stock().server_process.pid, flush=True); input()"
+def test_a_server_ends_when_its_owner_is_killed() -> None:
+    """The owner's end of the server's input closes, however the owner ended."""
+    server = (
+        "import threading, time, flows.prefect_server as s\n"
+        "threading.Thread(target=s._end_with_owner).start(); print('serving', flush=True); time.sleep(600)"
     )
-    owner = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env={**environment, DATABASE.name: DATABASE.value()},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    owner = (
+        "import subprocess, sys, time\n"
+        f"server = subprocess.Popen([sys.executable, '-c', {server!r}], stdin=subprocess.PIPE)\n"
+        "time.sleep(600)"
     )
-    assert owner.stdout is not None
-    server = int(owner.stdout.readline())
-    owner.kill()
-    owner.wait()
-    owner.communicate()
-    for _ in range(300):
-        if not is_alive(server):
-            break
-        time.sleep(0.1)
-    assert not is_alive(server)
+    killed = subprocess.Popen([sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "serving\n"
+    assert killed.poll() is None
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert killed.stdout.read() == ""  # ends when the server, which inherited it, has ended
+    killed.stdout.close()
 
 
-def is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.timeout(240)
-def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
-    (tmp_path / "plain").touch()
-    script = "from flows.prefect_server import embedded_server; embedded_server().wait()"
-    ended = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**environment, "PREFECT_HOME": str(tmp_path / "plain" / "home")},
-        capture_output=True,
-        text=True,
-    )
-    last = ended.stderr.splitlines()[-1]
-    assert last.startswith("data.errors.ClusterUnreachableError: the embedded Prefect server did not start (")
-    assert "unable to open database file" in last
-    assert "PREFECT_HOME" in last
+def test_the_reason_is_told_when_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "server.py"
+    script.write_text("print('starting'); import sqlite3; sqlite3.connect('/nowhere/prefect.db')")
+    monkeypatch.setattr(prefect_server, "__file__", str(script))
+    with pytest.raises(ClusterUnreachableError) as raised:
+        prefect_server._ServerProcess().hand_over()
+    assert "did not start (sqlite3.OperationalError: unable to open database file)" in str(raised.value)
+    assert "PREFECT_HOME (~/.prefect unless set), which must be writable" in str(raised.value)
 
 
 def test_a_server_that_does_not_answer_is_named(environment: dict[str, str]) -> None:
