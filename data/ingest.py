@@ -31,6 +31,7 @@ def import_network(
     warehouse: Warehouse,
     name: str,
     source: Any,
+    /,
     *,
     agents: Any = None,
     progress: Progress = ignore_progress,
@@ -51,7 +52,8 @@ def import_network(
     progress : Progress, optional
         Hears how far the import is.
     **options
-        Fields of `data.edge_lists.ImportOptions`.
+        Fields of `data.edge_lists.ImportOptions`; among them `source` and `target` name columns, which is why the
+        parameters above go by position.
 
     Returns
     -------

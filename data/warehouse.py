@@ -419,7 +419,7 @@ class Warehouse:
 
     # -- networks -----------------------------------------------------------------------------------------------
 
-    def import_network(self, name: str, source: Any, **options: Any) -> "Network":
+    def import_network(self, name: str, source: Any, /, **options: Any) -> "Network":
         """Import an edge list as a snapshot of the network called `name`; see `data.ingest.import_network`."""
         from data.ingest import import_network
 

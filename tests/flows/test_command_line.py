@@ -161,7 +161,6 @@ def test_options_of_an_import_reach_it(rumormill: Rumormill, tmp_path: Path) -> 
     assert (given["reverse"], given["duplicates"], given["partitions"], given["header"]) == (True, "sum", 2, "none")
 
 
-@pytest.mark.xfail(reason="data.ingest.import_network takes its own `source` by name; it must be positional-only")
 def test_source_and_target_columns_can_be_chosen(rumormill: Rumormill, tmp_path: Path) -> None:
     (tmp_path / "ties.csv").write_text("weight,to,from\n3,y,x\n")
     answer = rumormill("network", "import", "ties", "ties.csv", "--source", "from", "--target", "to")
