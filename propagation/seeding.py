@@ -1,6 +1,7 @@
 """Seed strategies: how the seed set of a session is chosen, once, before it runs."""
 
 import heapq
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -40,8 +41,9 @@ class SeedStrategy(BaseModel):
             )
         return self._pick(network, random_seed)
 
+    @abstractmethod
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
-        raise NotImplementedError
+        """Return `budget` agents of the network."""
 
 
 class RandomSeeds(SeedStrategy):

@@ -441,15 +441,12 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
         started = wait_for_event(warehouse, run)
         time.sleep(1)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-        cancelled_at = time.monotonic()
-        stdout, stderr = run.communicate(timeout=60)
-        seconds = time.monotonic() - cancelled_at
+        stdout, stderr = run.communicate(timeout=20)
     finally:
         run.kill()
     assert started
     assert (run.returncode, stdout) == (130, "")
     assert stderr == "error: the run was cancelled; nothing of it was published\n"
-    assert seconds < 20  # below 1 s on an idle machine
     assert warehouse.read("propagation_sessions").num_rows == 0
     events = warehouse.read("events")["event_type"].to_pylist()
     assert events == ["propagation_started", "propagation_cancelled"]
