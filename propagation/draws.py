@@ -1,11 +1,12 @@
 """Draws: every random number of a run, as a pure function of what it decides.
 
-There is no generator and no state. A draw is 32 bits of one hash of ``(DRAWS_VERSION, random_seed, purpose, src, dst,
-trial, replicate)`` for an edge, or ``(..., agent, occasion, trial, replicate)`` for an agent, in three steps:
+There is no generator and no state. A draw is 32 bits of one hash of ``(DRAWS_VERSION, random_seed, purpose, variant, src,
+dst, replicate, trial, occasion)``, in three steps:
 
-1. `stream`: 64 bits of (version, random seed, purpose, trial), once per job.
-2. `edge_key` / `agent_key`: 64 bits of (stream, src, dst) or (stream, agent), once per edge.
-3. `lane_draw`: 32 bits of (key, replicate); cheap, and vectorised by the compiler over the 64 lanes of a word.
+1. `stream`: 64 bits of (version, random seed, purpose, variant), once per job.
+2. `edge_key`: 64 bits of (stream, src, dst), once per edge; an agent's draws are those of an edge to no one (`agent_key`).
+3. `lane_draw`: 32 bits of (key, replicate), and `trial_draw` also of the trial and occasion: cheap, and vectorised by
+   the compiler over the lanes of a word or the trials of an edge, which share the key.
 
 Hence the same rows for any number of partitions, workers and threads, in any plan and after any restart, and common
 random numbers: replicate r of two sessions with the same random seed flips the same coins.
@@ -31,11 +32,21 @@ class Purpose(IntEnum):
     INFECTOR = 2
     TRIVALENCY = 3
     SEEDING = 4
+    THRESHOLD = 5
+    TRANSITION = 6
+    BRANCHING = 7
+    MIXING = 8
+    SCEPTICS = 9
+
+
+NO_ONE = 2**32 - 1
+"""Destination of the edge whose key is an agent's."""
 
 
 _M64A, _M64B = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M32A, _M32B = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
+_OCCASION = np.uint32(0x9E3779B1)
 _U13, _U15, _U16 = np.uint32(13), np.uint32(15), np.uint32(16)
 _U32, _U33, _LOW = np.uint64(32), np.uint64(33), np.uint64(0xFFFFFFFF)
 
@@ -61,12 +72,24 @@ def edge_key(stream, src, dst):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
+def agent_key(stream, agent):  # type: ignore[no-untyped-def]
+    """Return the 64-bit key of an agent in a stream (uint64)."""
+    return edge_key(stream, agent, NO_ONE)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
 def lane_draw(key, salt):  # type: ignore[no-untyped-def]
-    """Return the draw of a key in the replicate of this salt (uint32, uniform over all values)."""
+    """Return the draw of a key in the replicate of this salt, at the first trial (uint32, uniform over all values)."""
+    return trial_draw(key, salt, np.uint32(0))
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
+    """Return the draw of a key in the replicate of this salt, at the trial of this one (uint32)."""
     h = np.uint32(np.uint32(key & _LOW) ^ salt)
     h = np.uint32(h * _M32A)
     h = np.uint32(h ^ (h >> _U15))
-    h = np.uint32(h + np.uint32(key >> _U32))
+    h = np.uint32(h + np.uint32(np.uint32(key >> _U32) ^ trial_salt))
     h = np.uint32(h * _M32B)
     h = np.uint32(h ^ (h >> _U13))
     h = np.uint32(h * _M32A)
@@ -84,16 +107,25 @@ def replicate_salt(replicate):  # type: ignore[no-untyped-def]
     return np.uint32(h ^ (h >> _U16))
 
 
-def stream(random_seed: int, purpose: Purpose, trial: int = 0) -> np.uint64:
-    """Return the 64-bit stream from which all draws of one purpose and trial come.
+@numba.njit(nogil=True, cache=True, inline="always")
+def trial_salt(trial, occasion):  # type: ignore[no-untyped-def]
+    """Return the salt of a trial (from 0) of an agent's occasion (from 1): uint32, 0 for the first of the first."""
+    h = np.uint32(np.uint32(trial) + np.uint32(np.uint32(occasion - 1) * _OCCASION))
+    h = np.uint32(h * _M32A)
+    h = np.uint32(h ^ (h >> _U15))
+    return np.uint32(h * _M32B)
+
+
+def stream(random_seed: int, purpose: Purpose, variant: int = 0) -> np.uint64:
+    """Return the 64-bit stream from which all draws of one purpose come.
 
     Parameters
     ----------
     random_seed : int
         In [0, 2**63).
     purpose : Purpose
-    trial : int
-        Rounds since this activation of the drawing agent, from 0.
+    variant : int
+        Tells draws of one purpose apart, such as transitions by the compartment that is left.
 
     Examples
     --------
@@ -102,7 +134,7 @@ def stream(random_seed: int, purpose: Purpose, trial: int = 0) -> np.uint64:
     """
     mixed = _mix_scalar((DRAWS_VERSION << 32) | int(purpose))
     mixed = _mix_scalar(mixed ^ random_seed)
-    return np.uint64(_mix_scalar((mixed + trial * int(_GOLDEN)) & 0xFFFFFFFFFFFFFFFF))
+    return np.uint64(_mix_scalar((mixed + variant * int(_GOLDEN)) & 0xFFFFFFFFFFFFFFFF))
 
 
 def _mix_scalar(x: int) -> int:
@@ -118,10 +150,11 @@ def _salts(replicates):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _edge_draws(stream, src, dst, replicates):  # type: ignore[no-untyped-def]
+def _edge_draws(stream, src, dst, replicates, trials, occasions):  # type: ignore[no-untyped-def]
     draws = np.empty(len(src), np.uint32)
     for i in range(len(src)):
-        draws[i] = lane_draw(edge_key(stream, src[i], dst[i]), replicate_salt(replicates[i]))
+        key = edge_key(stream, src[i], dst[i])
+        draws[i] = trial_draw(key, replicate_salt(replicates[i]), trial_salt(trials[i], occasions[i]))
     return draws
 
 
@@ -140,12 +173,28 @@ def replicate_salts(replicates: npt.ArrayLike) -> npt.NDArray[np.uint32]:
 
 
 def edge_draws(
-    stream: np.uint64, src: npt.ArrayLike, dst: npt.ArrayLike, replicates: npt.ArrayLike
+    stream: np.uint64,
+    src: npt.ArrayLike,
+    dst: npt.ArrayLike,
+    replicates: npt.ArrayLike,
+    trials: npt.ArrayLike = 0,
+    occasions: npt.ArrayLike = 1,
 ) -> npt.NDArray[np.uint32]:
-    """Return one draw per (edge, replicate), elementwise over three arrays of equal length, (k,) uint32."""
-    columns = (np.ascontiguousarray(a, dtype=np.int64) for a in (src, dst, replicates))
-    draws: npt.NDArray[np.uint32] = _edge_draws(stream, *columns)
+    """Return one draw per (edge, replicate, trial, occasion), elementwise over arrays or scalars, (k,) uint32."""
+    columns = np.broadcast_arrays(src, dst, replicates, trials, occasions)
+    draws: npt.NDArray[np.uint32] = _edge_draws(stream, *(np.array(a, dtype=np.int64, order="C") for a in columns))
     return draws
+
+
+def agent_draws(
+    stream: np.uint64,
+    agents: npt.ArrayLike,
+    replicates: npt.ArrayLike,
+    trials: npt.ArrayLike = 0,
+    occasions: npt.ArrayLike = 1,
+) -> npt.NDArray[np.uint32]:
+    """Return one draw per (agent, replicate, trial, occasion), as `edge_draws` does, (k,) uint32."""
+    return edge_draws(stream, agents, NO_ONE, replicates, trials, occasions)
 
 
 def edge_hashes(stream: np.uint64, src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.uint64]:
@@ -158,7 +207,7 @@ def edge_hashes(stream: np.uint64, src: npt.ArrayLike, dst: npt.ArrayLike) -> np
 def agent_hashes(stream: np.uint64, agents: npt.ArrayLike) -> npt.NDArray[np.uint64]:
     """Return 64 bits per agent, (k,) uint64: the key of an edge from the agent to no one (-1)."""
     agents = np.asarray(agents, dtype=np.int64)
-    return edge_hashes(stream, agents, np.full(len(agents), 2**32 - 1))
+    return edge_hashes(stream, agents, np.full(len(agents), NO_ONE))
 
 
 def chances(probability: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -8,16 +8,16 @@ from fractions import Fraction
 from math import ceil
 
 VERSION = 1
-TRANSMISSION, INFECTOR, TRIVALENCY, SEEDING = 1, 2, 3, 4
+TRANSMISSION, INFECTOR, TRIVALENCY, SEEDING, THRESHOLD, TRANSITION, BRANCHING, MIXING, SCEPTICS = range(1, 10)
 MASK32, MASK64 = 2**32 - 1, 2**64 - 1
 NO_ONE = 2**32 - 1
 """Destination of the edge whose key is an agent's."""
 
 
-def stream(random_seed, purpose, trial=0):
+def stream(random_seed, purpose, variant=0):
     mixed = fmix64(VERSION * 2**32 + purpose)
     mixed = fmix64(mixed ^ random_seed)
-    return fmix64((mixed + trial * 0x9E3779B97F4A7C15) & MASK64)
+    return fmix64((mixed + variant * 0x9E3779B97F4A7C15) & MASK64)
 
 
 def fmix64(x):
@@ -45,18 +45,30 @@ def replicate_salt(replicate):
     return x ^ x >> 16
 
 
-def lane_draw(key, salt):
+def trial_salt(trial, occasion):
+    x = (trial + (occasion - 1) * 0x9E3779B1) & MASK32
+    x = x * 0x85EBCA6B & MASK32
+    x ^= x >> 15
+    return x * 0xC2B2AE35 & MASK32
+
+
+def lane_draw(key, salt, trial_salt=0):
     low, high = key & MASK32, key >> 32
     x = (low ^ salt) * 0x85EBCA6B & MASK32
     x ^= x >> 15
-    x = (x + high) * 0xC2B2AE35 & MASK32
+    x = (x + (high ^ trial_salt)) * 0xC2B2AE35 & MASK32
     x ^= x >> 13
     x = x * 0x85EBCA6B & MASK32
     return x ^ x >> 16
 
 
-def edge_draw(random_seed, purpose, src, dst, replicate, trial=0):
-    return lane_draw(edge_key(stream(random_seed, purpose, trial), src, dst), replicate_salt(replicate))
+def edge_draw(random_seed, purpose, src, dst, replicate, trial=0, occasion=1, variant=0):
+    key = edge_key(stream(random_seed, purpose, variant), src, dst)
+    return lane_draw(key, replicate_salt(replicate), trial_salt(trial, occasion))
+
+
+def agent_draw(random_seed, purpose, agent, replicate, trial=0, occasion=1, variant=0):
+    return edge_draw(random_seed, purpose, agent, NO_ONE, replicate, trial, occasion, variant)
 
 
 def favourable_draws(probability):
