@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from data.cleaning import CleanEdges, clean_edges, reject_rows
 from data.edge_lists import EdgeList, ImportOptions
+from data.edge_pieces import EdgePieces, sorted_content
 from data.errors import EdgeListError, InvalidInputError
 from data.numbering import agent_attributes, dense_numbering, original_order
 from data.progress import Progress, ignore_progress
@@ -21,6 +22,7 @@ from data.schemas import table_specification
 from data.snapshot_files import SnapshotContent, publish_snapshot
 from data.snapshots import Network, options_json
 from data.sparse_rows import pair_order
+from data.spills import scratch_folder
 from data.validation import validation_sentences
 from data.warehouse import Warehouse
 
@@ -126,10 +128,21 @@ def generate_network(
         made = GENERATORS[generator](**parameters)
     except ValidationError as error:
         raise InvalidInputError(f"generator {generator}: {validation_sentences(error)}") from None
-    edges = made.generate(progress)
     described = {"generator": generator, **made.model_dump()}
     options = ImportOptions(partitions=partitions)
-    return publish_edges(warehouse, name, edges, options, described, progress=progress)
+    # 1. The same parameters, published last: nothing to do.
+    known = _latest(warehouse, name)
+    if known is not None and known.row["options"] == options_json(described):
+        return known
+    # 2. In pieces on disk, where the generator can; agents that have dense ids already are numbered in memory only.
+    if known is None:
+        with scratch_folder(warehouse.cache_folder) as folder:
+            pieces = made.in_pieces(folder, progress)
+            if pieces is not None:
+                given = (described, made.describe())
+                return publish_pieces(warehouse, name, pieces, *given, folder, partitions=partitions, progress=progress)
+    # 3. In memory.
+    return publish_edges(warehouse, name, made.generate(progress), options, described, progress=progress)
 
 
 def import_options(options: dict[str, Any]) -> ImportOptions:
@@ -208,9 +221,7 @@ def publish_edges(
     progress("sorting", 3, 3)
     # 4. Publish, unless this very content is there.
     row = {
-        "network_id": name,
-        "snapshot_id": snapshot.content_hash(),
-        "parent_snapshot_id": known.snapshot_id if known else None,
+        **_row(name, snapshot.content_hash(), known, described, edges.description),
         "agents": len(ids),
         "edges": len(source),
         "rows_read": edges.rows_read,
@@ -221,12 +232,67 @@ def publish_edges(
         "probability_column": edges.probability,
         "edge_attributes": edge_attributes.column_names,
         "agent_attributes": agents.column_names,
-        "description": edges.description,
-        "options": options_json(described),
         "source_fingerprint": fingerprint,
-        "created_at": dt.datetime.now(dt.UTC),
     }
     return publish_snapshot(warehouse, snapshot, row, rejects, options.partitions, progress)
+
+
+def publish_pieces(
+    warehouse: Warehouse,
+    name: str,
+    edges: EdgePieces,
+    described: dict[str, Any],
+    description: str,
+    folder: Path,
+    *,
+    partitions: int | None = None,
+    progress: Progress = ignore_progress,
+) -> Network:
+    """Publish edges in pieces as the first snapshot of the network called `name`, equal to that made in memory.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+    name : str
+    edges : EdgePieces
+    described : dict
+        The options as recorded with the snapshot.
+    description : str
+        Where the edges came from, for people.
+    folder : Path
+        Scratch folder, beside the caches of snapshots.
+    partitions : int, optional
+    progress : Progress, optional
+    """
+    content = sorted_content(edges, folder, progress)
+    row = {
+        **_row(name, content.content_hash(), None, described, description),
+        "agents": edges.agents,
+        "edges": edges.edges,
+        "rows_read": edges.edges,
+        **dict.fromkeys(("self_loops", "duplicates", "malformed"), 0),
+        "edge_attributes": [],
+        "agent_attributes": [],
+        **dict.fromkeys(("strength_column", "probability_column", "source_fingerprint")),
+    }
+    nothing = table_specification("network_rejects").schema.empty_table()
+    network = publish_snapshot(warehouse, content, row, nothing, partitions, progress)
+    content.keep_rows(network.cache_folder / "rows")
+    return network
+
+
+def _row(
+    name: str, snapshot_id: str, known: Network | None, described: dict[str, Any], description: str
+) -> dict[str, Any]:
+    """Return what a row of the table `networks` says of any snapshot."""
+    return {
+        "network_id": name,
+        "snapshot_id": snapshot_id,
+        "parent_snapshot_id": known.snapshot_id if known else None,
+        "description": description,
+        "options": options_json(described),
+        "created_at": dt.datetime.now(dt.UTC),
+    }
 
 
 def _latest(warehouse: Warehouse, name: str) -> Network | None:

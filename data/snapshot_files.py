@@ -2,8 +2,11 @@
 
 import hashlib
 import itertools
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +19,30 @@ from data.progress import Progress
 from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network, network_key
 from data.sparse_rows import row_offsets
+from data.spills import in_order
 from data.warehouse import Warehouse
 
 EDGES_PER_PARTITION = 4_000_000
+AGENTS_PER_PARTITION = 4_000_000
+"""Agents with few edges or none would otherwise all lie in the last partition."""
+
+
+class Content(Protocol):
+    """What is published as a snapshot, in memory or on disk."""
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Where each agent's edges begin, and their number: (n + 1,) int64."""
+
+    @property
+    def in_degree(self) -> npt.NDArray[np.integer]:
+        """Number of in-edges by dense id, (n,)."""
+
+    def agent_rows(self, low: int, high: int) -> pa.Table:
+        """Return ids and attributes of agents `low` to `high` - 1."""
+
+    def edge_rows(self, low: int, high: int) -> pa.Table:
+        """Return the edges that leave agents `low` to `high` - 1, sorted by (src, dst)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +56,27 @@ class SnapshotContent:
     agent_attributes: pa.Table
     strength: str | None
     probability: str | None
+
+    @cached_property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """Where each agent's edges begin, and their number: (n + 1,) int64."""
+        return row_offsets(self.src, len(self.ids))
+
+    @cached_property
+    def in_degree(self) -> npt.NDArray[np.int64]:
+        """Number of in-edges by dense id, (n,) int64."""
+        return np.bincount(self.dst, minlength=len(self.ids))
+
+    def agent_rows(self, low: int, high: int) -> pa.Table:
+        """Return ids and attributes of agents `low` to `high` - 1."""
+        attributes = self.agent_attributes.slice(low, high - low)
+        return _joined({"agent_id": self.ids[low:high]}, attributes)
+
+    def edge_rows(self, low: int, high: int) -> pa.Table:
+        """Return the edges that leave agents `low` to `high` - 1, sorted by (src, dst)."""
+        rows = slice(int(self.offsets[low]), int(self.offsets[high]))
+        attributes = self.edge_attributes.slice(rows.start, rows.stop - rows.start)
+        return _joined({"src": self.src[rows], "dst": self.dst[rows]}, attributes)
 
     def content_hash(self) -> str:
         """Return a hash of everything a run can depend on; not of partitions or of the source's layout."""
@@ -65,7 +110,7 @@ def _hash_column(digest: Any, name: str, column: pa.ChunkedArray) -> None:
 
 def publish_snapshot(
     warehouse: Warehouse,
-    snapshot: SnapshotContent,
+    content: Content,
     row: dict[str, Any],
     rejects: pa.Table,
     partitions: int | None,
@@ -76,13 +121,13 @@ def publish_snapshot(
     Parameters
     ----------
     warehouse : Warehouse
-    snapshot : SnapshotContent
+    content : Content
     row : dict
         The snapshot's row of the table `networks`, as far as it is known; degrees and partitions are added.
     rejects : pyarrow.Table
         Rows of the table `network_rejects`, without their snapshot.
     partitions : int or None
-        Edge partitions; default: one per `EDGES_PER_PARTITION`.
+        Edge partitions; default: one per `EDGES_PER_PARTITION`, of `AGENTS_PER_PARTITION` at most.
     progress : Progress
 
     Returns
@@ -92,37 +137,19 @@ def publish_snapshot(
     key = network_key(row["network_id"], row["snapshot_id"])
     if warehouse.find(key) is not None:
         return _published(warehouse, key)
-    n = len(snapshot.ids)
-    offsets = row_offsets(snapshot.src, n)
-    bounds = _partition_bounds(offsets, partitions)
-    out_degree = np.diff(offsets)
-    in_degree = np.bincount(snapshot.dst, minlength=n)
+    bounds = _partition_bounds(content.offsets, partitions)
+    ranges = [(int(low), int(high)) for low, high in itertools.pairwise(bounds)]
     row = {
         **row,
-        "max_in_degree": int(in_degree.max()),
-        "max_out_degree": int(out_degree.max()),
-        "partitions": len(bounds) - 1,
+        "max_in_degree": int(content.in_degree.max()),
+        "max_out_degree": max(int(_out_degree(content, low, high).max()) for low, high in ranges),
+        "partitions": len(ranges),
     }
     files: list[DataFile] = []
-    for number, (low, high) in enumerate(itertools.pairwise(bounds)):
-        progress("writing", number, len(bounds) - 1)
-        division = (int(low), int(high) - 1)
-        rows = slice(int(offsets[low]), int(offsets[high]))
-        agents = {
-            "agent": np.arange(low, high, dtype=np.int32),
-            "agent_id": snapshot.ids[low:high],
-            "in_degree": in_degree[low:high].astype(np.int32),
-            "out_degree": out_degree[low:high].astype(np.int32),
-        }
-        edges = {"src": snapshot.src[rows], "dst": snapshot.dst[rows]}
-        for table, columns, attributes, length, start in (
-            ("network_agents", agents, snapshot.agent_attributes, int(high - low), int(low)),
-            ("network_edges", edges, snapshot.edge_attributes, rows.stop - rows.start, rows.start),
-        ):
-            part = pa.table({"snapshot_id": _repeated(row["snapshot_id"], length), **columns})
-            for name in attributes.column_names:
-                part = part.append_column(name, attributes[name].slice(start, length))
-            files.append(warehouse.stage(table, part, division))
+    with closing(in_order(_staging(warehouse, content, row["snapshot_id"]), ranges)) as staged:
+        for number, pair in enumerate(staged):
+            progress("writing", number, len(ranges))
+            files += pair
     if rejects.num_rows:
         rejects = rejects.append_column("snapshot_id", _repeated(row["snapshot_id"], rejects.num_rows))
         schema = table_specification("network_rejects").schema
@@ -138,8 +165,44 @@ def publish_snapshot(
         raise CommitConflictError(
             f"another import into network {row['network_id']!r} finished meanwhile: run again to continue from it"
         ) from error
-    progress("writing", len(bounds) - 1, len(bounds) - 1)
+    progress("writing", len(ranges), len(ranges))
     return Network.from_row(warehouse, row)
+
+
+def _staging(
+    warehouse: Warehouse, content: Content, snapshot_id: str
+) -> Callable[[tuple[int, int]], tuple[DataFile, DataFile]]:
+    """Return the work that writes the two files of one partition."""
+
+    def stage(division: tuple[int, int]) -> tuple[DataFile, DataFile]:
+        low, high = division
+        degrees = {
+            "agent": np.arange(low, high, dtype=np.int32),
+            "in_degree": content.in_degree[low:high].astype(np.int32),
+            "out_degree": _out_degree(content, low, high).astype(np.int32),
+        }
+        tables = {
+            "network_agents": _joined(degrees, content.agent_rows(low, high)),
+            "network_edges": content.edge_rows(low, high),
+        }
+        agents, edges = (
+            warehouse.stage(
+                table, _joined({"snapshot_id": _repeated(snapshot_id, rows.num_rows)}, rows), (low, high - 1)
+            )
+            for table, rows in tables.items()
+        )
+        return agents, edges
+
+    return stage
+
+
+def _out_degree(content: Content, low: int, high: int) -> npt.NDArray[np.int64]:
+    return np.diff(content.offsets[low : high + 1])
+
+
+def _joined(columns: dict[str, Any], further: pa.Table) -> pa.Table:
+    """Return a table of columns followed by those of another of as many rows."""
+    return pa.table({**columns, **{name: further[name] for name in further.column_names}})
 
 
 def _published(warehouse: Warehouse, key: str) -> Network:
@@ -155,5 +218,12 @@ def _partition_bounds(offsets: npt.NDArray[np.int64], partitions: int | None) ->
     """Return agents at which partitions begin, ascending, and n at the end: about equal numbers of edges each."""
     n, m = len(offsets) - 1, int(offsets[-1])
     wanted = partitions or -(-m // EDGES_PER_PARTITION) or 1
-    inner = np.searchsorted(offsets, np.arange(1, wanted) * (m / wanted), side="left")
-    return np.unique(np.concatenate([[0], np.clip(inner, 1, n - 1) if n > 1 else [], [n]])).astype(np.int64)
+    inner = np.searchsorted(offsets, np.ceil(np.arange(1, wanted) * (m / wanted)).astype(np.int64), side="left")
+    bounds = np.unique(np.concatenate([[0], np.clip(inner, 1, n - 1) if n > 1 else [], [n]])).astype(np.int64)
+    if partitions is None and np.diff(bounds).max() > AGENTS_PER_PARTITION:
+        parts = -(-np.diff(bounds) // AGENTS_PER_PARTITION)
+        pieces = [
+            np.linspace(*ends, p, endpoint=False) for ends, p in zip(itertools.pairwise(bounds), parts, strict=True)
+        ]
+        bounds = np.append(np.concatenate(pieces).astype(np.int64), n)
+    return bounds

@@ -1,7 +1,7 @@
 """Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 
 from data.errors import InvalidInputError, UnknownAgentError
 from data.manifests import DataFile
-from data.sparse_rows import SparseRows, mapped_arrays, save_array, transposed
+from data.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
 from data.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
+
+AGENT_IDS_HELD = 1 << 24
+"""Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,21 @@ class Network:
 
     @cached_property
     def agent_ids(self) -> pa.Array:
-        """Original ids of all agents (string, length n_agents), by dense id."""
-        columns = [self.warehouse.read_file(file, ["agent_id"])["agent_id"] for file in self.agent_files]
-        return pa.chunked_array([chunk for c in columns for chunk in c.chunks], pa.string()).combine_chunks()
+        """Original ids of all agents (string, length n_agents), by dense id; mapped where there are many."""
+        if self.n_agents <= AGENT_IDS_HELD:
+            return pa.concat_arrays(self._ids_by_file())
+        arrays = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
+        return pa.StringArray.from_buffers(self.n_agents, *(pa.py_buffer(array) for array in arrays))
+
+    def _id_parts(self) -> Iterator[tuple[int, pa.Array]]:
+        """Yield the ids of runs of consecutive agents, with the first agent of each."""
+        if self.n_agents <= AGENT_IDS_HELD:
+            yield 0, self.agent_ids
+            return
+        first = 0
+        for ids in self._ids_by_file():
+            yield first, ids
+            first += len(ids)
 
     def dense_ids(self, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
         """Return the dense ids of agents, in the order given.
@@ -127,18 +142,21 @@ class Network:
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
         names = pa.array(wanted, pa.string())
-        # One pass over all ids beats hashing them all for the sake of a few.
-        candidates = np.flatnonzero(pc.is_in(self.agent_ids, value_set=names).to_numpy(zero_copy_only=False))
-        positions = pc.index_in(names, value_set=self.agent_ids.take(pa.array(candidates)))
-        found = pa.array(candidates).take(positions)
-        if found.null_count:
-            missing = [a for a, position in zip(wanted, found.to_pylist(), strict=True) if position is None]
+        dense = np.full(len(wanted), -1, np.int64)
+        for first, ids in self._id_parts():
+            # One pass over all ids beats hashing them all for the sake of a few.
+            candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
+            positions = pc.index_in(names, value_set=ids.take(pa.array(candidates)))
+            found = positions.is_valid().to_numpy(zero_copy_only=False)
+            dense[found] = first + candidates[positions.drop_null().to_numpy()]
+        if (dense < 0).any():
+            missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
             raise UnknownAgentError(
                 f"agent {', '.join(map(repr, missing[:5]))}{' ...' if len(missing) > 5 else ''} is not in network "
                 f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
             )
-        return cast("npt.NDArray[np.int32]", found.to_numpy(zero_copy_only=False).astype(np.int32))
+        return dense.astype(np.int32)
 
     # -- as arrays ----------------------------------------------------------------------------------------------
 
@@ -189,17 +207,61 @@ class Network:
             raise InvalidInputError(f"edge column {attribute!r} is {parts[0].type}, a number is needed")
         return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
 
+    def agent_values(self, attribute: str) -> npt.NDArray[np.float64]:
+        """Return a numeric agent attribute by dense id, (n_agents,) float64; NaN where it is missing.
+
+        Raises
+        ------
+        InvalidInputError
+            If the agents have no such attribute, or it is not numeric.
+        """
+        if attribute not in self.row["agent_attributes"]:
+            known = ", ".join(self.row["agent_attributes"]) or "none"
+            raise InvalidInputError(
+                f"agents of network {self.network_id!r} have no column {attribute!r} (columns: {known})"
+            )
+        parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.agent_files]
+        kind = parts[0].type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+            raise InvalidInputError(f"agent column {attribute!r} is {parts[0].type}, a number is needed")
+        return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
+
     def _build_rows(self, folder: Path) -> None:
-        degrees = [self.warehouse.read_file(f, ["out_degree"])["out_degree"] for f in self.agent_files]
-        offsets = np.zeros(self.n_agents + 1, np.int64)
-        np.cumsum(np.concatenate([d.to_numpy() for d in degrees]), out=offsets[1:])
-        targets = np.empty(self.n_edges, np.int32)
-        filled = 0
-        for file in self.edge_files:
-            targets[filled : filled + file.rows] = self.warehouse.read_file(file, ["dst"])["dst"].to_numpy()
-            filled += file.rows
-        save_array(folder, "offsets", offsets)
-        save_array(folder, "targets", targets)
+        save_blocks(folder, "offsets", np.int64, (self.n_agents + 1,), self._offsets())
+        save_blocks(folder, "targets", np.int32, (self.n_edges,), self._columns("network_edges", "dst"))
+
+    def _offsets(self) -> Iterator[npt.NDArray[np.int64]]:
+        total = np.zeros(1, np.int64)
+        yield total
+        for degrees in self._columns("network_agents", "out_degree"):
+            ends = total[-1:] + np.cumsum(degrees, dtype=np.int64)
+            yield ends
+            total = ends if len(ends) else total
+
+    def _columns(self, table: str, name: str) -> Iterator[npt.NDArray[Any]]:
+        """Yield a column without nulls, file after file."""
+        for file in self._files_by_division(table):
+            yield self.warehouse.read_file(file, [name])[name].to_numpy()
+
+    def _build_agent_ids(self, folder: Path) -> None:
+        lengths = (pc.binary_length(ids).to_numpy() for ids in self._ids_by_file())
+        characters = 0
+
+        def ends() -> Iterator[npt.NDArray[np.int32]]:
+            nonlocal characters
+            yield np.zeros(1, np.int32)
+            for length in lengths:
+                end = characters + np.cumsum(length, dtype=np.int64)
+                characters = int(end[-1]) if len(end) else characters
+                assert characters < 2**31, "ids have 2 GB of characters at most"
+                yield end.astype(np.int32)
+
+        save_blocks(folder, "ends", np.int32, (self.n_agents + 1,), ends())
+        save_blocks(folder, "characters", np.uint8, (characters,), map(_characters, self._ids_by_file()))
+
+    def _ids_by_file(self) -> Iterator[pa.Array]:
+        for file in self.agent_files:
+            yield self.warehouse.read_file(file, ["agent_id"])["agent_id"].combine_chunks()
 
     def _build_transpose(self, folder: Path) -> None:
         transpose = transposed(self.sparse_rows)
@@ -209,8 +271,16 @@ class Network:
         save_array(folder, "edges", transpose.edges)
 
     def _build_in_degree(self, folder: Path) -> None:
-        columns = [self.warehouse.read_file(f, ["in_degree"])["in_degree"] for f in self.agent_files]
-        save_array(folder, "in_degree", np.concatenate([c.to_numpy() for c in columns]).astype(np.int64))
+        save_blocks(folder, "in_degree", np.int64, (self.n_agents,), self._columns("network_agents", "in_degree"))
+
+
+def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return the UTF-8 bytes of ids without nulls."""
+    _, ends, characters = ids.buffers()
+    if not len(ids) or characters is None:
+        return np.empty(0, np.uint8)
+    bounds = np.frombuffer(ends, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    return np.frombuffer(characters, np.uint8)[bounds[0] : bounds[-1]]
 
 
 def network_key(network_id: str, snapshot_id: str) -> str:

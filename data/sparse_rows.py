@@ -4,16 +4,20 @@ The out-edges of agent ``a`` are ``targets[offsets[a]:offsets[a + 1]]``, ascendi
 one ``.npy`` each, in a folder named by content: derived, rebuilt when absent, mapped read-only once per machine.
 """
 
+import mmap
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
+
+from data.storage import translated
 
 Array = npt.NDArray[np.generic]
 
@@ -113,24 +117,73 @@ def mapped_arrays(
     """
     if not folder.exists():
         staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        staged.mkdir(parents=True)
+        with translated(str(folder.parent)):
+            staged.mkdir(parents=True)
         try:
             build(staged)
-            staged.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
+            place_arrays(staged, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     return tuple(_map_array(folder / f"{name}.npy") for name in names)
 
 
+def place_arrays(staged: Path, folder: Path) -> None:
+    """Move a folder of arrays to its place; if another process was first, its arrays are the same and stay."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        staged.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+
+
 def save_array(folder: Path, name: str, array: Array) -> None:
-    """Write one array of a cache folder, synced: after a crash of the machine it is whole or not there."""
-    with (folder / f"{name}.npy").open("wb") as file:
-        np.save(file, array)
+    """Write one array of a cache folder."""
+    save_blocks(folder, name, array.dtype, array.shape, [array])
+
+
+def save_blocks(folder: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...], blocks: Iterable[Array]) -> None:
+    """Write one array of a cache folder block after block, synced: after a crash it is whole or not there.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        The file is ``<name>.npy``.
+    dtype, shape
+        Of the whole array.
+    blocks : iterable of arrays
+        Consecutive rows, of this dtype; memory needs to hold one of them only.
+    """
+    dtype, rows = np.dtype(dtype), 0
+    with translated(str(folder)), (folder / f"{name}.npy").open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype).data)
+            rows += len(block)
+        assert rows == shape[0], f"{rows} of {shape[0]} rows of {name}"
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_array(folder: Path, name: str, first: int, last: int) -> Array:
+    """Return rows `first` to `last` - 1 of an array of a cache folder: a copy, not counted against a map's memory."""
+    with (folder / f"{name}.npy").open("rb") as file:
+        np.lib.format.read_magic(file)
+        (_,), _, dtype = np.lib.format.read_array_header_1_0(file)
+        file.seek(first * dtype.itemsize, os.SEEK_CUR)
+        return np.fromfile(file, dtype, last - first)
+
+
+def forget_pages(*arrays: Array) -> None:
+    """Take the pages of mapped arrays off this process's memory; the next touch finds them in the system's cache."""
+    for array in arrays:
+        base: Any = array
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = getattr(base, "base", None) if isinstance(base, np.ndarray) else getattr(base, "obj", None)
+        if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def _map_array(path: Path) -> npt.NDArray[np.generic]:

@@ -87,7 +87,7 @@ def open_storage(url: str) -> Storage:
 
 
 @contextlib.contextmanager
-def _translated(location: str) -> Iterator[None]:
+def translated(location: str) -> Iterator[None]:
     """Turn the operating system's refusals into errors that say what to do."""
     try:
         yield
@@ -123,7 +123,7 @@ class LocalStorage:
         """Write beside the target, sync, then link: the target appears whole or not at all."""
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with _translated(str(self._root)):
+        with translated(str(self._root)):
             _make_folder(target.parent)
             try:
                 _write_synced(staged, content)
@@ -136,7 +136,7 @@ class LocalStorage:
         """Write beside the target, then rename over it."""
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with _translated(str(self._root)):
+        with translated(str(self._root)):
             _make_folder(target.parent)
             try:
                 _write_synced(staged, content)
@@ -148,7 +148,7 @@ class LocalStorage:
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Open a new file; synced at the end, removed on failure."""
         target = self._root / path
-        with _translated(str(self._root)):
+        with translated(str(self._root)):
             _make_folder(target.parent)
             try:
                 with target.open("xb") as file:
@@ -241,7 +241,7 @@ class ObjectStorage:
 
     def create(self, path: str, content: bytes) -> None:
         """Put the object if it is absent."""
-        with _translated(self.location("")):
+        with translated(self.location("")):
             try:
                 self.filesystem.pipe_file(self._path(path), content, mode="create")
             except OSError as error:
@@ -252,13 +252,13 @@ class ObjectStorage:
 
     def replace(self, path: str, content: bytes) -> None:
         """Put the object over whatever is there."""
-        with _translated(self.location("")):
+        with translated(self.location("")):
             self.filesystem.pipe_file(self._path(path), content)
 
     @contextlib.contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Open a new object; it exists once the block has ended well."""
-        with _translated(self.location("")):
+        with translated(self.location("")):
             file = self.filesystem.open(self._path(path), "wb")
             try:
                 yield cast("BinaryIO", file)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.edge_lists import MALFORMED_SCHEMA, EdgeList
+from data.edge_pieces import EdgePieces
 from data.progress import Progress, ignore_progress
 
 Endpoints = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
@@ -49,6 +51,17 @@ class Generator(BaseModel, ABC):
         EdgeList
             Without self-loops and duplicates; the order of the edges is fixed but not sorted.
         """
+
+    def in_pieces(self, folder: Path, progress: Progress = ignore_progress) -> EdgePieces | None:  # noqa: ARG002
+        """Generate the same network in pieces on disk, or return None if it can be made in memory only.
+
+        Parameters
+        ----------
+        folder : Path
+            Scratch folder.
+        progress : Progress
+        """
+        return None
 
     def describe(self) -> str:
         """Return the generator's name and its parameters, for people.

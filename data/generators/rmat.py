@@ -3,6 +3,7 @@
 Source: D. Chakrabarti, Y. Zhan, C. Faloutsos, "R-MAT: a recursive model for graph mining", SIAM Data Mining 2004.
 """
 
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,9 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from data.edge_lists import EdgeList
+from data.edge_pieces import AGENT_BITS, AGENT_MASK, Pairs
 from data.errors import InvalidInputError
+from data.generators.distinct_samples import EMPTY, DistinctSamples, Samples
 from data.generators.generator import Generator, empty_endpoints
 from data.generators.hashes import Purpose, fraction, high_product, key_of, mixed, splitmix
 from data.progress import Progress, ignore_progress
@@ -20,10 +23,7 @@ SAMPLES_PER_RANGE = 1 << 18
 MOST_SAMPLES_PER_EDGE = 100
 FEWEST_SAMPLES = 100_000
 ROUNDING = 1e-12
-EMPTY = 0
-"""Marks a free slot: as a packed pair it would be the self-loop of agent 0, which is never kept."""
-AGENT_BITS = 32
-AGENT_MASK = 0xFFFFFFFF
+SAMPLES_PER_SPILL = 1 << 22
 
 
 class RMat(Generator):
@@ -83,18 +83,42 @@ class RMat(Generator):
         InvalidInputError
             If 100 samples per edge do not hold that many distinct edges.
         """
-        key, levels = key_of(self.random_seed, Purpose.RMAT_QUADRANT), (self.agents - 1).bit_length()
         source, target = empty_endpoints(self.edges)
         slots = np.zeros(self.edges + self.edges // 2 + 1, np.int64)
         kept = drawn = 0
         while kept < self.edges:
             self._check_samples(drawn, kept)
             last = drawn + min(SAMPLES_PER_RANGE, 4 * self.edges)
-            samples = rmat_samples(key, drawn, last, levels, self.a, self.b, self.c)
-            kept = keep_new(samples, self.agents, slots, source, target, kept)
+            kept = keep_new(self.samples(drawn, last), self.agents, slots, source, target, kept)
             drawn = last
             progress("generating edges", kept, self.edges)
         return self._edge_list((source, target))
+
+    def in_pieces(self, folder: Path, progress: Progress = ignore_progress) -> DistinctSamples:
+        """Generate the same edges in pieces on disk, in memory that does not grow with them.
+
+        Parameters
+        ----------
+        folder : Path
+            Scratch folder, with room for 9 bytes per edge.
+        progress : Progress
+            Hears how many edges are found, by estimate.
+
+        Raises
+        ------
+        InvalidInputError
+            As `generate` does.
+        """
+        block = min(SAMPLES_PER_SPILL, max(min(SAMPLES_PER_RANGE, 4 * self.edges), self.edges >> 6))
+        samples = Samples(self.agents, block, self.samples, self._check_samples)
+        return DistinctSamples(
+            samples, self.edges, folder, lambda found: progress("generating edges", found, self.edges)
+        )
+
+    def samples(self, first: int, last: int) -> Pairs:
+        """Return samples `first` to `last` - 1, self-loops and repetitions included; see `rmat_samples`."""
+        key, levels = key_of(self.random_seed, Purpose.RMAT_QUADRANT), (self.agents - 1).bit_length()
+        return rmat_samples(key, first, last, levels, self.a, self.b, self.c)
 
     def _check_samples(self, drawn: int, kept: int) -> None:
         if drawn > max(FEWEST_SAMPLES, MOST_SAMPLES_PER_EDGE * self.edges):

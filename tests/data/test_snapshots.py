@@ -497,13 +497,13 @@ from data.warehouse import Warehouse
 
 def build(url, together):
     network = Warehouse(url).network("friends")
-    save = data.snapshots.save_array
+    save = data.snapshots.save_blocks
     saved = []
-    def save_slowly(folder, name, array):
+    def save_slowly(folder, name, *array):
         saved.append(name)
         time.sleep(0.2)
-        save(folder, name, array)
-    data.snapshots.save_array = save_slowly
+        save(folder, name, *array)
+    data.snapshots.save_blocks = save_slowly
     together.wait()
     rows = network.sparse_rows
     assert saved == ["offsets", "targets"], "this process found the cache built"
