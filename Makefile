@@ -22,8 +22,8 @@ docs: $(VENV)/.ready-test  ## Write docs/tables.md and the README's picture anew
 	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.schemas import tables_page; Path('docs/tables.md').write_text(tables_page())"
 	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
 
-bench: $(VENV)/.ready-bench  ## Measure against peers (minutes)
-	@cd $(ROOT) && $(BIN)/python -m benchmarks.independent_cascade
+bench: $(VENV)/.ready-bench  ## Measure Rumormill beside its peers (a quarter of an hour)
+	@cd $(ROOT) && $(BIN)/python -m benchmarks.speed
 
 clean:  ## Remove the environment, caches and the demo's warehouse
 	rm -rf $(VENV) $(ROOT)/warehouse $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache $(ROOT)/.pytest_cache
@@ -49,5 +49,6 @@ $(VENV)/.ready-test: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/pyt
 	@touch $(VENV)/.ready
 
 $(VENV)/.ready-bench: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	@echo "One of the peers, PyNetIM, is compiled from source: some five minutes, the first time"
 	$(call install,[bench])
 	@touch $(VENV)/.ready

@@ -1,0 +1,222 @@
+"""Rumormill beside itself: what the engine, many sessions and the partitioned plan cost."""
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from benchmarks.measurements import LeftOutError, Say, frozen_garbage, model_of, ours, timed
+from benchmarks.workloads import SEEDS, WORKS, Edges
+from data import Network
+from propagation import engine, kernels
+from propagation.clusters import own_client, thread_count
+from propagation.draws import Purpose, replicate_salts, stream
+from propagation.planner import PlanChoice
+from propagation.sessions import resolve_session
+
+LONG_JOB_REPLICATES = 20_000
+SESSIONS = 1000
+
+
+@dataclass
+class OwnRow:
+    """Two ways of ours to do the same.
+
+    Attributes
+    ----------
+    title, baseline : str
+        What is measured, and what against.
+    seconds, baseline_seconds : list of float
+        Of each run.
+    ratios : list of float
+        What the target is about, of each run.
+    ratio_title : str
+        What the ratio is.
+    target : float
+        Bound of the median ratio.
+    at_most : bool
+        Whether the bound is an upper one.
+    note : str
+        What else was seen.
+    """
+
+    title: str
+    baseline: str
+    seconds: list[float]
+    baseline_seconds: list[float]
+    ratios: list[float]
+    ratio_title: str
+    target: float
+    at_most: bool
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is met."""
+        ratio = statistics.median(self.ratios)
+        return ratio <= self.target if self.at_most else ratio >= self.target
+
+
+def _pairs(
+    runs: int, one: Callable[[int], Any], other: Callable[[int], Any]
+) -> tuple[list[float], list[float], list[tuple[Any, Any]]]:
+    """Call two ways in turn, once to warm up and then `runs` times; return their times and what they returned."""
+    one(10**6), other(10**6 + 1)
+    seconds, other_seconds, returned = [], [], []
+    with frozen_garbage():
+        for number in range(runs):
+            took, value = timed(lambda number=number: one(number))
+            other_took, other_value = timed(lambda number=number: other(number))
+            seconds.append(took)
+            other_seconds.append(other_took)
+            returned.append((value, other_value))
+    return seconds, other_seconds, returned
+
+
+def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
+    """Measure a long job beside its kernels, called from as many plain threads with as many lanes to a call."""
+    work = WORKS["wc1000"]
+    client = own_client()
+    session = resolve_session(
+        network,
+        model_of(work),
+        seed_set=network.agent_ids.take(edges.seeds).to_pylist(),
+        replicates=LONG_JOB_REPLICATES,
+    )
+    planned = engine.plan_job(network, [session], client=client, publish=False)
+    if planned.sessions[0].shape != "sparse":
+        raise LeftOutError(f"the planner chose {planned.sessions[0].shape} kernels, not the sparse ones measured here")
+
+    def bare(random_seed: int) -> float:
+        with ThreadPoolExecutor(thread_count(client)) as threads:
+            lanes = np.array_split(np.arange(LONG_JOB_REPLICATES), planned.batches)
+            return sum(threads.map(lambda part: _bare_kernel(network, edges, part, random_seed), lanes))
+
+    def whole(random_seed: int) -> float:
+        return ours(network, edges, work, random_seed, replicates=LONG_JOB_REPLICATES).reach.mean
+
+    try:
+        seconds, bare_seconds, reached = _pairs(runs, whole, bare)
+    except (TypeError, AttributeError) as error:
+        raise LeftOutError(f"the sparse kernel is called otherwise now: {error}") from error
+    for mean, total in reached:
+        if abs(mean - total / LONG_JOB_REPLICATES) > 1e-6 * mean:
+            raise LeftOutError(f"the bare kernels reached {total / LONG_JOB_REPLICATES} agents, the engine {mean}")
+    ratios = [took / alone - 1.0 for took, alone in zip(seconds, bare_seconds, strict=True)]
+    say(f"  a job of {statistics.median(bare_seconds):.2f} s")
+    title = f"simulate, {work.title.partition(',')[0]}, {LONG_JOB_REPLICATES:,} replicates"
+    return [OwnRow(title, "its kernels alone", seconds, bare_seconds, ratios, "overhead", 0.15, at_most=True)]
+
+
+def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: int) -> int:
+    """Run replicates in the sparse kernel; return the number of agents that all of them reached."""
+    rows = model_of(WORKS["wc1000"]).attempt_rows(network, random_seed)
+    lanes, n_agents = len(replicates), network.n_agents
+    counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
+    nothing, touched = np.zeros(0, np.int64), np.empty(n_agents, np.int32)
+    done, _, _ = kernels.sparse_cascades(
+        rows.offsets, rows.words, np.int64(rows.base), stream(random_seed, Purpose.TRANSMISSION),
+        replicate_salts(replicates), edges.seeds.astype(np.int32), np.int64(10_000), np.zeros(1, np.uint8),
+        np.zeros(n_agents // 8 + 1, np.uint8), np.empty(n_agents, np.int32), np.zeros(kernels.CHUNK, np.uint8),
+        counts, ends, truncated, nothing, nothing.copy(), touched, np.int64(0),
+    )  # fmt: skip
+    if done < lanes:
+        raise LeftOutError("a lane had more rounds than expected")
+    return int(counts[: ends[-1]].sum())
+
+
+def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
+    """Measure many sessions of one replicate as one job beside one session of as many replicates, all published."""
+    work = WORKS["wc1000"]
+    generator = np.random.default_rng(2)
+    seed_sets = [
+        network.agent_ids.take(generator.choice(network.n_agents, SEEDS, replace=False)).to_pylist()
+        for _ in range(SESSIONS)
+    ]
+    parts: list[list[float]] = []
+    fresh = time.time_ns()  # a warehouse that keeps earlier runs would answer from them
+
+    def campaign(random_seed: int) -> None:
+        resolving, sessions = timed(
+            lambda: [
+                resolve_session(network, model_of(work), seed_set=seeds, replicates=1, random_seed=fresh + random_seed)
+                for seeds in seed_sets
+            ]
+        )
+        planning, planned = timed(lambda: engine.plan_job(network, sessions))
+        running, outcome = timed(lambda: engine.run_job(network, sessions, planned))
+        publishing, _ = timed(lambda: engine.publish_job(outcome))
+        parts.append([resolving, planning, running, publishing])
+
+    def one(random_seed: int) -> float:
+        return ours(network, edges, work, fresh + random_seed, replicates=SESSIONS, publish=True).reach.mean
+
+    seconds, one_seconds, _ = _pairs(runs, campaign, one)
+    ratios = [many / single for many, single in zip(seconds, one_seconds, strict=True)]
+    medians = [statistics.median(column) for column in zip(*parts[1:], strict=True)]
+    names = ("resolving", "planning", "running", "publishing")
+    note = ", ".join(f"{name} {took:.2f} s" for name, took in zip(names, medians, strict=True))
+    say(f"  {note}")
+    title = f"{SESSIONS:,} sessions of 1 replicate as one job, published"
+    baseline = f"one session of {SESSIONS:,} replicates, published"
+    return [OwnRow(title, baseline, seconds, one_seconds, ratios, "time", 1.5, at_most=True, note=note)]
+
+
+def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
+    """Measure the partitioned plan beside the broadcast plan: a whole job, and what a round with no work costs."""
+    if "partitioned" not in get_args(PlanChoice):
+        raise LeftOutError("the planner has no partitioned plan")
+    work = WORKS["ic64"]
+    seconds, broadcast_seconds, reached = _pairs(
+        runs,
+        lambda random_seed: ours(network, edges, work, random_seed, plan="partitioned").reach.mean,
+        lambda random_seed: ours(network, edges, work, random_seed, plan="broadcast").reach.mean,
+    )
+    if any(one != other for one, other in reached):
+        raise LeftOutError(f"the plans differ: {reached}")
+    speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
+    n_parts = len(network.edge_files)
+    title = f"partitioned plan, {n_parts} partitions, {work.title}"
+    speed = OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False)
+    return [speed, _empty_rounds(network, runs, say)]
+
+
+FEW_ROUNDS, MANY_ROUNDS = 64, 320
+
+
+def _empty_rounds(network: Network, runs: int, say: Say) -> OwnRow:
+    """Measure rounds on a ring, where two agents are active in each: what they take is overhead."""
+    ring = network.warehouse.generate_network(
+        "ring", "watts_strogatz", agents=10_000, degree=2, rewiring=0.0, partitions=4
+    )
+    everything = model_of(WORKS["ic1"]).model_copy(update={"probability": 1.0})
+
+    def rounds(most: int) -> Callable[[int], Any]:
+        return lambda random_seed: engine.simulate(
+            ring,
+            everything,
+            seed_set=ring.agent_ids[:1].to_pylist(),
+            replicates=1,
+            random_seed=random_seed,
+            max_rounds=most,
+            plan="partitioned",
+            publish=False,
+        )
+
+    many, few, _ = _pairs(runs, rounds(MANY_ROUNDS), rounds(FEW_ROUNDS))
+    each = [(one - other) / (MANY_ROUNDS - FEW_ROUNDS) for one, other in zip(many, few, strict=True)]
+    say(f"  a round without work takes {1000 * statistics.median(each):.1f} ms")
+    title = f"{MANY_ROUNDS} rounds of two active agents, partitioned plan, {len(ring.edge_files)} partitions"
+    return OwnRow(title, f"{FEW_ROUNDS} rounds", many, few, each, "seconds a round", 0.015, at_most=True)
+
+
+COMPARISONS: dict[str, Callable[[Network, Edges, int, Say], list[OwnRow]]] = {
+    "overhead": overhead,
+    "sessions": many_sessions,
+    "partitioned": partitioned,
+}
+"""By the names that the command line knows."""

@@ -1,0 +1,156 @@
+"""What is measured: graphs, seeds, and works, each a model with its parameters and a number of replicates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data import Network, Warehouse
+
+SEEDS = 100
+SEEDS_RANDOM_SEED = 100
+GRAPHS: Mapping[str, tuple[int, int]] = MappingProxyType({"g1": (100_000, 1_000_000), "g2": (1_000_000, 10_000_000)})
+"""Agents and edges of the R-MAT graphs (0.57, 0.19, 0.19, 0.05), free of duplicates and self-loops."""
+PARTITIONS = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """One row of the tables.
+
+    Attributes
+    ----------
+    name : str
+        As the command line knows it.
+    title : str
+        As the tables say it.
+    model : str
+        Class of `propagation.models`; says which peers can do the same.
+    parameters : mapping
+        Of the model.
+    replicates : int
+        Independent replicates that a measured call of ours runs.
+    targets : mapping
+        Least ratio (their time / our time, per replicate) on G2 by peer, where there is one.
+    """
+
+    name: str
+    title: str
+    model: str
+    parameters: Mapping[str, Any]
+    replicates: int
+    targets: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether edges carry 1 / in-degree of their target instead of a constant."""
+        return "weighted_cascade" in self.parameters.values()
+
+
+WORKS: Mapping[str, Work] = MappingProxyType(
+    {
+        work.name: work
+        for work in (
+            Work(
+                "ic64",
+                "independent cascade 0.1, 64 replicates",
+                "IndependentCascade",
+                {"probability": 0.1},
+                64,
+                {"cynetdiff": 15.0, "pynetim": 5.0},
+            ),
+            Work(
+                "wc1000",
+                "independent cascade 1/in-degree, 1,000 replicates",
+                "IndependentCascade",
+                {"probability": "weighted_cascade"},
+                1000,
+                {"cynetdiff": 5.0, "pynetim": 2.4},
+            ),
+            Work(
+                "lt1000",
+                "linear threshold 1/in-degree, 1,000 replicates",
+                "LinearThreshold",
+                {"weight": "weighted_cascade"},
+                1000,
+                {"cynetdiff": 25.0, "pynetim": 5.0},
+            ),
+            Work(
+                "ic1",
+                "independent cascade 0.1, one replicate",
+                "IndependentCascade",
+                {"probability": 0.1},
+                1,
+                {"cynetdiff": 2.0, "duckdb_sql": 1.5, "dask_merges": 100.0},
+            ),
+            Work(
+                "sir64",
+                "SIR, beta 0.05, gamma 0.2, 64 replicates",
+                "SIR",
+                {"beta": 0.05, "gamma": 0.2},
+                64,
+                {"scipy_products": 20.0, "eon": 100.0},
+            ),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """A graph as every peer is handed it, in memory.
+
+    Attributes
+    ----------
+    offsets : (n_agents + 1,) int64
+        Where the out-edges of each agent begin.
+    targets : (n_edges,) int32
+        Targets of the out-edges, ascending within an agent's.
+    in_degree : (n_agents,) int64
+        Number of in-edges.
+    seeds : (k,) int64
+        Seed set of all works.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int32]
+    in_degree: npt.NDArray[np.int64]
+    seeds: npt.NDArray[np.int64]
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self.targets)
+
+    @cached_property
+    def sources(self) -> npt.NDArray[np.int32]:
+        """Source of every edge, (n_edges,) int32."""
+        return np.repeat(np.arange(self.n_agents, dtype=np.int32), np.diff(self.offsets))
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Return 1 / in-degree of every edge's target, (n_edges,) float64."""
+        return 1.0 / self.in_degree[self.targets]
+
+
+def generated(warehouse: Warehouse, graph: str) -> Network:
+    """Return one of `GRAPHS`, generated and published unless the warehouse has it."""
+    agents, edges = GRAPHS[graph]
+    return warehouse.generate_network(
+        graph, "rmat", agents=agents, edges=edges, random_seed=1, a=0.57, b=0.19, c=0.19, partitions=PARTITIONS
+    )
+
+
+def edges_of(network: Network) -> Edges:
+    """Return a network and its seeds as peers are handed them: by dense id, as Rumormill itself reads them."""
+    rows = network.sparse_rows
+    seeds = np.random.default_rng(SEEDS_RANDOM_SEED).choice(network.n_agents, SEEDS, replace=False)
+    return Edges(np.array(rows.offsets), np.array(rows.targets), np.array(network.in_degree), seeds)
