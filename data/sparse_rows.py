@@ -50,6 +50,19 @@ class SparseRows:
         """Number of edges."""
         return len(self.targets)
 
+    def sources(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Return the agents whose rows hold edges `first` to `last` - 1, (last - first,) int64.
+
+        Examples
+        --------
+        >>> SparseRows(np.array([0, 2, 2, 5]), np.array([1, 2, 0, 1, 2], np.int32)).sources(1, 4)
+        array([0, 2, 2])
+        """
+        low = int(np.searchsorted(self.offsets, first, side="right")) - 1
+        high = int(np.searchsorted(self.offsets, last, side="left"))
+        ends = np.clip(self.offsets[low : high + 1], first, last)
+        return np.repeat(np.arange(low, high), np.diff(ends))
+
 
 @numba.njit(nogil=True, cache=True)
 def _counting_order(keys, n_keys):  # type: ignore[no-untyped-def]

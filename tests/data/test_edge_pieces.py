@@ -15,7 +15,7 @@ from data.generators import RMat, WattsStrogatz, distinct_samples, rmat
 from data.generators.distinct_samples import DistinctSamples
 from data.ingest import publish_edges
 from data.snapshots import Network
-from data.sparse_rows import forget_pages, mapped_arrays, read_array, save_blocks
+from data.sparse_rows import SparseRows, forget_pages, mapped_arrays, read_array, save_blocks
 from data.spills import Spill, in_order, scratch_folder
 from data.warehouse import Warehouse
 
@@ -211,6 +211,14 @@ def test_a_full_disk_is_told_and_the_scratch_folder_removed(tmp_path, monkeypatc
     with pytest.raises(WarehouseFullError, match="free some space"), scratch_folder(tmp_path) as folder:
         Spill(folder / "spill", 1).deal(np.array([1]), np.array([0, 1]))
     assert list(tmp_path.iterdir()) == []
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.integers(1, 7))
+def test_sources_of_any_run_of_edges_are_those_of_their_rows(degrees, size):
+    offsets = np.append(0, np.cumsum(degrees))
+    rows = SparseRows(offsets, np.zeros(offsets[-1], np.int32))
+    runs = [rows.sources(at, min(at + size, rows.n_edges)) for at in range(0, rows.n_edges, size)]
+    assert [agent for run in runs for agent in run.tolist()] == np.repeat(np.arange(len(degrees)), degrees).tolist()
 
 
 def test_arrays_are_written_in_blocks_and_read_in_slices(tmp_path):
