@@ -181,7 +181,7 @@ class ResolvedCampaign:
             entry |= {
                 "session_id": session.session_id,
                 "message_id": session.message_id,
-                "parameters": session.model.model_dump(mode="json"),
+                "parameters": session.model.resolved_parameters,
                 "random_seed": session.random_seed,
                 "record": session.record,
                 "max_rounds": session.max_rounds,

@@ -1,6 +1,7 @@
 """The engine: sessions in, published results out."""
 
 import datetime as dt
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from data.errors import (
@@ -318,8 +318,7 @@ def _add_small_tables(
 def _session_row(
     session: Session, lanes: Lanes, job_plan: JobPlan, seconds: float, clocks: Mapping[str, dt.datetime]
 ) -> dict[str, Any]:
-    starts = np.cumsum(lanes.lengths) - lanes.lengths
-    sizes = np.add.reduceat(lanes.counts.astype(np.int64), starts)
+    sizes = lanes.sizes
     truncated = int(lanes.truncated.sum())
     return {
         "session_id": session.session_id,
@@ -328,7 +327,7 @@ def _session_row(
         "network_id": session.network_id,
         "snapshot_id": session.snapshot_id,
         "propagation_model": session.model.name,
-        "model_parameters": session.model.model_dump_json(),
+        "model_parameters": json.dumps(session.model.resolved_parameters),
         "seed_strategy": session.seed_strategy,
         "seed_agents": list(session.seed_agents),
         "replicates": session.replicates,
@@ -339,7 +338,7 @@ def _session_row(
         "status": "completed",
         "stopped_because": "max_rounds" if truncated else "died_out",
         "truncated_replicates": truncated,
-        "rounds": int(np.where(lanes.truncated, session.max_rounds, lanes.lengths).max()),
+        "rounds": int(lanes.rounds.max()),
         "total_influenced": int(sizes.sum()) / session.replicates,
         "total_influenced_standard_error": standard_errors(sizes[:, None])[0].as_py(),
         "plan": job_plan.plan,

@@ -10,13 +10,15 @@ import numpy as np
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
 from propagation.clusters import machine_memory, thread_count
-from propagation.sessions import RECORDS, Session
+from propagation.models.model import Model
+from propagation.programs import contact_rows
+from propagation.sessions import RECORDS, Record, Session
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Plan = Literal["broadcast", "reference"]
-Shape = Literal["sparse", "packed", "traced"]
+Shape = Literal["sparse", "packed", "rules"]
 WORD = 64
 """Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "reference"]
@@ -24,12 +26,14 @@ SECONDS_PER_TRIAL = 8e-9
 """Measured: one edge of one lane in a sparse kernel, 10 million edges, one thread."""
 SECONDS_PER_REFERENCE_ROUND = 0.5
 SECONDS_PER_JOB = 0.05
-WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, TRACED_COST = 8.0, 2.0, 0.3, 1.6
+WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
 """Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
-clearing a word of an agent; an edge in a traced kernel."""
+clearing a word of an agent; an edge in the kernel of all rules."""
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 MEAN_FIELD_ROUNDS = 1000
+LONG_TRANSMISSION = 50
+"""Rounds that agents who never stop are taken to transmit in."""
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
@@ -65,7 +69,7 @@ class SessionPlan:
     Attributes
     ----------
     shape : str
-        Kernels: ``sparse`` (one lane after another), ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
+        Kernels: ``sparse`` (cascades, one lane after another), ``packed`` (64 lanes to a word) or ``rules`` (any model).
     expected : ExpectedCascade
         What a lane is expected to do.
     seconds_per_lane : float
@@ -173,8 +177,8 @@ def plan_job(
 def _session_plan(network: Network, session: Session, lane: ExpectedCascade, threads: int) -> SessionPlan:
     """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word."""
     single = lane.trials
-    if session.records("activations"):
-        return SessionPlan("traced", lane, single * TRACED_COST * SECONDS_PER_TRIAL)
+    if "sparse" not in shapes_of(session.model, session.record):
+        return SessionPlan("rules", lane, single * RULES_COST * SECONDS_PER_TRIAL)
     per_word = min(WORD, -(-session.replicates // threads))
     lanes_per_row = 1 + (per_word - 1) * lane.overlap
     packed = (
@@ -185,6 +189,13 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, thr
     if packed < single:
         return SessionPlan("packed", lane, packed * SECONDS_PER_TRIAL)
     return SessionPlan("sparse", lane, single * SECONDS_PER_TRIAL)
+
+
+def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
+    """Return the shapes of kernels that can run a model and record this."""
+    if model.rules.is_cascade and record in {"rounds", "reach"}:
+        return ("sparse", "packed", "rules")
+    return ("rules",)
 
 
 def max_record(sessions: Sequence[Session]) -> str:
@@ -199,8 +210,12 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     all out-probability that transmitting agents carry; the fixed point from below is where cascades end. Communities
     and correlations are not seen, so it errs high near the threshold.
     """
-    rows = session.model.attempt_rows(network, session.random_seed)
+    rows = contact_rows(network, session.model, session.random_seed)
     agents, in_chance, out_chance, degree = rows.profile.T
+    if rows.base == 1:  # every edge counts one: thresholds decide, which no mean field knows
+        in_chance, out_chance = np.full(len(agents), np.inf), degree
+    repeated = _rounds_of_contacts(session)
+    in_chance, out_chance = in_chance * repeated, out_chance * repeated
     seeds = session.seed_array
     seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
     total_out = float(out_chance.sum())
@@ -220,10 +235,19 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     trials = float(degree @ reached)
     return ExpectedCascade(
         activations=min(len(seeds) + float(agents @ reached), float(network.n_agents)),
-        trials=min(seed_degree + trials, float(max(network.n_edges, seed_degree))),
+        trials=min(seed_degree + trials, float(max(network.n_edges, seed_degree))) * repeated,
         seed_trials=seed_degree,
         overlap=shared / trials if trials else 0.0,
     )
+
+
+def _rounds_of_contacts(session: Session) -> float:
+    """Return for how many rounds an agent is expected to contact its out-neighbours."""
+    rules = session.model.rules
+    leaving = {transition.source: transition for transition in rules.transitions if transition.is_possible}
+    first = leaving.get(next(name for name in rules.transmitting if name in rules.reached))
+    lasting = float(LONG_TRANSMISSION) if first is None else float(first.after or 1.0 / first.probability)
+    return min(lasting, float(LONG_TRANSMISSION), float(max(session.max_rounds, 1)))
 
 
 def _working_bytes(

@@ -1,5 +1,6 @@
 """Results: what a session's lanes add up to, and how an analyst reads it."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,23 +41,72 @@ class Lanes:
     Attributes
     ----------
     lengths : (replicates,) int64
-        Rounds with activations, the seeds' included.
-    counts : (sum of lengths,) int32
+        Rounds counted below, the seeds' included; nobody was activated in later ones.
+    activations : (sum of lengths,) int32
         Activations by round, replicate after replicate.
+    rounds : (replicates,) int64
+        Rounds simulated until the replicate was over, or `max_rounds`.
     truncated : (replicates,) bool
-        Whether agents could still transmit at `max_rounds`.
+        Whether it was not over at `max_rounds`.
+    distinct, infectious : (sum of lengths,) int32, or None
+        Agents activated for the first time, and agents that are reached and transmit after the round; None where both
+        are the activations.
     """
 
     lengths: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int32]
+    activations: npt.NDArray[np.int32]
+    rounds: npt.NDArray[np.int64]
     truncated: npt.NDArray[np.bool_]
+    distinct: npt.NDArray[np.int32] | None = None
+    infectious: npt.NDArray[np.int32] | None = None
 
-    def by_round(self, rounds: int) -> npt.NDArray[np.int64]:
-        """Return activations as a matrix (replicates, rounds), zero after a replicate has died out."""
+    @staticmethod
+    def of_cascades(
+        lengths: npt.NDArray[np.int64],
+        activations: npt.NDArray[np.int32],
+        truncated: npt.NDArray[np.bool_],
+        max_rounds: int,
+    ) -> "Lanes":
+        """Return lanes whose agents transmit once, with activations in every round that is counted."""
+        # One round after the last activation finds nobody new, unless max_rounds came first.
+        return Lanes(lengths, activations, np.where(truncated, max_rounds, lengths), truncated)
+
+    @staticmethod
+    def joined(parts: Sequence["Lanes"]) -> "Lanes":
+        """Return the replicates of some lanes, one after the other."""
+
+        def together(name: str) -> Any:
+            arrays = [getattr(part, name) for part in parts]
+            return None if arrays[0] is None else np.concatenate(arrays)
+
+        return Lanes(**{field.name: together(field.name) for field in dataclasses.fields(Lanes)})
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Distinct agents reached, (replicates,) int64."""
+        counts = self.activations if self.distinct is None else self.distinct
+        return np.add.reduceat(counts.astype(np.int64), np.cumsum(self.lengths) - self.lengths)
+
+    def by_round(self, quantity: str, rounds: int) -> npt.NDArray[np.int64]:
+        """Return a quantity as a matrix (replicates, rounds); after a replicate is over it stays as it was.
+
+        Parameters
+        ----------
+        quantity : str
+            ``activations``, ``distinct`` or ``infectious``.
+        rounds : int
+            At least the largest of `lengths`.
+        """
+        values = getattr(self, quantity)
+        lasting = quantity == "infectious" and values is not None
+        values = self.activations if values is None else values
         matrix = np.zeros((len(self.lengths), rounds), np.int64)
         row = np.repeat(np.arange(len(self.lengths)), self.lengths)
         starts = np.cumsum(self.lengths) - self.lengths
-        matrix[row, np.arange(len(self.counts)) - starts[row]] = self.counts
+        matrix[row, np.arange(len(values)) - starts[row]] = values
+        if lasting:
+            later = np.arange(rounds) >= self.lengths[:, None]
+            matrix += later * values[starts + self.lengths - 1][:, None]
         return matrix
 
 
@@ -79,52 +129,49 @@ class AgentReach:
 
 def cascade_rows(session: Session, lanes: Lanes) -> pa.Table:
     """Return the session's rows of the table `cascades`."""
-    matrix = lanes.by_round(int(lanes.lengths.max()))
-    depth = lanes.lengths - 1
+    matrix = lanes.by_round("activations", int(lanes.lengths.max()))
     return _rows(
         "cascades",
         session,
         {
             "replicate": np.arange(session.replicates),
-            "size": matrix.sum(axis=1),
-            "depth": depth,
-            "rounds": _rounds_simulated(session, lanes),
+            "size": lanes.sizes,
+            "depth": matrix.shape[1] - 1 - (matrix[:, ::-1] > 0).argmax(axis=1),
+            "rounds": lanes.rounds,
             "peak_round": matrix.argmax(axis=1),
             "truncated": lanes.truncated,
         },
     )
 
 
-def _rounds_simulated(session: Session, lanes: Lanes) -> npt.NDArray[np.int64]:
-    """One round after the last activation finds nobody new, unless `max_rounds` came first."""
-    return np.where(lanes.truncated, session.max_rounds, lanes.lengths)
-
-
 def metric_rows(session: Session, lanes: Lanes) -> pa.Table:
     """Return the session's rows of the table `propagation_metrics`: rounds 0 to the last one simulated."""
-    new = lanes.by_round(int(_rounds_simulated(session, lanes).max()) + 1)
+    rounds = int(lanes.rounds.max()) + 1
+    new = lanes.by_round("activations", rounds)
     incidence = new.sum(axis=0)
     columns: dict[str, Any] = {
-        "round": np.arange(new.shape[1]),
+        "round": np.arange(rounds),
         "active_replicates": (new > 0).sum(axis=0),
         "propagation_speed": incidence / len(new),
-        "reproduction_rate": _reproduction_rate(incidence, session.max_rounds),
+        "reproduction_rate": _reproduction_rate(session, incidence),
     }
-    # An independent cascade's agents transmit for one round: those newly active are those infectious.
     for name, matrix in (
         ("new_infections", new),
-        ("current_infected", new),
-        ("total_influenced", new.cumsum(axis=1)),
+        ("current_infected", lanes.by_round("infectious", rounds)),
+        ("total_influenced", lanes.by_round("distinct", rounds).cumsum(axis=1)),
     ):
         columns |= _over_replicates(name, matrix)
     return _rows("propagation_metrics", session, columns)
 
 
-def _reproduction_rate(incidence: npt.NDArray[np.int64], max_rounds: int) -> pa.Array:
-    """Return secondary activations per activation, null where there was none or `max_rounds` hid what followed."""
+def _reproduction_rate(session: Session, incidence: npt.NDArray[np.int64]) -> pa.Array:
+    """Return secondary activations per activation, null where there was none or `max_rounds` hid what followed.
+
+    Where agents transmit in several rounds, those activated next are not theirs alone: null.
+    """
     following = np.append(incidence[1:], 0)
-    unknown = (incidence == 0) | (np.arange(len(incidence)) >= max_rounds)
-    return pa.array(following / np.maximum(incidence, 1), mask=unknown)
+    unknown = (incidence == 0) | (np.arange(len(incidence)) >= session.max_rounds)
+    return pa.array(following / np.maximum(incidence, 1), mask=unknown | (not session.model.rules.transmits_once))
 
 
 def _over_replicates(name: str, matrix: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The reference plan: a round as joins of tables on Dask, exactly as the idea is stated.
 
-Each round reads the published `frontiers` and the network's edges, joins them on the cluster, and publishes the next
-frontier; what a crash leaves behind is a whole number of rounds, from which the next run goes on. It is short, slow,
-and what every other plan must equal, row for row.
+Each round reads the published `frontiers` and `lane_states` and the network's edges, joins them on the cluster, and
+publishes the next frontier and the states that changed; what a crash leaves behind is a whole number of rounds, from
+which the next run goes on. It is short, slow, and what every other plan must equal, row for row; and it runs users' own
+models.
 
     contacts = frontier JOIN edges ON frontier.agent = edges.src
-    attempts = contacts WHERE draw(replicate, src, dst) < chance
-    arrivals = attempts GROUP BY lane, dst           the infector: smallest (infector draw, src)
-    newly    = arrivals ANTI JOIN reached
-    reached  = reached UNION newly; frontier = newly
+    attempts = contacts JOIN states ON contacts.dst = states.agent          the model's transmission rule
+    arrivals = attempts GROUP BY lane, dst                                  the infector: smallest (infector draw, src)
+    states   = states UPDATED BY arrivals                                   the model's update rule
+    frontier = states WHERE the compartment transmits
 """
 
 import contextlib
@@ -16,13 +17,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import dask
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError
 from data.manifests import DataFile
@@ -30,10 +32,9 @@ from data.progress import Progress
 from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import Warehouse
-from propagation.draws import Purpose, chances, edge_draws, stream
+from propagation.models.interpreter import RulesInPandas
 from propagation.results import EVENT_TYPES, AgentReach, Lanes, session_id_column
 from propagation.sessions import Session
-from propagation.weights import EdgeBlock
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -41,9 +42,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FRONTIER = {"replicate": "int32", "agent": "int32", "infector": "int32"}
-_CONTACT = {"replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "infector_draw": "int64"}
-_ARRIVAL = {**_CONTACT, "kind": "int8", "chosen": "bool"}
+_FRONTIER = {"replicate": "int32", "agent": "int32", "compartment": "int8", "since": "int32", "occasion": "int32"}
+_MEMORY = {"weight": "int64", "contacts": "int32"}
+_STATE = {**_FRONTIER, **_MEMORY, "activated": "bool", "infector": "int32"}
+_ATTEMPT = {
+    "replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "added": "int64", "target": "int8",
+    "target_to": "int8", "stop_to": "int8", "adds": "bool", "open": "bool", "infector_draw": "int64",
+}  # fmt: skip
+_STOP = {"replicate": "int32", "src": "int32", "stop_to": "int8"}
+_CONTACT = {"replicate": "int32", "round": "int32", "src": "int32", "dst": "int32", "kind": "int8"}
 
 
 @dataclass(frozen=True)
@@ -52,26 +59,52 @@ class ReferenceRows:
 
     Attributes
     ----------
+    states : DataFrame
+        All changes of state: replicate, round, agent, occasion, activated, infector (-1 for none).
     frontier : DataFrame
-        All rounds: replicate, agent, round, infector (-1 for seeds).
+        All frontiers: replicate, round, compartment.
     events : DataFrame
-        All contacts, if recorded: replicate, round, src, dst, event_type.
+        All contacts, if recorded: replicate, round, src, dst, kind.
+    rounds : (replicates,) int64
+        Rounds simulated.
+    truncated : (replicates,) bool
+        Whether the replicate was not over then.
     """
 
+    states: pd.DataFrame
     frontier: pd.DataFrame
     events: pd.DataFrame
+    rounds: npt.NDArray[np.int64]
+    truncated: npt.NDArray[np.bool_]
+
+    @property
+    def activations(self) -> pd.DataFrame:
+        """The changes that are activations."""
+        return self.states[self.states["activated"]]
 
     def lanes(self, session: Session) -> Lanes:
-        """Return activations by replicate and round."""
-        rounds = int(self.frontier["round"].max()) + 1
-        cell = self.frontier["replicate"].to_numpy(np.int64) * rounds + self.frontier["round"].to_numpy()
-        matrix = np.bincount(cell, minlength=session.replicates * rounds).reshape(-1, rounds)
-        lengths = (matrix > 0).sum(axis=1)
-        return Lanes(lengths, matrix[matrix > 0].astype(np.int32), lengths - 1 == session.max_rounds)
+        """Return counts by replicate and round."""
+        rules = session.model.rules
+        activations = self.activations
+        infectious = self.frontier["compartment"].isin([rules.number(name) for name in rules.reached])
+        series = [
+            self._counts(session, frame)
+            for frame in (activations, activations[activations["occasion"] == 1], self.frontier[infectious])
+        ]
+        return Lanes(self.rounds + 1, series[0], self.rounds, self.truncated, series[1], series[2])
+
+    def _counts(self, session: Session, rows: pd.DataFrame) -> npt.NDArray[np.int32]:
+        """Count rows by replicate and round, replicate after replicate, as far as each was simulated."""
+        width = int(self.rounds.max()) + 1
+        rows = rows[rows["round"] < width]
+        cell = rows["replicate"].to_numpy(np.int64) * width + rows["round"].to_numpy()
+        matrix = np.bincount(cell, minlength=session.replicates * width).reshape(-1, width)
+        return matrix[np.arange(width) <= self.rounds[:, None]].astype(np.int32)
 
     def reach(self) -> AgentReach:
         """Return how often and when agents were reached."""
-        by_agent = self.frontier.groupby("agent")["round"].agg(["count", "sum"]).sort_index()
+        first = self.activations[self.activations["occasion"] == 1]
+        by_agent = first.groupby("agent")["round"].agg(["count", "sum"]).sort_index()
         return AgentReach(
             by_agent.index.to_numpy(np.int32), by_agent["count"].to_numpy(np.int64), by_agent["sum"].to_numpy(np.int64)
         )
@@ -80,16 +113,14 @@ class ReferenceRows:
         """Return the rows of the large tables that the session records, by table."""
         tables = {}
         if session.records("activations"):
-            frontier = self.frontier
-            infector = frontier["infector"].to_numpy()
+            rows = self.activations
+            infector = rows["infector"].to_numpy()
             tables["activations"] = pa.table(
                 {
-                    "session_id": session_id_column([session.session_id], [len(frontier)]),
-                    "replicate": frontier["replicate"].to_numpy(),
-                    "agent": frontier["agent"].to_numpy(),
-                    "round": frontier["round"].to_numpy(),
+                    "session_id": session_id_column([session.session_id], [len(rows)]),
+                    **{name: rows[name].to_numpy() for name in ("replicate", "agent", "round")},
                     "infector": pa.array(infector, mask=infector < 0),
-                    "occasion": np.ones(len(frontier), np.int32),
+                    "occasion": rows["occasion"].to_numpy(),
                 }
             )
         if session.records("contacts"):
@@ -117,7 +148,7 @@ def run_reference(
     session : Session
     client : distributed.Client
     warehouse : Warehouse
-        Where frontiers are published round by round, under keys of the session; rounds found there are not run again.
+        Where rounds are published one by one, under keys of the session; rounds found there are not run again.
     progress : Progress
         Hears rounds.
 
@@ -125,182 +156,274 @@ def run_reference(
     -------
     ReferenceRows
     """
-    # 1. The edges with their chances, and round 0: the seeds of every replicate.
-    edges = client.persist(_weighted_edges(network, session))
-    if warehouse.find(_round_key(session, 0)) is None:
-        _publish_frontier(warehouse, session, network, 0, _seed_frontier(session))
-    number = 0
-    while warehouse.find(_round_key(session, number + 1)) is not None:
-        number += 1
-    events: list[pd.DataFrame] = []
-    if session.records("contacts") and number:
-        number = 0  # contacts are not kept between runs: play the published rounds again
-    # 2. A round at a time, until nobody is newly active.
-    while number < session.max_rounds and _rows_of(warehouse, session, number):
-        number += 1
-        arrivals = _arrivals(network, session, edges, warehouse, number, client)
-        if session.records("contacts"):
-            events.append(_event_rows(arrivals, number))
-        newly = arrivals.loc[arrivals["chosen"], ["replicate", "dst", "src"]]
-        newly = newly.rename(columns={"dst": "agent", "src": "infector"})
-        if warehouse.find(_round_key(session, number)) is None:
-            _publish_frontier(warehouse, session, network, number, newly)
-        logger.info("reference round %d: %d newly active over all replicates", number, len(newly))
-        progress("simulating", number, number + 1)
-    # 3. All rounds together.
-    return ReferenceRows(_all_rounds(warehouse, session, number), pd.concat(events or [_event_rows(None, 0)]))
+    return _ReferenceRun(network, session, client, warehouse).run(progress)
 
 
-def _weighted_edges(network: Network, session: Session) -> "dd.DataFrame":
-    """Return edges by src with known divisions: dst, and how many of 2**32 draws succeed."""
-    column = session.model.edge_column(network)
-    weigh = partial(_chances_of, network=network, session=session, column=column)
-    meta = network.edges._meta[["dst"]].assign(chance=np.empty(0, np.int64))  # noqa: SLF001
-    return network.edges.map_partitions(weigh, meta=meta)
+class _ReferenceRun:
+    def __init__(self, network: Network, session: Session, client: "Client", warehouse: Warehouse) -> None:
+        self.network, self.session, self.client, self.warehouse = network, session, client, warehouse
+        self.rules = session.model.rules
+        self.rounds = RulesInPandas(network, session.model, session.random_seed)
+        meta = network.edges._meta[["dst"]].assign(chance=np.empty(0, np.int64), influence=np.empty(0, np.int64))  # noqa: SLF001
+        self.edges = client.persist(network.edges.map_partitions(self.rounds.weigh, meta=meta))
+        self.transmitting = [self.rules.number(name) for name in self.rules.transmitting]
+        self.leaving = [self.rules.number(name) for name in self.rules.leaving]
+
+    def run(self, progress: Progress) -> ReferenceRows:
+        session = self.session
+        # 1. Round 0: the seeds of every replicate, and sceptics.
+        if self.warehouse.find(_round_key(session, 0)) is None:
+            self._publish(0, self._start())
+        # 2. A round at a time, until every replicate is over.
+        number, over = 0, np.full(session.replicates, -1)
+        events = [_empty(_CONTACT)]
+        while True:
+            progress("simulating", number, number + 1)
+            # Those who never stop transmitting may have nothing left to change: ask their next contacts.
+            attempts = self._attempts(number + 1) if self.rules.everlasting else None
+            over[(over < 0) & ~self._goes_on(number, attempts)] = number
+            if (over >= 0).all() or number == session.max_rounds:
+                break
+            number += 1
+            key = _round_key(session, number)
+            if self.warehouse.find(key) is not None and not session.records("contacts"):
+                continue  # contacts are not kept between runs: their rounds are played again
+            changed, contacts = self._settled(self._attempts(number) if attempts is None else attempts, number)
+            events.append(contacts[(over < 0)[contacts["replicate"]]])
+            if self.warehouse.find(key) is None:
+                self._publish(number, changed)
+            logger.info("reference round %d: %d agents changed over all replicates", number, len(changed))
+        # 3. All rounds together.
+        keys = [_round_key(session, each) for each in range(number + 1)]
+        truncated = over < 0
+        return ReferenceRows(
+            states=self._read("lane_states", keys, ["replicate", "round", *_STATE]),
+            frontier=self._read("frontiers", keys, ["replicate", "round", "compartment"]),
+            events=pd.concat(events),
+            rounds=np.where(truncated, number, over),
+            truncated=truncated,
+        )
+
+    def _start(self) -> pd.DataFrame:
+        """Return the states of all agents that are not as everyone at the start: seeds and sceptics."""
+        session, network = self.session, self.network
+        replicate = np.repeat(np.arange(session.replicates), len(session.seeds))
+        seeds = pd.DataFrame(
+            {
+                "replicate": replicate,
+                "agent": np.tile(session.seed_array, session.replicates),
+                "compartment": self.rules.number(self.rules.seeds),
+                "since": 0,
+                "occasion": 1,
+                "weight": 0,
+                "contacts": 0,
+                "activated": True,
+                "infector": -1,
+            }
+        )
+        others = self.rounds.start(np.setdiff1d(np.arange(network.n_agents), session.seed_array), session.replicates)
+        return pd.concat([seeds, others.assign(activated=False, infector=-1)]).astype(_STATE)
+
+    def _goes_on(self, number: int, attempts: "dd.DataFrame | None") -> npt.NDArray[np.bool_]:
+        """Return the replicates in which something can still change after a round."""
+        current = self.client.compute(self._states(number)).result()
+        waits = current["replicate"][current["compartment"].isin(self.leaving)]
+        if attempts is None:
+            acts = current["replicate"][current["compartment"].isin(self.transmitting)]
+        else:
+            acts = self.client.compute(attempts["replicate"][attempts["open"]]).result()
+        found: npt.NDArray[np.bool_] = np.isin(np.arange(self.session.replicates), [*waits, *acts])
+        return found
+
+    def _attempts(self, number: int) -> "dd.DataFrame":
+        """Run the contacts of one round on the cluster: all of them, each with what became of it."""
+        # 1. The frontier of the round before, partitioned as the edges are: the join needs no shuffle.
+        contacts = self._frontier(number - 1).join(self.edges, how="inner")
+        contacts = contacts.map_partitions(_named, meta=_named(contacts._meta))  # noqa: SLF001
+        # 2. They travel to the partition of the contacted agent and meet its state.
+        with dask.config.set({"dataframe.shuffle.method": "tasks"}):
+            moved = contacts.set_index("dst", drop=False, divisions=self.network.divisions)
+        attempt = partial(_attempted, rounds=self.rounds, number=number)
+        return self.client.persist(moved.map_partitions(attempt, self._states(number - 1), meta=_empty(_ATTEMPT)))
+
+    def _settled(self, attempts: "dd.DataFrame", number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Run the end of one round; return the states that changed, and the contacts if they are recorded."""
+        stops = attempts[attempts["stop_to"] >= 0][list(_STOP)]
+        with dask.config.set({"dataframe.shuffle.method": "tasks"}):
+            stops = stops.set_index("src", drop=False, divisions=self.network.divisions)
+        settle = partial(_settle, rounds=self.rounds, number=number)
+        changed = attempts.map_partitions(settle, stops, self._states(number - 1), meta=_empty(_STATE))
+        changed = self.client.compute(changed).result()
+        if not self.session.records("contacts"):
+            return changed, _empty(_CONTACT)
+        rows = self.client.compute(attempts).result()
+        return changed, _contact_rows(rows, changed, number, [self.rules.number(name) for name in self.rules.reached])
+
+    # -- the tables of a round ----------------------------------------------------------------------------------
+
+    def _states(self, number: int) -> "dd.DataFrame":
+        """Return the states of agents after a round, by agent, with the divisions of the network's edges."""
+        keys = [_round_key(self.session, each) for each in range(number + 1)]
+        return self._by_agent("lane_states", keys, ["replicate", "round", *_STATE], _current, _STATE)
+
+    def _frontier(self, number: int) -> "dd.DataFrame":
+        keys = [_round_key(self.session, number)]
+        return self._by_agent("frontiers", keys, list(_FRONTIER), lambda rows: rows, _FRONTIER)
+
+    def _by_agent(
+        self, table: str, keys: list[str], columns: Sequence[str], reduce: Any, kinds: dict[str, str]
+    ) -> "dd.DataFrame":
+        import dask.dataframe as dd
+
+        files = self.warehouse.files(table, keys)
+        by_partition = [
+            [file for file in files if file.division and file.division[0] == low] for low in self.network.divisions[:-1]
+        ]
+        meta = _empty(kinds).set_index("agent", drop=False)
+        read = partial(
+            _read_by_agent, self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, reduce
+        )
+        return dd.from_map(read, by_partition, meta=meta, divisions=self.network.divisions)
+
+    def _read(self, table: str, keys: list[str], columns: Sequence[str]) -> pd.DataFrame:
+        files = self.warehouse.files(table, keys)
+        return _read_files(self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, files)
+
+    def _publish(self, number: int, changed: pd.DataFrame) -> None:
+        """Publish one round: states that changed and the frontier, a file per partition of the network."""
+        session, files = self.session, []
+        frontier = changed if number == 0 else self._after(number, changed)
+        frontier = frontier[frontier["compartment"].isin(self.transmitting)]
+        for table, rows in (("lane_states", changed), ("frontiers", frontier)):
+            for low, high in _partition_ranges(self.network):
+                part = rows[rows["agent"].between(low, high)]
+                if len(part):
+                    made = _round_rows(table, session, number, part, self.rules.compartments)
+                    files.append(self.warehouse.stage(table, made, (low, high)))
+        with contextlib.suppress(AlreadyPublishedError):  # by another run of this session: its rows are the same
+            self.warehouse.commit(
+                "round", [_round_key(session, number)], files, specification_hash=session.specification_hash
+            )
+
+    def _after(self, number: int, changed: pd.DataFrame) -> pd.DataFrame:
+        before = self.client.compute(self._states(number - 1)).result()
+        return _current(pd.concat([before.assign(round=number - 1), changed.assign(round=number)]))
 
 
-def _chances_of(edges: pd.DataFrame, *, network: Network, session: Session, column: str | None) -> pd.DataFrame:
-    values = None if column is None else edges[column].to_numpy(np.float64)
-    block = EdgeBlock(edges.index.to_numpy(np.int64), edges["dst"].to_numpy(), network.in_degree, values)
-    probability = session.model.edge_probabilities(block, session.random_seed)
-    return edges[["dst"]].assign(chance=chances(probability))
+# -- what a partition does ------------------------------------------------------------------------------------------
 
 
-def _seed_frontier(session: Session) -> pd.DataFrame:
-    replicate = np.repeat(np.arange(session.replicates, dtype=np.int32), len(session.seeds))
-    agent = np.tile(session.seed_array, session.replicates)
-    return pd.DataFrame({"replicate": replicate, "agent": agent, "infector": np.full(len(agent), -1, np.int32)})
+def _named(contacts: pd.DataFrame) -> pd.DataFrame:
+    """Give the contacts of a frontier, by agent, their source."""
+    return contacts.assign(src=contacts.index.astype(np.int32)).drop(columns="agent").reset_index(drop=True)
 
 
-def _arrivals(
-    network: Network, session: Session, edges: "dd.DataFrame", warehouse: Warehouse, number: int, client: "Client"
-) -> pd.DataFrame:
-    """Run one round on the cluster; return what arrived: all contacts if they are recorded, else the successes."""
-    # 1. The frontier of the round before, partitioned as the edges are: the join needs no shuffle.
-    frontier = _frontier_frame(warehouse, session, network, [number - 1])
-    # 2. Contacts, and which attempts succeed.
-    contacts = frontier.join(edges, how="inner")
-    tried = contacts.map_partitions(partial(_tried, session=session), meta=_empty(_CONTACT))
-    if not session.records("contacts"):
-        tried = tried[tried["success"]]
-    # 3. They travel to the partition of their destination and meet those reached before.
-    with dask.config.set({"dataframe.shuffle.method": "tasks"}):
-        moved = tried.set_index("dst", drop=False, divisions=network.divisions)
-        reached = _frontier_frame(warehouse, session, network, range(number))
-        settled = moved.map_partitions(_settled, reached, meta=_empty(_ARRIVAL))
-        return cast("pd.DataFrame", client.compute(settled).result())
-
-
-def _frontier_frame(
-    warehouse: Warehouse, session: Session, network: Network, rounds: Sequence[int] | range
-) -> "dd.DataFrame":
-    """Return the published frontiers of some rounds by agent, with the divisions of the network's edges."""
-    import dask.dataframe as dd
-
-    files = warehouse.files("frontiers", [_round_key(session, number) for number in rounds])
-    by_partition = [
-        [file for file in files if file.division and file.division[0] == low] for low in network.divisions[:-1]
-    ]
-    meta = _empty(_FRONTIER).set_index("agent")
-    return dd.from_map(partial(_read_frontier, warehouse), by_partition, meta=meta, divisions=network.divisions)
-
-
-def _read_frontier(warehouse: Warehouse, files: list[DataFile]) -> pd.DataFrame:
-    columns = list(_FRONTIER)
-    rows = pa.concat_tables(
-        [table_specification("frontiers").schema.empty_table().select(columns)]
-        + [warehouse.read_file(file, columns) for file in files]
+def _attempted(contacts: pd.DataFrame, states: pd.DataFrame, *, rounds: RulesInPandas, number: int) -> pd.DataFrame:
+    """Say of every contact that arrives in a partition what becomes of it."""
+    contacts = contacts.reset_index(drop=True)
+    target = states.set_index(["replicate", "agent"])[["compartment", "contacts"]].reindex(
+        pd.MultiIndex.from_frame(contacts[["replicate", "dst"]]), fill_value=0
     )
-    frame = rows.set_column(2, "infector", rows["infector"].fill_null(-1)).to_pandas()
-    return frame.astype(_FRONTIER).set_index("agent")
+    found = rounds.attempt(
+        contacts.assign(target=target["compartment"].to_numpy(), received=target["contacts"].to_numpy()), number
+    )
+    return found[list(_ATTEMPT)].astype(_ATTEMPT)
 
 
-def _tried(contacts: pd.DataFrame, *, session: Session) -> pd.DataFrame:
-    """Draw for every contact of a partition."""
-    columns = (contacts.index.to_numpy(), contacts["dst"].to_numpy(), contacts["replicate"].to_numpy())
-    draw = edge_draws(stream(session.random_seed, Purpose.TRANSMISSION), *columns)
-    infector_draw = edge_draws(stream(session.random_seed, Purpose.INFECTOR), *columns)
-    success = session.model.transmit(contacts.assign(draw=draw.astype(np.int64)))
-    return pd.DataFrame(
-        {
-            "replicate": columns[2],
-            "src": columns[0],
-            "dst": columns[1],
-            "success": success.to_numpy(),
-            "infector_draw": infector_draw.astype(np.int64),
-        }
-    ).astype(_CONTACT)
+def _settle(
+    contacts: pd.DataFrame, stops: pd.DataFrame, states: pd.DataFrame, *, rounds: RulesInPandas, number: int
+) -> pd.DataFrame:
+    """Move the agents of a partition at the end of a round; return those whose state changed."""
+    contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
+    told = stops.drop_duplicates(subset=["replicate", "src"]).set_index(["replicate", "src"])
+    index = by_agent.index.union(pd.MultiIndex.from_frame(contacts[["replicate", "dst"]]).unique())
+    index = index.set_names(["replicate", "agent"])
+    before = by_agent[["compartment", "since", "occasion", "weight", "contacts"]].reindex(index, fill_value=0)
+    after = rounds.update(before, contacts, told, number)
+    differs = after["activated"] | (after["since"] == number)
+    for column in before:
+        differs |= after[column] != before[column]
+    return after[differs].reset_index()[list(_STATE)].astype(_STATE)
 
 
-def _settled(moved: pd.DataFrame, reached: pd.DataFrame) -> pd.DataFrame:
-    """Say of everything that arrives in a partition whether it was received, and choose infectors."""
-    moved = moved.reset_index(drop=True)
-    before = pd.MultiIndex.from_arrays([reached["replicate"], reached.index])
-    is_reached = pd.MultiIndex.from_frame(moved[["replicate", "dst"]]).isin(before)
-    kind = np.where(is_reached, 2, np.where(moved["success"], 0, 1)).astype(np.int8)
-    settled = moved.assign(kind=kind, chosen=False)
-    received = settled[settled["kind"] == 0].sort_values(["infector_draw", "src"], kind="stable")
-    first = received.drop_duplicates(subset=["replicate", "dst"]).index
-    settled.loc[first, "chosen"] = True
-    return settled.astype(_ARRIVAL)
+def _contact_rows(attempts: pd.DataFrame, changed: pd.DataFrame, number: int, reached: list[int]) -> pd.DataFrame:
+    """Return contacts as they are recorded."""
+    activated = pd.MultiIndex.from_frame(changed.loc[changed["activated"], ["replicate", "agent"]])
+    became = pd.MultiIndex.from_frame(attempts[["replicate", "dst"]]).isin(activated)
+    received = attempts["success"].to_numpy() | (became & attempts["adds"].to_numpy())
+    kind = np.where(attempts["target"].isin(reached), 2, np.where(received, 0, 1))
+    return attempts[["replicate", "src", "dst"]].assign(round=number, kind=kind).astype(_CONTACT)
+
+
+def _current(states: pd.DataFrame) -> pd.DataFrame:
+    """Return the last of each agent's states."""
+    return states.sort_values("round", kind="stable").drop_duplicates(subset=["replicate", "agent"], keep="last")
+
+
+def _read_by_agent(
+    warehouse: Warehouse,
+    table: str,
+    columns: list[str],
+    compartments: tuple[str, ...],
+    reduce: Any,
+    files: list[DataFile],
+) -> pd.DataFrame:
+    frame = reduce(_read_files(warehouse, table, columns, compartments, files)).drop(columns="round", errors="ignore")
+    return frame.sort_values("agent", kind="stable").set_index("agent", drop=False)
+
+
+def _read_files(
+    warehouse: Warehouse, table: str, columns: list[str], compartments: tuple[str, ...], files: list[DataFile]
+) -> pd.DataFrame:
+    empty = table_specification(table).schema.empty_table().select(columns)
+    parts = [empty, *(warehouse.read_file(file, columns) for file in files)]
+    rows = pa.concat_tables([_plain(part) for part in parts])
+    found = {}
+    for name in columns:
+        column = rows[name]
+        if name == "compartment":
+            codes = pc.index_in(column, value_set=pa.array(compartments))
+            found[name] = codes.to_numpy()
+        else:
+            found[name] = (column.fill_null(-1) if name == "infector" else column).to_numpy()
+    kinds = {**_STATE, "round": "int32"}
+    return pd.DataFrame(found).astype({name: kinds[name] for name in columns})
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Return rows with plain strings: dictionaries differ from file to file."""
+    if "compartment" not in rows.column_names:
+        return rows
+    where = rows.column_names.index("compartment")
+    return rows.set_column(where, "compartment", rows["compartment"].cast(pa.string()))
+
+
+def _round_rows(
+    table: str, session: Session, number: int, part: pd.DataFrame, compartments: tuple[str, ...]
+) -> pa.Table:
+    infector = part["infector"].to_numpy()
+    columns = {name: part[name].to_numpy() for name in _STATE if name not in {"compartment", "infector"}}
+    columns |= {
+        "session_id": session_id_column([session.session_id], [len(part)]),
+        "round": np.full(len(part), number, np.int32),
+        "compartment": pa.DictionaryArray.from_arrays(
+            pa.array(part["compartment"].to_numpy(np.int32)), pa.array(compartments)
+        ),
+        "infector": pa.array(infector, mask=infector < 0),
+    }
+    schema = table_specification(table).schema
+    return pa.table({name: columns[name] for name in schema.names}).cast(schema)
 
 
 def _empty(columns: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: np.empty(0, kind) for name, kind in columns.items()})
 
 
-# -- the frontiers table --------------------------------------------------------------------------------------------
-
-
 def _round_key(session: Session, number: int) -> str:
     return f"frontier/{session.session_id}/{number}"
-
-
-def _publish_frontier(
-    warehouse: Warehouse, session: Session, network: Network, number: int, frontier: pd.DataFrame
-) -> None:
-    """Publish one round, a file per partition of the network that has rows."""
-    files = []
-    agents = frontier["agent"].to_numpy()
-    for low, high in _partition_ranges(network):
-        part = frontier[(agents >= low) & (agents <= high)]
-        if len(part):
-            files.append(warehouse.stage("frontiers", _frontier_rows(session, number, part), (low, high)))
-    with contextlib.suppress(AlreadyPublishedError):  # by another run of this session: its rows are the same
-        warehouse.commit("round", [_round_key(session, number)], files, specification_hash=session.specification_hash)
 
 
 def _partition_ranges(network: Network) -> list[tuple[int, int]]:
     lows = network.divisions[:-1]
     highs = [low - 1 for low in lows[1:]] + [network.n_agents - 1]
     return list(zip(lows, highs, strict=True))
-
-
-def _frontier_rows(session: Session, number: int, part: pd.DataFrame) -> pa.Table:
-    infector: npt.NDArray[Any] = part["infector"].to_numpy()
-    return pa.table(
-        {
-            "session_id": pa.array([session.session_id] * len(part)).dictionary_encode(),
-            "replicate": part["replicate"].to_numpy(),
-            "round": np.full(len(part), number, np.int32),
-            "agent": part["agent"].to_numpy(),
-            "infector": pa.array(infector, mask=infector < 0),
-        }
-    )
-
-
-def _rows_of(warehouse: Warehouse, session: Session, number: int) -> int:
-    """Return how many rows a published round has: what the loop stops on."""
-    return sum(file.rows for file in warehouse.files("frontiers", [_round_key(session, number)]))
-
-
-def _all_rounds(warehouse: Warehouse, session: Session, last: int) -> pd.DataFrame:
-    rows = warehouse.read("frontiers", [_round_key(session, number) for number in range(last + 1)])
-    rows = rows.select(["replicate", "agent", "round", "infector"])
-    return rows.set_column(3, "infector", rows["infector"].fill_null(-1)).to_pandas()
-
-
-def _event_rows(arrivals: pd.DataFrame | None, number: int) -> pd.DataFrame:
-    if arrivals is None:
-        return _empty({"replicate": "int32", "round": "int32", "src": "int32", "dst": "int32", "kind": "int8"})
-    return arrivals[["replicate", "src", "dst", "kind"]].assign(round=np.int32(number))

@@ -73,7 +73,7 @@ class Session:
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,
-            "parameters": self.model.model_dump(mode="json"),
+            "parameters": self.model.resolved_parameters,
             "replicates": self.replicates,
             "random_seed": self.random_seed,
             "max_rounds": self.max_rounds,

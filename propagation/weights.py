@@ -1,15 +1,15 @@
-"""Edge probabilities: the schemes by which an independent cascade weighs its edges.
+"""Edge weights: the schemes by which models weigh edges, as probabilities or as influence.
 
-Every scheme is a pure function of a block of edges, so that the compiled plans and the reference plan, whole networks
-and single partitions, compute the very same numbers.
+Every scheme is a pure function of some edges, so that the compiled plans and the reference plan, whole networks and
+single partitions, compute the very same numbers.
 """
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,91 +19,143 @@ from data.snapshots import Network
 from data.sparse_rows import mapped_arrays, save_array
 from propagation.draws import DRAWS_VERSION, Purpose, chances, edge_hashes, stream
 
-Scheme = Literal["weighted_cascade", "trivalency", "column"]
 TRIVALENCY_VALUES = (0.1, 0.01, 0.001)
 CHANCE_SHIFT = 31
 """Bits of a word that hold the destination; the 33 above hold the chance."""
 PROFILE_CLASSES = 512
+STRENGTH_IF_ANY = "strength if any"
+"""Scheme: the network's strength column, or 1 for every edge if it has none."""
 _BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
-class EdgeBlock:
-    """Some edges, and what schemes may ask about them.
+class EdgeWeights:
+    """What decides the number on each edge: a transmission probability, or an influence weight.
+
+    The number is the product of its factors, in this order, capped at 1.
 
     Attributes
     ----------
-    src, dst : (k,) int64 or int32
-        Dense ids of the endpoints.
-    in_degree : (n_agents,) int64
-        In-degree of every agent of the network.
-    values : (k,) float64 or None
-        The edge attribute that the scheme ``column`` reads.
+    scheme : float or str
+        A constant, ``weighted_cascade``, ``trivalency``, ``strength``, ``column`` or ``column:NAME``.
+    strength : str or None
+        A further edge column: ``strength``, ``column`` or ``column:NAME``, values >= 0.
+    susceptibility, activity : str or None
+        Agent columns, values >= 0: of the target, and of the source.
+    normalised : bool
+        Whether the scheme's numbers are divided by their sum over the in-edges of the target.
+    parameter : str
+        What messages call the scheme.
     """
 
-    src: npt.NDArray[np.integer]
-    dst: npt.NDArray[np.integer]
-    in_degree: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64] | None = None
+    scheme: float | str
+    strength: str | None = None
+    susceptibility: str | None = None
+    activity: str | None = None
+    normalised: bool = False
+    parameter: str = "probability"
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all edges have the same number."""
+        others = (self.strength, self.susceptibility, self.activity)
+        return not isinstance(self.scheme, str) and not self.normalised and others == (None, None, None)
+
+    @property
+    def _constant(self) -> float:
+        return 1.0 if isinstance(self.scheme, str) else float(self.scheme)
+
+    def columns(self, network: Network) -> list[str]:
+        """Return the edge attributes that are read.
+
+        Raises
+        ------
+        InvalidInputError
+            If a column is asked for that the network does not have.
+        """
+        asked = ((self.parameter, self.scheme), ("strength", self.strength))
+        names = [_edge_column(network, parameter, value) for parameter, value in asked]
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+    def check(self, network: Network) -> None:
+        """Raise InvalidInputError unless every column that is read is there and holds numbers in its range."""
+        name = _edge_column(network, self.parameter, self.scheme)
+        if name is not None and name != network.row["probability_column"]:  # that one was checked at import
+            _check_values(network, name, None if self.normalised else 1.0, f"a {self.parameter} must be in [0, 1]")
+        if (name := _edge_column(network, "strength", self.strength)) is not None:
+            _check_values(network, name, None, "a strength must be a finite number >= 0")
+        for parameter in ("susceptibility", "activity"):
+            if (column := getattr(self, parameter)) is not None:
+                check_agent_column(network, parameter, column)
+
+    def values(
+        self,
+        network: Network,
+        src: npt.NDArray[np.integer],
+        dst: npt.NDArray[np.integer],
+        columns: Mapping[str, npt.NDArray[np.float64]],
+        random_seed: int,
+    ) -> npt.NDArray[np.float64]:
+        """Return the number of each of some edges, (k,) float64 in [0, 1].
+
+        Parameters
+        ----------
+        network : Network
+        src, dst : (k,) int
+            Dense ids of the endpoints.
+        columns : mapping
+            The edge attributes named by `columns`, (k,) float64 each.
+        random_seed : int
+            Decides the draws of ``trivalency``.
+        """
+        name = _edge_column(network, self.parameter, self.scheme)
+        if name is not None:
+            numbers = columns[name]
+        elif not isinstance(self.scheme, str) or self.scheme == STRENGTH_IF_ANY:
+            numbers = np.full(len(dst), self._constant)
+        elif self.scheme == "weighted_cascade":
+            numbers = weighted_cascade(dst, network.in_degree)
+        else:
+            numbers = trivalency(src, dst, random_seed)
+        if self.normalised:
+            sums = network.in_degree * self._constant if name is None else _in_sums(network, name)
+            numbers = np.divide(numbers, sums[dst], out=np.zeros(len(dst)), where=sums[dst] > 0)
+        if self.strength is not None:
+            numbers = numbers * columns[str(_edge_column(network, "strength", self.strength))]
+        if self.susceptibility is not None:
+            numbers = numbers * agent_column(network, self.susceptibility)[dst]
+        if self.activity is not None:
+            numbers = numbers * agent_column(network, self.activity)[src]
+        return np.minimum(numbers, 1.0)
 
 
-def constant(edges: EdgeBlock, probability: float) -> npt.NDArray[np.float64]:
-    """Return the same probability for every edge."""
-    return np.full(len(edges.dst), probability)
+ONE_EACH = EdgeWeights(2.0**-32, parameter="weight")
+"""Every edge counts one."""
 
 
-def weighted_cascade(edges: EdgeBlock) -> npt.NDArray[np.float64]:
+def weighted_cascade(dst: npt.NDArray[np.integer], in_degree: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return 1 / in_degree(dst) (Kempe, Kleinberg, Tardos 2003, section 5)."""
-    return 1.0 / edges.in_degree[edges.dst]
+    return 1.0 / in_degree[dst]
 
 
-def trivalency(edges: EdgeBlock, random_seed: int) -> npt.NDArray[np.float64]:
+def trivalency(src: npt.NDArray[np.integer], dst: npt.NDArray[np.integer], random_seed: int) -> npt.NDArray[np.float64]:
     """Return 0.1, 0.01 or 0.001, drawn once per edge (Chen, Wang, Wang 2010); all replicates share it."""
-    hashes = edge_hashes(stream(random_seed, Purpose.TRIVALENCY), edges.src, edges.dst)
+    hashes = edge_hashes(stream(random_seed, Purpose.TRIVALENCY), src, dst)
     return np.array(TRIVALENCY_VALUES)[(hashes >> np.uint64(32)) * np.uint64(3) >> np.uint64(32)]
 
 
-def column(edges: EdgeBlock) -> npt.NDArray[np.float64]:
-    """Return the network's own probabilities, from an edge attribute."""
-    assert edges.values is not None, "the scheme column needs the attribute's values"
-    return edges.values
-
-
-def edge_probabilities(probability: float | str, edges: EdgeBlock, random_seed: int) -> npt.NDArray[np.float64]:
-    """Return the transmission probability of each edge, (k,) float64 in [0, 1].
-
-    Parameters
-    ----------
-    probability : float or str
-        A constant, or a scheme: ``weighted_cascade``, ``trivalency``, ``column`` or ``column:NAME``.
-    edges : EdgeBlock
-    random_seed : int
-        Decides the draws of ``trivalency``.
-    """
-    if not isinstance(probability, str):
-        return constant(edges, probability)
-    if probability == "weighted_cascade":
-        return weighted_cascade(edges)
-    if probability == "trivalency":
-        return trivalency(edges, random_seed)
-    return column(edges)
-
-
-def probability_column(probability: float | str, network: Network) -> str | None:
-    """Return the edge attribute that a scheme reads, or None if it reads none.
-
-    Raises
-    ------
-    InvalidInputError
-        If the scheme is ``column`` and the network names no probability column, or not this one.
-    """
-    if not isinstance(probability, str) or probability.partition(":")[0] != "column":
+def _edge_column(network: Network, parameter: str, asked: float | str | None) -> str | None:
+    """Return the edge attribute that a scheme reads, or None if it reads none."""
+    if not isinstance(asked, str) or asked in {"weighted_cascade", "trivalency"}:
         return None
-    name = probability.partition(":")[2] or network.row["probability_column"]
+    if asked == STRENGTH_IF_ANY:
+        return cast("str | None", network.row["strength_column"])
+    role = "strength" if asked == "strength" or parameter == "strength" else "probability"
+    name = asked.partition(":")[2] or network.row[f"{role}_column"]
     if not name:
         raise InvalidInputError(
-            f"probability 'column': network {network.network_id!r} names no probability column; import it with "
-            "--probability NAME, or give 'column:NAME'"
+            f"{parameter} {asked!r}: network {network.network_id!r} names no {role} column; import it with "
+            f"--{role} NAME, or give 'column:NAME'"
         )
     if name not in network.row["edge_attributes"]:
         known = ", ".join(network.row["edge_attributes"]) or "none"
@@ -111,18 +163,59 @@ def probability_column(probability: float | str, network: Network) -> str | None
     return str(name)
 
 
-def check_probabilities(probability: float | str, network: Network) -> None:
-    """Raise InvalidInputError unless every probability the scheme reads from `network` is in [0, 1]."""
-    name = probability_column(probability, network)
-    if name is None or name == network.row["probability_column"]:  # the latter was checked at import
-        return
+def _check_values(network: Network, name: str, most: float | None, rule: str) -> None:
     values = network.edge_values(name)
-    bad = np.flatnonzero(~((values >= 0.0) & (values <= 1.0)))
+    bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
     if len(bad):
         raise InvalidInputError(
-            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; "
-            "a probability must be in [0, 1]"
+            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; {rule}"
         )
+
+
+def agent_column(network: Network, name: str) -> npt.NDArray[np.float64]:
+    """Return a numeric agent attribute by dense id, (n_agents,) float64; see `data.snapshots.Network.agent_values`."""
+    return _agent_values(network, name)
+
+
+@functools.lru_cache(maxsize=16)
+def _agent_values(network: Network, name: str) -> npt.NDArray[np.float64]:
+    return network.agent_values(name)
+
+
+def check_agent_column(network: Network, parameter: str, name: str, most: float | None = None) -> None:
+    """Raise InvalidInputError unless the agent column `name` is there and holds numbers >= 0, and <= `most`."""
+    if name not in network.row["agent_attributes"]:
+        known = ", ".join(network.row["agent_attributes"]) or "none"
+        raise InvalidInputError(
+            f"{parameter}: agents of network {network.network_id!r} have no column {name!r} (columns: {known}); "
+            "import the network with --agents FILE"
+        )
+    values = agent_column(network, name)
+    bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
+    if len(bad):
+        rule = "a finite number >= 0" if most is None else f"in [0, {most:g}]"
+        agent = network.agent_ids[int(bad[0])].as_py()
+        raise InvalidInputError(
+            f"agent column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r} for agent "
+            f"{agent!r}; {parameter} must be {rule}"
+        )
+
+
+@functools.lru_cache(maxsize=8)
+def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
+    """Return the sum of an edge attribute over each agent's in-edges, added in the order of their sources."""
+    sums = np.zeros(network.n_agents)
+    np.add.at(sums, network.sparse_rows.targets, network.edge_values(name))
+    return sums
+
+
+def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> tuple[int, float]:
+    """Return the agent whose in-edges have the largest sum of weights, and that sum."""
+    sums = np.zeros(network.n_agents)
+    for _, _, dst, values in weighted_blocks(network, weights, random_seed):
+        np.add.at(sums, dst, values)
+    agent = int(np.argmax(sums))
+    return agent, float(sums[agent])
 
 
 @dataclass(frozen=True)
@@ -159,58 +252,60 @@ class AttemptRows:
 
 
 @functools.lru_cache(maxsize=8)
-def attempt_rows(network: Network, probability: float | str, random_seed: int) -> AttemptRows:
+def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> AttemptRows:
     """Return the network's out-edges with their chances, mapped from the cache folder and built there at first use.
 
     Parameters
     ----------
     network : Network
-    probability : float or str
-        As in `edge_probabilities`.
+    weights : EdgeWeights
+        What decides the chances.
     random_seed : int
         Decides the draws of ``trivalency``.
     """
-    is_constant = not isinstance(probability, str)
-    name = "constant" if is_constant else _cache_name(str(probability), network, random_seed)
+    name = "constant" if weights.is_uniform else _cache_name(weights, random_seed)
     words, profile = mapped_arrays(
         network.cache_folder / f"words-{name}",
         ["words", "profile"],
-        lambda folder: _build_words(folder, network, None if is_constant else probability, random_seed),
+        lambda folder: _build_words(folder, network, None if weights.is_uniform else weights, random_seed),
     )
-    scale = float(probability) if is_constant else 1.0
-    base = int(chances(scale)) if is_constant else 0
+    scale = min(float(weights.scheme), 1.0) if weights.is_uniform else 1.0
+    base = int(chances(scale)) if weights.is_uniform else 0
     scaled = np.asarray(profile, np.float64) * [1.0, scale, scale, 1.0]
     return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, scaled)
 
 
-def _cache_name(probability: str, network: Network, random_seed: int) -> str:
-    if probability == "trivalency":
-        return f"trivalency-{DRAWS_VERSION}-{random_seed}"
-    name = probability_column(probability, network)
-    return "weighted_cascade" if name is None else f"column-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+def _cache_name(weights: EdgeWeights, random_seed: int) -> str:
+    what = repr(weights)
+    if weights.scheme == "trivalency":
+        what += f" {DRAWS_VERSION} {random_seed}"
+    return hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
-def edge_blocks(network: Network, probability: float | str, size: int = _BLOCK) -> Iterator[tuple[slice, EdgeBlock]]:
-    """Yield the network's edges in the order of its sparse rows, `size` at a time."""
-    rows, in_degree = network.sparse_rows, network.in_degree
-    name = probability_column(probability, network)
-    values = None if name is None else network.edge_values(name)
+def weighted_blocks(
+    network: Network, weights: EdgeWeights | None, random_seed: int, size: int = _BLOCK
+) -> Iterator[tuple[slice, npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float64]]]:
+    """Yield the network's edges in the order of its sparse rows, `size` at a time: where, src, dst, number."""
+    rows = network.sparse_rows
+    columns = {name: network.edge_values(name) for name in (weights.columns(network) if weights else ())}
     for start in range(0, rows.n_edges, size):
         where = slice(start, min(start + size, rows.n_edges))
         src = np.searchsorted(rows.offsets, np.arange(where.start, where.stop), side="right") - 1
-        yield where, EdgeBlock(src, rows.targets[where], in_degree, None if values is None else values[where])
+        dst = rows.targets[where]
+        block = {name: values[where] for name, values in columns.items()}
+        values = np.ones(len(dst)) if weights is None else weights.values(network, src, dst, block, random_seed)
+        yield where, src, dst, values
 
 
-def _build_words(folder: Path, network: Network, scheme: float | str | None, random_seed: int) -> None:
-    """Write words and profile; without a scheme, words hold no chance and the profile counts every edge as 1."""
+def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, random_seed: int) -> None:
+    """Write words and profile; without weights, words hold no chance and the profile counts every edge as 1."""
     words = np.empty(network.n_edges, np.uint64)
     in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
-    for where, edges in edge_blocks(network, 0.0 if scheme is None else scheme):
-        p = np.ones(len(edges.dst)) if scheme is None else edge_probabilities(scheme, edges, random_seed)
-        chance = np.zeros(len(p), np.uint64) if scheme is None else chances(p).astype(np.uint64)
-        words[where] = (chance << np.uint64(CHANCE_SHIFT)) | edges.dst.astype(np.uint64)
-        in_sum += np.bincount(edges.dst, p, network.n_agents)
-        out_sum += np.bincount(edges.src, p, network.n_agents)
+    for where, src, dst, p in weighted_blocks(network, weights, random_seed):
+        chance = np.zeros(len(p), np.uint64) if weights is None else chances(p).astype(np.uint64)
+        words[where] = (chance << np.uint64(CHANCE_SHIFT)) | dst.astype(np.uint64)
+        in_sum += np.bincount(dst, p, network.n_agents)
+        out_sum += np.bincount(src, p, network.n_agents)
     save_array(folder, "words", words)
     save_array(folder, "profile", _profile(in_sum, out_sum, network.out_degree))
 

@@ -8,14 +8,58 @@ from pydantic import ValidationError
 
 from data.errors import InvalidInputError
 from data.validation import validation_sentences
+from propagation.models.daley_kendall import DaleyKendall
+from propagation.models.diffusion import Diffusion
+from propagation.models.fractional_threshold import FractionalThreshold
+from propagation.models.hybrid import Hybrid
 from propagation.models.independent_cascade import IndependentCascade
+from propagation.models.linear_threshold import LinearThreshold
+from propagation.models.maki_thompson import MakiThompson
 from propagation.models.model import Model
+from propagation.models.seir import SEIR
+from propagation.models.seiz import SEIZ
+from propagation.models.si import SI
+from propagation.models.sir import SIR
+from propagation.models.sirs import SIRS
+from propagation.models.sis import SIS
+from propagation.models.viral import Viral
 
-__all__ = ["MODELS", "IndependentCascade", "Model", "make_model"]
+__all__ = [
+    "MODELS",
+    "SEIR",
+    "SEIZ",
+    "SI",
+    "SIR",
+    "SIRS",
+    "SIS",
+    "DaleyKendall",
+    "Diffusion",
+    "FractionalThreshold",
+    "Hybrid",
+    "IndependentCascade",
+    "LinearThreshold",
+    "MakiThompson",
+    "Model",
+    "Viral",
+    "make_model",
+]
 
 MODELS: Mapping[str, type[Model]] = MappingProxyType(
     {
         IndependentCascade.name: IndependentCascade,
+        LinearThreshold.name: LinearThreshold,
+        FractionalThreshold.name: FractionalThreshold,
+        Viral.name: Viral,
+        Diffusion.name: Diffusion,
+        Hybrid.name: Hybrid,
+        SI.name: SI,
+        SIS.name: SIS,
+        SIR.name: SIR,
+        SIRS.name: SIRS,
+        SEIR.name: SEIR,
+        SEIZ.name: SEIZ,
+        MakiThompson.name: MakiThompson,
+        DaleyKendall.name: DaleyKendall,
     }
 )
 """Every registered model by the name that campaigns and tables use."""

@@ -111,11 +111,7 @@ def session_lanes(sessions: Sequence[Session], batches: Sequence[BatchRows]) -> 
             found[span.session].append((span.first, batch, position))
     for parts in found:
         parts.sort(key=lambda part: part[0])
-        yield Lanes(
-            lengths=np.concatenate([batch.lengths[i] for _, batch, i in parts]),
-            counts=np.concatenate([batch.counts[i] for _, batch, i in parts]),
-            truncated=np.concatenate([batch.truncated[i] for _, batch, i in parts]),
-        )
+        yield Lanes.joined([batch.lanes[i] for _, batch, i in parts])
 
 
 def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[AgentReach]:

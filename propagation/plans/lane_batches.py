@@ -3,7 +3,6 @@
 import functools
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,17 +11,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.manifests import DataFile
-from data.schemas import SYMBOL
 from data.snapshots import Network
-from propagation import kernels
 from propagation.draws import Purpose, replicate_salts, stream
+from propagation.kernels import cascades as kernels
 from propagation.planner import WORD, Shape
-from propagation.plans.row_writer import ROWS_PER_WRITE, RowWriter, collected_rows
-from propagation.results import EVENT_TYPES, AgentReach, session_id_column
+from propagation.plans.row_writer import collected_rows
+from propagation.plans.rule_lanes import run_by_rules
+from propagation.programs import contact_rows
+from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 from propagation.weights import AttemptRows
-
-_EVENT_TYPES = pa.array(EVENT_TYPES, pa.string())
 
 
 class StoppedError(Exception):
@@ -45,8 +43,8 @@ class BatchRows:
     Attributes
     ----------
     spans : list of Span
-    lengths, counts, truncated : list of arrays
-        One entry per span, as in `Lanes`.
+    lanes : list of Lanes
+        One entry per span.
     reach : list of tuple
         (session, AgentReach) per span, if recorded.
     files, tables : list
@@ -58,9 +56,7 @@ class BatchRows:
     """
 
     spans: list[Span]
-    lengths: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    counts: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    truncated: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    lanes: list[Lanes] = field(default_factory=list)
     reach: list[tuple[int, AgentReach]] = field(default_factory=list)
     files: list[DataFile] = field(default_factory=list)
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
@@ -100,14 +96,6 @@ class _Scratch:
     def reached_bits(self) -> npt.NDArray[np.uint8]:
         return np.zeros(self.n_agents // 8 + 1, np.uint8)
 
-    @functools.cached_property
-    def round_of(self) -> npt.NDArray[np.int32]:
-        return np.full(self.n_agents, -1, np.int32)
-
-    @functools.cached_property
-    def infectors(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint32]]:
-        return np.empty(self.n_agents, np.int32), np.empty(self.n_agents, np.uint32)
-
     def check(self) -> None:
         if self.stop[0]:
             raise StoppedError
@@ -130,7 +118,7 @@ def run_batch(
     sessions : tuple of Session
         The job's sessions, which spans refer to by position.
     shapes : tuple of str
-        Kernel shape of each session: ``sparse``, ``packed`` (64 lanes to a word) or ``traced`` (with infectors).
+        Kernel shape of each session: ``sparse`` or ``packed`` (64 lanes to a word), for cascades; ``rules``, for all.
     spans : list of Span
         Lanes to run.
     publish : bool
@@ -146,15 +134,19 @@ def run_batch(
             for span in spans:
                 scratch.check()
                 session = sessions[span.session]
-                rows = session.model.attempt_rows(network, session.random_seed)
                 salts = replicate_salts(np.arange(span.first, span.first + span.replicates))
                 shape = shapes[span.session]
-                if shape == "traced":
-                    _run_traced(session, span, rows, salts, scratch, batch, writer)
-                else:
-                    run = _run_packed if shape == "packed" else _run_sparse
-                    times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
-                    run(session, rows, salts, scratch, batch, times, span.session)
+                if shape == "rules":
+                    lanes, reach = run_by_rules(network, session, span.first, salts, scratch.stop, batch, writer)
+                    scratch.check()
+                    batch.lanes.append(lanes)
+                    if session.records("reach"):
+                        batch.reach.append((span.session, reach))
+                    continue
+                rows = contact_rows(network, session.model, session.random_seed)
+                run = _run_packed if shape == "packed" else _run_sparse
+                times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
+                run(session, rows, salts, scratch, batch, times, span.session)
     except StoppedError:
         return BatchRows([])
     batch.files, batch.tables = writer.files, writer.tables
@@ -191,7 +183,7 @@ def _run_sparse(
         counts.append(part_counts[: ends[finished - 1]].copy() if finished else part_counts[:0])
         truncated.append(cut[:finished] > 0)
         at += finished
-    _add_lanes(batch, lengths, counts, truncated)
+    _add_lanes(session, batch, lengths, counts, truncated)
     if len(times):
         batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
 
@@ -214,7 +206,7 @@ def _run_packed(
         lengths.append(active.sum(axis=0))
         counts.append(matrix.T[active.T].astype(np.int32))
         truncated.append(cut)
-    _add_lanes(batch, lengths, counts, truncated)
+    _add_lanes(session, batch, lengths, counts, truncated)
     if len(times):
         batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
 
@@ -261,10 +253,9 @@ def _packed_word(
     return matrix, cut > 0, n_touched
 
 
-def _add_lanes(batch: BatchRows, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> None:
-    batch.lengths.append(np.concatenate(lengths))
-    batch.counts.append(np.concatenate(counts))
-    batch.truncated.append(np.concatenate(truncated))
+def _add_lanes(session: Session, batch: BatchRows, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> None:
+    arrays = map(np.concatenate, (lengths, counts, truncated))
+    batch.lanes.append(Lanes.of_cascades(*arrays, max_rounds=session.max_rounds))
 
 
 def _touched_reach(
@@ -272,128 +263,3 @@ def _touched_reach(
 ) -> AgentReach:
     agents = np.sort(touched)
     return AgentReach(agents, times[agents], round_sums[agents])
-
-
-def _run_traced(
-    session: Session,
-    span: Span,
-    rows: AttemptRows,
-    salts: npt.NDArray[np.uint32],
-    scratch: _Scratch,
-    batch: BatchRows,
-    writer: RowWriter,
-) -> None:
-    lengths, counts, truncated = [], [], []
-    times = np.zeros(rows.n_agents if session.records("reach") else 0, np.int64)
-    round_sums = np.zeros_like(times)
-    for first, trace in _traces(session, rows, salts, scratch, batch):
-        lane_lengths, lane_counts = trace.by_lane_and_round()
-        lengths.append(lane_lengths)
-        counts.append(lane_counts)
-        truncated.append(trace.truncated)
-        if session.records("reach"):
-            times += np.bincount(trace.agents, minlength=len(times))
-            round_sums += np.bincount(trace.agents, weights=trace.rounds, minlength=len(times)).astype(np.int64)
-        if session.records("activations"):
-            writer.write("activations", _activation_rows(session, span.first + first, trace))
-        if session.records("contacts"):
-            for contacts in _contact_rows(session, rows, span.first + first, trace, salts[first:], scratch):
-                writer.write("propagation_events", contacts)
-    _add_lanes(batch, lengths, counts, truncated)
-    if len(times):
-        agents = np.flatnonzero(times).astype(np.int32)
-        batch.reach.append((span.session, AgentReach(agents, times[agents], round_sums[agents])))
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """Activations of consecutive lanes, lane after lane, by round."""
-
-    agents: npt.NDArray[np.int32]
-    rounds: npt.NDArray[np.int32]
-    infectors: npt.NDArray[np.int32]
-    ends: npt.NDArray[np.int64]
-    truncated: npt.NDArray[np.bool_]
-
-    def by_lane_and_round(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Return lengths and counts as in `Lanes`: rounds ascend within a lane, so runs of equal rounds are counted."""
-        starts = np.concatenate([[0], self.ends[:-1]])
-        change = np.ones(len(self.rounds), bool)
-        change[1:] = self.rounds[1:] != self.rounds[:-1]
-        change[starts] = True
-        firsts = np.flatnonzero(change)
-        counts = np.diff(np.append(firsts, len(self.rounds))).astype(np.int32)
-        return np.diff(np.searchsorted(firsts, np.append(starts, len(self.rounds)))), counts
-
-
-def _traces(
-    session: Session, rows: AttemptRows, salts: npt.NDArray[np.uint32], scratch: _Scratch, batch: BatchRows
-) -> Iterator[tuple[int, _Trace]]:
-    """Run lanes with their infectors, as many at a time as fit the room; yield (first lane, trace)."""
-    room = max(rows.n_agents, ROWS_PER_WRITE)  # a single lane always fits
-    agents, rounds, infectors = (np.empty(room, np.int32) for _ in range(3))
-    infector_of, best_of = scratch.infectors
-    at = 0
-    while at < len(salts):
-        ends, cut = np.zeros(len(salts) - at, np.int64), np.zeros(len(salts) - at, np.uint8)
-        finished, trials = kernels.traced_cascades(
-            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION),
-            stream(session.random_seed, Purpose.INFECTOR), salts[at:], session.seed_array,
-            np.int64(session.max_rounds), scratch.stop, scratch.round_of, infector_of, best_of, scratch.queue,
-            scratch.hits, agents, rounds, infectors, ends, cut,
-        )  # fmt: skip
-        scratch.check()
-        batch.trials += trials
-        # Copies: Arrow shares the memory of the arrays it is given, and the next lanes overwrite these.
-        end = ends[finished - 1]
-        copies = (agents[:end].copy(), rounds[:end].copy(), infectors[:end].copy())
-        yield at, _Trace(*copies, ends[:finished], cut[:finished] > 0)
-        at += finished
-
-
-def _activation_rows(session: Session, first: int, trace: _Trace) -> pa.Table:
-    """Return the activations of a trace whose first lane is replicate `first`."""
-    lane = np.repeat(np.arange(len(trace.ends), dtype=np.int32), np.diff(trace.ends, prepend=0))
-    return pa.table(
-        {
-            "session_id": session_id_column([session.session_id], [len(lane)]),
-            "replicate": lane + np.int32(first),
-            "agent": trace.agents,
-            "round": trace.rounds,
-            "infector": pa.array(trace.infectors, mask=trace.infectors < 0),
-            "occasion": np.ones(len(lane), np.int32),
-        }
-    )
-
-
-def _contact_rows(
-    session: Session,
-    rows: AttemptRows,
-    first: int,
-    trace: _Trace,
-    salts: npt.NDArray[np.uint32],
-    scratch: _Scratch,
-) -> Iterator[pa.Table]:
-    """Yield the contacts of each lane of a trace whose first lane is replicate `first`."""
-    degree = np.diff(rows.offsets)
-    starts = np.concatenate([[0], trace.ends[:-1]])
-    for lane, (low, high) in enumerate(zip(starts, trace.ends, strict=True)):
-        agents, rounds = trace.agents[low:high], trace.rounds[low:high]
-        size = int(degree[agents[rounds < session.max_rounds]].sum())
-        number, src, dst = (np.empty(size, np.int32) for _ in range(3))
-        kind = np.empty(size, np.int8)
-        kernels.lane_contacts(
-            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION),
-            salts[lane], agents, rounds, np.int64(session.max_rounds), scratch.round_of, number, src, dst, kind,
-        )  # fmt: skip
-        scratch.check()
-        yield pa.table(
-            {
-                "session_id": session_id_column([session.session_id], [size]),
-                "replicate": np.full(size, first + lane, np.int32),
-                "round": number,
-                "src": src,
-                "dst": dst,
-                "event_type": pa.DictionaryArray.from_arrays(pa.array(kind), _EVENT_TYPES).cast(SYMBOL),
-            }
-        )

@@ -16,7 +16,8 @@ from data import Network, Warehouse
 from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
 from data.ingest import publish_edges
 from data.schemas import table_specification
-from propagation import engine, kernels
+from propagation import engine
+from propagation.kernels import cascades, rules
 from propagation.results import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
 from tests.reference.small_networks import SmallNetwork
@@ -26,7 +27,8 @@ from tests.reference.small_networks import SmallNetwork
 def every_kernel_is_compiled_once() -> Iterator[None]:
     """Check, once all tests of the package have run, that none of them made Numba compile a kernel a second time."""
     yield
-    compiled = {name: kernel for name, kernel in vars(kernels).items() if isinstance(kernel, CPUDispatcher)}
+    everything = {**vars(cascades), **vars(rules)}
+    compiled = {name: kernel for name, kernel in everything.items() if isinstance(kernel, CPUDispatcher)}
     assert {name: kernel.signatures for name, kernel in compiled.items() if len(kernel.signatures) > 1} == {}
 
 
@@ -39,7 +41,10 @@ def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Ware
 
 @pytest.fixture(scope="session")
 def publish(new_warehouse: Callable[[], Warehouse]) -> Callable[..., Network]:
-    """Publish edges between agents 0 to n - 1 as a network; `probabilities` become its probability column ``p``."""
+    """Publish edges between agents 0 to n - 1 as a network; `probabilities` become its probability column ``p``.
+
+    `attributes` and `agent_attributes` are further columns, of which `strength` names the one that is the strength.
+    """
 
     def publish(
         edges: Sequence[tuple[int, int]],
@@ -50,6 +55,8 @@ def publish(new_warehouse: Callable[[], Warehouse]) -> Callable[..., Network]:
         warehouse: Warehouse | None = None,
         name: str = "network",
         attributes: dict[str, Any] | None = None,
+        agent_attributes: dict[str, Any] | None = None,
+        strength: str | None = None,
     ) -> Network:
         columns = {} if probabilities is None else {"p": pa.array(map(float, probabilities), pa.float64())}
         edge_list = EdgeList(
@@ -60,6 +67,8 @@ def publish(new_warehouse: Callable[[], Warehouse]) -> Callable[..., Network]:
             malformed=MALFORMED_SCHEMA.empty_table(),
             rows_read=len(edges),
             description="edges of a test",
+            agent_attributes=None if agent_attributes is None else pa.table(agent_attributes),
+            strength=strength,
             probability=None if probabilities is None else "p",
         )
         options = ImportOptions(partitions=partitions)

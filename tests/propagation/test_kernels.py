@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from propagation import kernels
+from propagation.kernels import cascades as kernels
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.models import IndependentCascade
 from propagation.sessions import resolve_session

@@ -10,65 +10,22 @@ All arrays that come from a network are read-only mappings; each kernel thus has
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from propagation.draws import edge_key, lane_draw
+from propagation.kernels.primitives import (
+    CHUNK,
+    DST,
+    SHIFT,
+    STATE_AHEAD,
+    bit_count,
+    look_ahead,
+    lowest_bit,
+    prefetch,
+)
 
-CHUNK = 256
-"""Edges of a row whose draws are computed in one vectorised loop; length of the `hits` scratch array."""
-_DST = np.uint64(0x7FFFFFFF)
-_SHIFT = np.uint64(31)
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_OFFSETS_AHEAD, _WORDS_AHEAD, _STATE_AHEAD = 8, 3, 12
 FEW_LANES = 4
 """Measured: up to so many lanes of a word, drawing lane by lane beats drawing for all 64."""
-
-
-@intrinsic
-def _prefetch(_context, array, _index):  # type: ignore[no-untyped-def]
-    """Ask the processor to load the cache line of ``array[index]``."""
-
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        item = cgutils.get_item_pointer(context, builder, signature.args[0], view, [arguments[1]])
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
-        builder.call(prefetch, [builder.bitcast(item, byte), word(0), word(3), word(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), generate
-
-
-@intrinsic
-def _lowest_bit(_context, word):  # type: ignore[no-untyped-def]
-    """Return the position of the lowest set bit of a uint64 that is not zero, as int64."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(word), generate
-
-
-@intrinsic
-def _bit_count(_context, word):  # type: ignore[no-untyped-def]
-    """Return the number of set bits of a uint64, as int64."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
-        return builder.ctpop(arguments[0])
-
-    return types.int64(word), generate
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _look_ahead(offsets, words, queue, position, tail):  # type: ignore[no-untyped-def]
-    """Prefetch the rows of agents that come later in the queue."""
-    if position + _OFFSETS_AHEAD < tail:
-        _prefetch(offsets, np.int64(queue[position + _OFFSETS_AHEAD]))
-    if position + _WORDS_AHEAD < tail:
-        _prefetch(words, np.int64(offsets[queue[position + _WORDS_AHEAD]]))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -77,8 +34,8 @@ def _attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[n
     successes = 0
     for j in range(high - low):
         word = words[low + j]
-        draw = np.int64(lane_draw(edge_key(stream, src, word & _DST), salt))
-        hit = draw < np.int64(word >> _SHIFT) + base
+        draw = np.int64(lane_draw(edge_key(stream, src, word & DST), salt))
+        hit = draw < np.int64(word >> SHIFT) + base
         hits[j] = hit
         successes += hit
     return successes
@@ -103,12 +60,12 @@ def _attempt_together(  # type: ignore[no-untyped-def]
 ):
     """Draw for the edges ``words[low:end]`` of `src` in all lanes of a word: one hash per edge, one draw per lane."""
     for edge in range(low, end):
-        if edge + _STATE_AHEAD < end:
-            _prefetch(state, np.int64(2) * np.int64(words[edge + _STATE_AHEAD] & _DST))
+        if edge + STATE_AHEAD < end:
+            prefetch(state, np.int64(2) * np.int64(words[edge + STATE_AHEAD] & DST))
         word = words[edge]
-        dst = np.int64(word & _DST)
+        dst = np.int64(word & DST)
         exposed = sending & ~(state[2 * dst] | state[2 * dst + 1])
-        chance = np.int64(word >> _SHIFT) + base
+        chance = np.int64(word >> SHIFT) + base
         if exposed == 0 or chance == 0:
             continue
         key = edge_key(stream, src, dst)
@@ -183,7 +140,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
             level = tail
             for position in range(head, level):
                 src = queue[position]
-                _look_ahead(offsets, words, queue, position, tail)
+                look_ahead(offsets, words, queue, position, tail)
                 low, end = offsets[src], offsets[src + 1]
                 trials += end - low
                 while low < end:
@@ -191,7 +148,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                     if _attempt(words, base, stream, salt, src, low, high, hits):
                         for j in range(high - low):
                             if hits[j]:
-                                dst = np.int64(words[low + j] & _DST)
+                                dst = np.int64(words[low + j] & DST)
                                 bit = np.uint8(1 << (dst & 7))
                                 if not reached[dst >> 3] & bit:
                                     reached[dst >> 3] |= bit
@@ -224,87 +181,6 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                     times[agent] += 1
                     round_sums[agent] += number
     return len(salts), trials, n_touched
-
-
-@numba.njit(nogil=True, cache=True)
-def traced_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
-    offsets, words, base, stream, infector_stream, salts, seeds, max_rounds, stop,
-    round_of, infector_of, best_of, queue, hits, agents, rounds, infectors, ends, truncated,
-):  # fmt: skip
-    """Run lanes one after another, recording who was activated when and by whom.
-
-    The infector is, among the successes of the round, the one with the smallest (infector draw, src). Parameters as in
-    `sparse_cascades`, and:
-
-    Parameters
-    ----------
-    infector_stream : uint64
-        Of infector draws.
-    round_of : (n,) int32, all -1
-        Scratch: round of activation; all -1 again at the end.
-    infector_of, best_of : (n,) int32, (n,) uint32
-        Scratch: the infector so far, and its draw.
-    agents, rounds, infectors : (capacity,) int32
-        Out: activations, lane after lane, by round; the infector of a seed is -1.
-    ends : (lanes,) int64
-        Out: where each lane's activations end.
-
-    Returns
-    -------
-    lanes_done, trials : int
-    """
-    at, trials = 0, 0
-    for lane in range(len(salts)):
-        salt = salts[lane]
-        # 1. Round 0: the seeds.
-        tail = 0
-        for seed in seeds:
-            queue[tail] = seed
-            tail += 1
-            round_of[seed] = 0
-            infector_of[seed] = -1
-        head, number = 0, 0
-        # 2. Each round: attempts; an agent reached in this very round may still change its infector.
-        while head < tail and number < max_rounds and stop[0] == 0:
-            number += 1
-            level = tail
-            for position in range(head, level):
-                src = queue[position]
-                _look_ahead(offsets, words, queue, position, tail)
-                low, end = offsets[src], offsets[src + 1]
-                trials += end - low
-                while low < end:
-                    high = min(low + CHUNK, end)
-                    if _attempt(words, base, stream, salt, src, low, high, hits):
-                        for j in range(high - low):
-                            dst = np.int64(words[low + j] & _DST)
-                            if hits[j] and (round_of[dst] < 0 or round_of[dst] == number):
-                                draw = lane_draw(edge_key(infector_stream, src, dst), salt)
-                                if round_of[dst] < 0:
-                                    round_of[dst] = number
-                                    queue[tail] = dst
-                                    tail += 1
-                                elif draw > best_of[dst] or (draw == best_of[dst] and src > infector_of[dst]):
-                                    continue
-                                best_of[dst] = draw
-                                infector_of[dst] = src
-                    low = high
-            head = level
-        # 3. Write the lane out, if there is room, and clear it.
-        fits = at + tail <= len(agents) and stop[0] == 0
-        for position in range(tail):
-            agent = queue[position]
-            if fits:
-                agents[at] = agent
-                rounds[at] = round_of[agent]
-                infectors[at] = infector_of[agent]
-                at += 1
-            round_of[agent] = -1
-        if not fits:
-            return lane, trials
-        truncated[lane] = head < tail
-        ends[lane] = at
-    return len(salts), trials
 
 
 @numba.njit(nogil=True, cache=True)
@@ -347,18 +223,18 @@ def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
         n_next = 0
         for position in range(n_queue):
             src = queue[position]
-            _look_ahead(offsets, words, queue, position, n_queue)
+            look_ahead(offsets, words, queue, position, n_queue)
             sending = frontier[src]
             frontier[src] = _ZERO
             low, end = offsets[src], offsets[src + 1]
-            if _bit_count(sending) > FEW_LANES:
+            if bit_count(sending) > FEW_LANES:
                 trials += end - low
                 n_next = _attempt_together(
                     words, base, stream, salts, src, low, end, sending, state, next_queue, n_next
                 )
                 continue
             while sending != 0:
-                lane = _lowest_bit(sending)
+                lane = lowest_bit(sending)
                 sending &= sending - _ONE
                 trials += end - low
                 for start in range(low, end, CHUNK):
@@ -366,7 +242,7 @@ def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                     if _attempt(words, base, stream, salts[lane], src, start, high, hits):
                         for j in range(high - start):
                             if hits[j]:
-                                dst = np.int64(words[start + j] & _DST)
+                                dst = np.int64(words[start + j] & DST)
                                 n_next = _arrive(state, dst, _ONE << np.uint64(lane), next_queue, n_next)
         # 2. Arrivals become the next frontier.
         for position in range(n_next):
@@ -379,62 +255,17 @@ def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                 if times[agent] == 0:
                     touched[n_touched] = agent
                     n_touched += 1
-                times[agent] += _bit_count(newly)
-                round_sums[agent] += _bit_count(newly) * number
-            if _bit_count(newly) > FEW_LANES:
+                times[agent] += bit_count(newly)
+                round_sums[agent] += bit_count(newly) * number
+            if bit_count(newly) > FEW_LANES:
                 for lane in range(lanes):
                     counts[done, lane] += np.int64((newly >> np.uint64(lane)) & _ONE)
             else:
                 while newly != 0:
-                    counts[done, _lowest_bit(newly)] += 1
+                    counts[done, lowest_bit(newly)] += 1
                     newly &= newly - _ONE
         queue, next_queue = next_queue, queue
         swapped = 1 - swapped
         n_queue = n_next
         done += 1
     return done, n_queue, swapped, trials, n_touched
-
-
-@numba.njit(nogil=True, cache=True)
-def lane_contacts(  # type: ignore[no-untyped-def]
-    offsets, words, base, stream, salt, agents, rounds, max_rounds, round_of, out_round, out_src, out_dst, out_kind
-):
-    """List the contacts of one finished lane: every out-edge of every agent that transmitted.
-
-    Parameters
-    ----------
-    agents, rounds : (k,) int32
-        The lane's activations.
-    round_of : (n,) int32, all -1
-        Scratch; all -1 again at the end.
-    out_round, out_src, out_dst : (contacts,) int32
-        Out.
-    out_kind : (contacts,) int8
-        Out: 0 received, 1 ignored, 2 sent.
-
-    Returns
-    -------
-    int
-        Number of contacts.
-    """
-    for i in range(len(agents)):
-        round_of[agents[i]] = rounds[i]
-    at = 0
-    for i in range(len(agents)):
-        src = agents[i]
-        number = rounds[i] + 1
-        if number > max_rounds:
-            continue
-        for edge in range(offsets[src], offsets[src + 1]):
-            word = words[edge]
-            dst = np.int64(word & _DST)
-            out_round[at], out_src[at], out_dst[at] = number, src, dst
-            if 0 <= round_of[dst] < number:
-                out_kind[at] = 2
-            else:
-                draw = np.int64(lane_draw(edge_key(stream, src, dst), salt))
-                out_kind[at] = draw >= np.int64(word >> _SHIFT) + base
-            at += 1
-    for agent in agents:
-        round_of[agent] = -1
-    return at

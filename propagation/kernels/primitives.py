@@ -1,0 +1,73 @@
+"""What all kernels are made of: prefetching, bits of words, and chances multiplied as integers."""
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+CHUNK = 256
+"""Edges of a row whose draws are computed in one vectorised loop; length of the `hits` scratch array."""
+DST = np.uint64(0x7FFFFFFF)
+"""Bits of a word that hold the destination."""
+SHIFT = np.uint64(31)
+"""Position of the chance in a word."""
+OFFSETS_AHEAD, WORDS_AHEAD, STATE_AHEAD = 8, 3, 12
+"""How many agents, and edges, ahead of the present one data is asked for."""
+_U32, _ROUND_UP = np.uint64(32), np.uint64(0xFFFFFFFF)
+_CERTAIN = np.uint64(2**32)
+
+
+@intrinsic
+def prefetch(_context, array, _index):  # type: ignore[no-untyped-def]
+    """Ask the processor to load the cache line of ``array[index]``."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        item = cgutils.get_item_pointer(context, builder, signature.args[0], view, [arguments[1]])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
+        builder.call(prefetch, [builder.bitcast(item, byte), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
+def lowest_bit(_context, word):  # type: ignore[no-untyped-def]
+    """Return the position of the lowest set bit of a uint64 that is not zero, as int64."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(word), generate
+
+
+@intrinsic
+def bit_count(_context, word):  # type: ignore[no-untyped-def]
+    """Return the number of set bits of a uint64, as int64."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctpop(arguments[0])
+
+    return types.int64(word), generate
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def look_ahead(offsets, words, queue, position, tail):  # type: ignore[no-untyped-def]
+    """Prefetch the rows of agents that come later in the queue."""
+    if position + OFFSETS_AHEAD < tail:
+        prefetch(offsets, np.int64(queue[position + OFFSETS_AHEAD]))
+    if position + WORDS_AHEAD < tail:
+        prefetch(words, np.int64(offsets[queue[position + WORDS_AHEAD]]))
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def times(chance, factor):  # type: ignore[no-untyped-def]
+    """Return the product of two chances in [0, 2**32], in 2**-32 and rounded up (uint64)."""
+    if factor == _CERTAIN:
+        return np.uint64(chance)
+    if chance == _CERTAIN:
+        return np.uint64(factor)
+    return np.uint64((np.uint64(chance) * np.uint64(factor) + _ROUND_UP) >> _U32)

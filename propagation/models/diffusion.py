@@ -1,0 +1,104 @@
+"""Diffusion: a linear threshold on normalised strengths, with agents' own thresholds.
+
+Granovetter: Threshold models of collective behavior. American Journal of Sociology 83, 1978.
+
+| from | to | when |
+| --- | --- | --- |
+| inactive | newly_active | active in-neighbours hold the share of its in-strength that its threshold asks for |
+| newly_active | active | after the one round in which its weight was added to its out-neighbours' sums |
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import field_validator
+
+from data.snapshots import Network
+from propagation.models.linear_threshold import THRESHOLD, TOLERANCE
+from propagation.models.model import (
+    FactoredModel,
+    Thresholds,
+    agent_column_name,
+    check_shares,
+    checked_share,
+    checked_strength,
+)
+from propagation.models.rules import Rules
+from propagation.weights import STRENGTH_IF_ANY, EdgeWeights, agent_column
+
+
+class Diffusion(FactoredModel):
+    """Diffusion by social reinforcement.
+
+    Parameters
+    ----------
+    threshold : float or str
+        Share of its in-strength at which an agent adopts: a constant in [0, 1], ``column`` (the agents' column
+        ``threshold``), ``column:NAME``, or ``uniform`` (drawn per agent and replicate).
+    strength : str, optional
+        Edge column that is normalised: ``strength``, ``column`` or ``column:NAME``; default: the network's strength
+        column if it has one, else equal strengths.
+    susceptibility, activity : str, optional
+        Agent columns: the normalised weight is multiplied by that of the target and of the source, and capped at 1.
+
+    Examples
+    --------
+    >>> Diffusion(threshold=0.25).threshold
+    0.25
+    """
+
+    name: ClassVar[str] = "diffusion"
+
+    threshold: float | str = 0.5
+    strength: str | None = None
+
+    @field_validator("threshold")
+    @classmethod
+    def _share(cls, threshold: float | str) -> float | str:
+        return checked_share("threshold", threshold, "uniform")
+
+    @field_validator("strength")
+    @classmethod
+    def _names_a_column(cls, strength: str | None) -> str | None:
+        return checked_strength(strength)
+
+    @property
+    def rules(self) -> Rules:
+        """What the model does in a round."""
+        return THRESHOLD
+
+    def influence(self) -> EdgeWeights:
+        """Return what decides the edges' weights."""
+        return normalised_strength(self)
+
+    def thresholds(self, network: Network) -> Thresholds:
+        """Return what sums of weights are compared with."""
+        return share_thresholds(self.threshold, network)
+
+    def check(self, network: Network) -> None:
+        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        super().check(network)
+        check_shares(network, "threshold", self.threshold, "threshold")
+
+
+def normalised_strength(model: Any) -> EdgeWeights:
+    """Return weights that are each edge's share of the in-strength of its target."""
+    return EdgeWeights(
+        model.strength or STRENGTH_IF_ANY,
+        susceptibility=model.susceptibility,
+        activity=model.activity,
+        normalised=True,
+        parameter="strength",
+    )
+
+
+def share_thresholds(threshold: float | str, network: Network) -> Thresholds:
+    """Return thresholds that are shares of all in-strength, drawn where they are ``uniform``."""
+    if threshold == "uniform":
+        return Thresholds()
+    share = (
+        agent_column(network, agent_column_name(threshold, "threshold"))
+        if isinstance(threshold, str)
+        else np.full(network.n_agents, threshold)
+    )
+    return Thresholds(np.maximum(np.ceil(share * (2.0**32 * (1.0 - TOLERANCE))), 1.0).astype(np.int64))

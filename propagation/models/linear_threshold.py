@@ -1,0 +1,81 @@
+"""Linear threshold: active once the weights of active in-neighbours reach a threshold drawn per replicate.
+
+Granovetter: Threshold models of collective behavior. American Journal of Sociology 83, 1978; in the form of Kempe,
+Kleinberg, Tardos: Maximizing the spread of influence through a social network. KDD 2003.
+
+| from | to | when |
+| --- | --- | --- |
+| inactive | newly_active | the weights of active in-neighbours sum to the agent's threshold, uniform in (0, 1] |
+| newly_active | active | after the one round in which its weight was added to its out-neighbours' sums |
+"""
+
+from typing import ClassVar
+
+from pydantic import field_validator
+
+from data.errors import InvalidInputError
+from data.snapshots import Network
+from propagation.models.model import FactoredModel, checked_scheme
+from propagation.models.rules import Contact, Rules, Transition
+from propagation.weights import EdgeWeights, largest_in_sum
+
+THRESHOLD = Rules(
+    compartments=("inactive", "newly_active", "active"),
+    seeds="newly_active",
+    transmitting=("newly_active",),
+    reached=("newly_active", "active"),
+    contacts=(Contact("newly_active", "inactive", target_to="newly_active"),),
+    transitions=(Transition("newly_active", "active", probability=1.0),),
+    adds=True,
+)
+"""Sums of weights against a threshold: what diffusion and fractional_threshold share."""
+TOLERANCE = 1e-9
+"""By how much an agent's influence weights may exceed 1 in sum, for rounding."""
+
+
+class LinearThreshold(FactoredModel):
+    """Linear threshold.
+
+    Parameters
+    ----------
+    weight : float or str
+        Influence weight of an edge: a constant, or a scheme as in `IndependentCascade`. For each agent the
+        weights of its in-edges sum to at most 1.
+    susceptibility, activity : str, optional
+        Agent columns: the weight is multiplied by that of the target and of the source.
+
+    Examples
+    --------
+    >>> LinearThreshold().weight
+    'weighted_cascade'
+    """
+
+    name: ClassVar[str] = "linear_threshold"
+
+    weight: float | str = "weighted_cascade"
+
+    @field_validator("weight")
+    @classmethod
+    def _known_or_in_range(cls, weight: float | str) -> float | str:
+        return checked_scheme("weight", weight)
+
+    @property
+    def rules(self) -> Rules:
+        """What the model does in a round."""
+        return THRESHOLD
+
+    def influence(self) -> EdgeWeights:
+        """Return what decides the edges' weights."""
+        return EdgeWeights(self.weight, susceptibility=self.susceptibility, activity=self.activity, parameter="weight")
+
+    def check(self, network: Network) -> None:
+        """Raise InvalidInputError if a column is not there, or some agent's weights sum to more than 1."""
+        super().check(network)
+        if self.weight == "weighted_cascade" and self.susceptibility is None and self.activity is None:
+            return  # 1 / in_degree sums to 1
+        agent, total = largest_in_sum(network, self.influence(), 0)
+        if total > 1.0 + TOLERANCE:
+            raise InvalidInputError(
+                f"weight {self.weight!r}: the weights of the in-edges of agent {network.agent_ids[agent].as_py()!r} sum "
+                f"to {total:.6g}; they may sum to at most 1 (weighted_cascade always does; diffusion normalises)"
+            )

@@ -1,0 +1,56 @@
+"""What the rumour models share: ignorant agents, spreaders who tell everyone, and stiflers who have stopped."""
+
+from pydantic import field_validator
+
+from propagation.models.model import FactoredModel, Probability, checked_scheme
+from propagation.models.rules import Contact, Rules
+from propagation.weights import EdgeWeights
+
+
+class Rumour(FactoredModel):
+    """Rumour whose spreaders stop when they meet someone who knows it.
+
+    Attributes
+    ----------
+    spreading : float or str
+        Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or a
+        scheme as the probability of an independent cascade.
+    stifling : float
+        Probability per contact and round that a spreader who contacts a spreader or stifler stops, in [0, 1].
+    """
+
+    spreading: float | str = 0.1
+    stifling: Probability = 0.1
+
+    @field_validator("spreading")
+    @classmethod
+    def _known_or_in_range(cls, spreading: float | str) -> float | str:
+        return checked_scheme("spreading", spreading)
+
+    def chances(self) -> EdgeWeights:
+        """Return what decides the edges' probabilities."""
+        return EdgeWeights(
+            self.spreading, susceptibility=self.susceptibility, activity=self.activity, parameter="spreading"
+        )
+
+
+def rumour_rules(stifling: float, *, both_stop: bool) -> Rules:
+    """Return the rules of a rumour; `both_stop` says whether a spreader who is told stops as well."""
+    return Rules(
+        compartments=("ignorant", "spreader", "stifler"),
+        seeds="spreader",
+        transmitting=("spreader",),
+        reached=("spreader", "stifler"),
+        contacts=(
+            Contact("spreader", "ignorant", target_to="spreader"),
+            Contact(
+                "spreader",
+                "spreader",
+                target_to="stifler" if both_stop else None,
+                source_to="stifler",
+                rate=stifling,
+                by_edge=False,
+            ),
+            Contact("spreader", "stifler", source_to="stifler", rate=stifling, by_edge=False),
+        ),
+    )

@@ -1,0 +1,118 @@
+"""SEIZ: a rumour among agents who may think about it for a while, and sceptics who speak against it.
+
+Bettencourt, Cintron-Arias, Kaiser, Castillo-Chavez: The power of a good idea. Physica A 364, 2006. Jin, Dougherty, Saraf,
+Cao, Ramakrishnan: Epidemiological modeling of news and rumors on Twitter. SNAKDD 2013.
+
+| from | to | when |
+| --- | --- | --- |
+| susceptible | infectious, exposed | a contact with an infectious agent succeeds (beta): infectious with p, else exposed |
+| susceptible | sceptic, exposed | a contact with a sceptic succeeds (b): sceptic with l, else exposed |
+| exposed | infectious | a contact with an infectious agent succeeds (rho), or by itself, epsilon per round |
+
+Infectious agents and sceptics stay so. If contacts of both kinds succeed in a round, one of them decides, uniformly.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import field_validator
+
+from data.snapshots import Network
+from propagation.models.model import (
+    FactoredModel,
+    Probability,
+    agent_column_name,
+    check_shares,
+    checked_share,
+    checked_strength,
+)
+from propagation.models.rules import Contact, Rules, Transition
+from propagation.weights import EdgeWeights, agent_column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class SEIZ(FactoredModel):
+    """Rumour with sceptics.
+
+    Parameters
+    ----------
+    beta, b : float
+        Probabilities per round that a susceptible agent's contact with an infectious agent, with a sceptic, succeeds.
+    p, l : float
+        Probabilities that the agent then becomes infectious, a sceptic; else it is exposed.
+    rho : float
+        Probability per round that an exposed agent's contact with an infectious one makes it infectious.
+    epsilon : float
+        Probability per round that an exposed agent becomes infectious by itself.
+    sceptics : float or str
+        Probability that an agent who is no seed starts as a sceptic: a constant in [0, 1], ``column`` (the agents' column
+        ``sceptic``) or ``column:NAME``.
+    strength : str, optional
+        Edge column, values in [0, 1], that multiplies beta, b and rho.
+    susceptibility, activity : str, optional
+        Agent columns that multiply them too: of the target and of the source.
+
+    Examples
+    --------
+    >>> SEIZ(beta=0.2, sceptics=0.05).rules.sceptics
+    'sceptic'
+    """
+
+    name: ClassVar[str] = "seiz"
+
+    beta: Probability = 0.1
+    b: Probability = 0.05
+    p: Probability = 0.3
+    l: Probability = 0.3  # noqa: E741 (the source's name)
+    rho: Probability = 0.1
+    epsilon: Probability = 0.05
+    sceptics: float | str = 0.0
+    strength: str | None = None
+
+    @field_validator("sceptics")
+    @classmethod
+    def _share(cls, sceptics: float | str) -> float | str:
+        return checked_share("sceptics", sceptics)
+
+    @field_validator("strength")
+    @classmethod
+    def _names_a_column(cls, strength: str | None) -> str | None:
+        return checked_strength(strength)
+
+    @property
+    def rules(self) -> Rules:
+        """What the model does in a round."""
+        return Rules(
+            compartments=("susceptible", "exposed", "infectious", "sceptic"),
+            seeds="infectious",
+            transmitting=("infectious", "sceptic"),
+            reached=("exposed", "infectious"),
+            contacts=(
+                Contact("infectious", "susceptible", "infectious", self.p, "exposed", rate=self.beta),
+                Contact("sceptic", "susceptible", "sceptic", self.l, "exposed", rate=self.b),
+                Contact("infectious", "exposed", "infectious", rate=self.rho),
+            ),
+            transitions=(Transition("exposed", "infectious", probability=self.epsilon),),
+            sceptics="sceptic",
+        )
+
+    def chances(self) -> EdgeWeights:
+        """Return what decides the edges' probabilities, before the rates."""
+        if self.strength is None:
+            return EdgeWeights(1.0, susceptibility=self.susceptibility, activity=self.activity)
+        return EdgeWeights(
+            self.strength, susceptibility=self.susceptibility, activity=self.activity, parameter="strength"
+        )
+
+    def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":
+        """Return the probability that an agent starts as a sceptic."""
+        if isinstance(self.sceptics, str):
+            return agent_column(network, agent_column_name(self.sceptics, "sceptic"))
+        return self.sceptics
+
+    def check(self, network: Network) -> None:
+        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        super().check(network)
+        check_shares(network, "sceptics", self.sceptics, "sceptic")

@@ -1,0 +1,68 @@
+"""Viral: an independent cascade of a message that is more or less catching, among agents that tire.
+
+An edge's probability is base rate x virality x strength x susceptibility x activity, capped at 1; it decays with every
+hop from the seeds, and with every contact that the target received in earlier rounds. On the cascade of Kempe,
+Kleinberg, Tardos (KDD 2003), whose transition table it shares.
+
+| from | to | when |
+| --- | --- | --- |
+| susceptible | active | an attempt of an in-neighbour activated in the round before succeeds |
+| active | inactive | after the one round in which it tried its out-neighbours |
+"""
+
+import dataclasses
+from typing import Annotated, ClassVar
+
+from pydantic import Field, field_validator
+
+from propagation.models.independent_cascade import CASCADE
+from propagation.models.model import FactoredModel, Probability, checked_strength
+from propagation.models.rules import Rules
+from propagation.weights import EdgeWeights
+
+
+class Viral(FactoredModel):
+    """Viral propagation.
+
+    Parameters
+    ----------
+    base_rate : float
+        Probability of a contact's success before all factors, in [0, 1].
+    virality : float
+        Factor of the message, at least 0.
+    strength : str, optional
+        Edge column that multiplies: ``strength``, ``column`` or ``column:NAME``, values at least 0.
+    susceptibility, activity : str, optional
+        Agent columns that multiply: of the target, and of the source.
+    decay : float
+        Factor per hop, in [0, 1]: an agent activated in round h transmits with probability times ``decay ** h``.
+    fatigue : float
+        Factor per contact that the target received in earlier rounds of the replicate, in [0, 1].
+
+    Examples
+    --------
+    >>> Viral(base_rate=0.2, virality=1.5, decay=0.9).rules.decay
+    0.9
+    """
+
+    name: ClassVar[str] = "viral"
+
+    base_rate: Probability = 0.1
+    virality: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 1.0
+    strength: str | None = None
+    decay: Probability = 1.0
+    fatigue: Probability = 1.0
+
+    @field_validator("strength")
+    @classmethod
+    def _names_a_column(cls, strength: str | None) -> str | None:
+        return checked_strength(strength)
+
+    @property
+    def rules(self) -> Rules:
+        """What the model does in a round."""
+        return dataclasses.replace(CASCADE, decay=self.decay, fatigue=self.fatigue)
+
+    def chances(self) -> EdgeWeights:
+        """Return what decides the edges' probabilities."""
+        return EdgeWeights(self.base_rate * self.virality, self.strength, self.susceptibility, self.activity)
