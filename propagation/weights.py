@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from data.errors import InvalidInputError
 from data.snapshots import Network
-from data.sparse_rows import mapped_arrays, save_array
+from data.sparse_rows import forget_pages, mapped_arrays, save_array, save_blocks
 from propagation.draws import DRAWS_VERSION, Purpose, chances, edge_hashes, stream
 
 TRIVALENCY_VALUES = (0.1, 0.01, 0.001)
@@ -290,7 +290,7 @@ def weighted_blocks(
     columns = {name: network.edge_values(name) for name in (weights.columns(network) if weights else ())}
     for start in range(0, rows.n_edges, size):
         where = slice(start, min(start + size, rows.n_edges))
-        src = np.searchsorted(rows.offsets, np.arange(where.start, where.stop), side="right") - 1
+        src = rows.sources(where.start, where.stop)
         dst = rows.targets[where]
         block = {name: values[where] for name, values in columns.items()}
         values = np.ones(len(dst)) if weights is None else weights.values(network, src, dst, block, random_seed)
@@ -298,25 +298,30 @@ def weighted_blocks(
 
 
 def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, random_seed: int) -> None:
-    """Write words and profile; without weights, words hold no chance and the profile counts every edge as 1."""
-    words = np.empty(network.n_edges, np.uint64)
+    """Write words and profile; without weights, words hold no chance and the profile counts every edge as 1.
+
+    Memory grows with the agents alone: words go to the file block by block, and pages that were read are given back.
+    """
     in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
-    for where, src, dst, p in weighted_blocks(network, weights, random_seed):
-        chance = np.zeros(len(p), np.uint64) if weights is None else chances(p).astype(np.uint64)
-        words[where] = (chance << np.uint64(CHANCE_SHIFT)) | dst.astype(np.uint64)
-        in_sum += np.bincount(dst, p, network.n_agents)
-        out_sum += np.bincount(src, p, network.n_agents)
-    save_array(folder, "words", words)
-    save_array(folder, "profile", _profile(in_sum, out_sum, network.out_degree))
+
+    def words() -> Iterator[npt.NDArray[np.uint64]]:
+        for _, src, dst, p in weighted_blocks(network, weights, random_seed):
+            np.add.at(in_sum, dst, p)
+            out_sum[src[0] : src[-1] + 1] += np.bincount(src - src[0], p)
+            chance = np.zeros(len(p), np.uint64) if weights is None else chances(p).astype(np.uint64)
+            yield (chance << np.uint64(CHANCE_SHIFT)) | dst.astype(np.uint64)
+            forget_pages(network.sparse_rows.targets)
+
+    save_blocks(folder, "words", np.uint64, (network.n_edges,), words())
+    save_array(folder, "profile", _profile(in_sum, out_sum, network.sparse_rows.offsets))
 
 
 def _profile(
-    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], out_degree: npt.NDArray[np.int64]
+    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], offsets: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     order = np.argsort(-in_sum, kind="stable")
     starts = np.unique(np.geomspace(1, len(order) + 1, PROFILE_CLASSES).astype(np.int64))[:-1] - 1
-    agents, total_in, total_out, degree = (
-        np.add.reduceat(values[order], starts)
-        for values in (np.ones(len(order)), in_sum, out_sum, out_degree.astype(np.float64))
-    )
+    agents = np.diff(starts, append=len(order)).astype(np.float64)
+    total_in, total_out = (np.add.reduceat(values[order], starts) for values in (in_sum, out_sum))
+    degree = np.add.reduceat(np.diff(offsets)[order], starts).astype(np.float64)
     return np.stack([agents, total_in / agents, total_out, degree], axis=1)
