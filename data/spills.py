@@ -5,13 +5,14 @@ on as many threads as there are cores (kernels and file operations hold no lock 
 the order of the pieces, a few pieces ahead at most.
 """
 
+import fcntl
 import os
 import shutil
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -96,14 +97,35 @@ def _write_all(file: BinaryIO, values: npt.NDArray[Any]) -> None:
 
 @contextmanager
 def scratch_folder(beside: Path) -> Iterator[Path]:
-    """Make a folder inside `beside` for the length of a block; whatever happens, it is removed."""
-    folder = beside / f".scratch.{uuid.uuid4().hex}"
+    """Make a folder inside `beside` for the length of a block; whatever happens, it is removed.
+
+    A process that is killed cannot remove its folder: the next one does, which finds it locked by nobody.
+    """
+    name = uuid.uuid4().hex
+    made, folder = beside / f".new.{name}", beside / f".scratch.{name}"
     with translated(str(beside)):
-        folder.mkdir(parents=True)
+        made.mkdir(parents=True)
+    lock = os.open(made, os.O_RDONLY)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made.rename(folder)
+        _remove_abandoned(beside)
         yield folder
     finally:
+        shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_abandoned(beside: Path) -> None:
+    for folder in beside.glob(".scratch.*"):
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def in_order(

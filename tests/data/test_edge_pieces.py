@@ -213,6 +213,13 @@ def test_a_full_disk_is_told_and_the_scratch_folder_removed(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+def test_scratch_folders_of_killed_processes_are_removed_and_those_in_use_are_not(tmp_path):
+    (tmp_path / ".scratch.abandoned" / "samples").mkdir(parents=True)
+    with scratch_folder(tmp_path) as one, scratch_folder(tmp_path) as other:
+        assert sorted(tmp_path.iterdir()) == sorted([one, other])
+    assert list(tmp_path.iterdir()) == []
+
+
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.integers(1, 7))
 def test_sources_of_any_run_of_edges_are_those_of_their_rows(degrees, size):
     offsets = np.append(0, np.cumsum(degrees))
