@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     BRANCHING = 7
     MIXING = 8
     SCEPTICS = 9
+    OWN = 10
 
 
 NO_ONE = 2**32 - 1

@@ -27,7 +27,7 @@ from propagation import planner
 from propagation.clusters import own_client
 from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
-from propagation.plans.broadcast import run_broadcast, session_lanes, session_reach
+from propagation.plans import broadcast, partitioned
 from propagation.results import (
     TABLE_OF_RECORD,
     AgentReach,
@@ -221,7 +221,7 @@ def run_job(
     """
     client = client or own_client()
     started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
-    run = _run_reference if job_plan.plan == "reference" else _run_broadcast
+    run = _RUNS[job_plan.plan]
     try:
         rows = run(network, sessions, job_plan, client, publish, progress)
     except KeyboardInterrupt:
@@ -258,15 +258,36 @@ def _run_broadcast(
     publish: bool,
     progress: Progress,
 ) -> _JobRows:
-    batches = run_broadcast(network, sessions, job_plan, client, publish=publish, progress=progress)
+    batches = broadcast.run_broadcast(network, sessions, job_plan, client, publish=publish, progress=progress)
     tables: dict[str, list[pa.Table]] = {}
     for batch in batches:
         for table, parts in batch.tables.items():
             tables.setdefault(table, []).extend(parts)
     return _JobRows(
-        lanes=list(session_lanes(sessions, batches)),
-        reach=list(session_reach(network.n_agents, sessions, batches)),
+        lanes=list(broadcast.session_lanes(sessions, batches)),
+        reach=list(broadcast.session_reach(network.n_agents, sessions, batches)),
         files=[file for batch in batches for file in batch.files],
+        tables=tables,
+    )
+
+
+def _run_partitioned(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    client: "Client",
+    publish: bool,
+    progress: Progress,
+) -> _JobRows:
+    found = partitioned.run_partitioned(network, sessions, job_plan, client, publish=publish, progress=progress)
+    tables: dict[str, list[pa.Table]] = {}
+    for _, rows in found:
+        for table, parts in rows.tables.items():
+            tables.setdefault(table, []).extend(parts)
+    return _JobRows(
+        lanes=list(partitioned.session_lanes(sessions, found)),
+        reach=list(partitioned.session_reach(network.n_agents, sessions, found)),
+        files=[file for _, rows in found for file in rows.files],
         tables=tables,
     )
 
@@ -294,6 +315,9 @@ def _run_reference(
                 else:
                     rows.tables.setdefault(table, []).append(part)
     return rows
+
+
+_RUNS = {"broadcast": _run_broadcast, "partitioned": _run_partitioned, "reference": _run_reference}
 
 
 def _add_small_tables(

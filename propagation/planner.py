@@ -17,11 +17,11 @@ from propagation.sessions import RECORDS, Record, Session
 if TYPE_CHECKING:
     from distributed import Client
 
-Plan = Literal["broadcast", "reference"]
+Plan = Literal["broadcast", "partitioned", "reference"]
 Shape = Literal["sparse", "packed", "rules"]
 WORD = 64
 """Lanes of a word."""
-PlanChoice = Literal["auto", "broadcast", "reference"]
+PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SECONDS_PER_TRIAL = 8e-9
 """Measured: one edge of one lane in a sparse kernel, 10 million edges, one thread."""
 SECONDS_PER_REFERENCE_ROUND = 0.5
@@ -34,6 +34,10 @@ BATCH_SECONDS = 1.0
 MEAN_FIELD_ROUNDS = 1000
 LONG_TRANSMISSION = 50
 """Rounds that agents who never stop are taken to transmit in."""
+MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
+PARTITIONED_COST = 2.0
+"""Measured, relative to an edge in a sparse kernel: an edge in the partitioned plan, messages included."""
+_BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE = 60, 48
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
@@ -88,7 +92,7 @@ class JobPlan:
     Attributes
     ----------
     plan : str
-        ``broadcast`` or ``reference``.
+        ``broadcast``, ``partitioned`` or ``reference``.
     reason : str
         Why, as a sentence.
     sessions : tuple of SessionPlan
@@ -96,7 +100,9 @@ class JobPlan:
     lanes : int
         Replicates of all sessions.
     batches : int
-        Tasks that the lanes are split over.
+        Tasks that the lanes are split over (broadcast).
+    partitions, lanes_at_once : int
+        Ranges that the network is split into, and lanes that go through them together (partitioned).
     estimated_seconds : float
         Clock time of the job, compilation and publishing apart.
     estimated_bytes : int
@@ -110,6 +116,8 @@ class JobPlan:
     batches: int
     estimated_seconds: float
     estimated_bytes: int
+    partitions: int = 1
+    lanes_at_once: int = 1
 
 
 def plan_job(
@@ -146,10 +154,11 @@ def plan_job(
     threads = thread_count(client)
     lanes = sum(session.replicates for session in sessions)
     network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
-    _refuse_beyond(network_bytes, f"network {network.network_id!r} of {network.n_edges:,} edges")
     expected = [_expected_cascade(network, session) for session in sessions]
     needed = int(network_bytes + _working_bytes(network, sessions, expected, threads, publish=publish))
-    _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
+    fits = needed <= machine_memory()
+    if plan == "broadcast" or (plan == "auto" and not fits and network_bytes <= machine_memory() // 2):
+        _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
     planned = tuple(
         _session_plan(network, session, lane, threads) for session, lane in zip(sessions, expected, strict=True)
     )
@@ -157,6 +166,8 @@ def plan_job(
         reason = "asked for: every round is a join of tables on the cluster"
         seconds = SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files) * len(sessions)
         made = JobPlan("reference", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed)
+    elif plan == "partitioned" or not fits:
+        made = _partitioned_plan(network, sessions, planned, threads, asked=fits)
     else:
         reason = (
             f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
@@ -172,6 +183,33 @@ def plan_job(
         "plan %s: %s; about %.1f s and %.0f MiB", made.plan, made.reason, made.estimated_seconds, needed / 2**20
     )
     return made
+
+
+def _partitioned_plan(
+    network: Network, sessions: Sequence[Session], planned: tuple[SessionPlan, ...], threads: int, *, asked: bool
+) -> JobPlan:
+    partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * threads))
+    available = machine_memory()
+    held = max(
+        lane.expected.activations * _BYTES_PER_TOUCHED
+        + lane.expected.trials * _BYTES_PER_MESSAGE * (1.0 if _all_travel(session) else 0.1)
+        for session, lane in zip(sessions, planned, strict=True)
+    )
+    lanes = sum(session.replicates for session in sessions)
+    at_once = int(np.clip(available / 4 / max(held, 1.0), 1, min(lanes, MOST_LANES_AT_ONCE)))
+    needed = int(held * at_once + threads * network.n_agents / partitions * 48 + 16 * network.n_agents)
+    _refuse_beyond(needed, f"one lane of the job on network {network.network_id!r} of {network.n_edges:,} edges")
+    trials = sum(s.replicates * p.expected.trials for s, p in zip(sessions, planned, strict=True))
+    seconds = trials * SECONDS_PER_TRIAL * PARTITIONED_COST / min(threads, partitions)
+    why = "asked for" if asked else f"the edge table of {network.n_edges:,} edges does not fit a worker's memory"
+    reason = f"{why}: edges in {partitions} partitions, {at_once:,} lanes at once, messages between them"
+    return JobPlan("partitioned", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed, partitions, at_once)
+
+
+def _all_travel(session: Session) -> bool:
+    """Return whether contacts that do not succeed travel too."""
+    rules = session.model.rules
+    return rules.adds or rules.mixing is not None or rules.fatigue < 1.0 or session.records("contacts")
 
 
 def _session_plan(network: Network, session: Session, lane: ExpectedCascade, threads: int) -> SessionPlan:

@@ -1,7 +1,7 @@
 """Programs: a session's rules as arrays, the same types for every model, so that each kernel compiles once."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +86,7 @@ def session_edges(network: Network, model: Model, random_seed: int) -> Edges:
         rows.offsets,
         rows.words,
         np.int64(rows.base),
-        _constant(np.empty(0, np.uint64)) if second is None else second.words,
+        constant_array(np.empty(0, np.uint64)) if second is None else second.words,
         np.int64(0 if second is None else second.base),
     )
 
@@ -144,19 +144,19 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
     none = np.empty(0, np.int64)
     several = any(np.sum(target_to[:, target] >= 0) > 1 for target in range(c))
     return Program(
-        *map(_constant, (rate, by_edge, target_to, share, otherwise, stops, stop_to, single, transmits, reached)),
-        live=_constant(transmits | _flags(rules, tuple(rules.leaving))),
-        leave_to=_constant(leave_to),
-        leave_chance=_constant(leave_chance),
-        leave_after=_constant(leave_after),
-        leave_streams=_constant(
+        *map(constant_array, (rate, by_edge, target_to, share, otherwise, stops, stop_to, single, transmits, reached)),
+        live=constant_array(transmits | _flags(rules, tuple(rules.leaving))),
+        leave_to=constant_array(leave_to),
+        leave_chance=constant_array(leave_chance),
+        leave_after=constant_array(leave_after),
+        leave_streams=constant_array(
             np.array([stream(random_seed, Purpose.TRANSITION, number) for number in range(c)], np.uint64)
         ),
-        decay=_constant(_powers(rules.decay)),
-        fatigue=_constant(_powers(rules.fatigue)),
-        thresholds=_constant(none if thresholds.values is None else thresholds.values),
-        in_degree=_constant(none if thresholds.in_degree is None else thresholds.in_degree),
-        sceptics=_constant(sceptics),
+        decay=constant_array(_powers(rules.decay)),
+        fatigue=constant_array(_powers(rules.fatigue)),
+        thresholds=constant_array(none if thresholds.values is None else thresholds.values),
+        in_degree=constant_array(none if thresholds.in_degree is None else thresholds.in_degree),
+        sceptics=constant_array(sceptics),
         sceptics_in=np.int64(rules.number(rules.sceptics)),
         seeds_in=np.int64(rules.number(rules.seeds)),
         adds=np.int64(rules.adds),
@@ -185,7 +185,7 @@ def _powers(factor: float) -> npt.NDArray[np.uint64]:
     return chances(factor ** np.arange(1 if factor == 1.0 else FACTORS)).astype(np.uint64)
 
 
-def _constant(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def constant_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a read-only view, as mapped arrays are: kernels are compiled for those."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False

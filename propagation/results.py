@@ -81,6 +81,18 @@ class Lanes:
 
         return Lanes(**{field.name: together(field.name) for field in dataclasses.fields(Lanes)})
 
+    def chosen(self, replicates: npt.NDArray[np.bool_]) -> "Lanes":
+        """Return some of the replicates."""
+        counted = np.repeat(replicates, self.lengths)
+        return Lanes(
+            self.lengths[replicates],
+            self.activations[counted],
+            self.rounds[replicates],
+            self.truncated[replicates],
+            None if self.distinct is None else self.distinct[counted],
+            None if self.infectious is None else self.infectious[counted],
+        )
+
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
         """Distinct agents reached, (replicates,) int64."""

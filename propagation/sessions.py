@@ -69,7 +69,9 @@ class Session:
     @cached_property
     def specification(self) -> dict[str, Any]:
         """Everything that decides the session's rows; neither plan, cluster nor partitions."""
+        source = self.model.source_fingerprint
         return {
+            **({} if source is None else {"source": source}),
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,

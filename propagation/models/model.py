@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data.errors import InvalidInputError
 from data.snapshots import Network
+from data.validation import validation_sentences
 from propagation.models.rules import Rules
 from propagation.weights import EdgeWeights, check_agent_column
 
@@ -48,6 +50,16 @@ class Model(BaseModel):
 
     name: ClassVar[str]
 
+    def __init__(self, /, **parameters: Any) -> None:
+        """Raise InvalidInputError if a parameter breaks its rule; `model_validate` raises pydantic's own error."""
+        try:
+            super().__init__(**parameters)
+        except ValidationError as error:
+            raise InvalidInputError(f"model {self.name}: {validation_sentences(error)}") from None
+
+    # Not a constructor of its own in pydantic's eyes: `model_validate` need not pass through it.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Show the parameters that are set."""
         return (pair for pair in super().__repr_args__() if pair[1] is not None)
@@ -61,6 +73,11 @@ class Model(BaseModel):
     def resolved_parameters(self) -> dict[str, Any]:
         """All parameters that are set, as JSON values: part of a session's specification."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def source_fingerprint(self) -> str | None:
+        """What tells an edited model from the one before; None for the models that come with Rumormill."""
+        return None
 
     def chances(self) -> EdgeWeights | None:
         """Return what decides the edges' probabilities, or None where contacts only add."""

@@ -15,7 +15,8 @@ import numpy as np
 from data.progress import Progress
 from data.snapshots import Network
 from propagation.planner import WORD, JobPlan
-from propagation.plans.lane_batches import BatchRows, Span, request_stop, run_batch
+from propagation.plans.lane_batches import BatchRows, Span, run_batch
+from propagation.plans.stopping import request_stop
 from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 

@@ -1,7 +1,6 @@
 """Batches of lanes: what one task of the broadcast plan does, in the kernel shape that the planner chose."""
 
 import functools
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,14 +16,11 @@ from propagation.kernels import cascades as kernels
 from propagation.planner import WORD, Shape
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import run_by_rules
+from propagation.plans.stopping import StoppedError, stop_flag
 from propagation.programs import contact_rows
 from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 from propagation.weights import AttemptRows
-
-
-class StoppedError(Exception):
-    """Raised inside a task whose stop flag was set; never reaches the user."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +58,6 @@ class BatchRows:
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
     trials: int = 0
     seconds: float = 0.0
-
-
-_flag_lock = threading.Lock()
-
-
-def stop_flag(job: str) -> npt.NDArray[np.uint8]:
-    """Return the flag of a job in this process, (1,) uint8; kernels end at the next round once it is set."""
-    with _flag_lock:  # a cache alone would give threads that ask at the same time a flag each
-        return _cached_flag(job)
-
-
-@functools.lru_cache(maxsize=64)
-def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
-    return np.zeros(1, np.uint8)
-
-
-def request_stop(job: str) -> None:
-    """Set the stop flag of a job in this process."""
-    stop_flag(job)[0] = 1
 
 
 class _Scratch:

@@ -14,7 +14,7 @@ from propagation.kernels.rules import Arrivals, Contacts, Events, LaneState, Mes
 from propagation.plans import row_writer
 from propagation.plans.row_writer import RowWriter
 from propagation.programs import Program, session_edges, session_program
-from propagation.results import EVENT_TYPES, AgentReach, Lanes, session_id_column
+from propagation.results import EVENT_TYPES, AgentReach, Lanes
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -115,11 +115,15 @@ class _Recorder:
             np.add.at(self.round_sums, events.agent[first], events.round[first])
             if self.session.records("activations"):
                 of = np.repeat(replicates, np.diff(event_ends, prepend=0)).astype(np.int32)
-                self.writer.write("activations", activation_rows(self.session, of, events))
+                self.writer.write(
+                    "activations", activation_rows([self.session.session_id], np.zeros_like(of), of, events)
+                )
         if self.n_contacts:
             contacts = Contacts(*(column[: self.n_contacts].copy() for column in self.contacts))
             of = np.repeat(replicates, np.diff(contact_ends, prepend=0)).astype(np.int32)
-            self.writer.write("propagation_events", contact_table(self.session, of, contacts))
+            self.writer.write(
+                "propagation_events", contact_table([self.session.session_id], np.zeros_like(of), of, contacts)
+            )
         self.n_events = self.n_contacts = 0
         self._ends = []
 
@@ -220,12 +224,13 @@ def lanes_of(series: list[npt.NDArray[np.int32]], rounds: list[int], truncated: 
     )
 
 
-def activation_rows(session: Session, replicate: npt.NDArray[np.int32], events: Events) -> pa.Table:
-    """Return rows of the table `activations`, each event with its replicate."""
-    size = len(events.agent)
+def activation_rows(
+    session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], events: Events
+) -> pa.Table:
+    """Return rows of the table `activations`, each event with the position of its session, and its replicate."""
     return pa.table(
         {
-            "session_id": session_id_column([session.session_id], [size]),
+            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),
             "replicate": replicate,
             "agent": events.agent,
             "round": events.round,
@@ -235,12 +240,13 @@ def activation_rows(session: Session, replicate: npt.NDArray[np.int32], events: 
     )
 
 
-def contact_table(session: Session, replicate: npt.NDArray[np.int32], contacts: Contacts) -> pa.Table:
-    """Return rows of the table `propagation_events`, each contact with its replicate."""
-    size = len(contacts.round)
+def contact_table(
+    session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], contacts: Contacts
+) -> pa.Table:
+    """Return rows of the table `propagation_events`, each contact with the position of its session, and its replicate."""
     return pa.table(
         {
-            "session_id": session_id_column([session.session_id], [size]),
+            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),
             "replicate": replicate,
             "round": contacts.round,
             "src": contacts.src,

@@ -1,0 +1,270 @@
+"""The partitioned plan: edges split by ranges of their source, one task per partition and round.
+
+Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as take
+about a second; after such a chunk the run looks which lanes are over. For networks larger than a worker's memory.
+"""
+
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from dask._task_spec import List, Task, TaskRef
+
+from data.manifests import DataFile
+from data.progress import Progress
+from data.snapshots import Network
+from propagation.planner import JobPlan
+from propagation.plans import partition_tasks as tasks
+from propagation.plans.partition_tasks import PartitionRows, Wave
+from propagation.plans.rule_lanes import lanes_of
+from propagation.plans.stopping import request_stop
+from propagation.results import AgentReach, Lanes
+from propagation.sessions import Session
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+CHUNK_SECONDS = 1.0
+FIRST_CHUNK, LARGEST_CHUNK = 4, 64
+"""Rounds submitted at a time."""
+
+
+@dataclass
+class WaveRows:
+    """What a wave of lanes found.
+
+    Attributes
+    ----------
+    lanes : Lanes
+        In the order of the wave.
+    first : (3, k) int32
+        Session, agent and round of every first activation, if reach is recorded.
+    files, tables : list, dict
+        Staged files, or tables by name where nothing is published.
+    """
+
+    lanes: Lanes
+    first: npt.NDArray[np.int32]
+    files: list[DataFile] = field(default_factory=list)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+
+def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:
+    """Return the first agent of each partition, and the number of agents: the network's divisions, joined if too many.
+
+    Parameters
+    ----------
+    network : Network
+    partitions : int
+        At most so many.
+    """
+    firsts = np.array(network.divisions[:-1], np.int64)
+    chosen = firsts[(np.arange(min(partitions, len(firsts))) * len(firsts)) // min(partitions, len(firsts))]
+    return np.append(chosen, network.n_agents)
+
+
+def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job: str) -> Iterator[Wave]:
+    """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says."""
+    firsts = partition_firsts(network, job_plan.partitions)
+    alike: dict[Any, list[Session]] = {}
+    for session in sessions:
+        alike.setdefault((session.model, session.random_seed, session.max_rounds, session.record), []).append(session)
+    for group in alike.values():
+        lanes = np.concatenate(
+            [np.stack([np.full(s.replicates, i), np.arange(s.replicates)], axis=1) for i, s in enumerate(group)]
+        ).astype(np.int32)
+        for start in range(0, len(lanes), job_plan.lanes_at_once):
+            chosen = lanes[start : start + job_plan.lanes_at_once]
+            used, positions = np.unique(chosen[:, 0], return_inverse=True)
+            own = np.stack([positions, chosen[:, 1]], axis=1).astype(np.int32)
+            yield Wave(network, tuple(group[i] for i in used), own, firsts, job)
+
+
+def run_partitioned(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    client: "Client",
+    *,
+    publish: bool,
+    progress: Progress,
+) -> list[tuple[Wave, WaveRows]]:
+    """Run all lanes of some sessions of one network; return what each wave of them found.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+    job_plan : JobPlan
+        Says how many partitions, and how many lanes at once.
+    client : distributed.Client
+    publish : bool
+        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+    progress : Progress
+        Hears lanes done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came, once the tasks have been told to stop.
+    """
+    job = uuid.uuid4().hex
+    found, done = [], 0
+    progress("simulating", 0, job_plan.lanes)
+    try:
+        for wave in waves(network, sessions, job_plan, job):
+            found.append((wave, _WaveRun(wave, client, publish=publish).run()))
+            done += len(wave.lanes)
+            progress("simulating", done, job_plan.lanes)
+    except BaseException:
+        client.run(request_stop, job)
+        raise
+    return found
+
+
+class _WaveRun:
+    """A wave of lanes on its way through the rounds."""
+
+    def __init__(self, wave: Wave, client: "Client", *, publish: bool) -> None:
+        self.wave, self.client, self.publish = wave, client, publish
+        self.rules = wave.one.model.rules
+        self.partitions = range(len(wave.firsts) - 1)
+        self.number = 0
+        self.over = np.full(len(wave.lanes), -1, np.int64)
+        self.last_change = np.zeros(len(wave.lanes), np.int64)
+        self.counts: list[npt.NDArray[np.int64]] = []
+        self._numbers = itertools.count()
+        self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
+        self.wave_key = f"wave-{self.prefix}"
+        self.wave_future = client.get({self.wave_key: Task(self.wave_key, _given, wave)}, [self.wave_key], sync=False)
+        self.keys = [f"begin-{self.prefix}-{p}" for p in self.partitions]
+        graph = {self.keys[p]: Task(self.keys[p], tasks.begin, TaskRef(self.wave_key), p) for p in self.partitions}
+        self.steps = client.get(graph, self.keys, sync=False)
+
+    def run(self) -> WaveRows:
+        """Run all rounds of all lanes."""
+        self._note(self._counts())
+        rounds = FIRST_CHUNK
+        while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
+            rounds = min(rounds, self.wave.one.max_rounds - self.number)
+            started = time.perf_counter()
+            self._advance(rounds)
+            self._note(self._counts())
+            seconds = time.perf_counter() - started
+            logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
+            rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
+        return self._rows()
+
+    def _names(self, what: str) -> list[str]:
+        """Return new names of tasks, one for each partition."""
+        number = next(self._numbers)
+        return [f"{what}-{self.prefix}-{number}-{p}" for p in self.partitions]
+
+    def _on_steps(self, function: Any, **options: Any) -> list[Any]:
+        """Run a task on each partition's step; return what they give."""
+        names = self._names(function.__name__)
+        wave = TaskRef(self.wave_key)
+        graph = {
+            name: Task(name, function, wave, p, TaskRef(self.keys[p]), **options)
+            for p, name in zip(self.partitions, names, strict=True)
+        }
+        gathered: list[Any] = self.client.gather(self.client.get(graph, names, sync=False))
+        return gathered
+
+    def _advance(self, rounds: int) -> None:
+        """Submit some rounds at once, and wait until the last is done."""
+        wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
+        for _ in range(rounds):
+            sent = self._names("sent")
+            for p in self.partitions:
+                graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
+            inbox, stops = List(*map(TaskRef, sent)), []
+            if self.rules.replies:
+                stops = self._names("stops")
+                for p in self.partitions:
+                    graph[stops[p]] = Task(stops[p], tasks.stops_of, wave, p, TaskRef(keys[p]), inbox)
+            following = self._names("round")
+            for p in self.partitions:
+                told = List(*map(TaskRef, stops))
+                graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
+            keys = following
+        self.steps, self.keys = self.client.get(graph, keys, sync=False), keys
+        self.number += rounds
+
+    def _counts(self) -> npt.NDArray[np.int64]:
+        """Return the counts of the rounds not seen yet, over all partitions: (rounds, lanes, COUNTS)."""
+        parts = self._on_steps(tasks.counts_of, known=len(self.counts))
+        total: npt.NDArray[np.int64] = sum(parts[1:], start=parts[0])
+        return total
+
+    def _note(self, counts: npt.NDArray[np.int64]) -> None:
+        """Take the counts of some rounds, and see which lanes are over."""
+        first = len(self.counts)
+        self.counts.extend(counts)
+        for number, of_round in enumerate(counts, first):
+            self.last_change[of_round[:, 4] > 0] = number
+            self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number
+        if not self.rules.everlasting:
+            return
+        quiet = (self.over < 0) & ((self.last_change < self.number) | (self.number == self.wave.one.max_rounds))
+        if quiet.any():
+            probes = self._names("probe")
+            wave = TaskRef(self.wave_key)
+            graph = {probes[p]: Task(probes[p], tasks.probe, wave, p, TaskRef(self.keys[p])) for p in self.partitions}
+            futures = self.client.get(graph, probes, sync=False)
+            opened = np.any(self._on_steps(tasks.open_lanes, sent=List(*map(TaskRef, probes))), axis=0)
+            del futures
+            self.over[quiet & ~opened] = self.last_change[quiet & ~opened]
+
+    def _rows(self) -> WaveRows:
+        truncated = self.over < 0
+        ends = np.where(truncated, self.number, self.over)
+        parts: list[PartitionRows] = self._on_steps(tasks.collect, over=ends, publish=self.publish)
+        series = np.stack(self.counts)[:, :, :3].astype(np.int32)
+        lanes = lanes_of([series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist())
+        rows = WaveRows(lanes, np.concatenate([part.first for part in parts], axis=1))
+        for part in parts:
+            rows.files += part.files
+            for table, tables in part.tables.items():
+                rows.tables.setdefault(table, []).extend(tables)
+        return rows
+
+
+def _given(value: Any) -> Any:
+    """Return what was given: how the lanes come to the workers once."""
+    return value
+
+
+def session_lanes(sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]) -> Iterator[Lanes]:
+    """Yield the lanes of each session, put together from all waves in the order of replicates."""
+    parts: dict[str, list[Lanes]] = {session.session_id: [] for session in sessions}
+    for wave, rows in found:
+        for number, session in enumerate(wave.sessions):
+            parts[session.session_id].append(rows.lanes.chosen(wave.lanes[:, 0] == number))
+    for session in sessions:
+        yield Lanes.joined(parts[session.session_id])
+
+
+def session_reach(
+    n_agents: int, sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]
+) -> Iterator[AgentReach]:
+    """Yield how often and when each session reached its agents, summed over all waves."""
+    for session in sessions:
+        times, round_sums = np.zeros(n_agents, np.int64), np.zeros(n_agents, np.int64)
+        for wave, rows in found:
+            for number, other in enumerate(wave.sessions):
+                if other.session_id == session.session_id:
+                    _, agents, rounds = rows.first[:, rows.first[0] == number]
+                    np.add.at(times, agents, 1)
+                    np.add.at(round_sums, agents, rounds)
+        agents = np.flatnonzero(times).astype(np.int32)
+        yield AgentReach(agents, times[agents], round_sums[agents])

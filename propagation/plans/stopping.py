@@ -1,0 +1,36 @@
+"""Stop flags: how a run that is cancelled reaches the tasks that are still at work, in every process."""
+
+import functools
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+
+class StoppedError(Exception):
+    """Raised inside a task whose stop flag was set; never reaches the user."""
+
+
+_flag_lock = threading.Lock()
+
+
+def stop_flag(job: str) -> npt.NDArray[np.uint8]:
+    """Return the flag of a job in this process, (1,) uint8; kernels end at the next round once it is set."""
+    with _flag_lock:  # a cache alone would give threads that ask at the same time a flag each
+        return _cached_flag(job)
+
+
+@functools.lru_cache(maxsize=64)
+def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
+    return np.zeros(1, np.uint8)
+
+
+def request_stop(job: str) -> None:
+    """Set the stop flag of a job in this process."""
+    stop_flag(job)[0] = 1
+
+
+def check_stop(job: str) -> None:
+    """Raise StoppedError if a job is to stop."""
+    if stop_flag(job)[0]:
+        raise StoppedError
