@@ -27,6 +27,9 @@ from data.spills import MOST_BUCKETS, Spill, in_order
 AGENT_BITS = 32
 AGENT_MASK = 0xFFFFFFFF
 EDGES_PER_RANGE = 1 << 22
+DIGIT_BITS = 11
+DIGITS = 1 << DIGIT_BITS
+"""A sort's pass deals to so many places at once: more would leave the nearest caches."""
 AGENTS_PER_BLOCK = 1 << 20
 """A multiple of 8, so that validity bits of a block fill whole bytes."""
 
@@ -129,11 +132,7 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     in_degree = in_degree[order]
     del out_degree
     # 2. Renumbered edges, by range of src.
-    spill, bounds = _ranges(offsets, folder)
-    with closing(spill), closing(in_order(_Renumbering(edges, dense, bounds), range(edges.pieces))) as pieces_dealt:
-        for number, (dealt, starts) in enumerate(pieces_dealt):
-            progress("sorting", number, 2 * edges.pieces)
-            spill.deal(dealt, starts)
+    spill = _dealt(edges, dense, offsets, folder, progress)
     del dense
     # 3. Sorted, one range after the other.
     rows = folder / "rows"
@@ -143,12 +142,33 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     return StoredContent(rows, order, offsets, in_degree)
 
 
-def _ranges(offsets: npt.NDArray[np.int64], folder: Path) -> tuple[Spill, npt.NDArray[np.int64]]:
-    """Return a spill of ranges of src with about equal numbers of edges, and their first agents from the second on."""
+def _dealt(
+    edges: EdgePieces, dense: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], folder: Path, progress: Progress
+) -> Spill:
+    """Return the renumbered edges in buckets of consecutive sources."""
+    bounds = _range_bounds(offsets)
+    spill = Spill(folder / "ranges", len(bounds) + 1)
+    renumbering = _Renumbering(edges, dense, _range_of(dense, bounds), len(bounds) + 1)
+    with closing(spill), closing(in_order(renumbering, range(edges.pieces))) as pieces:
+        for number, (dealt, starts) in enumerate(pieces):
+            progress("sorting", number, 2 * edges.pieces)
+            spill.deal(dealt, starts)
+    return spill
+
+
+def _range_bounds(offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Return the first agents of ranges with about equal numbers of edges, from the second range on."""
     m = int(offsets[-1])
     wanted = min(MOST_BUCKETS, -(-m // EDGES_PER_RANGE) or 1)
-    bounds = np.searchsorted(offsets, np.arange(1, wanted) * m // wanted, side="left").astype(np.int64)
-    return Spill(folder / "ranges", wanted), bounds
+    return np.searchsorted(offsets, np.arange(1, wanted) * m // wanted, side="left").astype(np.int32)
+
+
+def _range_of(dense: npt.NDArray[np.int32], bounds: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    """Return the range of each dense id, (n,) uint8."""
+    found = np.empty(len(dense), np.uint8)
+    for low, high in _blocks(len(dense), AGENTS_PER_BLOCK):
+        found[low:high] = np.searchsorted(bounds, dense[low:high], side="right")
+    return found
 
 
 @dataclass(frozen=True)
@@ -157,21 +177,21 @@ class _Renumbering:
 
     edges: EdgePieces
     dense: npt.NDArray[np.int32]
-    bounds: npt.NDArray[np.int64]
+    range_of: npt.NDArray[np.uint8]
+    ranges: int
 
     def __call__(self, piece: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
         """Return the piece's edges by range, and where each range begins."""
         pairs = self.edges.pairs(piece)
         self.edges.remove(piece)
-        return dealt_by_source(pairs, self.dense, self.bounds)
+        return dealt_by_source(pairs, self.dense, self.range_of, self.ranges)
 
 
 def _sorted_targets(spill: Spill, progress: Progress) -> Iterator[npt.NDArray[np.int32]]:
     def targets(number: int) -> npt.NDArray[np.int32]:
         pairs = spill.read(number)
         spill.remove(number)
-        pairs.sort()
-        return (pairs & AGENT_MASK).astype(np.int32)
+        return (sorted_pairs(pairs) & AGENT_MASK).astype(np.int32)
 
     ranges = len(spill.sizes)
     for number, block in enumerate(in_order(targets, range(ranges))):
@@ -223,7 +243,7 @@ def order_by_degree(
 
 @njit(nogil=True, cache=True)
 def dealt_by_source(
-    pairs: Pairs, dense: npt.NDArray[np.int32], bounds: npt.NDArray[np.int64]
+    pairs: Pairs, dense: npt.NDArray[np.int32], range_of: npt.NDArray[np.uint8], ranges: int
 ) -> tuple[Pairs, npt.NDArray[np.int64]]:
     """Give the agents of pairs their dense ids and deal the pairs to ranges of the new source.
 
@@ -232,8 +252,10 @@ def dealt_by_source(
     pairs : (k,) int64
     dense : (n,) int32
         Dense id by original id.
-    bounds : (ranges - 1,) int64
-        First agent of each range but the first.
+    range_of : (n,) uint8
+        Range of the dense id, by original id: looked up, since a search in the loop would keep loads from overlapping.
+    ranges : int
+        Number of ranges.
 
     Returns
     -------
@@ -242,21 +264,58 @@ def dealt_by_source(
     starts : (ranges + 1,) int64
         Where each range begins, and k.
     """
-    ranges = len(bounds) + 1
     renumbered = np.empty(len(pairs), np.int64)
-    where = np.empty(len(pairs), np.int16)
+    where = np.empty(len(pairs), np.uint8)
+    for place in range(len(pairs)):
+        agent = pairs[place] >> AGENT_BITS
+        target = np.int64(dense[pairs[place] & AGENT_MASK])
+        renumbered[place] = (np.int64(dense[agent]) << AGENT_BITS) | target
+        where[place] = range_of[agent]
     starts = np.zeros(ranges + 1, np.int64)
     for place in range(len(pairs)):
-        source = np.int64(dense[pairs[place] >> AGENT_BITS])
-        renumbered[place] = (source << AGENT_BITS) | np.int64(dense[pairs[place] & AGENT_MASK])
-        where[place] = np.searchsorted(bounds, source, side="right")
-        starts[where[place] + 1] += 1
+        starts[np.int64(where[place]) + 1] += 1
     for number in range(ranges):
         starts[number + 1] += starts[number]
     nexts = starts.copy()
     dealt = np.empty(len(pairs), np.int64)
     for place in range(len(pairs)):
-        number = where[place]
-        dealt[nexts[number]] = renumbered[place]
-        nexts[number] += 1
+        bucket = np.int64(where[place])
+        dealt[nexts[bucket]] = renumbered[place]
+        nexts[bucket] += 1
     return dealt, starts
+
+
+@njit(nogil=True, cache=True)
+def sorted_pairs(pairs: Pairs) -> Pairs:
+    """Return pairs in order: a radix sort by those digits in which they differ, which is twice as fast as NumPy's.
+
+    Parameters
+    ----------
+    pairs : (k,) int64
+        Not negative; overwritten.
+
+    Examples
+    --------
+    >>> sorted_pairs(np.array([(7 << 32) | 1, (3 << 32) | 9, (3 << 32) | 2])).tolist() == [
+    ...     (3 << 32) | 2, (3 << 32) | 9, (7 << 32) | 1]
+    True
+    """
+    differing = np.int64(0)
+    for pair in pairs:
+        differing |= pair ^ pairs[0]
+    given, made = pairs, np.empty_like(pairs)
+    nexts = np.empty(DIGITS + 1, np.int64)
+    for shift in range(0, 63, DIGIT_BITS):
+        if not (differing >> shift) & (DIGITS - 1):
+            continue
+        nexts[:] = 0
+        for pair in given:
+            nexts[((pair >> shift) & (DIGITS - 1)) + 1] += 1
+        for digit in range(DIGITS):
+            nexts[digit + 1] += nexts[digit]
+        for pair in given:
+            digit = (pair >> shift) & (DIGITS - 1)
+            made[nexts[digit]] = pair
+            nexts[digit] += 1
+        given, made = made, given
+    return given

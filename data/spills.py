@@ -22,7 +22,7 @@ import numpy.typing as npt
 from data.storage import translated
 
 MOST_BUCKETS = 256
-"""Each bucket of a spill is an open file while rows are dealt."""
+"""Each bucket of a spill is an open file while rows are dealt, and its number a byte."""
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
