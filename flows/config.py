@@ -173,7 +173,7 @@ class _Choice:
             yield _Problem(self.at_name, f"{what}; choose one of {', '.join(self.registry)}")
             return
         try:
-            self.registry[name](**parameters)
+            self.registry[name].model_validate(dict(parameters))
         except ValidationError as error:
             yield from _problems_of(error, self.registry[name], self.at_parameters)
 

@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
-
 from data.errors import InvalidInputError
-from data.validation import validation_sentences
 from propagation.models.daley_kendall import DaleyKendall
 from propagation.models.diffusion import Diffusion
 from propagation.models.fractional_threshold import FractionalThreshold
@@ -80,7 +77,4 @@ def make_model(name: str, parameters: Mapping[str, Any]) -> Model:
     """
     if name not in MODELS:
         raise InvalidInputError(f"no model {name!r}; models are {', '.join(MODELS)}")
-    try:
-        return MODELS[name](**parameters)
-    except ValidationError as error:
-        raise InvalidInputError(f"model {name}: {validation_sentences(error)}") from None
+    return MODELS[name](**parameters)

@@ -186,7 +186,7 @@ def test_sessions_take_what_they_do_not_say_from_the_campaign(warehouse: Warehou
     a, b, c = campaign.sessions
     assert (a.record, a.random_seed, a.max_rounds, a.seed_strategy) == ("reach", 3, 9, "explicit")
     assert (b.random_seed, b.max_rounds, b.seed_strategy, len(b.seeds)) == (0, 0, "top_out_degree", 2)
-    assert (c.record, c.model.model_dump()) == ("rounds", {"probability": 0.5})
+    assert (c.record, c.model.resolved_parameters) == ("rounds", {"probability": 0.5})
     configuration = campaign.configuration
     assert [s["random_seed"] for s in configuration["sessions"]] == [3, 0, 3]
     assert configuration["sessions"][0]["parameters"] == {"probability": "weighted_cascade"}
