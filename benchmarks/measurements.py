@@ -65,6 +65,8 @@ class PeerRow:
         Seconds from the edges in memory to what the peer runs on, its compilation included.
     calls : Calls
         Of the peer.
+    slow : bool
+        Whether one replicate takes longer than a call should, so that there are fewer calls.
     ours : list of float
         Seconds of our call beside each of the peer's.
     deviation : float
@@ -76,6 +78,7 @@ class PeerRow:
     peer: Peer
     loading: float
     calls: Calls
+    slow: bool
     ours: list[float] = field(default_factory=list)
     deviation: float = math.nan
     our_mean: float = math.nan
@@ -170,6 +173,16 @@ def frozen_garbage() -> Iterator[None]:
         gc.collect()
 
 
+def _prepared(peer: Peer, edges: Edges, work: Work) -> Run:
+    """Load a peer; what it made is not looked at by the collector, neither now nor in any measured call."""
+    gc.disable()
+    try:
+        return peer.prepare(edges, work)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def measure(
     network: Network, edges: Edges, work: Work, peers: list[str], runs: int, budget: float, say: Say
 ) -> WorkRows:
@@ -212,11 +225,8 @@ def measure(
                 _add_call(row, run, work, number, seconds, runs, budget)
     # 4. What both sides found.
     for row, _ in sides:
-        row.deviation, row.our_mean, row.our_replicates = (
-            float(np.std(sizes, ddof=1)),
-            float(np.mean(sizes)),
-            len(sizes),
-        )
+        row.deviation, row.our_mean = float(np.std(sizes, ddof=1)), float(np.mean(sizes))
+        row.our_replicates = len(sizes)
     return WorkRows(work, first_call, mine, [row for row, _ in sides], left_out)
 
 
@@ -233,11 +243,12 @@ def _loaded(
         if reason := peer.unsuited(work, edges):
             left_out[name] = reason
             continue
-        loading, run = timed(lambda peer=peer: peer.prepare(edges, work))
-        seconds, mean = _seconds_per_replicate(run, work, budget)
-        replicates = max(1, min(work.replicates, int(budget / seconds)))
-        row = PeerRow(peer, loading, Calls(replicates))
-        if seconds > budget:  # so slow that the first replicate counts
+        loading, run = timed(partial(_prepared, peer, edges, work))
+        least = min(peer.least_replicates, work.replicates)
+        seconds, mean = _seconds_per_replicate(run, least, work, budget)
+        replicates = max(least, min(work.replicates, int(budget / seconds)))
+        row = PeerRow(peer, loading, Calls(replicates), slow=seconds * least > budget)
+        if row.slow:  # so slow that the first replicate counts
             row.calls.seconds.append(seconds * work.replicates)
             row.calls.means.append(mean)
         say(f"  {name}: loaded in {loading:.1f} s, a replicate takes {seconds:.3g} s, {replicates:,} to a call")
@@ -245,10 +256,10 @@ def _loaded(
     return sides, left_out
 
 
-def _seconds_per_replicate(run: Run, work: Work, budget: float) -> tuple[float, float]:
+def _seconds_per_replicate(run: Run, least: int, work: Work, budget: float) -> tuple[float, float]:
     """Return the time of a replicate, from calls of ever more of them, and the mean reach of the last call."""
-    replicates = 1
-    seconds, mean = timed(partial(run, 1, 10**6))
+    replicates = least
+    seconds, mean = timed(partial(run, replicates, 10**6))
     while replicates < work.replicates and 16 * seconds < budget:
         replicates = min(work.replicates, 8 * replicates)
         seconds, mean = timed(partial(run, replicates, 10**6 + replicates))
@@ -256,12 +267,13 @@ def _seconds_per_replicate(run: Run, work: Work, budget: float) -> tuple[float, 
 
 
 def _add_call(row: PeerRow, run: Run, work: Work, number: int, our_seconds: float, runs: int, budget: float) -> None:
-    """Call a peer beside our call, unless it has had its share of time."""
+    """Call a peer beside our call, unless it is so slow that its time is used up."""
     calls = row.calls
     if len(row.ours) < len(calls.seconds):
         row.ours.append(our_seconds)
         return
-    if calls.seconds and sum(calls.seconds) * calls.replicates / work.replicates > (runs - 1) * budget:
+    spent = sum(calls.seconds) * calls.replicates / work.replicates
+    if row.slow and spent * (1 + 1 / len(calls.seconds)) > runs * budget:
         return
     seconds, mean = timed(lambda: run(calls.replicates, number))
     calls.seconds.append(seconds * work.replicates / calls.replicates)

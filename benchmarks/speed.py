@@ -29,6 +29,8 @@ from benchmarks.workloads import GRAPHS, SEEDS, WORKS, Edges, edges_of, generate
 from data import Network, Warehouse
 
 console = Console(highlight=False, soft_wrap=True)
+BUSY = 0.5
+"""Processes per core that want to run, from which on the machine is called busy."""
 COLD_CALL = """
 import tempfile, time
 from data import Warehouse
@@ -128,6 +130,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    if os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
+        console.print(f"The machine is busy ({machine.load()}): ratios will be off.")
     command = " ".join(["python -m benchmarks.speed", *sys.argv[1:]])
     agree = True
     with tempfile.TemporaryDirectory() as folder:

@@ -54,7 +54,8 @@ def speed_table(works: Sequence[WorkRows], graph: str) -> str:
 
 def _peer_line(row: PeerRow, measured: WorkRows, graph: str) -> list[str]:
     target = measured.work.targets.get(row.peer.name) if graph == "g2" else None
-    scaled = "" if row.calls.replicates == measured.work.replicates else f", from {row.calls.replicates:,} replicates"
+    ran = row.calls.replicates
+    scaled = "" if ran == measured.work.replicates else f", from {ran:,} replicate{'s' if ran > 1 else ''}"
     met = "" if target is None else "yes" if row.ratio >= target else "**no**"
     seconds = spread(row.calls.seconds) + scaled
     return [

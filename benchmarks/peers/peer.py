@@ -27,6 +27,8 @@ class Peer(ABC):
         Classes of `propagation.models` that it has an equal of.
     most_edges : int
         Graphs larger than this would take it longer than anyone waits.
+    least_replicates : int
+        A call of fewer would not show what it can do.
     """
 
     name: ClassVar[str]
@@ -35,6 +37,7 @@ class Peer(ABC):
     threads: ClassVar[str]
     models: ClassVar[frozenset[str]]
     most_edges: ClassVar[int] = 20_000_000
+    least_replicates: ClassVar[int] = 1
 
     def unsuited(self, work: Work, edges: Edges) -> str | None:
         """Return why the peer is left out of a work, or None if it takes part."""

@@ -18,6 +18,7 @@ class SciPyProducts(Peer):
     packages = ("scipy",)
     threads = "1"
     models = frozenset({"SIR"})
+    least_replicates = COLUMNS
 
     def prepare(self, edges: Edges, work: Work) -> Run:
         ones = np.ones(edges.n_edges, np.float32)
