@@ -190,13 +190,19 @@ def read_array(folder: Path, name: str, first: int, last: int) -> Array:
 
 
 def forget_pages(*arrays: Array) -> None:
-    """Take the pages of mapped arrays off this process's memory; the next touch finds them in the system's cache."""
+    """Take the pages of mapped arrays off this process's memory; the next touch finds them in the system's cache.
+
+    A slice of a mapped array gives back the pages that it lies on; arrays that are not mapped keep theirs.
+    """
     for array in arrays:
         base: Any = array
         while base is not None and not isinstance(base, mmap.mmap):
-            base = getattr(base, "base", None) if isinstance(base, np.ndarray) else getattr(base, "obj", None)
-        if base is not None and hasattr(mmap, "MADV_DONTNEED"):
-            base.madvise(mmap.MADV_DONTNEED)
+            base = base.base if isinstance(base, np.ndarray) else getattr(base, "obj", None)
+        if base is None or not array.nbytes or not hasattr(mmap, "MADV_DONTNEED"):
+            continue
+        first = array.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        start = first - first % mmap.PAGESIZE
+        base.madvise(mmap.MADV_DONTNEED, start, first + array.nbytes - start)
 
 
 def _map_array(path: Path) -> npt.NDArray[np.generic]:

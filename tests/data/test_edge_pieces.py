@@ -15,7 +15,7 @@ from data.generators import RMat, WattsStrogatz, distinct_samples, rmat
 from data.generators.distinct_samples import DistinctSamples
 from data.ingest import publish_edges
 from data.snapshots import Network
-from data.sparse_rows import SparseRows, forget_pages, mapped_arrays, read_array, save_blocks
+from data.sparse_rows import SparseRows, forget_pages, mapped_arrays, read_array, save_array, save_blocks
 from data.spills import Spill, in_order, scratch_folder
 from data.warehouse import Warehouse
 
@@ -237,5 +237,23 @@ def test_arrays_are_written_in_blocks_and_read_in_slices(tmp_path):
     assert mapped.tolist() == list(range(7))
     assert mapped.dtype == np.int32
     assert read_array(tmp_path / "cache", "numbers", 2, 5).tolist() == [2, 3, 4]
-    forget_pages(mapped, np.arange(3))
-    assert mapped.tolist() == list(range(7))
+
+
+def resident(path: Path) -> int:
+    """Return how much of a mapped file is in this process's memory, KiB."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    return next(int(line.split()[1]) for found in lines if str(path) in found for line in lines if "Rss:" in line)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is mapped")
+def test_pages_of_a_slice_are_given_back_and_come_again(tmp_path):
+    numbers = np.arange(1 << 20, dtype=np.int32)
+    (mapped,) = mapped_arrays(tmp_path / "cache", ["numbers"], lambda folder: save_array(folder, "numbers", numbers))
+    assert mapped.sum() == numbers.sum()
+    file = tmp_path / "cache" / "numbers.npy"
+    assert resident(file) >= 4096
+    forget_pages(mapped[1 << 19 :].view(np.uint32), np.arange(3))
+    assert 2048 <= resident(file) <= 2048 + 64
+    forget_pages(mapped)
+    assert resident(file) == 0
+    assert np.array_equal(mapped, numbers)
