@@ -1,28 +1,243 @@
 """What every model promises in every plan and shape: the rows of its textbook oracle, whatever ran them.
 
-Each registered model brings an oracle in plain Python, which is fed the same draws through `tests.reference.draws`,
-and parameters to run it with. The plans, shapes, numbers of partitions and of batches must not be seen in the rows.
+Each registered model has an oracle in plain Python (`tests.reference.textbook`), which is fed the same draws through
+`tests.reference.draws`, and parameters to run it with. The plans, shapes, numbers of partitions and of batches must not
+be seen in the rows.
 """
 
+import json
 import math
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import get_args
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from data.schemas import QUANTILES
 from propagation.models import MODELS, make_model
-from propagation.plans import lane_batches, row_writer
+from propagation.planner import Plan, shapes_of
+from propagation.plans import row_writer
 from propagation.sessions import RECORDS, resolve_session
-from tests.reference import draws as reference
-from tests.reference.independent_cascade import independent_cascade
-from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
+from tests.reference.lanes import Coins
+from tests.reference.lanes import Network as TextbookNetwork
+from tests.reference.small_networks import SmallNetwork, attributes_of, numbered_network, small_networks
+from tests.reference.textbook import TEXTBOOK
 
+PLANS = tuple(plan for plan in ("reference", "broadcast", "partitioned") if plan in get_args(Plan))
+OTHER_PLANS = tuple(plan for plan in PLANS if plan != "broadcast")
 UNLIMITED = 10_000
+MANY = 40
+"""More rounds than any small cascade needs; models that never die out are cut off here."""
+TRANSMIT_ONCE = {
+    "independent_cascade",
+    "viral",
+    "linear_threshold",
+    "diffusion",
+    "fractional_threshold",
+    "hybrid",
+}
+
+# -- parameters that exercise every option --------------------------------------------------------------------------
+
+FACTORS = {"susceptibility": "openness", "activity": "loudness"}
+PARAMETERS = {
+    "independent_cascade": [
+        {"probability": 0.35},
+        {"probability": 1.0},
+        {"probability": 0.0},
+        {"probability": "weighted_cascade"},
+        {"probability": "trivalency"},
+        {"probability": "column:share"},
+        {"probability": "strength", "activity": "loudness"},
+        {"probability": "column", **FACTORS},
+        {"probability": "column"},
+    ],
+    "viral": [
+        {"base_rate": 0.4},
+        {"base_rate": 0.6, "decay": 0.7},
+        {"base_rate": 0.7, "fatigue": 0.6},
+        {"base_rate": 0.9, "decay": 0.0, "fatigue": 1.0},
+        {"base_rate": 0.8, "fatigue": 0.0},
+        {"base_rate": 0.9, "virality": 4.0, "strength": "strength", "susceptibility": "openness"},
+        {"base_rate": 0.5, "virality": 1.9, "strength": "column:tie", "decay": 0.9, "fatigue": 0.8, **FACTORS},
+        {"base_rate": 1.0, "strength": "column", "decay": 0.8},
+    ],
+    "linear_threshold": [
+        {"weight": "weighted_cascade"},
+        {"weight": 0.02},
+        {"weight": "trivalency"},
+        {"weight": "strength", "susceptibility": "calm", "activity": "calm"},
+        {"weight": "column:thin", "activity": "calm"},
+        {"weight": "strength"},
+    ],
+    "diffusion": [
+        {"threshold": 0.3},
+        {"threshold": 0.0, "strength": "column:tie"},
+        {"threshold": 1.0},
+        {"threshold": "column"},
+        {"threshold": "uniform", "strength": "strength"},
+        {"threshold": "uniform", "strength": "column:tie"},
+        {"threshold": "uniform", "strength": "column:share", **FACTORS},
+        {"threshold": "column:patience", "strength": "column:tie", **FACTORS},
+    ],
+    "fractional_threshold": [
+        {"threshold": 0.4},
+        {"threshold": 0.0},
+        {"threshold": 1.0},
+        {"threshold": "uniform"},
+        {"threshold": "column"},
+        {"neighbours": 1},
+        {"neighbours": 2},
+        {"threshold": "column:patience"},
+    ],
+    "hybrid": [
+        {"alpha": 0.5, "base_rate": 0.5, "threshold": 0.3},
+        {"alpha": 0.0, "base_rate": 0.5, "threshold": "uniform"},
+        {"alpha": 1.0, "base_rate": 0.5, "fatigue": 0.8},
+        {"alpha": 0.3, "base_rate": 0.8, "threshold": "column:patience", "strength": "strength"},
+        {"alpha": 0.6, "base_rate": 0.7, "threshold": "uniform", "strength": "column:tie", "virality": 1.2, **FACTORS}
+        | {"decay": 0.9, "fatigue": 0.7},
+    ],
+    "si": [
+        {"beta": 0.3},
+        {"beta": 1.0},
+        {"beta": 0.0},
+        {"beta": "weighted_cascade"},
+        {"beta": "column:share"},
+        {"beta": "column", **FACTORS},
+    ],
+    "sis": [
+        {"beta": 0.3, "gamma": 0.5},
+        {"beta": 0.2, "gamma": 1.0},
+        {"beta": "column", "gamma": 0.0},
+        {"beta": "weighted_cascade", "infectious_period": 1},
+        {"beta": "column:share", "infectious_period": 3},
+        {"beta": "column", "gamma": 0.4, **FACTORS},
+    ],
+    "sir": [
+        {"beta": 0.2, "gamma": 0.4},
+        {"beta": "column", "gamma": 1.0},
+        {"beta": 0.3, "gamma": 0.0},
+        {"beta": "trivalency", "infectious_period": 4},
+        {"beta": 0.2, "infectious_period": 2},
+        {"beta": "strength", "gamma": 0.3, **FACTORS},
+    ],
+    "sirs": [
+        {"beta": 0.3, "gamma": 0.5, "waning": 0.3},
+        {"beta": 0.4, "gamma": 1.0, "waning": 1.0},
+        {"beta": 0.3, "gamma": 0.5, "waning": 0.0},
+        {"beta": 0.3, "gamma": 0.0, "waning": 0.5},
+        {"beta": "weighted_cascade", "infectious_period": 2, "waning": 0.5},
+        {"beta": "column", "gamma": 0.6, "waning": 0.5, **FACTORS},
+    ],
+    "seir": [
+        {"beta": 0.3, "gamma": 0.4, "sigma": 0.5},
+        {"beta": 0.5, "gamma": 1.0, "sigma": 1.0},
+        {"beta": 0.5, "gamma": 0.5, "sigma": 0.0},
+        {"beta": 0.3, "gamma": 0.0, "sigma": 0.3},
+        {"beta": "column:share", "infectious_period": 2, "sigma": 0.6},
+        {"beta": "column", "gamma": 0.4, "sigma": 0.7, **FACTORS},
+    ],
+    "seiz": [
+        {"beta": 0.4, "b": 0.3, "rho": 0.2, "epsilon": 0.2, "p": 0.4, "l": 0.4, "sceptics": 0.3},
+        {"beta": 0.4, "b": 0.3, "rho": 0.3, "epsilon": 0.0, "p": 0.2, "l": 0.7, "sceptics": "column"},
+        {"beta": 1.0, "b": 1.0, "rho": 0.0, "epsilon": 0.0, "p": 0.5, "l": 0.5, "sceptics": 0.5},
+        {"beta": 0.5, "b": 0.0, "rho": 0.0, "epsilon": 1.0, "p": 0.0, "l": 1.0, "sceptics": 0.0},
+        {"beta": 0.6, "b": 0.7, "rho": 0.5, "epsilon": 0.1, "p": 1.0, "l": 0.0, "sceptics": 1.0},
+        {"beta": 0.6, "b": 0.7, "rho": 0.5, "epsilon": 0.1, "p": 0.3, "l": 0.5, "sceptics": "column:doubt", **FACTORS}
+        | {"strength": "column:share"},
+    ],
+    "maki_thompson": [
+        {"spreading": 0.5, "stifling": 0.3},
+        {"spreading": 1.0, "stifling": 1.0},
+        {"spreading": 0.4, "stifling": 0.0},
+        {"spreading": "weighted_cascade", "stifling": 0.2},
+        {"spreading": "column", "stifling": 0.2, **FACTORS},
+    ],
+    "daley_kendall": [
+        {"spreading": 0.5, "stifling": 0.3},
+        {"spreading": 1.0, "stifling": 1.0},
+        {"spreading": 0.4, "stifling": 0.0},
+        {"spreading": "column:share", "stifling": 0.2},
+        {"spreading": "column", "stifling": 0.2, **FACTORS},
+    ],
+}
+EXAMPLES = [(name, parameters) for name, choices in PARAMETERS.items() for parameters in choices]
+HARDEST = {name: choices[-1] for name, choices in PARAMETERS.items()}
 
 
-# -- the models' oracles --------------------------------------------------------------------------------------------
+def test_every_registered_model_is_under_this_contract():
+    assert set(TEXTBOOK) == set(PARAMETERS) == set(MODELS)
+
+
+def test_every_option_of_every_model_is_exercised():
+    for name, choices in PARAMETERS.items():
+        assert {option for parameters in choices for option in parameters} >= OPTIONS_OF[name], name
+
+
+EDGE_FACTORS = {"susceptibility", "activity"}
+OPTIONS_OF = {
+    "independent_cascade": {"probability"} | EDGE_FACTORS,
+    "viral": {"base_rate", "virality", "strength", "decay", "fatigue"} | EDGE_FACTORS,
+    "linear_threshold": {"weight"} | EDGE_FACTORS,
+    "diffusion": {"strength", "threshold"} | EDGE_FACTORS,
+    "fractional_threshold": {"threshold", "neighbours"},
+    "hybrid": {"alpha", "base_rate", "virality", "strength", "decay", "fatigue", "threshold"} | EDGE_FACTORS,
+    "si": {"beta"} | EDGE_FACTORS,
+    "sis": {"beta", "gamma", "infectious_period"} | EDGE_FACTORS,
+    "sir": {"beta", "gamma", "infectious_period"} | EDGE_FACTORS,
+    "sirs": {"beta", "gamma", "infectious_period", "waning"} | EDGE_FACTORS,
+    "seir": {"beta", "gamma", "infectious_period", "sigma"} | EDGE_FACTORS,
+    "seiz": {"beta", "b", "rho", "epsilon", "p", "l", "sceptics", "strength"} | EDGE_FACTORS,
+    "maki_thompson": {"spreading", "stifling"} | EDGE_FACTORS,
+    "daley_kendall": {"spreading", "stifling"} | EDGE_FACTORS,
+}
+
+
+# -- networks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def publish_whole(publish):
+    """Publish a `SmallNetwork` with the columns of `attributes_of`; the same one is published once."""
+
+    @cache
+    def publish_whole(small, number=0, **options):
+        made = attributes_of(small, number)
+        return publish(
+            small.edges,
+            small.n_agents,
+            small.probabilities,
+            attributes={name: pa.array(values, pa.float64()) for name, values in made.edges.items()},
+            agent_attributes={name: pa.array(values, pa.float64()) for name, values in made.agents.items()},
+            strength="thin",
+            **options,
+        )
+
+    return publish_whole
+
+
+@lru_cache(maxsize=8)
+def textbook_network(network):
+    edges = network.warehouse.read("network_edges", [network.key]).to_pydict()
+    agents = network.warehouse.read("network_agents", [network.key]).to_pandas().sort_values("agent")
+    pairs = tuple(zip(edges["src"], edges["dst"], strict=True))
+    return TextbookNetwork(
+        n_agents=network.n_agents,
+        edges=pairs,
+        edge_columns={name: dict(zip(pairs, edges[name], strict=True)) for name in network.row["edge_attributes"]},
+        agent_columns={name: agents[name].tolist() for name in network.row["agent_attributes"]},
+        strength=network.row["strength_column"],
+        probability=network.row["probability_column"],
+    )
+
+
+# -- rows of the textbook -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -30,82 +245,48 @@ class TextbookRows:
     """A session's rows from its model's oracle, each sorted."""
 
     activations: list
-    """(replicate, agent, round, infector)."""
+    """(replicate, agent, round, infector, occasion)."""
     contacts: list
     """(replicate, round, src, dst, event_type)."""
     cascades: list
     """(replicate, size, depth, rounds, peak_round, truncated)."""
     reach: list
     """(agent, times_reached, probability, mean_round)."""
+    new: np.ndarray
+    """Activations by replicate and round; like the next two as long as the longest replicate."""
+    infectious: np.ndarray
+    reached: np.ndarray
 
 
-def textbook_cascades(session, network, out_neighbours):
-    """Run the textbook's independent cascade in every replicate of a session."""
-    chance = {edge: reference.favourable_draws(p) for edge, p in textbook_probabilities(session, network).items()}
-
-    def draw(purpose, src, dst, replicate):
-        return reference.edge_draw(session.random_seed, purpose, src, dst, replicate)
-
-    for replicate in range(session.replicates):
-        yield independent_cascade(
-            out_neighbours,
-            lambda src, dst: draw(reference.TRANSMISSION, src, dst, replicate) < chance[src, dst],  # noqa: B023
-            lambda src, dst: draw(reference.INFECTOR, src, dst, replicate),  # noqa: B023
-            session.seeds,
-            session.max_rounds,
-        )
-
-
-def textbook_probabilities(session, network):
-    rows = network.warehouse.read("network_edges", [network.key]).to_pydict()
-    edges = list(zip(rows["src"], rows["dst"], strict=True))
-    scheme = session.model.probability
-    if scheme == "weighted_cascade":
-        in_degree = Counter(rows["dst"])
-        return {(src, dst): 1 / in_degree[dst] for src, dst in edges}
-    if scheme == "column":
-        return dict(zip(edges, rows["p"], strict=True))
-    if scheme == "trivalency":
-        made = reference.stream(session.random_seed, reference.TRIVALENCY)
-        return {edge: [0.1, 0.01, 0.001][(reference.edge_key(made, *edge) >> 32) * 3 >> 32] for edge in edges}
-    return dict.fromkeys(edges, scheme)
-
-
-ORACLES = {"independent_cascade": textbook_cascades}
-PARAMETERS = {
-    "independent_cascade": [
-        {"probability": 0.35},
-        {"probability": 1.0},
-        {"probability": "weighted_cascade"},
-        {"probability": "trivalency"},
-        {"probability": "column"},
+def textbook_rows(session, network):
+    run_lane, parameters, whole = TEXTBOOK[session.model.name], session.model.model_dump(), textbook_network(network)
+    lanes = [
+        run_lane(whole, parameters, Coins(session.random_seed, replicate), session.seeds, session.max_rounds)
+        for replicate in range(session.replicates)
     ]
-}
-EXAMPLES = [(name, parameters) for name, choices in PARAMETERS.items() for parameters in choices]
-
-
-def test_every_registered_model_is_under_this_contract():
-    assert set(ORACLES) == set(PARAMETERS) == set(MODELS)
-
-
-def textbook_rows(session, network, out_neighbours):
-    activations, contacts, cascades = [], [], []
-    rounds_of = {}
-    for replicate, cascade in enumerate(ORACLES[session.model.name](session, network, out_neighbours)):
-        activations += [(replicate, agent, number, infector) for agent, number, infector in cascade.activations]
-        contacts += [(replicate, *contact) for contact in cascade.contacts]
-        new = Counter(number for _, number, _ in cascade.activations)
-        depth = max(new)
-        simulated = session.max_rounds if cascade.truncated else depth + 1
-        peak = min(number for number, count in new.items() if count == max(new.values()))
-        cascades.append((replicate, len(cascade.activations), depth, simulated, peak, cascade.truncated))
-        for agent, number, _ in cascade.activations:
-            rounds_of.setdefault(agent, []).append(number)
-    reach = [
-        (agent, len(numbers), len(numbers) / session.replicates, sum(numbers) / len(numbers))
-        for agent, numbers in sorted(rounds_of.items())
-    ]
-    return TextbookRows(sorted(activations, key=str), sorted(contacts), sorted(cascades), reach)
+    rounds_of = defaultdict(list)
+    for lane in lanes:
+        for agent, number, _, occasion in lane.activations:
+            if occasion == 1:
+                rounds_of[agent].append(number)
+    longest = max(lane.rounds for lane in lanes)
+    return TextbookRows(
+        activations=sorted(
+            ((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.activations), key=str
+        ),
+        contacts=sorted((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.contacts),
+        cascades=[
+            (replicate, lane.reached[-1], lane.depth, lane.rounds, lane.new.index(max(lane.new)), lane.truncated)
+            for replicate, lane in enumerate(lanes)
+        ],
+        reach=[
+            (agent, len(numbers), len(numbers) / session.replicates, sum(numbers) / len(numbers))
+            for agent, numbers in sorted(rounds_of.items())
+        ],
+        new=np.array([lane.new + [0] * (longest - lane.rounds) for lane in lanes]),
+        infectious=np.array([lane.infectious + lane.infectious[-1:] * (longest - lane.rounds) for lane in lanes]),
+        reached=np.array([lane.reached + lane.reached[-1:] * (longest - lane.rounds) for lane in lanes]),
+    )
 
 
 def assert_textbook(result, rows):
@@ -113,15 +294,15 @@ def assert_textbook(result, rows):
     session = result.session
     columns = ["replicate", "size", "depth", "rounds", "peak_round", "truncated"]
     assert tuples(result, "cascades", columns) == rows.cascades
+    assert_textbook_rounds(result, rows)
     if RECORDS.index(session["record"]) >= RECORDS.index("reach"):
         assert tuples(result, "reach", ["agent", "times_reached", "probability", "mean_round"]) == rows.reach
     if RECORDS.index(session["record"]) >= RECORDS.index("activations"):
-        found = tuples(result, "activations", ["replicate", "agent", "round", "infector", "occasion"])
-        assert sorted(((*row[:4],) for row in found), key=str) == rows.activations
-        assert {row[4] for row in found} == {1}
+        columns = ["replicate", "agent", "round", "infector", "occasion"]
+        assert tuples(result, "activations", columns) == rows.activations
     if session["record"] == "contacts":
         columns = ["replicate", "round", "src", "dst", "event_type"]
-        assert sorted(tuples(result, "propagation_events", columns)) == rows.contacts
+        assert tuples(result, "propagation_events", columns) == rows.contacts
     truncated = sum(row[5] for row in rows.cascades)
     assert session["stopped_because"] == ("max_rounds" if truncated else "died_out")
     assert session["truncated_replicates"] == truncated
@@ -129,49 +310,106 @@ def assert_textbook(result, rows):
     assert session["total_influenced"] == sum(row[1] for row in rows.cascades) / session["replicates"]
 
 
+def assert_textbook_rounds(result, rows):
+    """Compare the table propagation_metrics, whose means come from whole numbers."""
+    table = result.table("propagation_metrics").to_pydict()
+    replicates, rounds = rows.new.shape
+    incidence = rows.new.sum(axis=0)
+    assert table["round"] == list(range(rounds))
+    assert table["active_replicates"] == (rows.new > 0).sum(axis=0).tolist()
+    assert table["propagation_speed"] == (incidence / replicates).tolist()
+    for name, matrix in (
+        ("new_infections", rows.new),
+        ("current_infected", rows.infectious),
+        ("total_influenced", rows.reached),
+    ):
+        assert table[name] == (matrix.sum(axis=0) / replicates).tolist(), name
+        if replicates == 1:
+            assert table[f"{name}_standard_error"] == [None] * rounds
+        else:
+            expected = (matrix.std(axis=0, ddof=1) / math.sqrt(replicates)).tolist()
+            assert table[f"{name}_standard_error"] == pytest.approx(expected, rel=1e-9, abs=1e-12), name
+        for quantile in QUANTILES:
+            expected = np.quantile(matrix, quantile, axis=0).tolist()
+            assert table[f"{name}_q{round(quantile * 100):02d}"] == pytest.approx(expected, rel=1e-12), name
+    known = transmit_in_the_next_round_only(result.session)
+    following = [*incidence[1:].tolist(), 0]
+    assert table["reproduction_rate"] == [
+        after / here if known and here and number < result.session["max_rounds"] else None
+        for number, (here, after) in enumerate(zip(incidence.tolist(), following, strict=True))
+    ]
+
+
+def transmit_in_the_next_round_only(session):
+    """Whether secondary activations follow in the round after, so that rounds tell the reproduction rate."""
+    parameters = json.loads(session["model_parameters"])
+    if session["propagation_model"] == "sir":
+        return parameters["gamma"] == 1.0 and parameters.get("infectious_period") is None
+    return session["propagation_model"] in TRANSMIT_ONCE
+
+
 def tuples(result, table, columns):
     rows = result.table(table).select(columns).to_pydict()
-    found = list(zip(*(rows[column] for column in columns), strict=True))
-    return found if table == "activations" else sorted(found)
+    found = zip(*(rows[column] for column in columns), strict=True)
+    return sorted(found, key=str) if table == "activations" else sorted(found)
 
 
 # -- shapes of the broadcast plan against the oracle ----------------------------------------------------------------
 
 
 @st.composite
-def sessions(draw, max_replicates):
+def sessions(draw, name, max_replicates, max_rounds=MANY):
     """Draw what `resolve_session` needs, for a network that is drawn too."""
-    small = draw(small_networks(min_edges=draw(st.sampled_from([0, 15, 35]))))
-    name, parameters = draw(st.sampled_from(EXAMPLES))
+    small = draw(small_networks(max_agents=10, min_edges=draw(st.sampled_from([0, 15, 35]))))
     agents = st.integers(0, small.n_agents - 1)
     return small, {
-        "model": make_model(name, parameters),
+        "model": make_model(name, draw(st.sampled_from(PARAMETERS[name]))),
         "seed_set": draw(st.lists(agents, min_size=1, max_size=min(4, small.n_agents), unique=True)),
         "replicates": draw(st.integers(1, max_replicates)),
         "random_seed": draw(st.one_of(st.integers(0, 20), st.just(2**63 - 1))),
-        "max_rounds": draw(st.sampled_from([UNLIMITED, UNLIMITED, UNLIMITED, 0, 1, 2, 3])),
+        "max_rounds": draw(st.sampled_from([max_rounds] * 3 + [0, 1, 2, 3])),
         "record": draw(st.sampled_from(RECORDS)),
     }
 
 
-def shapes_for(record):
-    """Shapes that can record this: infectors are known to the traced one only."""
-    return ["traced"] if record in {"activations", "contacts"} else ["sparse", "packed", "traced"]
+RELAXED = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(sessions(max_replicates=150), st.sampled_from([1, 3, 17]), st.sampled_from([1, 2, 7]))
-def test_every_shape_equals_the_textbook(
-    publish_small, run, out_neighbours, assert_same_rows, drawn, batches, partitions
-):
-    small, fields = drawn
-    network = publish_small(small, partitions=partitions)
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=6, deadline=None, suppress_health_check=RELAXED)
+@given(data=st.data(), number=st.integers(0, 3), batches=st.sampled_from([1, 3, 17]))
+def test_every_shape_equals_the_textbook(publish_whole, run, assert_same_rows, name, data, number, batches):
+    small, fields = data.draw(sessions(name, max_replicates=100 if name == "independent_cascade" else 12))
+    network = publish_whole(small, number, partitions=data.draw(st.sampled_from([1, 2, 7])))
     session = resolve_session(network, **fields)
-    expected = textbook_rows(session, network, out_neighbours(network))
-    results = [run(session, network, shape=shape, batches=batches) for shape in shapes_for(session.record)]
+    expected = textbook_rows(session, network)
+    results = [
+        run(session, network, shape=shape, batches=batches) for shape in shapes_of(session.model, session.record)
+    ]
     for result in results:
         assert_textbook(result, expected)
         assert_same_rows(result, results[0])
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXAMPLES, ids=str)
+def test_every_option_equals_the_textbook(publish_whole, run, name, parameters):
+    network = publish_whole(numbered_network(4, 9, 40), number=4)
+    for record, max_rounds in (("contacts", 12), ("rounds", 3)):
+        session = resolve_session(
+            network, make_model(name, parameters), seed_set=[3, 1], replicates=12, record=record, max_rounds=max_rounds
+        )
+        expected = textbook_rows(session, network)
+        for shape in shapes_of(session.model, record):
+            assert_textbook(run(session, network, shape=shape), expected)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_limits_of_rounds_equal_the_textbook(publish_whole, run, name):
+    network = publish_whole(numbered_network(5, 12, 40), number=5)
+    model = make_model(name, PARAMETERS[name][0])
+    for max_rounds in range(4):
+        session = resolve_session(network, model, seed_set=[3], replicates=8, record="contacts", max_rounds=max_rounds)
+        assert_textbook(run(session, network), textbook_rows(session, network))
 
 
 HUB = SmallNetwork(
@@ -183,117 +421,214 @@ HUB = SmallNetwork(
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_long_rows_equal_the_textbook(publish_small, run, out_neighbours, record):
-    network = publish_small(HUB)
+def test_long_rows_equal_the_textbook(publish_whole, run, record):
+    network = publish_whole(HUB)
     model = make_model("independent_cascade", {"probability": "column"})
     session = resolve_session(network, model, seed_set=[0, 5], replicates=70, record=record)
-    expected = textbook_rows(session, network, out_neighbours(network))
-    for shape in shapes_for(record):
+    expected = textbook_rows(session, network)
+    for shape in shapes_of(model, record):
         assert_textbook(run(session, network, shape=shape), expected)
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("partitions", [1, 2, 7])
-def test_neither_partitions_nor_batches_are_seen(publish_small, run, out_neighbours, name, partitions):
-    network = publish_small(numbered_network(1, 40, 200), partitions=partitions)
-    assert len(network.edge_files) == partitions
-    model = make_model(name, PARAMETERS[name][-1])
-    for record in ("reach", "contacts"):
-        session = resolve_session(network, model, seed_set=[3, 1], replicates=67, record=record)
-        expected = textbook_rows(session, network, out_neighbours(network))
-        for shape in shapes_for(record):
-            for batches in (1, 3, 17):
+def test_long_rows_of_every_model_equal_the_textbook(publish_whole, run, name):
+    network = publish_whole(HUB)
+    model = make_model(name, HARDEST[name])
+    session = resolve_session(network, model, seed_set=[0, 5, 8], replicates=3, record="contacts", max_rounds=4)
+    assert_textbook(run(session, network), textbook_rows(session, network))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_neither_partitions_nor_batches_are_seen(publish_whole, run, name):
+    # No more in-edges than ten, so that weights drawn from 0.1, 0.01 and 0.001 sum to at most 1.
+    small, expected = numbered_network(1, 40, 130), None
+    cascade = name == "independent_cascade"
+    for partitions, batches in ((1, 17), (2, 3), (7, 1)):
+        network = publish_whole(small, partitions=partitions)
+        assert len(network.edge_files) == partitions
+        for record in ("reach", "contacts"):
+            session = resolve_session(
+                network,
+                make_model(name, HARDEST[name]),
+                seed_set=[3, 1],
+                replicates=67 if cascade else 10,
+                record=record,
+                max_rounds=6,
+            )
+            expected = expected or textbook_rows(session, network)
+            for shape in shapes_of(session.model, record):
                 assert_textbook(run(session, network, shape=shape, batches=batches), expected)
 
 
 @pytest.mark.parametrize("rows_per_write", [1, 50, 1000])
-def test_many_rows_are_written_in_several_goes(
-    publish_small, run, out_neighbours, monkeypatch, assert_same_rows, rows_per_write
-):
+@pytest.mark.parametrize("name", ["independent_cascade", "sis"])
+def test_many_rows_are_written_in_several_goes(publish_whole, run, monkeypatch, name, rows_per_write):
     # The buffer of a task holds this many activations, or one lane's: lanes come in several goes through it.
-    network = publish_small(numbered_network(2, 40, 200))
-    model = make_model("independent_cascade", {"probability": 0.3})
-    session = resolve_session(network, model, seed_set=[3, 1], replicates=120, record="contacts")
-    monkeypatch.setattr(lane_batches, "ROWS_PER_WRITE", rows_per_write)
+    network = publish_whole(numbered_network(2, 40, 200))
+    session = resolve_session(
+        network,
+        make_model(name, PARAMETERS[name][0]),
+        seed_set=[3, 1],
+        replicates=120 if name == "independent_cascade" else 40,
+        record="contacts",
+        max_rounds=MANY if name == "independent_cascade" else 5,
+    )
     monkeypatch.setattr(row_writer, "ROWS_PER_WRITE", rows_per_write)
-    expected = textbook_rows(session, network, out_neighbours(network))
+    expected = textbook_rows(session, network)
     assert len(expected.activations) > 1000
     assert_textbook(run(session, network, batches=1), expected)
 
 
-# -- the reference plan against the broadcast plan ------------------------------------------------------------------
+@pytest.mark.parametrize("name", MODELS)
+def test_running_again_gives_the_same_rows(publish_whole, run, assert_same_rows, name):
+    network = publish_whole(numbered_network(6, 20, 70))
+    session = resolve_session(
+        network, make_model(name, HARDEST[name]), seed_set=[3, 1], replicates=30, record="contacts", max_rounds=6
+    )
+    assert_same_rows(run(session, network, batches=7), run(session, network, batches=7))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(sessions(max_replicates=40), st.sampled_from([1, 2, 7]))
-@example(
-    (
-        SmallNetwork(3, (), ()),
-        {
-            "model": make_model("independent_cascade", {}),
-            "seed_set": [2],
-            "replicates": 2,
-            "random_seed": 0,
-            "max_rounds": 5,
-            "record": "contacts",
-        },
-    ),
-    2,
-)
-def test_the_reference_plan_equals_the_textbook_and_every_shape(
-    publish_small, run, out_neighbours, assert_same_rows, drawn, partitions
-):
+# -- the other plans ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", OTHER_PLANS)
+@settings(max_examples=8, deadline=None, suppress_health_check=RELAXED)
+@given(drawn=st.sampled_from(sorted(MODELS)).flatmap(lambda name: sessions(name, max_replicates=12, max_rounds=7)))
+def test_other_plans_equal_the_textbook_and_every_shape(publish_whole, run, assert_same_rows, plan, drawn):
     small, fields = drawn
-    network = publish_small(small, partitions=partitions)
+    network = publish_whole(small, partitions=1 + small.n_agents % 3)
     session = resolve_session(network, **fields)
-    by_reference = run(session, network, plan="reference")
-    assert_textbook(by_reference, textbook_rows(session, network, out_neighbours(network)))
-    for shape in shapes_for(session.record):
-        assert_same_rows(run(session, network, shape=shape, batches=3), by_reference)
+    other = run(session, network, plan=plan)
+    assert_textbook(other, textbook_rows(session, network))
+    for shape in shapes_of(session.model, session.record):
+        assert_same_rows(run(session, network, shape=shape, batches=3), other)
 
 
+@pytest.mark.parametrize("plan", OTHER_PLANS)
+@pytest.mark.parametrize("name", MODELS)
+def test_other_plans_run_the_hardest_options_of_every_model(publish_whole, run, assert_same_rows, plan, name):
+    network = publish_whole(numbered_network(7, 14, 60), number=7, partitions=2)
+    session = resolve_session(
+        network, make_model(name, HARDEST[name]), seed_set=[3, 1], replicates=12, record="contacts", max_rounds=4
+    )
+    other = run(session, network, plan=plan)
+    assert_textbook(other, textbook_rows(session, network))
+    assert_same_rows(run(session, network), other)
+
+
+@pytest.mark.parametrize("plan", OTHER_PLANS)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_plan_minds_a_network_without_edges(publish_whole, run, plan, name):
+    network = publish_whole(SmallNetwork(3, (), ()), partitions=2)
+    model = make_model(name, PARAMETERS[name][0])
+    session = resolve_session(network, model, seed_set=[2], replicates=2, record="contacts", max_rounds=2)
+    expected = textbook_rows(session, network)
+    assert expected.cascades[0][1] == 1
+    for chosen in (plan, "broadcast"):
+        assert_textbook(run(session, network, plan=chosen), expected)
+
+
+@pytest.mark.parametrize("plan", OTHER_PLANS)
 @pytest.mark.parametrize(
-    ("partitions", "record", "parameters"),
+    ("partitions", "record", "name", "parameters"),
     [
-        (1, "contacts", {"probability": "weighted_cascade"}),
-        (2, "activations", {"probability": 0.3}),
-        (7, "contacts", {"probability": 0.2}),
-        (2, "reach", {"probability": "trivalency"}),
-        (1, "rounds", {"probability": 1.0}),
+        (1, "contacts", "independent_cascade", {"probability": "weighted_cascade"}),
+        (2, "reach", "independent_cascade", {"probability": "trivalency"}),
+        (1, "rounds", "independent_cascade", {"probability": 1.0}),
+        (7, "contacts", "linear_threshold", {"weight": "weighted_cascade"}),
+        (2, "activations", "sir", {"beta": 0.1, "gamma": 0.5}),
+        (2, "contacts", "maki_thompson", {"spreading": 0.3, "stifling": 0.5}),
     ],
 )
-def test_plans_agree_on_karate(real_network, run, out_neighbours, assert_same_rows, partitions, record, parameters):
+def test_plans_agree_on_karate(real_network, run, assert_same_rows, plan, partitions, record, name, parameters):
     network = real_network("small/karate.graph", partitions=partitions)
-    model = make_model("independent_cascade", parameters)
-    session = resolve_session(network, model, seed_set=["34", "1"], replicates=100, record=record)
-    by_reference = run(session, network, plan="reference")
-    assert_textbook(by_reference, textbook_rows(session, network, out_neighbours(network)))
-    for shape in shapes_for(record):
-        for batches in (1, 3, 17):
-            assert_same_rows(run(session, network, shape=shape, batches=batches), by_reference)
+    model = make_model(name, parameters)
+    session = resolve_session(network, model, seed_set=["34", "1"], replicates=50, record=record)
+    other = run(session, network, plan=plan)
+    assert_textbook(other, textbook_rows(session, network))
+    for shape in shapes_of(model, record):
+        for batches in (1, 17):
+            assert_same_rows(run(session, network, shape=shape, batches=batches), other)
 
 
+@pytest.mark.parametrize("plan", OTHER_PLANS)
 @pytest.mark.parametrize(
-    ("path", "partitions", "probability", "max_rounds"),
-    [("wiki-Vote.txt", 2, "weighted_cascade", UNLIMITED), ("ca-GrQc.txt", 7, 0.15, 3)],
+    ("path", "partitions", "name", "parameters", "max_rounds"),
+    [
+        ("wiki-Vote.txt", 2, "independent_cascade", {"probability": "weighted_cascade"}, UNLIMITED),
+        ("ca-GrQc.txt", 7, "independent_cascade", {"probability": 0.15}, 3),
+        ("ca-GrQc.txt", 2, "seir", {"beta": 0.4, "gamma": 0.5, "sigma": 0.7}, 4),
+    ],
 )
 def test_plans_agree_on_larger_real_networks(
-    real_network, run, out_neighbours, assert_same_rows, path, partitions, probability, max_rounds
+    real_network, run, assert_same_rows, plan, path, partitions, name, parameters, max_rounds
 ):
     network = real_network(path, partitions=partitions)
-    model = make_model("independent_cascade", {"probability": probability})
-    seeds = network.agent_ids[:20].to_pylist()
-    session = resolve_session(
-        network, model, seed_set=seeds, replicates=8, random_seed=3, max_rounds=max_rounds, record="contacts"
-    )
-    by_reference = run(session, network, plan="reference")
-    assert_same_rows(run(session, network, batches=3), by_reference)
-    rows = textbook_rows(session, network, out_neighbours(network))
-    assert_textbook(by_reference, rows)
-    assert len(rows.activations) > 1500
-    assert math.isfinite(by_reference.reach.mean)
-    short = resolve_session(
-        network, model, seed_set=seeds, replicates=8, random_seed=3, max_rounds=max_rounds, record="reach"
-    )
-    for shape in shapes_for("reach"):
+    model = make_model(name, parameters)
+    fields = {"seed_set": network.agent_ids[:20].to_pylist(), "replicates": 6, "random_seed": 3}
+    session = resolve_session(network, model, **fields, max_rounds=max_rounds, record="contacts")
+    other = run(session, network, plan=plan)
+    assert_same_rows(run(session, network, batches=3), other)
+    rows = textbook_rows(session, network)
+    assert_textbook(other, rows)
+    assert len(rows.activations) > 1000
+    assert math.isfinite(other.reach.mean)
+    short = resolve_session(network, model, **fields, max_rounds=max_rounds, record="reach")
+    for shape in shapes_of(model, "reach"):
         assert_textbook(run(short, network, shape=shape), rows)
+
+
+# -- what common random numbers promise -----------------------------------------------------------------------------
+
+STRONGER = {
+    "independent_cascade": lambda x: {"probability": x},
+    "viral": lambda x: {"base_rate": x, "decay": 0.8},
+    "linear_threshold": lambda x: {"weight": x / 9},
+    "diffusion": lambda x: {"threshold": 1 - x, "strength": "column:tie"},
+    "fractional_threshold": lambda x: {"threshold": 1 - x},
+    "hybrid": lambda x: {"alpha": 0.5, "base_rate": x, "threshold": 1 - x},
+    "si": lambda x: {"beta": x},
+    "sir": lambda x: {"beta": x, "gamma": 0.4},
+    "seir": lambda x: {"beta": x, "gamma": 0.4, "sigma": 0.6},
+}
+"""Parameters that grow more contagious with a number in [0, 1]."""
+
+
+@pytest.mark.parametrize("name", STRONGER)
+@settings(max_examples=4, deadline=None, suppress_health_check=RELAXED)
+@given(
+    small=small_networks(max_agents=10, max_edges=30, min_edges=6),
+    strengths=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)),
+    random_seed=st.integers(0, 100),
+)
+@example(small=numbered_network(8, 10, 30), strengths=(0.3, 0.4), random_seed=0)
+@example(small=numbered_network(8, 10, 30), strengths=(0.0, 3e-240), random_seed=0)
+def test_a_more_contagious_message_only_adds_agents_and_never_delays_them(
+    publish_whole, run, name, small, strengths, random_seed
+):
+    network = publish_whole(small)
+    low, high = (
+        reached_rounds(
+            run(
+                resolve_session(
+                    network,
+                    make_model(name, STRONGER[name](strength)),
+                    seed_set=[0],
+                    replicates=30,
+                    random_seed=random_seed,
+                    max_rounds=MANY,
+                    record="activations",
+                ),
+                network,
+            )
+        )
+        for strength in sorted(strengths)
+    )
+    assert low.keys() <= high.keys()
+    assert all(high[key] <= number for key, number in low.items())
+
+
+def reached_rounds(result):
+    rows = result.table("activations").to_pydict()
+    assert set(rows["occasion"]) == {1}
+    return dict(zip(zip(rows["replicate"], rows["agent"], strict=True), rows["round"], strict=True))

@@ -14,13 +14,16 @@ from scipy import stats
 
 from propagation.draws import (
     DRAWS_VERSION,
+    NO_ONE,
     Purpose,
+    agent_draws,
     agent_hashes,
     chances,
     edge_draws,
     edge_hashes,
     replicate_salts,
     stream,
+    trial_salt,
 )
 from tests.reference import draws as reference
 
@@ -32,7 +35,9 @@ SEEDS = (0, 7, 2**63 - 1)
 AGENTS = st.one_of(st.integers(0, 2**31 - 1), st.sampled_from([0, 1, 2**31 - 1]))
 RANDOM_SEEDS = st.one_of(st.integers(0, 2**63 - 1), st.sampled_from([0, 1, 2**32, 2**63 - 1]))
 REPLICATES = st.one_of(st.integers(0, 2**31 - 1), st.sampled_from([0, 63, 64, 2**31 - 1]))
-TRIALS = st.integers(0, 2**31)
+TRIALS = st.one_of(st.integers(0, 2**31 - 1), st.integers(0, 20))
+OCCASIONS = st.one_of(st.integers(1, 2**31 - 1), st.integers(1, 20))
+VARIANTS = st.integers(0, 2**31)
 PURPOSES = st.sampled_from(list(Purpose))
 
 
@@ -41,37 +46,75 @@ PURPOSES = st.sampled_from(list(Purpose))
 
 def test_the_reference_knows_the_same_version_and_purposes():
     assert reference.VERSION == DRAWS_VERSION
-    purposes = (Purpose.TRANSMISSION, Purpose.INFECTOR, Purpose.TRIVALENCY, Purpose.SEEDING)
-    assert purposes == (reference.TRANSMISSION, reference.INFECTOR, reference.TRIVALENCY, reference.SEEDING)
-    assert list(Purpose) == list(purposes)
+    assert reference.NO_ONE == NO_ONE
+    assert {purpose.name: int(purpose) for purpose in Purpose} == {
+        purpose.name: getattr(reference, purpose.name) for purpose in Purpose
+    }
+    assert list(Purpose) == list(range(1, 11))
+
+
+KEY = st.tuples(AGENTS, AGENTS, REPLICATES, TRIALS, OCCASIONS)
 
 
 @settings(max_examples=300, deadline=None)
-@given(RANDOM_SEEDS, PURPOSES, TRIALS, st.lists(st.tuples(AGENTS, AGENTS, REPLICATES), min_size=1, max_size=60))
-@example(0, Purpose.TRANSMISSION, 0, [(0, 0, 0)])
-@example(2**63 - 1, Purpose.SEEDING, 2**31, [(2**31 - 1, 2**31 - 1, 2**31 - 1)])
-def test_draws_follow_their_definition(random_seed, purpose, trial, keys):
-    made = stream(random_seed, purpose, trial)
-    assert int(made) == reference.stream(random_seed, purpose, trial)
-    src, dst, replicate = (list(column) for column in zip(*keys, strict=True))
-    expected = [reference.edge_draw(random_seed, purpose, s, d, r, trial) for s, d, r in keys]
-    drawn = edge_draws(made, src, dst, replicate)
+@given(RANDOM_SEEDS, PURPOSES, VARIANTS, st.lists(KEY, min_size=1, max_size=60))
+@example(0, Purpose.TRANSMISSION, 0, [(0, 0, 0, 0, 1)])
+@example(2**63 - 1, Purpose.SEEDING, 2**31, [(2**31 - 1, 2**31 - 1, 2**31 - 1, 2**31 - 1, 2**31 - 1)])
+def test_draws_follow_their_definition(random_seed, purpose, variant, keys):
+    made = stream(random_seed, purpose, variant)
+    assert int(made) == reference.stream(random_seed, purpose, variant)
+    src, dst, replicate, trial, occasion = (list(column) for column in zip(*keys, strict=True))
+    drawn = edge_draws(made, src, dst, replicate, trial, occasion)
     assert drawn.dtype == np.uint32
-    assert drawn.tolist() == expected
+    assert drawn.tolist() == [reference.edge_draw(random_seed, purpose, *key, variant) for key in keys]
+    by_agent = [reference.agent_draw(random_seed, purpose, s, r, t, o, variant) for s, _, r, t, o in keys]
+    assert agent_draws(made, src, replicate, trial, occasion).tolist() == by_agent
     assert replicate_salts(replicate).tolist() == [reference.replicate_salt(r) for r in replicate]
-    assert edge_hashes(made, src, dst).tolist() == [reference.edge_key(int(made), s, d) for s, d, _ in keys]
+    assert edge_hashes(made, src, dst).tolist() == [reference.edge_key(int(made), s, d) for s, d, *_ in keys]
     assert agent_hashes(made, src).tolist() == [reference.edge_key(int(made), s, reference.NO_ONE) for s in src]
 
 
 def test_draws_of_one_key_stay_what_they_are():
     # Published results rest on these numbers: when they change, DRAWS_VERSION must be raised.
     drawn = [
-        int(edge_draws(stream(7, Purpose.TRANSMISSION), [1], [2], [3])[0]),
-        int(edge_draws(stream(7, Purpose.INFECTOR), [1], [2], [3])[0]),
-        int(edge_draws(stream(7, Purpose.TRANSMISSION, 1), [1], [2], [3])[0]),
+        int(edge_draws(stream(7, Purpose.TRANSMISSION), 1, 2, 3)[0]),
+        int(edge_draws(stream(7, Purpose.INFECTOR), 1, 2, 3)[0]),
+        int(edge_draws(stream(7, Purpose.TRANSMISSION), 1, 2, 3, trials=1)[0]),
+        int(edge_draws(stream(7, Purpose.TRANSMISSION), 1, 2, 3, occasions=2)[0]),
+        int(edge_draws(stream(7, Purpose.TRANSMISSION), 1, 2, 3, trials=5, occasions=4)[0]),
+        int(agent_draws(stream(7, Purpose.TRANSITION, 2), 1, 3, trials=1)[0]),
         int(agent_hashes(stream(7, Purpose.SEEDING), [1])[0]),
     ]
-    assert (DRAWS_VERSION, drawn) == (1, [2900489379, 2215586153, 1589124760, 12777610690070055500])
+    assert DRAWS_VERSION == 1
+    assert drawn == [
+        2900489379,
+        2215586153,
+        2930071947,
+        202008333,
+        3002873154,
+        1194099128,
+        12777610690070055500,
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(RANDOM_SEEDS, AGENTS, AGENTS, REPLICATES)
+def test_the_first_trial_of_the_first_occasion_draws_as_if_there_were_no_other(random_seed, src, dst, replicate):
+    # What was published before there were trials and occasions still holds.
+    made = stream(random_seed, Purpose.TRANSMISSION)
+    key, salt = int(edge_hashes(made, [src], [dst])[0]), int(replicate_salts([replicate])[0])
+    assert edge_draws(made, [src], dst, replicate, trials=0, occasions=1).tolist() == [murmur(key, salt)]
+
+
+def murmur(key, salt):
+    """The draw of a key and salt, as draws were first defined."""
+    mask = 2**32 - 1
+    h = ((key & mask) ^ salt) * 0x85EBCA6B & mask
+    h ^= h >> 15
+    h = (h + (key >> 32)) * 0xC2B2AE35 & mask
+    h ^= h >> 13
+    h = h * 0x85EBCA6B & mask
+    return h ^ h >> 16
 
 
 @settings(max_examples=500, deadline=None)
@@ -101,19 +144,24 @@ def test_an_attempt_succeeds_as_often_as_its_chance_says(probability, draw):
 # -- uniform --------------------------------------------------------------------------------------------------------
 
 
-def draws_of(random_seed, src, dst, replicate, purpose=Purpose.TRANSMISSION, trial=0):
-    columns = np.broadcast_arrays(src, dst, replicate)
-    return edge_draws(stream(random_seed, purpose, trial), *columns)
+def draws_of(random_seed, src, dst, replicate, trial=0, occasion=1, purpose=Purpose.TRANSMISSION, variant=0):
+    return edge_draws(stream(random_seed, purpose, variant), src, dst, replicate, trial, occasion)
 
 
 NUMBERS = np.arange(400_000)
 KEYS = {
-    "edges out of one agent": (np.zeros(400_000, int), NUMBERS + 1, 0),
-    "edges into one agent": (NUMBERS + 1, np.zeros(400_000, int), 0),
-    "edges of a path": (NUMBERS, NUMBERS + 1, 0),
-    "edges of a block": (NUMBERS // 500, NUMBERS % 500 + 500, 0),
-    "replicates of one edge": (3, 5, NUMBERS),
-    "replicates of a few edges": (3, NUMBERS // 1000 + 4, NUMBERS % 1000),
+    "edges out of one agent": (0, NUMBERS + 1, 0, 0, 1),
+    "edges into one agent": (NUMBERS + 1, 0, 0, 0, 1),
+    "edges of a path": (NUMBERS, NUMBERS + 1, 0, 0, 1),
+    "edges of a block": (NUMBERS // 500, NUMBERS % 500 + 500, 0, 0, 1),
+    "replicates of one edge": (3, 5, NUMBERS, 0, 1),
+    "replicates of a few edges": (3, NUMBERS // 1000 + 4, NUMBERS % 1000, 0, 1),
+    "agents": (NUMBERS, NO_ONE, 0, 0, 1),
+    "trials of one edge": (3, 5, 0, NUMBERS, 1),
+    "trials of a few edges": (3, NUMBERS // 100 + 4, 7, NUMBERS % 100, 1),
+    "trials of a few replicates": (3, 5, NUMBERS // 100, NUMBERS % 100, 2),
+    "occasions of a few replicates": (3, 5, NUMBERS // 100, 0, NUMBERS % 100 + 1),
+    "trials of all occasions of a few agents": (NUMBERS // 10_000, NO_ONE, 0, NUMBERS // 100 % 100, NUMBERS % 100 + 1),
 }
 
 
@@ -142,6 +190,19 @@ def test_replicates_have_distinct_salts():
     assert len(np.unique(replicate_salts(replicates))) == 2**18
 
 
+def test_trials_and_occasions_below_10_000_have_distinct_salts():
+    # A salt is a one-to-one scramble of trial + (occasion - 1) * 0x9E3779B1 modulo 2**32. These sums are all distinct
+    # if no two occasions are closer on that circle than 10,000 trials.
+    apart = np.arange(1, 10_000, dtype=np.uint64) * np.uint64(0x9E3779B1) % np.uint64(2**32)
+    assert np.minimum(apart, np.uint64(2**32) - apart).min() >= 10_000
+    generator = np.random.default_rng(0)
+    trials = np.concatenate([np.arange(10_000), np.zeros(9_999, int), generator.integers(1, 10_000, 20_000)])
+    occasions = np.concatenate([np.ones(10_000, int), np.arange(2, 10_001), generator.integers(2, 10_001, 20_000)])
+    pairs = set(zip(trials.tolist(), occasions.tolist(), strict=True))
+    assert len({int(trial_salt(trial, occasion)) for trial, occasion in pairs}) == len(pairs) > 39_000
+    assert trial_salt(0, 1) == 0
+
+
 def test_distinct_edges_have_distinct_keys():
     src, dst = np.divmod(np.arange(2**18), 2**9)
     made = stream(0, Purpose.TRANSMISSION)
@@ -151,14 +212,18 @@ def test_distinct_edges_have_distinct_keys():
 # -- independent ----------------------------------------------------------------------------------------------------
 
 OTHERS = {
-    "the next target": lambda seed, s, d, r: draws_of(seed, s, d + 1, r),
-    "the next source": lambda seed, s, d, r: draws_of(seed, s + 1, d, r),
-    "the reverse edge": lambda seed, s, d, r: draws_of(seed, d, s, r),
-    "the next replicate": lambda seed, s, d, r: draws_of(seed, s, d, r + 1),
-    "the next word of replicates": lambda seed, s, d, r: draws_of(seed, s, d, r + 64),
-    "the next trial": lambda seed, s, d, r: draws_of(seed, s, d, r, trial=1),
-    "another purpose": lambda seed, s, d, r: draws_of(seed, s, d, r, Purpose.INFECTOR),
-    "a neighbouring random seed": lambda seed, s, d, r: draws_of(seed ^ 1, s, d, r),
+    "the next target": lambda seed, s, d, r, t, o: draws_of(seed, s, d + 1, r, t, o),
+    "the next source": lambda seed, s, d, r, t, o: draws_of(seed, s + 1, d, r, t, o),
+    "the reverse edge": lambda seed, s, d, r, t, o: draws_of(seed, d, s, r, t, o),
+    "the next replicate": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r + 1, t, o),
+    "the next word of replicates": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r + 64, t, o),
+    "the next trial": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t + 1, o),
+    "a later trial": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t + 16, o),
+    "the next occasion": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t, o + 1),
+    "the next trial of the next occasion": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t + 1, o + 1),
+    "another purpose": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t, o, Purpose.INFECTOR),
+    "another variant": lambda seed, s, d, r, t, o: draws_of(seed, s, d, r, t, o, variant=1),
+    "a neighbouring random seed": lambda seed, s, d, r, t, o: draws_of(seed ^ 1, s, d, r, t, o),
 }
 
 
@@ -204,24 +269,26 @@ def test_numbers_of_successes_vary_as_binomials_do(bundle, probability):
 
 
 FLIPS = {
-    "src": (31, lambda key, bit: draws_of(key[0], key[1] ^ bit, key[2], key[3])),
-    "dst": (31, lambda key, bit: draws_of(key[0], key[1], key[2] ^ bit, key[3])),
-    "replicate": (31, lambda key, bit: draws_of(key[0], key[1], key[2], key[3] ^ bit)),
-    "random_seed": (63, lambda key, bit: draws_of(key[0] ^ bit, *key[1:])),
-    "trial": (16, lambda key, bit: draws_of(*key, trial=bit)),
+    "random_seed": (63, 0),
+    "src": (31, 1),
+    "dst": (31, 2),
+    "replicate": (31, 3),
+    "trial": (16, 4),
+    "occasion": (16, 5),
 }
+"""Bits of each part of a key that are flipped, and its place."""
 
 
 @pytest.mark.parametrize("span", [2**31, 3000], ids=["ids of any size", "small ids"])
 @pytest.mark.parametrize("part", FLIPS)
 def test_flipping_one_bit_of_the_key_flips_half_the_bits_of_the_draw(part, span):
     generator = np.random.default_rng(span)
-    key = (7, *(generator.integers(0, span, 20_000) for _ in range(3)))
-    bits, flipped = FLIPS[part]
+    key = [7, *(generator.integers(0, span, 20_000) for _ in range(3)), *generator.integers(1, 3000, (2, 20_000))]
+    bits, place = FLIPS[part]
     before = draws_of(*key)
     shares = []
     for bit in range(bits):
-        change = before ^ flipped(key, 1 << bit)
+        change = before ^ draws_of(*key[:place], key[place] ^ (1 << bit), *key[place + 1 :])
         shares.append([float(((change >> np.uint32(place)) & 1).mean()) for place in range(32)])
     worst = np.unravel_index(np.abs(np.array(shares) - 0.5).argmax(), (bits, 32))
     told = f"worst: bit {worst[0]} of {part} flips bit {worst[1]} of the draw in {shares[worst[0]][worst[1]]:.4f}"

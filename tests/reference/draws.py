@@ -5,15 +5,17 @@ The mixing steps are the finalisers of MurmurHash3 (Appleby 2011, github.com/aap
 """
 
 from fractions import Fraction
+from functools import cache
 from math import ceil
 
 VERSION = 1
-TRANSMISSION, INFECTOR, TRIVALENCY, SEEDING, THRESHOLD, TRANSITION, BRANCHING, MIXING, SCEPTICS = range(1, 10)
+TRANSMISSION, INFECTOR, TRIVALENCY, SEEDING, THRESHOLD, TRANSITION, BRANCHING, MIXING, SCEPTICS, OWN = range(1, 11)
 MASK32, MASK64 = 2**32 - 1, 2**64 - 1
 NO_ONE = 2**32 - 1
 """Destination of the edge whose key is an agent's."""
 
 
+@cache
 def stream(random_seed, purpose, variant=0):
     mixed = fmix64(VERSION * 2**32 + purpose)
     mixed = fmix64(mixed ^ random_seed)
