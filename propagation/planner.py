@@ -11,8 +11,10 @@ from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
 from propagation.clusters import machine_memory, thread_count
 from propagation.models.model import Model
+from propagation.models.pandas_model import PandasModel
 from propagation.programs import contact_rows
 from propagation.sessions import RECORDS, Record, Session
+from propagation.weights import ONE_EACH
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -37,7 +39,7 @@ LONG_TRANSMISSION = 50
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
 PARTITIONED_COST = 2.0
 """Measured, relative to an edge in a sparse kernel: an edge in the partitioned plan, messages included."""
-_BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE = 60, 48
+_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE = 24, 60, 48
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
@@ -151,9 +153,13 @@ def plan_job(
     """
     if plan not in get_args(PlanChoice):
         raise InvalidInputError(f"no plan {plan!r}; plans are {', '.join(get_args(PlanChoice))}")
+    own = _own_models(sessions, plan)
     threads = thread_count(client)
     lanes = sum(session.replicates for session in sessions)
     network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
+    _refuse_beyond(
+        _BYTES_PER_AGENT * network.n_agents, f"network {network.network_id!r} of {network.n_agents:,} agents"
+    )
     expected = [_expected_cascade(network, session) for session in sessions]
     needed = int(network_bytes + _working_bytes(network, sessions, expected, threads, publish=publish))
     fits = needed <= machine_memory()
@@ -162,8 +168,9 @@ def plan_job(
     planned = tuple(
         _session_plan(network, session, lane, threads) for session, lane in zip(sessions, expected, strict=True)
     )
-    if plan == "reference":
-        reason = "asked for: every round is a join of tables on the cluster"
+    if plan == "reference" or own:
+        reason = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
+        reason += ": every round is a join of tables on the cluster"
         seconds = SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files) * len(sessions)
         made = JobPlan("reference", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed)
     elif plan == "partitioned" or not fits:
@@ -183,6 +190,16 @@ def plan_job(
         "plan %s: %s; about %.1f s and %.0f MiB", made.plan, made.reason, made.estimated_seconds, needed / 2**20
     )
     return made
+
+
+def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
+    """Return the users' own models among those of some sessions; only the reference plan runs them."""
+    own = [session.model.name for session in sessions if isinstance(session.model, PandasModel)]
+    if own and plan not in {"auto", "reference"}:
+        raise InvalidInputError(
+            f"model {own[0]!r} is written in pandas, which the {plan} plan cannot run; use plan 'auto' or 'reference'"
+        )
+    return own
 
 
 def _partitioned_plan(
@@ -248,10 +265,12 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     all out-probability that transmitting agents carry; the fixed point from below is where cascades end. Communities
     and correlations are not seen, so it errs high near the threshold.
     """
+    if isinstance(session.model, PandasModel):  # what it does is not known: at most everyone, once
+        return ExpectedCascade(float(network.n_agents), float(network.n_edges), 0.0, 0.0)
     rows = contact_rows(network, session.model, session.random_seed)
     agents, in_chance, out_chance, degree = rows.profile.T
-    if rows.base == 1:  # every edge counts one: thresholds decide, which no mean field knows
-        in_chance, out_chance = np.full(len(agents), np.inf), degree
+    if session.model.influence() == ONE_EACH:  # thresholds on numbers decide, which no mean field knows
+        in_chance, out_chance = np.full(len(agents), 1e9), degree
     repeated = _rounds_of_contacts(session)
     in_chance, out_chance = in_chance * repeated, out_chance * repeated
     seeds = session.seed_array

@@ -11,19 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from propagation.kernels.rules import (
-    IGNORED,
-    PENDING,
-    RECEIVED,
-    STOPPED,
-    TOUCHED,
-    Messages,
-    clear_lane,
-    receive,
-    send,
-    settle,
-    start_lane,
-)
+from propagation.kernels.lane_arrays import IGNORED, PENDING, RECEIVED, STOPPED, TOUCHED, Messages
+from propagation.kernels.rules import clear_lane, receive, send, settle, start_lane
 
 COUNTS = 5
 """Of a lane and round: activations, first ones, infectious, live, whether anything changed."""

@@ -12,103 +12,27 @@ a mask of the compartments in which the contact succeeds, and above it the sourc
 the number of earlier contacts up to which it fails no more.
 """
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from propagation.draws import agent_key, edge_key, lane_draw, trial_draw, trial_salt
+from propagation.kernels.lane_arrays import (
+    ADDED,
+    ARRIVED,
+    CERTAIN,
+    IGNORED,
+    MOVED,
+    NOTHING,
+    PENDING,
+    RECEIVED,
+    SENT,
+    STOPPED,
+    SUCCEEDED,
+    TOUCHED,
+)
 from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, times
 
-ARRIVED, SUCCEEDED, ADDED, MOVED, STOPPED, TOUCHED = 1, 2, 4, 8, 16, 32
-"""Flags of an agent: in the list of arrivals; of a success; of a weight; moved by either; stopped; to be cleared."""
-RECEIVED, IGNORED, SENT, PENDING = 0, 1, 2, 3
-"""What became of a contact, in the order of `propagation.results.EVENT_TYPES`; pending until the round is settled."""
-NOTHING = -(2**62)
-"""Value of a contact that adds nothing and is sent only to be recorded."""
-OVER, TRUNCATED, FULL, STOPPED_EARLY = 0, 1, 2, 3
-"""Why `run_rounds` came back."""
-_CERTAIN = 2**32
 _SOURCE_SHIFT = 8
-_MASK = 255
-
-
-class LaneState(NamedTuple):
-    """State of the agents of a range in one lane; memory that a model does not need has length 0.
-
-    Attributes
-    ----------
-    compartment : (n,) uint8
-    occasion : (n,) int32
-        Activations so far, where agents can be activated again.
-    weight : (n,) int64
-        Sum of weights, where contacts add.
-    contacts : (n,) int32
-        Contacts received in earlier rounds, where agents tire.
-    live_agent, live_since : (n,) int32
-        Live agents (dense ids), and the round in which each entered its compartment.
-    """
-
-    compartment: npt.NDArray[np.uint8]
-    occasion: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.int64]
-    contacts: npt.NDArray[np.int32]
-    live_agent: npt.NDArray[np.int32]
-    live_since: npt.NDArray[np.int32]
-
-
-class Arrivals(NamedTuple):
-    """What arrived for the agents of a range in the present round.
-
-    Attributes
-    ----------
-    flags : (n,) uint8
-    best_draw, best_src, best_code : (n,) uint32, int32, uint8
-        Draw, source and source's compartment of the contact that decides.
-    fresh : (n,) int32
-        Contacts of this round, where agents tire.
-    arrived : (n,) int32
-        Agents (dense ids) that something arrived for.
-    touched : (n,) int32
-        Agents whose state is not the initial one.
-    """
-
-    flags: npt.NDArray[np.uint8]
-    best_draw: npt.NDArray[np.uint32]
-    best_src: npt.NDArray[np.int32]
-    best_code: npt.NDArray[np.uint8]
-    fresh: npt.NDArray[np.int32]
-    arrived: npt.NDArray[np.int32]
-    touched: npt.NDArray[np.int32]
-
-
-class Messages(NamedTuple):
-    """Messages of one lane: (k,) int32, int32, int64, uint32 and, for those that are recorded, int8."""
-
-    dst: npt.NDArray[np.int32]
-    src: npt.NDArray[np.int32]
-    value: npt.NDArray[np.int64]
-    draw: npt.NDArray[np.uint32]
-    kind: npt.NDArray[np.int8]
-
-
-class Events(NamedTuple):
-    """Activations: (k,) int32 each; the infector of a seed is -1."""
-
-    agent: npt.NDArray[np.int32]
-    round: npt.NDArray[np.int32]
-    infector: npt.NDArray[np.int32]
-    occasion: npt.NDArray[np.int32]
-
-
-class Contacts(NamedTuple):
-    """Contacts: (k,) int32 and, for what became of them, int8."""
-
-    round: npt.NDArray[np.int32]
-    src: npt.NDArray[np.int32]
-    dst: npt.NDArray[np.int32]
-    kind: npt.NDArray[np.int8]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -228,7 +152,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
             # 1. Contacts that the edge's chance alone decides: draw for all of them at once.
             if single >= 0 and not every and not probing:
                 value = np.int64(1 << single) | (np.int64(source) << _SOURCE_SHIFT)
-                if decay == _CERTAIN:
+                if decay == CERTAIN:
                     for j in range(high - low):
                         word = words[low + j]
                         draw = np.int64(trial_draw(edge_key(program.transmission, src, word & DST), salt, age))
@@ -454,7 +378,7 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
             elif program.leave_after[compartment] > 0:
                 if number - since >= program.leave_after[compartment]:
                     to = np.int64(program.leave_to[compartment])
-            elif program.leave_chance[compartment] == _CERTAIN:
+            elif program.leave_chance[compartment] == CERTAIN:
                 to = np.int64(program.leave_to[compartment])
             elif program.leave_chance[compartment] > 0:
                 occasion = state.occasion[a] if program.recurrent else 1
@@ -482,102 +406,3 @@ def can_succeed(first, state, messages, low, high):  # type: ignore[no-untyped-d
         if (messages.value[i] >> state.compartment[messages.dst[i] - first]) & 1:
             return True
     return False
-
-
-@numba.njit(nogil=True, cache=True)
-def _is_closed(edges, program, state, n_live, number, salt, messages, hits):  # type: ignore[no-untyped-def]
-    """Return whether no contact of live agents can change anything any more."""
-    for i in range(n_live):
-        compartment = state.compartment[state.live_agent[i]]
-        if program.leave_chance[compartment] > 0 or program.leave_after[compartment] > 0:
-            return False
-    position, edge = np.int64(0), np.int64(0)
-    while position < n_live:
-        position, edge, count, _ = send(
-            edges, program, 0, state, n_live, position, edge, number, salt, 0, 1, messages, hits
-        )
-        if can_succeed(0, state, messages, 0, count):
-            return False
-    return True
-
-
-@numba.njit(nogil=True, cache=True)
-def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
-    edges, program, state, arrivals, salt, number, max_rounds, n_live, n_touched, last_change, quiet, stop,
-    messages, stopped, hits, counts, events, n_events, contacts, n_contacts,
-):  # fmt: skip
-    """Run a lane over the whole network from the round after `number`, until it is over or some output is full.
-
-    Parameters
-    ----------
-    number, last_change, quiet : int64
-        Rounds run, the last one in which an agent moved, and whether a probe has found since that one still can.
-    stop : (1,) uint8
-        Nonzero ends the run at the next round.
-    stopped : (CHUNK + ...) int32
-        Scratch, as long as `messages`.
-    counts : (rounds, 3) int64
-        Out: by round, activations, activations of agents never activated before, and agents infectious at its end.
-    events, contacts : Events, Contacts
-        Out; of length 0 where they are not recorded.
-
-    Returns
-    -------
-    why, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials : int
-        `why` is OVER, TRUNCATED, FULL or STOPPED_EARLY.
-    """
-    every = np.int64(len(contacts.round) > 0)
-    trials, before = 0, n_contacts
-    while True:
-        if n_live == 0:
-            return OVER, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        ends = number == max_rounds
-        if program.everlasting and not quiet and (ends or last_change < number):
-            if _is_closed(edges, program, state, n_live, number, salt, messages, hits):
-                # A round that changed nothing had to be run to see it: it did not happen.
-                n_contacts = before if last_change < number else n_contacts
-                return OVER, last_change, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-            quiet = 1
-        if ends:
-            return TRUNCATED, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        if stop[0] != 0:
-            return STOPPED_EARLY, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        # 1. Room for whatever the round may bring.
-        needed = 0
-        if every:
-            for i in range(n_live):
-                agent = state.live_agent[i]
-                if program.transmits[state.compartment[agent]]:
-                    needed += edges.offsets[agent + 1] - edges.offsets[agent]
-        no_events = len(events.agent) > 0 and n_events + len(state.compartment) > len(events.agent)
-        if number + 1 >= len(counts) or no_events or (every and n_contacts + needed > len(contacts.round)):
-            return FULL, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        # 2. Contacts.
-        number += 1
-        n_arrived, before = 0, n_contacts
-        position, edge = np.int64(0), np.int64(0)
-        while position < n_live:
-            position, edge, count, looked = send(
-                edges, program, 0, state, n_live, position, edge, number, salt, every, 0, messages, hits
-            )
-            trials += looked
-            n_arrived, n_touched, n_stopped = receive(
-                program, 0, state, arrivals, n_arrived, n_touched, messages, 0, count, every, stopped
-            )
-            for i in range(n_stopped):
-                arrivals.flags[stopped[i]] |= STOPPED
-            if every:
-                for i in range(count):
-                    contacts.round[n_contacts], contacts.src[n_contacts] = number, messages.src[i]
-                    contacts.dst[n_contacts], contacts.kind[n_contacts] = messages.dst[i], messages.kind[i]
-                    n_contacts += 1
-        # 3. Moves.
-        n_live, n_events, new, distinct, infectious, changed = settle(
-            program, 0, state, n_live, arrivals, n_arrived, number, salt, events, n_events
-        )
-        counts[number, 0], counts[number, 1], counts[number, 2] = new, distinct, infectious
-        for i in range(before, n_contacts):
-            if contacts.kind[i] == PENDING:
-                contacts.kind[i] = RECEIVED if program.reached[state.compartment[contacts.dst[i]]] else IGNORED
-        if changed:
-            last_change, quiet = number, 0

@@ -17,9 +17,9 @@ from data.manifests import DataFile
 from data.snapshots import Network
 from propagation.draws import replicate_salts
 from propagation.kernels import partitions as kernels
+from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.kernels.rules import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import (
     activation_rows,

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from data.schemas import SYMBOL
 from data.snapshots import Network
-from propagation.kernels import rules as kernels
+from propagation.kernels import lane_arrays, lane_rounds, rules
+from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.kernels.primitives import CHUNK
-from propagation.kernels.rules import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.plans import row_writer
 from propagation.plans.row_writer import RowWriter
 from propagation.programs import Program, session_edges, session_program
@@ -178,13 +178,13 @@ def run_by_rules(
     for lane, salt in enumerate(salts):
         if not recorder.has_room(len(seeds)):
             recorder.flush()
-        n_live, n_touched = kernels.start_lane(program, np.int64(0), state, arrivals, seeds, salt, np.int64(0))
+        n_live, n_touched = rules.start_lane(program, np.int64(0), state, arrivals, seeds, salt, np.int64(0))
         recorder.seeds(seeds)
         counts = np.zeros((_ROUNDS_AT_ONCE, 3), np.int64)
         counts[0] = len(seeds)
         number = last_change = quiet = 0
         while True:
-            why, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials = kernels.run_rounds(
+            why, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials = lane_rounds.run_rounds(
                 edges, program, state, arrivals, salt, np.int64(number), np.int64(session.max_rounds),
                 np.int64(n_live), np.int64(n_touched), np.int64(last_change), np.int64(quiet), stop, messages, stopped,
                 hits, counts, recorder.events, np.int64(recorder.n_events), recorder.contacts,
@@ -193,7 +193,7 @@ def run_by_rules(
             batch.trials += trials
             recorder.n_events, recorder.n_contacts = n_events, n_contacts
             recorder.end_part(first + lane)
-            if why != kernels.FULL:
+            if why != lane_arrays.FULL:
                 break
             if number + 1 >= len(counts):
                 counts = np.concatenate([counts, np.zeros_like(counts)])
@@ -201,12 +201,12 @@ def run_by_rules(
                 recorder.flush()
             else:
                 recorder.make_room(most)
-        kernels.clear_lane(np.int64(0), state, arrivals, np.int64(n_touched))
-        if why == kernels.STOPPED_EARLY:
+        rules.clear_lane(np.int64(0), state, arrivals, np.int64(n_touched))
+        if why == lane_arrays.STOPPED_EARLY:
             break
         series.append(counts[: number + 1].astype(np.int32))
         rounds.append(number)
-        truncated.append(why == kernels.TRUNCATED)
+        truncated.append(why == lane_arrays.TRUNCATED)
     recorder.flush()
     return lanes_of(series, rounds, truncated), recorder.reach
 

@@ -25,7 +25,8 @@ from data.errors import (
 )
 from propagation import engine, rounds, simulate
 from propagation.models import IndependentCascade
-from propagation.plans.lane_batches import Span, request_stop, run_batch, stop_flag
+from propagation.plans.lane_batches import Span, run_batch
+from propagation.plans.stopping import request_stop, stop_flag
 from propagation.seeding import RandomSeeds
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference.small_networks import numbered_network
@@ -194,7 +195,7 @@ def some_sessions(network, max_rounds=10_000):
 def test_sessions_of_one_job_run_in_shapes_of_their_own(network, run, assert_same_rows, batches):
     sessions = some_sessions(network)
     made = engine.plan_job(network, sessions)
-    shapes = ["packed", "traced", "packed", "traced", "traced"]
+    shapes = ["packed", "rules", "packed", "rules", "rules"]
     shaped = tuple(dataclasses.replace(p, shape=shape) for p, shape in zip(made.sessions, shapes, strict=True))
     made = dataclasses.replace(made, sessions=shaped, batches=batches)
     outcome = engine.run_job(network, sessions, made, publish=False)
@@ -202,10 +203,10 @@ def test_sessions_of_one_job_run_in_shapes_of_their_own(network, run, assert_sam
         assert_same_rows(outcome.results[session.session_id], run(session, network))
 
 
-@pytest.mark.parametrize("shape", ["sparse", "packed", "traced"])
+@pytest.mark.parametrize("shape", ["sparse", "packed", "rules"])
 @pytest.mark.parametrize("batches", [1, 3, 17])
 def test_sessions_of_one_job_equal_sessions_run_alone(network, run, assert_same_rows, shape, batches):
-    sessions = [s for s in some_sessions(network) if shape == "traced" or not s.records("activations")]
+    sessions = [s for s in some_sessions(network) if shape == "rules" or not s.records("activations")]
     made = engine.plan_job(network, sessions)
     planned = tuple(dataclasses.replace(s, shape=shape) for s in made.sessions)
     made = dataclasses.replace(made, sessions=planned, batches=batches)
@@ -325,7 +326,7 @@ def test_two_processes_that_run_one_session_leave_one_copy(network, assert_same_
 
 
 def test_a_round_that_another_run_published_first_is_taken_as_it_is(network, monkeypatch, assert_same_rows):
-    original = rounds._publish_frontier
+    original = rounds._ReferenceRun._publish
 
     def second(*arguments):
         original(*arguments)
@@ -333,7 +334,7 @@ def test_a_round_that_another_run_published_first_is_taken_as_it_is(network, mon
 
     fields = {"seed_set": [0], "replicates": 20, "record": "activations", "max_rounds": 2}
     expected = simulate(network, HALF, publish=False, **fields)
-    monkeypatch.setattr(rounds, "_publish_frontier", second)
+    monkeypatch.setattr(rounds._ReferenceRun, "_publish", second)
     assert_same_rows(simulate(network, HALF, plan="reference", **fields), expected)
     assert kinds(network.warehouse) == {"network": 1, "round": 3, "sessions": 1}
 
@@ -387,8 +388,8 @@ def test_a_killed_reference_run_goes_on_from_its_published_rounds(publish, run, 
     keys = [key for manifest in after if manifest.kind == "round" for key in manifest.keys]
     assert keys == [f"frontier/{session.session_id}/{number}" for number in range(depth + 2)]
     written = set(files_of(network.warehouse)) - set(files_before)
-    frontier_files = [path for path in written if "/frontiers/" in path]
-    assert len(frontier_files) == sum(len(m.files) for m in after[len(before) :] if m.kind == "round")
+    round_files = [path for path in written if "/frontiers/" in path or "/lane_states/" in path]
+    assert len(round_files) == sum(len(m.files) for m in after[len(before) :] if m.kind == "round")
     # 4. All rows equal those of runs that nobody cut off.
     assert_same_rows(resumed, run(session, network, plan="reference"))
     assert_same_rows(resumed, run(session, network))
@@ -403,14 +404,14 @@ def crowd(publish):
     return publish(CROWD, 300)
 
 
-@pytest.mark.parametrize("shape", ["sparse", "packed", "traced"])
+@pytest.mark.parametrize("shape", ["sparse", "packed", "rules"])
 def test_a_stop_flag_ends_a_long_batch(crowd, shape):
     session = resolve_session(
         crowd,
         IndependentCascade(probability=0.3),
         seed_set=[0],
         replicates=10**7,
-        record="reach" if shape != "traced" else "rounds",
+        record="reach" if shape != "rules" else "rounds",
     )
     returned = []
     job = f"a job of {shape} lanes"
@@ -508,7 +509,7 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     assert network.warehouse.sweep() == []
     network.warehouse.sweep(grace_seconds=0)
     left = {path.parent.name for path in (Path(network.warehouse.url) / "tables").rglob("*.parquet")}
-    assert left <= {"networks", "network_agents", "network_edges", "frontiers"}
+    assert left <= {"networks", "network_agents", "network_edges", "frontiers", "lane_states"}
 
 
 def test_what_cannot_fit_is_refused_before_work_starts(network, monkeypatch):

@@ -13,7 +13,7 @@ from tests.reference.breadth_first import distances
 from tests.reference.live_edges import arrival_probabilities, expected_reach, reach_probabilities
 from tests.reference.small_networks import numbered_network, small_networks
 
-SHAPES = ["sparse", "packed", "traced"]
+SHAPES = ["sparse", "packed", "rules"]
 COLUMN = IndependentCascade(probability="column")
 
 
@@ -251,7 +251,7 @@ def test_a_limited_run_is_the_beginning_of_an_unlimited_one(real_network, run, s
     longest = activations.groupby("replicate")["round"].max()
     assert longest.min() == 0
     assert longest.max() > 5
-    record = "contacts" if shape == "traced" else "reach"
+    record = "contacts" if shape == "rules" else "reach"
     session = resolve_session(
         network, model, seed_set=["17", "12"], replicates=90, max_rounds=max_rounds, record=record
     )

@@ -100,12 +100,12 @@ def test_few_lanes_are_not_packed_however_they_overlap(generated):
 
 
 @pytest.mark.parametrize(
-    ("record", "traced"), [("rounds", False), ("reach", False), ("activations", True), ("contacts", True)]
+    ("record", "by_rules"), [("rounds", False), ("reach", False), ("activations", True), ("contacts", True)]
 )
-def test_infectors_need_traced_lanes(generated, record, traced):
+def test_infectors_need_the_kernel_of_all_rules(generated, record, by_rules):
     for probability in (0.1, "weighted_cascade"):
         _, made = planned(generated["rmat"], probability, record=record)
-        assert (made.sessions[0].shape == "traced") == traced
+        assert (made.sessions[0].shape == "rules") == by_rules
 
 
 def test_every_session_of_a_job_has_a_shape_of_its_own(generated):
@@ -116,7 +116,7 @@ def test_every_session_of_a_job_has_a_shape_of_its_own(generated):
         planned(network, "weighted_cascade", RandomSeeds(budget=50), record="reach"),
     ]
     made = engine.plan_job(network, [session for session, _ in alone])
-    assert [p.shape for p in made.sessions] == ["packed", "traced", "sparse"]
+    assert [p.shape for p in made.sessions] == ["packed", "rules", "sparse"]
     assert [p.expected for p in made.sessions] == [m.sessions[0].expected for _, m in alone]
     assert made.lanes == 900
 
@@ -162,18 +162,19 @@ def test_the_reference_plan_is_for_those_who_ask(generated):
 
 
 def test_an_unknown_plan_is_refused(generated):
-    with pytest.raises(InvalidInputError, match="no plan 'partitioned'; plans are auto, broadcast, reference"):
-        planned(generated["erdos_renyi"], plan="partitioned")
+    plans = "auto, broadcast, partitioned, reference"
+    with pytest.raises(InvalidInputError, match=f"no plan 'sideways'; plans are {plans}"):
+        planned(generated["erdos_renyi"], plan="sideways")
 
 
-@pytest.mark.parametrize("plan", ["auto", "broadcast", "reference"])
+@pytest.mark.parametrize("plan", ["auto", "broadcast", "partitioned", "reference"])
 def test_a_network_that_cannot_fit_is_refused_before_it_is_read(publish, monkeypatch, plan):
     network = publish([(0, 1), (1, 2)], 3)
     session = resolve_session(network, IndependentCascade(probability=0.5), seed_set=[0], replicates=5)
     monkeypatch.setattr(planner, "machine_memory", lambda: 50)
     with pytest.raises(
         InsufficientMemoryError,
-        match=r"network 'network' of 2 edges needs about 0\.0 GiB, 0\.0 GiB are available: record less, run fewer",
+        match=r"network 'network' of 3 agents needs about 0\.0 GiB, 0\.0 GiB are available: record less, run fewer",
     ):
         engine.plan_job(network, [session], plan=plan)
     assert not (network.cache_folder / "words-constant").exists()

@@ -11,8 +11,9 @@ from data.errors import EdgeListError, InvalidInputError
 from propagation import simulate, weights
 from propagation.draws import Purpose, stream
 from propagation.models import IndependentCascade, make_model
+from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
-from propagation.weights import CHANCE_SHIFT, TRIVALENCY_VALUES, EdgeBlock, edge_blocks, edge_probabilities
+from propagation.weights import CHANCE_SHIFT, TRIVALENCY_VALUES, EdgeWeights, trivalency, weighted_blocks
 from tests.reference import draws as reference
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 
@@ -61,7 +62,7 @@ def test_attempt_rows_hold_the_chances_of_the_scheme(publish, scheme, partitions
         (src, dst): reference.favourable_draws(direct_probability(scheme, src, dst, in_degree, values, 11))
         for src, dst in pairs
     }
-    rows = IndependentCascade(probability=scheme).attempt_rows(network, 11)
+    rows = contact_rows(network, IndependentCascade(probability=scheme), 11)
     assert len(rows.words) == len(pairs)
     assert words_by_edge(rows) == expected
 
@@ -76,10 +77,9 @@ def test_blocks_and_partitions_compute_the_same_probabilities(publish_small, sma
 
 
 def weigh(network, scheme, size):
-    for where, edges in edge_blocks(network, scheme, size):
-        assert np.array_equal(edges.dst, network.sparse_rows.targets[where])
-        probabilities = edge_probabilities(scheme, edges, 5).tolist()
-        yield from zip(zip(edges.src.tolist(), edges.dst.tolist(), strict=True), probabilities, strict=True)
+    for where, src, dst, probabilities in weighted_blocks(network, EdgeWeights(scheme), 5, size):
+        assert np.array_equal(dst, network.sparse_rows.targets[where])
+        yield from zip(zip(src.tolist(), dst.tolist(), strict=True), probabilities.tolist(), strict=True)
 
 
 def test_weighted_cascade_counts_in_edges_after_duplicates_and_reverses(new_warehouse):
@@ -97,14 +97,13 @@ def test_weighted_cascade_counts_in_edges_after_duplicates_and_reverses(new_ware
 
 def test_trivalency_takes_its_values_equally_often():
     src, dst = np.divmod(np.arange(90_000), 300)
-    block = EdgeBlock(src, dst, np.zeros(300, np.int64))
     for random_seed in (0, 1):
-        drawn = weights.trivalency(block, random_seed)
+        drawn = trivalency(src, dst, random_seed)
         numbers = np.array([(drawn == value).sum() for value in (0.1, 0.01, 0.001)])
         assert numbers.sum() == 90_000
         assert (np.abs(numbers - 30_000) < 4 * np.sqrt(90_000 * 2 / 9)).all(), numbers
     # Another random seed, another third of the edges, independently.
-    agree = (weights.trivalency(block, 0) == weights.trivalency(block, 1)).sum()
+    agree = (trivalency(src, dst, 0) == trivalency(src, dst, 1)).sum()
     assert abs(agree - 30_000) < 4 * np.sqrt(90_000 * 2 / 9)
 
 
@@ -120,8 +119,7 @@ def test_trivalency_draws_once_per_edge_for_all_replicates(publish):
         publish=False,
     )
     rate = session_result.agents.set_index("agent")["probability"].reindex(range(1, 61), fill_value=0.0).to_numpy()
-    block = EdgeBlock(np.zeros(60, int), np.arange(1, 61), network.in_degree)
-    values = weights.trivalency(block, 0)
+    values = trivalency(np.zeros(60, int), np.arange(1, 61), 0)
     assert set(values) == set(TRIVALENCY_VALUES)
     assert (np.abs(rate - values) < 4.5 * np.sqrt(values * (1 - values) / 4000)).all()
 
@@ -129,7 +127,7 @@ def test_trivalency_draws_once_per_edge_for_all_replicates(publish):
 def test_trivalency_is_independent_of_the_draws_of_transmissions():
     # The key of the scheme and the draw of an attempt are streams of their own: neither decides the other.
     src, dst = np.divmod(np.arange(90_000), 300)
-    values = weights.trivalency(EdgeBlock(src, dst, np.zeros(300, np.int64)), 0)
+    values = trivalency(src, dst, 0)
     draws = weights.edge_hashes(stream(0, Purpose.TRANSMISSION), src, dst) >> np.uint64(63)
     for value in TRIVALENCY_VALUES:
         chosen = draws[values == value]
@@ -139,17 +137,17 @@ def test_trivalency_is_independent_of_the_draws_of_transmissions():
 def test_trivalency_of_another_version_of_draws_is_built_anew(publish, monkeypatch):
     network = publish([(0, 1), (0, 2)], 3)
     model = IndependentCascade(probability="trivalency")
-    assert set(words_by_edge(model.attempt_rows(network, 0)).values()) <= {
+    assert set(words_by_edge(contact_rows(network, model, 0)).values()) <= {
         reference.favourable_draws(value) for value in TRIVALENCY_VALUES
     }
     weights.attempt_rows.cache_clear()
     monkeypatch.setattr(weights, "DRAWS_VERSION", 2)
-    monkeypatch.setattr(weights, "trivalency", lambda edges, _: np.full(len(edges.dst), 0.25))
-    assert set(words_by_edge(model.attempt_rows(network, 0)).values()) == {2**30}
+    monkeypatch.setattr(weights, "trivalency", lambda _src, dst, _: np.full(len(dst), 0.25))
+    assert set(words_by_edge(contact_rows(network, model, 0)).values()) == {2**30}
     weights.attempt_rows.cache_clear()
 
 
-@pytest.mark.parametrize("shape", ["sparse", "packed", "traced"])
+@pytest.mark.parametrize("shape", ["sparse", "packed", "rules"])
 def test_impossible_attempts_never_succeed_and_certain_ones_always(publish_small, run, shape):
     # 2 -> 5 has p = 1e-9: one draw of 2**32 in a thousand million; 0 -> 1 has p = 0: never; 3 -> 2 has p = 1: always.
     network = publish_small(HUB)
@@ -159,7 +157,7 @@ def test_impossible_attempts_never_succeed_and_certain_ones_always(publish_small
     assert reached == {"0": 3000, "3": 3000, "2": 3000}
 
 
-@pytest.mark.parametrize("shape", ["sparse", "packed", "traced"])
+@pytest.mark.parametrize("shape", ["sparse", "packed", "rules"])
 @pytest.mark.parametrize(("probability", "size"), [(0.0, 1), (1.0, 6)])
 def test_constants_at_the_ends_of_their_range(publish, run, shape, probability, size):
     network = publish([(i, i + 1) for i in range(5)], 6)
@@ -180,13 +178,14 @@ def test_a_probability_outside_its_range_is_refused(value):
 
 
 def test_an_unknown_scheme_is_refused_with_the_ones_there_are():
-    with pytest.raises(InvalidInputError, match=r"'weighted' is no scheme; use .*weighted_cascade, trivalency, column"):
+    known = "weighted_cascade, trivalency, strength, column"
+    with pytest.raises(InvalidInputError, match=rf"'weighted' is no scheme; use .*{known}"):
         make_model("independent_cascade", {"probability": "weighted"})
 
 
 def test_an_unknown_model_or_parameter_is_refused():
-    with pytest.raises(InvalidInputError, match="no model 'viral'; models are independent_cascade"):
-        make_model("viral", {})
+    with pytest.raises(InvalidInputError, match="no model 'gossip'; models are independent_cascade"):
+        make_model("gossip", {})
     with pytest.raises(InvalidInputError, match="model independent_cascade: beta: Extra inputs are not permitted"):
         make_model("independent_cascade", {"beta": 0.1})
 
