@@ -24,16 +24,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError
-from data.manifests import DataFile
 from data.progress import Progress
 from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation.models.interpreter import RulesInPandas
+from propagation.models.pandas_model import MOVES, PandasModel
+from propagation.models.pandas_rounds import TARGET, PandasRounds
 from propagation.results import EVENT_TYPES, AgentReach, Lanes, session_id_column
+from propagation.round_tables import (
+    ATTEMPT,
+    CONTACT,
+    FRONTIER,
+    STATE,
+    STOP,
+    WEIGHED,
+    empty,
+    partition_ranges,
+    read_by_agent,
+    read_files,
+    round_key,
+    round_rows,
+)
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -41,16 +55,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger(__name__)
-
-_FRONTIER = {"replicate": "int32", "agent": "int32", "compartment": "int8", "since": "int32", "occasion": "int32"}
-_MEMORY = {"weight": "int64", "contacts": "int32"}
-_STATE = {**_FRONTIER, **_MEMORY, "activated": "bool", "infector": "int32"}
-_ATTEMPT = {
-    "replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "added": "int64", "target": "int8",
-    "target_to": "int8", "stop_to": "int8", "adds": "bool", "open": "bool", "infector_draw": "int64",
-}  # fmt: skip
-_STOP = {"replicate": "int32", "src": "int32", "stop_to": "int8"}
-_CONTACT = {"replicate": "int32", "round": "int32", "src": "int32", "dst": "int32", "kind": "int8"}
 
 
 @dataclass(frozen=True)
@@ -162,9 +166,11 @@ def run_reference(
 class _ReferenceRun:
     def __init__(self, network: Network, session: Session, client: "Client", warehouse: Warehouse) -> None:
         self.network, self.session, self.client, self.warehouse = network, session, client, warehouse
-        self.rules = session.model.rules
-        self.rounds = RulesInPandas(network, session.model, session.random_seed)
-        meta = network.edges._meta[["dst"]].assign(chance=np.empty(0, np.int64), influence=np.empty(0, np.int64))  # noqa: SLF001
+        self.rules, self.rounds = session.model.rules, _rounds(network, session)
+        self.own = self.rounds if isinstance(self.rounds, PandasRounds) else None
+        self.state = STATE if self.own is None else {**STATE, **dict.fromkeys(self.own.memory, "float64")}
+        self.attempt = ATTEMPT if self.own is None else {**ATTEMPT, **self.own.carried}
+        meta = network.edges._meta[["dst"]].assign(**empty(WEIGHED if self.own is None else self.own.weighed))  # noqa: SLF001
         self.edges = client.persist(network.edges.map_partitions(self.rounds.weigh, meta=meta))
         self.transmitting = [self.rules.number(name) for name in self.rules.transmitting]
         self.leaving = [self.rules.number(name) for name in self.rules.leaving]
@@ -172,32 +178,36 @@ class _ReferenceRun:
     def run(self, progress: Progress) -> ReferenceRows:
         session = self.session
         # 1. Round 0: the seeds of every replicate, and sceptics.
-        if self.warehouse.find(_round_key(session, 0)) is None:
+        if self.warehouse.find(round_key(session, 0)) is None:
             self._publish(0, self._start())
         # 2. A round at a time, until every replicate is over.
         number, over = 0, np.full(session.replicates, -1)
-        events = [_empty(_CONTACT)]
+        events = [empty(CONTACT)]
         while True:
             progress("simulating", number, number + 1)
             # Those who never stop transmitting may have nothing left to change: ask their next contacts.
             attempts = self._attempts(number + 1) if self.rules.everlasting else None
             over[(over < 0) & ~self._goes_on(number, attempts)] = number
+            if number and getattr(session.model, "ends_when_still", False):
+                moved = self._read("lane_states", [round_key(session, number)], ["replicate"])["replicate"]
+                over[(over < 0) & ~np.isin(np.arange(session.replicates), moved)] = number
             if (over >= 0).all() or number == session.max_rounds:
                 break
             number += 1
-            key = _round_key(session, number)
+            key = round_key(session, number)
             if self.warehouse.find(key) is not None and not session.records("contacts"):
                 continue  # contacts are not kept between runs: their rounds are played again
             changed, contacts = self._settled(self._attempts(number) if attempts is None else attempts, number)
+            changed = changed[(over < 0)[changed["replicate"]]]  # replicates that are over stay as they are
             events.append(contacts[(over < 0)[contacts["replicate"]]])
             if self.warehouse.find(key) is None:
                 self._publish(number, changed)
             logger.info("reference round %d: %d agents changed over all replicates", number, len(changed))
         # 3. All rounds together.
-        keys = [_round_key(session, each) for each in range(number + 1)]
+        keys = [round_key(session, each) for each in range(number + 1)]
         truncated = over < 0
         return ReferenceRows(
-            states=self._read("lane_states", keys, ["replicate", "round", *_STATE]),
+            states=self._read("lane_states", keys, ["replicate", "round", *STATE]),
             frontier=self._read("frontiers", keys, ["replicate", "round", "compartment"]),
             events=pd.concat(events),
             rounds=np.where(truncated, number, over),
@@ -222,7 +232,8 @@ class _ReferenceRun:
             }
         )
         others = self.rounds.start(np.setdiff1d(np.arange(network.n_agents), session.seed_array), session.replicates)
-        return pd.concat([seeds, others.assign(activated=False, infector=-1)]).astype(_STATE)
+        memory = {} if self.own is None else {**self.own.memory, MOVES: 1.0}  # seeds have moved
+        return pd.concat([seeds, others.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)
 
     def _goes_on(self, number: int, attempts: "dd.DataFrame | None") -> npt.NDArray[np.bool_]:
         """Return the replicates in which something can still change after a round."""
@@ -243,19 +254,19 @@ class _ReferenceRun:
         # 2. They travel to the partition of the contacted agent and meet its state.
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             moved = contacts.set_index("dst", drop=False, divisions=self.network.divisions)
-        attempt = partial(_attempted, rounds=self.rounds, number=number)
-        return self.client.persist(moved.map_partitions(attempt, self._states(number - 1), meta=_empty(_ATTEMPT)))
+        attempt = partial(_attempted, rounds=self.rounds, number=number, columns=self.attempt)
+        return self.client.persist(moved.map_partitions(attempt, self._states(number - 1), meta=empty(self.attempt)))
 
     def _settled(self, attempts: "dd.DataFrame", number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Run the end of one round; return the states that changed, and the contacts if they are recorded."""
-        stops = attempts[attempts["stop_to"] >= 0][list(_STOP)]
+        stops = attempts[attempts["stop_to"] >= 0][list(STOP)]
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             stops = stops.set_index("src", drop=False, divisions=self.network.divisions)
-        settle = partial(_settle, rounds=self.rounds, number=number)
-        changed = attempts.map_partitions(settle, stops, self._states(number - 1), meta=_empty(_STATE))
+        settle = partial(_settle, rounds=self.rounds, number=number, columns=self.state)
+        changed = attempts.map_partitions(settle, stops, self._states(number - 1), meta=empty(self.state))
         changed = self.client.compute(changed).result()
         if not self.session.records("contacts"):
-            return changed, _empty(_CONTACT)
+            return changed, empty(CONTACT)
         rows = self.client.compute(attempts).result()
         return changed, _contact_rows(rows, changed, number, [self.rules.number(name) for name in self.rules.reached])
 
@@ -263,12 +274,16 @@ class _ReferenceRun:
 
     def _states(self, number: int) -> "dd.DataFrame":
         """Return the states of agents after a round, by agent, with the divisions of the network's edges."""
-        keys = [_round_key(self.session, each) for each in range(number + 1)]
-        return self._by_agent("lane_states", keys, ["replicate", "round", *_STATE], _current, _STATE)
+        keys = [round_key(self.session, each) for each in range(number + 1)]
+        return self._by_agent("lane_states", keys, ["replicate", "round", *self.state], _current, self.state)
 
     def _frontier(self, number: int) -> "dd.DataFrame":
-        keys = [_round_key(self.session, number)]
-        return self._by_agent("frontiers", keys, list(_FRONTIER), lambda rows: rows, _FRONTIER)
+        if self.own is not None:  # with what they remember
+            states = self._states(number)
+            kept = [name for name in self.state if name in FRONTIER or name in self.own.memory]
+            return states[states["compartment"].isin(self.transmitting)][kept]
+        keys = [round_key(self.session, number)]
+        return self._by_agent("frontiers", keys, list(FRONTIER), lambda rows: rows, FRONTIER)
 
     def _by_agent(
         self, table: str, keys: list[str], columns: Sequence[str], reduce: Any, kinds: dict[str, str]
@@ -279,15 +294,15 @@ class _ReferenceRun:
         by_partition = [
             [file for file in files if file.division and file.division[0] == low] for low in self.network.divisions[:-1]
         ]
-        meta = _empty(kinds).set_index("agent", drop=False)
+        meta = empty(kinds).set_index("agent", drop=False)
         read = partial(
-            _read_by_agent, self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, reduce
+            read_by_agent, self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, reduce
         )
         return dd.from_map(read, by_partition, meta=meta, divisions=self.network.divisions)
 
     def _read(self, table: str, keys: list[str], columns: Sequence[str]) -> pd.DataFrame:
         files = self.warehouse.files(table, keys)
-        return _read_files(self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, files)
+        return read_files(self.warehouse, table, list(dict.fromkeys(columns)), self.rules.compartments, files)
 
     def _publish(self, number: int, changed: pd.DataFrame) -> None:
         """Publish one round: states that changed and the frontier, a file per partition of the network."""
@@ -295,19 +310,26 @@ class _ReferenceRun:
         frontier = changed if number == 0 else self._after(number, changed)
         frontier = frontier[frontier["compartment"].isin(self.transmitting)]
         for table, rows in (("lane_states", changed), ("frontiers", frontier)):
-            for low, high in _partition_ranges(self.network):
+            for low, high in partition_ranges(self.network):
                 part = rows[rows["agent"].between(low, high)]
                 if len(part):
-                    made = _round_rows(table, session, number, part, self.rules.compartments)
+                    memory = () if self.own is None or table == "frontiers" else tuple(self.own.memory)
+                    made = round_rows(table, session, number, part, self.rules.compartments, memory)
                     files.append(self.warehouse.stage(table, made, (low, high)))
         with contextlib.suppress(AlreadyPublishedError):  # by another run of this session: its rows are the same
             self.warehouse.commit(
-                "round", [_round_key(session, number)], files, specification_hash=session.specification_hash
+                "round", [round_key(session, number)], files, specification_hash=session.specification_hash
             )
 
     def _after(self, number: int, changed: pd.DataFrame) -> pd.DataFrame:
         before = self.client.compute(self._states(number - 1)).result()
         return _current(pd.concat([before.assign(round=number - 1), changed.assign(round=number)]))
+
+
+def _rounds(network: Network, session: Session) -> RulesInPandas | PandasRounds:
+    if isinstance(session.model, PandasModel):
+        return PandasRounds(network, session.model, session.random_seed)
+    return RulesInPandas(network, session.model, session.random_seed)
 
 
 # -- what a partition does ------------------------------------------------------------------------------------------
@@ -318,32 +340,57 @@ def _named(contacts: pd.DataFrame) -> pd.DataFrame:
     return contacts.assign(src=contacts.index.astype(np.int32)).drop(columns="agent").reset_index(drop=True)
 
 
-def _attempted(contacts: pd.DataFrame, states: pd.DataFrame, *, rounds: RulesInPandas, number: int) -> pd.DataFrame:
+def _attempted(
+    contacts: pd.DataFrame,
+    states: pd.DataFrame,
+    *,
+    rounds: RulesInPandas | PandasRounds,
+    number: int,
+    columns: dict[str, str],
+) -> pd.DataFrame:
     """Say of every contact that arrives in a partition what becomes of it."""
-    contacts = contacts.reset_index(drop=True)
-    target = states.set_index(["replicate", "agent"])[["compartment", "contacts"]].reindex(
-        pd.MultiIndex.from_frame(contacts[["replicate", "dst"]]), fill_value=0
-    )
-    found = rounds.attempt(
-        contacts.assign(target=target["compartment"].to_numpy(), received=target["contacts"].to_numpy()), number
-    )
-    return found[list(_ATTEMPT)].astype(_ATTEMPT)
+    contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
+    targets = pd.MultiIndex.from_frame(contacts[["replicate", "dst"]])
+    target = _states_of(by_agent, targets, rounds)
+    met = {"target": target["compartment"].to_numpy(), "received": target["contacts"].to_numpy()}
+    met |= {TARGET + name: target[name].to_numpy() for name in _memory(rounds)}
+    found = rounds.attempt(contacts.assign(**met), number)
+    return found[list(columns)].astype(columns)
+
+
+def _memory(rounds: RulesInPandas | PandasRounds) -> dict[str, float]:
+    return rounds.memory if isinstance(rounds, PandasRounds) else {}
+
+
+def _states_of(by_agent: pd.DataFrame, agents: "pd.Index[Any]", rounds: RulesInPandas | PandasRounds) -> pd.DataFrame:
+    """Return the states of some agents, by (replicate, agent); those without one are as everyone at the start."""
+    memory = _memory(rounds)
+    kept = by_agent[["compartment", "since", "occasion", "weight", "contacts", *memory]]
+    known = pd.Series(data=True, index=by_agent.index).reindex(agents, fill_value=False).to_numpy()
+    found = kept.reindex(agents, fill_value=0)
+    return found.assign(**{name: np.where(known, found[name], initial) for name, initial in memory.items()})
 
 
 def _settle(
-    contacts: pd.DataFrame, stops: pd.DataFrame, states: pd.DataFrame, *, rounds: RulesInPandas, number: int
+    contacts: pd.DataFrame,
+    stops: pd.DataFrame,
+    states: pd.DataFrame,
+    *,
+    rounds: RulesInPandas | PandasRounds,
+    number: int,
+    columns: dict[str, str],
 ) -> pd.DataFrame:
     """Move the agents of a partition at the end of a round; return those whose state changed."""
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
     told = stops.drop_duplicates(subset=["replicate", "src"]).set_index(["replicate", "src"])
     index = by_agent.index.union(pd.MultiIndex.from_frame(contacts[["replicate", "dst"]]).unique())
     index = index.set_names(["replicate", "agent"])
-    before = by_agent[["compartment", "since", "occasion", "weight", "contacts"]].reindex(index, fill_value=0)
+    before = _states_of(by_agent, index, rounds)
     after = rounds.update(before, contacts, told, number)
     differs = after["activated"] | (after["since"] == number)
     for column in before:
         differs |= after[column] != before[column]
-    return after[differs].reset_index()[list(_STATE)].astype(_STATE)
+    return after[differs].reset_index()[list(columns)].astype(columns)
 
 
 def _contact_rows(attempts: pd.DataFrame, changed: pd.DataFrame, number: int, reached: list[int]) -> pd.DataFrame:
@@ -352,78 +399,9 @@ def _contact_rows(attempts: pd.DataFrame, changed: pd.DataFrame, number: int, re
     became = pd.MultiIndex.from_frame(attempts[["replicate", "dst"]]).isin(activated)
     received = attempts["success"].to_numpy() | (became & attempts["adds"].to_numpy())
     kind = np.where(attempts["target"].isin(reached), 2, np.where(received, 0, 1))
-    return attempts[["replicate", "src", "dst"]].assign(round=number, kind=kind).astype(_CONTACT)
+    return attempts[["replicate", "src", "dst"]].assign(round=number, kind=kind).astype(CONTACT)
 
 
 def _current(states: pd.DataFrame) -> pd.DataFrame:
     """Return the last of each agent's states."""
     return states.sort_values("round", kind="stable").drop_duplicates(subset=["replicate", "agent"], keep="last")
-
-
-def _read_by_agent(
-    warehouse: Warehouse,
-    table: str,
-    columns: list[str],
-    compartments: tuple[str, ...],
-    reduce: Any,
-    files: list[DataFile],
-) -> pd.DataFrame:
-    frame = reduce(_read_files(warehouse, table, columns, compartments, files)).drop(columns="round", errors="ignore")
-    return frame.sort_values("agent", kind="stable").set_index("agent", drop=False)
-
-
-def _read_files(
-    warehouse: Warehouse, table: str, columns: list[str], compartments: tuple[str, ...], files: list[DataFile]
-) -> pd.DataFrame:
-    empty = table_specification(table).schema.empty_table().select(columns)
-    parts = [empty, *(warehouse.read_file(file, columns) for file in files)]
-    rows = pa.concat_tables([_plain(part) for part in parts])
-    found = {}
-    for name in columns:
-        column = rows[name]
-        if name == "compartment":
-            codes = pc.index_in(column, value_set=pa.array(compartments))
-            found[name] = codes.to_numpy()
-        else:
-            found[name] = (column.fill_null(-1) if name == "infector" else column).to_numpy()
-    kinds = {**_STATE, "round": "int32"}
-    return pd.DataFrame(found).astype({name: kinds[name] for name in columns})
-
-
-def _plain(rows: pa.Table) -> pa.Table:
-    """Return rows with plain strings: dictionaries differ from file to file."""
-    if "compartment" not in rows.column_names:
-        return rows
-    where = rows.column_names.index("compartment")
-    return rows.set_column(where, "compartment", rows["compartment"].cast(pa.string()))
-
-
-def _round_rows(
-    table: str, session: Session, number: int, part: pd.DataFrame, compartments: tuple[str, ...]
-) -> pa.Table:
-    infector = part["infector"].to_numpy()
-    columns = {name: part[name].to_numpy() for name in _STATE if name not in {"compartment", "infector"}}
-    columns |= {
-        "session_id": session_id_column([session.session_id], [len(part)]),
-        "round": np.full(len(part), number, np.int32),
-        "compartment": pa.DictionaryArray.from_arrays(
-            pa.array(part["compartment"].to_numpy(np.int32)), pa.array(compartments)
-        ),
-        "infector": pa.array(infector, mask=infector < 0),
-    }
-    schema = table_specification(table).schema
-    return pa.table({name: columns[name] for name in schema.names}).cast(schema)
-
-
-def _empty(columns: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({name: np.empty(0, kind) for name, kind in columns.items()})
-
-
-def _round_key(session: Session, number: int) -> str:
-    return f"frontier/{session.session_id}/{number}"
-
-
-def _partition_ranges(network: Network) -> list[tuple[int, int]]:
-    lows = network.divisions[:-1]
-    highs = [low - 1 for low in lows[1:]] + [network.n_agents - 1]
-    return list(zip(lows, highs, strict=True))

@@ -1,6 +1,6 @@
 """The models, each in a file of its own and registered by one line here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,9 @@ from propagation.models.hybrid import Hybrid
 from propagation.models.independent_cascade import IndependentCascade
 from propagation.models.linear_threshold import LinearThreshold
 from propagation.models.maki_thompson import MakiThompson
-from propagation.models.model import Model
+from propagation.models.model import Model, Probability
+from propagation.models.pandas_model import PandasModel
+from propagation.models.registry import ModelRegistry
 from propagation.models.seir import SEIR
 from propagation.models.seiz import SEIZ
 from propagation.models.si import SI
@@ -37,7 +39,10 @@ __all__ = [
     "LinearThreshold",
     "MakiThompson",
     "Model",
+    "PandasModel",
+    "Probability",
     "Viral",
+    "known_models",
     "make_model",
 ]
 
@@ -62,8 +67,24 @@ MODELS: Mapping[str, type[Model]] = MappingProxyType(
 """Every registered model by the name that campaigns and tables use."""
 
 
-def make_model(name: str, parameters: Mapping[str, Any]) -> Model:
-    """Return the model called `name` with these parameters.
+def known_models(files: Sequence[str] = ()) -> Mapping[str, type[Model]]:
+    """Return all models by name: those registered here, those that installed packages offer, and those of files.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Python files with users' own models; they are run.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError
+        If a file is not there, or what it holds breaks a rule.
+    """
+    return ModelRegistry(MODELS, files)
+
+
+def make_model(name: str, parameters: Mapping[str, Any], files: Sequence[str] = ()) -> Model:
+    """Return the model called `name` with these parameters; `files` may hold users' own models.
 
     Raises
     ------
@@ -75,6 +96,7 @@ def make_model(name: str, parameters: Mapping[str, Any]) -> Model:
     >>> make_model("independent_cascade", {"probability": 0.1})
     IndependentCascade(probability=0.1)
     """
-    if name not in MODELS:
-        raise InvalidInputError(f"no model {name!r}; models are {', '.join(MODELS)}")
-    return MODELS[name](**parameters)
+    known = known_models(files)
+    if name not in known:
+        raise InvalidInputError(f"no model {name!r}; models are {', '.join(known)}")
+    return known[name](**parameters)

@@ -1,0 +1,370 @@
+"""Users' own models: two functions on pandas frames, and beside them what they need, declared.
+
+`docs/own-models.md` says what the functions are given and return, with an example to copy. The reference plan runs them
+(`propagation.models.pandas_rounds`).
+"""
+
+import functools
+import hashlib
+import inspect
+import math
+import re
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import cloudpickle  # type: ignore[import-untyped]
+
+from data.errors import InvalidInputError
+from data.snapshots import Network
+from propagation.models.model import Model
+from propagation.models.rules import COMPARTMENTS_LIMIT, Rules
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Draws = Callable[[str], "pd.Series[float]"]
+    """Uniform numbers in [0, 1), one per row of the frame at hand; each name gives others."""
+
+CONTACT_COLUMNS = (
+    "replicate", "round", "src", "dst", "src_compartment", "dst_compartment", "rounds_since", "occasion",
+)  # fmt: skip
+"""Columns of every frame of contacts, the declared ones apart."""
+AGENT_COLUMNS = ("replicate", "round", "agent", "compartment", "rounds_since", "occasion")
+"""Columns of every frame of agents, the declared ones apart."""
+MOVES = "moves"
+"""What is remembered of every agent: how often it changed its compartment. It tells the draws of its stays apart."""
+_KEPT = {
+    "session_id",
+    "since",
+    "weight",
+    "contacts",
+    "activated",
+    "infector",
+    "src",
+    "dst",
+    "target",
+    "received",
+    MOVES,
+}
+_RESERVED = {
+    "edge_columns": set(CONTACT_COLUMNS),
+    "agent_columns": set(AGENT_COLUMNS),
+    "memory": {*AGENT_COLUMNS, *_KEPT},
+    "carries": {"contacts", "successes"},
+}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_files: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
+"""Text of the file that each class was read from, as it was then."""
+
+
+@dataclass(frozen=True)
+class OwnRules(Rules):
+    """What the reference plan knows of a user's own model; what happens in a round is in the user's functions.
+
+    Attributes
+    ----------
+    waiting : tuple of str
+        Compartments that do not transmit and that agents may leave by themselves.
+    """
+
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        """Compartments that agents may leave by themselves."""
+        return frozenset({*self.transmitting, *self.waiting})
+
+    @property
+    def is_cascade(self) -> bool:
+        """Never known."""
+        return False
+
+
+class PandasModel(Model):
+    """Base of users' own models.
+
+    A subclass declares, as class attributes:
+
+    Attributes
+    ----------
+    name : str
+        Name by which campaigns and tables call it; none of those that come with Rumormill.
+    compartments : tuple of str
+        All compartments, at most 8; the first is everyone's at the start.
+    seeds : str
+        Compartment of the seeds.
+    transmitting : tuple of str
+        Compartments whose agents contact each of their out-neighbours, every round.
+    reached : tuple of str
+        Compartments that count as reached; that of the seeds is one of them.
+    waiting : tuple of str, optional
+        Compartments that do not transmit, but that agents may leave by themselves. A replicate is over when nobody
+        transmits or waits.
+    ends_when_still : bool, optional
+        Whether a replicate is over, too, after a round in which nobody changed: true of models without draws, in which
+        such a round is followed by others like it.
+    edge_columns, agent_columns : tuple of str, optional
+        Numeric attributes of edges and of agents that the functions read.
+    memory : mapping, optional
+        Numbers kept for each agent and replicate, by name, with what they are at the start.
+    carries : tuple of str, optional
+        Names of the numbers that travel along a contact, where `transmit` returns a frame of several.
+
+    and its parameters as fields, such as ``beta: Probability = 0.1``.
+    """
+
+    compartments: ClassVar[tuple[str, ...]] = ()
+    seeds: ClassVar[str] = ""
+    transmitting: ClassVar[tuple[str, ...]] = ()
+    reached: ClassVar[tuple[str, ...]] = ()
+    waiting: ClassVar[tuple[str, ...]] = ()
+    ends_when_still: ClassVar[bool] = False
+    edge_columns: ClassVar[tuple[str, ...]] = ()
+    agent_columns: ClassVar[tuple[str, ...]] = ()
+    memory: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    carries: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Keep the text of the file that the class is read from, before it can be edited."""
+        super().__pydantic_init_subclass__(**options)
+        module = sys.modules.get(cls.__module__)
+        if module is not None and cls.__module__ != "__main__" and (text := _text_of(module)) is not None:
+            _files[cls] = text
+
+    def transmit(self, contacts: "pd.DataFrame", draws: "Draws") -> Any:
+        """Return what travels along each contact: a truth value or a number per row; nothing, if it failed.
+
+        Parameters
+        ----------
+        contacts : DataFrame
+            One row per contact of the round: the columns `CONTACT_COLUMNS`, the declared edge columns, and, of both
+            ends, the declared agent columns and memory as ``source_NAME`` and ``target_NAME``.
+        draws : callable
+            ``draws("name")`` gives uniform numbers in [0, 1), one per row.
+        """
+        raise NotImplementedError
+
+    def update(self, agents: "pd.DataFrame", arrivals: "pd.DataFrame", draws: "Draws") -> Any:
+        """Return the compartment of each agent after the round; or a frame of ``compartment`` and memory columns.
+
+        Parameters
+        ----------
+        agents : DataFrame
+            One row per agent and replicate that was contacted, or has changed before: the columns `AGENT_COLUMNS`, its
+            memory and the declared agent columns.
+        arrivals : DataFrame
+            The same rows: ``contacts``, ``successes``, and ``total``, the sum of what travelled; or sums of `carries`.
+        draws : callable
+            As above.
+        """
+        raise NotImplementedError
+
+    # -- what the platform asks -----------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> OwnRules:
+        """The compartments."""
+        return OwnRules(
+            compartments=tuple(self.compartments),
+            seeds=self.seeds,
+            transmitting=tuple(self.transmitting),
+            reached=tuple(self.reached),
+            contacts=(),
+            waiting=tuple(self.waiting),
+        )
+
+    @property
+    def source_fingerprint(self) -> str:
+        """Hash of the file the class is in; in a script or notebook, of its functions and declarations."""
+        return source_fingerprint(type(self))
+
+    def check(self, network: Network) -> None:
+        """Raise InvalidInputError if a declaration breaks a rule, or a column is not there or not numeric."""
+        from propagation.models import MODELS
+
+        check_declarations(type(self))
+        if self.name in MODELS:
+            raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; call yours otherwise")
+        for kind, names in (("edge", self.edge_columns), ("agent", self.agent_columns)):
+            for name in names:
+                if name not in network.row[f"{kind}_attributes"]:
+                    known = ", ".join(network.row[f"{kind}_attributes"]) or "none"
+                    raise InvalidInputError(
+                        f"model {self.name!r} reads {kind} column {name!r}, which network "
+                        f"{network.network_id!r} has not (columns: {known})"
+                    )
+                (network.edge_values if kind == "edge" else network.agent_values)(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Take the class along: other processes need not have the user's file."""
+        return _unpickled, (cloudpickle.dumps(type(self)), self.__getstate__())
+
+
+def _unpickled(model: bytes, state: Any) -> PandasModel:
+    made: PandasModel = object.__new__(_class_of(model))
+    made.__setstate__(state)
+    return made
+
+
+@functools.lru_cache(maxsize=64)
+def _class_of(model: bytes) -> type[PandasModel]:
+    found: type[PandasModel] = cloudpickle.loads(model)
+    return found
+
+
+# -- declarations -----------------------------------------------------------------------------------------------------
+
+
+def check_declarations(model: type[PandasModel]) -> None:
+    """Raise InvalidInputError unless a model declares what it must, and consistently."""
+    if problem := next(_problems(model), None):
+        raise InvalidInputError(f"model {model.__name__}: {problem}")
+
+
+def _problems(model: type[PandasModel]) -> Iterator[str]:
+    name = getattr(model, "name", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        yield f"name {name!r} is no name; declare one of letters, digits and _, such as name = 'my_model'"
+    for function in ("transmit", "update"):
+        if getattr(model, function) is getattr(PandasModel, function):
+            arguments = "contacts, draws" if function == "transmit" else "agents, arrivals, draws"
+            yield f"has no function {function}(self, {arguments}); define it"
+    lists = ("compartments", "transmitting", "reached", "waiting", "edge_columns", "agent_columns", "carries")
+    for what in lists:
+        yield from _problems_of_list(what, getattr(model, what))
+    yield from _problems_of_compartments(model)
+    yield from _problems_of_numbers(model.memory, model.carries)
+    yield from _problems_of_columns(model)
+
+
+def _problems_of_list(what: str, names: Any) -> Iterator[str]:
+    if isinstance(names, str):
+        yield f"{what} {names!r} is a text; give a tuple, such as {what} = ({names!r},)"
+    elif not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        yield f"{what} {names!r} is no tuple of names"
+    elif len(set(names)) != len(names):
+        yield f"{what} {names!r} names something twice"
+
+
+def _problems_of_compartments(model: type[PandasModel]) -> Iterator[str]:
+    known = model.compartments
+    if not 2 <= len(known) <= COMPARTMENTS_LIMIT:
+        yield f"compartments {known!r} are {len(known)}; declare 2 to {COMPARTMENTS_LIMIT}"
+        return
+    for what in ("transmitting", "reached", "waiting"):
+        for name in getattr(model, what):
+            if name not in known:
+                yield f"{what} {name!r} is no compartment; compartments are {', '.join(known)}"
+            if name == known[0]:
+                yield f"{what} {name!r} is everyone's at the start; only later compartments can be {what}"
+    if model.seeds not in known:
+        yield f"seeds {model.seeds!r} is no compartment; compartments are {', '.join(known)}"
+    if model.seeds not in model.reached:
+        yield f"seeds {model.seeds!r} must be among reached ({', '.join(model.reached) or 'none'})"
+    if not model.transmitting:
+        yield "transmitting is empty; name the compartments whose agents contact their out-neighbours"
+
+
+def _problems_of_columns(model: type[PandasModel]) -> Iterator[str]:
+    for kind, reserved in _RESERVED.items():
+        for name in getattr(model, kind):
+            if name in reserved:
+                yield f"{kind} {name!r} is a name of the platform's own; call it otherwise"
+    for name in model.memory:
+        if name in model.agent_columns:
+            yield f"{name!r} is both memory and an agent column; call the memory otherwise"
+    ends = [f"{end}_{name}" for end in ("source", "target") for name in (*model.agent_columns, *model.memory)]
+    for name in model.edge_columns:
+        if name in ends:
+            yield f"edge column {name!r} is called like an agent column or memory of an end of the contact"
+
+
+def _problems_of_numbers(memory: Any, carries: Any) -> Iterator[str]:
+    if not isinstance(memory, Mapping):
+        yield f"memory {memory!r} must map names to numbers, such as memory = {{'exposures': 0}}"
+        return
+    for name, initial in memory.items():
+        if not isinstance(initial, int | float) or not math.isfinite(initial):
+            yield f"memory {name!r} starts as {initial!r}; give a finite number"
+    for name in (*memory, *carries):
+        if not _NAME.fullmatch(str(name)):
+            yield f"{name!r} is no name; use letters, digits and _"
+
+
+# -- what the class is made of ----------------------------------------------------------------------------------------
+
+
+def source_fingerprint(model: type[PandasModel]) -> str:
+    """Return what tells a model from an edited one: SHA-256, hexadecimal.
+
+    It covers, for the class and those it inherits from, the whole file as it was read; for a class of a script or
+    notebook its functions, its declarations and what they refer to there.
+    """
+    parts = []
+    for each in model.__mro__[: model.__mro__.index(PandasModel)]:
+        text = _files.get(each)
+        parts.append(f"{each.__qualname__}: {text if text is not None else _code_of_class(each)}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _text_of(module: Any) -> str | None:
+    """Return the text of a module's file, whatever its line ends; None if it has none."""
+    try:
+        text = inspect.getsource(module)
+    except (OSError, TypeError):
+        return None
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _code_of_class(model: type) -> str:
+    found = [
+        f"{name} = {value!r}" for name, value in sorted(vars(model).items()) if _is_plain(value) and name[:1] != "_"
+    ]
+    fields = getattr(model, "model_fields", {})
+    found += [f"{name}: {field!r}" for name, field in fields.items()]
+    seen: set[int] = set()
+    for name, value in sorted(vars(model).items()):
+        function = inspect.unwrap(getattr(value, "__func__", getattr(value, "fget", value)) or value)
+        if isinstance(function, FunctionType):
+            found.append(f"{name}: {_code_of_function(function, seen)}")
+    return "\n".join(found)
+
+
+def _code_of_function(function: FunctionType, seen: set[int]) -> str:
+    """Return a function's code as text, with what it refers to in its own module."""
+    if id(function) in seen:
+        return ""
+    seen.add(id(function))
+    found = [_code_text(function.__code__), repr(function.__defaults__)]
+    for name in _names_in(function.__code__):
+        value = function.__globals__.get(name)
+        if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+            found.append(f"{name}: {_code_of_function(value, seen)}")
+        elif _is_plain(value):
+            found.append(f"{name} = {value!r}")
+    return "\n".join(found)
+
+
+def _code_text(code: CodeType) -> str:
+    constants = [_code_text(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
+
+
+def _names_in(code: CodeType) -> list[str]:
+    inner = [name for each in code.co_consts if isinstance(each, CodeType) for name in _names_in(each)]
+    return sorted({*code.co_names, *inner})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value's text says all of it, and the same in every process."""
+    if isinstance(value, tuple | list):
+        return all(_is_plain(each) for each in value)
+    if isinstance(value, Mapping):
+        return all(_is_plain(each) for each in (*value, *value.values()))
+    return isinstance(value, int | float | str | bytes)
