@@ -42,6 +42,11 @@ class DataFile:
     fingerprint: str
     division: tuple[int, int] | None = None
 
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> "DataFile":
+        """Return the file that a JSON object of its fields describes."""
+        return DataFile(**{**stored, "division": tuple(stored["division"]) if stored["division"] else None})
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -54,7 +59,7 @@ class Manifest:
     parent : str or None
         SHA-256 of the manifest before it.
     kind : str
-        What was published: ``network``, ``sessions``, ``round``, ``campaign``, ``events``.
+        What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``campaign``, ``events``.
     keys : tuple of str
         What this publication makes exist; no key is published twice in a warehouse.
     files : tuple of DataFile
@@ -62,7 +67,8 @@ class Manifest:
     specification_hash : str or None
         Hash of the specification that these rows answer, where there is one.
     properties : dict
-        Whatever else a reader needs, JSON.
+        Whatever else a reader needs, JSON. Files listed under ``pending`` are kept, and seen only once another
+        manifest names them.
     created_at : str
         Clock time, ISO 8601, UTC.
     checksum : str
@@ -78,6 +84,11 @@ class Manifest:
     specification_hash: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
     checksum: str = ""
+
+    @property
+    def pending(self) -> list[DataFile]:
+        """Files that are kept for a later publication."""
+        return [DataFile.from_json(stored) for stored in self.properties.get("pending", ())]
 
     def to_bytes(self) -> bytes:
         """Return the manifest as stored."""
@@ -99,10 +110,7 @@ class Manifest:
             version = content.pop("format")
             if version != FORMAT:
                 raise CorruptFileError(f"{path} has format {version}, this version reads {FORMAT}: update Rumormill")
-            files = tuple(
-                DataFile(**{**f, "division": tuple(f["division"]) if f["division"] else None})
-                for f in content.pop("files")
-            )
+            files = tuple(DataFile.from_json(f) for f in content.pop("files"))
             return Manifest(**{**content, "keys": tuple(content["keys"]), "files": files, "checksum": checksum})
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is not a manifest ({error}): restore it from a backup") from error

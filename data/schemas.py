@@ -262,7 +262,8 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "lane_states",
-        "One row per session, replicate, round and agent whose state changed in it: what a run resumes from.",
+        "One row per session, replicate, published round and agent: what a run resumes from. The reference plan writes "
+        "the agents that changed in the round, a checkpoint of the partitioned plan all that are not as at the start.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
@@ -270,7 +271,12 @@ _SPECIFICATIONS = (
             ROUND,
             Column("agent", pa.int32(), "dense id of the agent"),
             Column("compartment", SYMBOL, "the compartment it is in after the round"),
-            Column("since", pa.int32(), "round in which it entered the compartment"),
+            Column(
+                "since",
+                pa.int32(),
+                "round in which it entered the compartment; null in checkpoints once it can do nothing more",
+                nullable=True,
+            ),
             Column("occasion", pa.int32(), "activations of the agent so far"),
             Column("weight", pa.int64(), "influence weights received so far, in 2^-32"),
             Column("contacts", pa.int32(), "contacts received so far"),
@@ -278,6 +284,21 @@ _SPECIFICATIONS = (
             Column("infector", pa.int32(), "dense id of the agent that activated it then", nullable=True),
         ),
         open=True,
+    ),
+    TableSpecification(
+        "lane_rounds",
+        "One row per session, replicate and round up to a checkpoint: what a run resumes from.",
+        ("session_id", "replicate", "round"),
+        (
+            SESSION_ID,
+            REPLICATE,
+            ROUND,
+            Column("new_infections", pa.int64(), "agents activated in this round"),
+            Column("first_infections", pa.int64(), "of these, agents never activated before"),
+            Column("current_infected", pa.int64(), "agents that are reached and transmit after this round"),
+            Column("live", pa.int64(), "agents that transmit or may leave their compartment by themselves"),
+            Column("changed", pa.bool_(), "whether any agent changed its compartment"),
+        ),
     ),
     TableSpecification(
         "activations",

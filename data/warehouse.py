@@ -406,11 +406,12 @@ class Warehouse:
 
     def sweep(self, grace_seconds: float = GRACE_SECONDS) -> list[str]:
         """Delete data files that no manifest names and that are older than the grace period; return their paths."""
+        pending = {file.path for manifest in self.manifests() for file in manifest.pending}
         orphans = []
         for table in TABLES:
             present = [f"tables/{table}/{name}" for name in self._storage.names(f"tables/{table}")]
             published = {file.path for file in self.files(table)}
-            orphans += [path for path in present if path not in published]
+            orphans += [path for path in present if path not in published and path not in pending]
         oldest_kept = time.time() - grace_seconds
         swept = [path for path in orphans if self._storage.modified(path) < oldest_kept]
         for path in swept:

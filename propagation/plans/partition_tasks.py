@@ -6,24 +6,19 @@ A task is a pure function of its inputs: it changes nothing that it was given, s
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from data.manifests import DataFile
 from data.snapshots import Network
 from propagation.draws import replicate_salts
 from propagation.kernels import partitions as kernels
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import (
-    activation_rows,
-    contact_table,
     new_arrivals,
     new_contacts,
     new_events,
@@ -362,64 +357,12 @@ def _with_rows(before: Any, lane: npt.NDArray[np.int32], rows: Any, size: int) -
     return (*before, (lane[:size].copy(), type(rows)(*(column[:size].copy() for column in rows))))
 
 
-def counts_of(wave: Wave, partition: int, step: Step, known: int) -> npt.NDArray[np.int64]:  # noqa: ARG001
+def counts_of(wave: Wave, _partition: int, step: Step, known: int) -> npt.NDArray[np.int64]:
     """Return the counts of the rounds that are not known yet, (rounds, lanes, COUNTS)."""
-    return np.stack(step.state.counts)[known:]
+    return np.stack([*step.state.counts, np.zeros((len(wave.lanes), COUNTS), np.int64)])[known:-1]
 
 
-# -- results --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class PartitionRows:
-    """What a partition found in some rounds: counts of all its lanes, and where its rows are.
-
-    Attributes
-    ----------
-    counts : (rounds, lanes, COUNTS) int64
-    trials : int
-        Edges looked at.
-    first : (3, k) int32
-        Session (its position), agent and round of every first activation, if reach is recorded.
-    files, tables : list, dict
-        Staged files, or tables by name where nothing is published.
-    """
-
-    counts: npt.NDArray[np.int64]
-    trials: int = 0
-    first: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((3, 0), np.int32))
-    files: list[DataFile] = field(default_factory=list)
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
-
-
-def collect(
-    wave: Wave,
-    partition: int,
-    step: Step,
-    over: npt.NDArray[np.int64],
-    *,
-    publish: bool,
-) -> PartitionRows:
-    """Write what happened in a partition since the last checkpoint, up to the round in which each lane was over.
-
-    Parameters
-    ----------
-    over : (lanes,) int64
-        Last round of each lane.
-    """
-    found = PartitionRows(np.stack(step.state.counts), step.state.trials)
-    ids = [session.session_id for session in wave.sessions]
-    warehouse = wave.network.warehouse if publish else None
-    with collected_rows(warehouse) as writer:
-        for lane, events in step.state.events:
-            if wave.one.records("activations"):
-                writer.write("activations", activation_rows(ids, wave.lanes[lane, 0], wave.lanes[lane, 1], events))
-        for lane, contacts in step.state.contacts:
-            kept = contacts.round <= over[lane]
-            rows = Contacts(*(column[kept] for column in contacts))
-            of = wave.lanes[lane[kept]]
-            writer.write("propagation_events", contact_table(ids, of[:, 0], of[:, 1], rows))
-    found.files, found.tables = writer.files, writer.tables
-    rows = [np.stack([wave.lanes[lane, 0], e.agent, e.round])[:, e.occasion == 1] for lane, e in step.state.events]
-    found.first = np.concatenate([*rows, np.empty((3, 0), np.int32)], axis=1)
-    return found
+def without_rows(step: Step) -> Step:
+    """Return a step whose counts, events and contacts have been saved."""
+    state = step.state
+    return Step(PartitionState(state.number, state.touched, state.live, trials=state.trials), step.sent)

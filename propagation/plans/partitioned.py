@@ -21,8 +21,10 @@ from data.manifests import DataFile
 from data.progress import Progress
 from data.snapshots import Network
 from propagation.planner import JobPlan
+from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
-from propagation.plans.partition_tasks import PartitionRows, Wave
+from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint
+from propagation.plans.partition_tasks import Wave
 from propagation.plans.rule_lanes import lanes_of
 from propagation.plans.stopping import request_stop
 from propagation.results import AgentReach, Lanes
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHUNK_SECONDS = 1.0
+CHUNK_SECONDS, CHECKPOINT_SECONDS = 1.0, 10.0
+"""About how long a submission of rounds is to take, and the least time between checkpoints."""
 FIRST_CHUNK, LARGEST_CHUNK = 4, 64
 """Rounds submitted at a time."""
 
@@ -143,16 +146,53 @@ class _WaveRun:
         self.last_change = np.zeros(len(wave.lanes), np.int64)
         self.counts: list[npt.NDArray[np.int64]] = []
         self._numbers = itertools.count()
+        self.saved = 0  # rounds whose counts the steps hold no more
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
         self.wave_future = client.get({self.wave_key: Task(self.wave_key, _given, wave)}, [self.wave_key], sync=False)
-        self.keys = [f"begin-{self.prefix}-{p}" for p in self.partitions]
-        graph = {self.keys[p]: Task(self.keys[p], tasks.begin, TaskRef(self.wave_key), p) for p in self.partitions}
+        self.files: list[DataFile] = []
+        self.kept: list[DataFile] = []
+        self.first: list[npt.NDArray[np.int32]] = []
+        self.saved_at = time.perf_counter()
+        checkpoint = last_checkpoint(wave) if publish else None
+        self.keys = self._names("begin")
+        key, begin = TaskRef(self.wave_key), tasks.begin if checkpoint is None else checkpoints.restored
+        more = () if checkpoint is None else (checkpoint,)
+        graph = {name: Task(name, begin, key, p, *more) for p, name in enumerate(self.keys)}
         self.steps = client.get(graph, self.keys, sync=False)
+        if checkpoint is not None:
+            self._go_on(checkpoint)
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        """Take up what a checkpoint says."""
+        logger.info("going on from the checkpoint after round %d", checkpoint.number)
+        self.files, self.kept = list(checkpoint.pending), list(checkpoint.kept)
+        activations = [file for file in [*self.files, *self.kept] if file.table == "activations"]
+        self.first = [checkpoints.first_activations(self.wave, activations)]
+        self.number = checkpoint.number
+        self._note(np.stack(checkpoint.counts))
+        self.saved = len(self.counts)
+
+    def _checkpoint(self) -> None:
+        """Publish the state of all lanes, and keep the rows recorded so far."""
+        ends = np.where(self.over < 0, self.number, self.over)
+        saved: list[SavedPartition] = self._on_steps(checkpoints.save, over=ends)
+        for part in saved:
+            recorded = self.wave.one.records("activations")
+            for file in part.rows.files:
+                (self.files if recorded or file.table != "activations" else self.kept).append(file)
+            self.first.append(part.rows.first)
+        checkpoints.commit(self.wave, self.number, self.counts, saved, self.files, self.kept)
+        names = self._names("saved")
+        graph = {name: Task(name, tasks.without_rows, TaskRef(self.keys[p])) for p, name in enumerate(names)}
+        self.steps, self.keys = self.client.get(graph, names, sync=False), names
+        self.saved, self.saved_at = len(self.counts), time.perf_counter()
+        logger.info("checkpoint after round %d", self.number)
 
     def run(self) -> WaveRows:
         """Run all rounds of all lanes."""
-        self._note(self._counts())
+        if not self.counts:
+            self._note(self._counts())
         rounds = FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
@@ -161,6 +201,8 @@ class _WaveRun:
             self._note(self._counts())
             seconds = time.perf_counter() - started
             logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
+            if self.publish and time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS and (self.over < 0).any():
+                self._checkpoint()
             rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
         return self._rows()
 
@@ -202,7 +244,7 @@ class _WaveRun:
 
     def _counts(self) -> npt.NDArray[np.int64]:
         """Return the counts of the rounds not seen yet, over all partitions: (rounds, lanes, COUNTS)."""
-        parts = self._on_steps(tasks.counts_of, known=len(self.counts))
+        parts = self._on_steps(tasks.counts_of, known=len(self.counts) - self.saved)
         total: npt.NDArray[np.int64] = sum(parts[1:], start=parts[0])
         return total
 
@@ -228,10 +270,11 @@ class _WaveRun:
     def _rows(self) -> WaveRows:
         truncated = self.over < 0
         ends = np.where(truncated, self.number, self.over)
-        parts: list[PartitionRows] = self._on_steps(tasks.collect, over=ends, publish=self.publish)
+        parts: list[PartitionRows] = self._on_steps(checkpoints.collect, over=ends, publish=self.publish)
         series = np.stack(self.counts)[:, :, :3].astype(np.int32)
         lanes = lanes_of([series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist())
-        rows = WaveRows(lanes, np.concatenate([part.first for part in parts], axis=1))
+        first = [*self.first, *(part.first for part in parts)]
+        rows = WaveRows(lanes, np.concatenate(first, axis=1), list(self.files))
         for part in parts:
             rows.files += part.files
             for table, tables in part.tables.items():

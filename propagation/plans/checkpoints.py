@@ -1,0 +1,335 @@
+"""What the partitioned plan writes: rows that are recorded, and checkpoints from which a run goes on.
+
+A checkpoint is a manifest with the state of every lane after a round. The rows recorded until then lie in files that the
+manifest keeps as pending: they are part of no table before the sessions are published as a whole.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import AlreadyPublishedError
+from data.manifests import DataFile, Manifest
+from data.schemas import SYMBOL
+from data.warehouse import Warehouse
+from propagation.kernels.lane_arrays import Contacts
+from propagation.kernels.partitions import COUNTS, Live, Touched
+from propagation.plans.partition_tasks import PartitionState, Step, Wave, resume
+from propagation.plans.row_writer import collected_rows
+from propagation.plans.rule_lanes import activation_rows, contact_table
+from propagation.sessions import derived_uuid
+
+
+@dataclass
+class PartitionRows:
+    """What a partition found in some rounds.
+
+    Attributes
+    ----------
+    trials : int
+        Edges looked at.
+    first : (3, k) int32
+        Session (its position), agent and round of every first activation, if reach is recorded.
+    files, tables : list, dict
+        Staged files, or tables by name where nothing is published.
+    """
+
+    trials: int = 0
+    first: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((3, 0), np.int32))
+    files: list[DataFile] = field(default_factory=list)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+
+def collect(
+    wave: Wave,
+    _partition: int,
+    step: Step,
+    over: npt.NDArray[np.int64],
+    *,
+    publish: bool,
+    keep: bool = False,
+) -> PartitionRows:
+    """Write what happened in a partition since the last checkpoint, up to the round in which each lane was over.
+
+    Parameters
+    ----------
+    over : (lanes,) int64
+        Last round of each lane.
+    publish : bool
+        Whether to stage rows, or return them.
+    keep : bool
+        Whether to stage activations also where they are needed to count reach only.
+    """
+    found = PartitionRows(step.state.trials)
+    ids = [session.session_id for session in wave.sessions]
+    warehouse = wave.network.warehouse if publish else None
+    with collected_rows(warehouse) as writer:
+        for lane, events in step.state.events:
+            if wave.one.records("activations") or keep:
+                writer.write("activations", activation_rows(ids, wave.lanes[lane, 0], wave.lanes[lane, 1], events))
+        for lane, contacts in step.state.contacts:
+            kept = contacts.round <= over[lane]
+            rows = Contacts(*(column[kept] for column in contacts))
+            of = wave.lanes[lane[kept]]
+            writer.write("propagation_events", contact_table(ids, of[:, 0], of[:, 1], rows))
+    found.files, found.tables = writer.files, writer.tables
+    rows = [np.stack([wave.lanes[lane, 0], e.agent, e.round])[:, e.occasion == 1] for lane, e in step.state.events]
+    found.first = np.concatenate([*rows, np.empty((3, 0), np.int32)], axis=1)
+    return found
+
+
+# -- checkpoints ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SavedPartition:
+    """What a partition wrote for a checkpoint: the rows recorded since the one before, and its state."""
+
+    rows: PartitionRows
+    state: list[DataFile]
+
+
+def save(wave: Wave, partition: int, step: Step, over: npt.NDArray[np.int64]) -> SavedPartition:
+    """Stage a partition's rows since the last checkpoint, and its state."""
+    rows = collect(wave, partition, step, over, publish=True, keep=True)
+    low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
+    staged = []
+    for table, made in (
+        ("lane_states", _state_rows(wave, step.state)),
+        ("frontiers", _frontier_rows(wave, step.state)),
+    ):
+        if len(made):
+            staged.append(wave.network.warehouse.stage(table, made, (low, high - 1)))
+    return SavedPartition(rows, staged)
+
+
+def _of_lanes(wave: Wave, ends: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], dict[str, pa.Array]]:
+    lane = np.repeat(np.arange(len(wave.lanes)), np.diff(ends))
+    session, replicate = wave.lanes[lane].T
+    ids = pa.array([session.session_id for session in wave.sessions])
+    codes = pa.DictionaryArray.from_arrays(pa.array(np.ascontiguousarray(session)), ids).cast(SYMBOL)
+    return lane, {"session_id": codes, "replicate": np.ascontiguousarray(replicate)}
+
+
+def _compartments(wave: Wave, numbers: npt.NDArray[np.uint8]) -> pa.Array:
+    names = pa.array(wave.one.model.rules.compartments)
+    return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), names).cast(SYMBOL)
+
+
+def _state_rows(wave: Wave, state: PartitionState) -> pa.Table:
+    touched, live = state.touched, state.live
+    lane, key = _of_lanes(wave, touched.ends)
+    size = len(lane)
+    since = np.full(size, -1, np.int32)
+    # Live agents are among those touched: find each by (lane, agent).
+    width = wave.network.n_agents + 1
+    own = lane * np.int64(width) + touched.agent
+    order = np.argsort(own)
+    wanted = np.repeat(np.arange(len(wave.lanes)), np.diff(live.ends)) * np.int64(width) + live.agent
+    since[order[np.searchsorted(own, wanted, sorter=order)]] = live.since
+    reached = wave.program.reached[touched.compartment].astype(np.int32)
+    return pa.table(
+        {
+            **key,
+            "round": np.full(size, state.number, np.int32),
+            "agent": touched.agent,
+            "compartment": _compartments(wave, touched.compartment),
+            "since": pa.array(since, mask=since < 0),
+            "occasion": touched.occasion if len(touched.occasion) else reached,
+            "weight": touched.weight if len(touched.weight) else np.zeros(size, np.int64),
+            "contacts": touched.contacts if len(touched.contacts) else np.zeros(size, np.int32),
+            "activated": np.zeros(size, bool),
+            "infector": pa.nulls(size, pa.int32()),
+        }
+    )
+
+
+def _frontier_rows(wave: Wave, state: PartitionState) -> pa.Table:
+    live = state.live
+    _, key = _of_lanes(wave, live.ends)
+    rows = pa.table(
+        {
+            **key,
+            "round": np.full(len(live.agent), state.number, np.int32),
+            "agent": live.agent,
+            "compartment": _compartments(wave, live.compartment),
+            "since": live.since,
+            "occasion": live.occasion,
+        }
+    )
+    return rows.filter(pa.array(wave.program.transmits[live.compartment] > 0))
+
+
+def wave_key(wave: Wave) -> str:
+    """Return the beginning of the keys of a wave's checkpoints: the same lanes, the same key."""
+    ids = [wave.sessions[session].session_id for session in range(len(wave.sessions))]
+    return "checkpoint/" + derived_uuid("wave", f"{ids} {wave.lanes.tobytes().hex()}")
+
+
+def commit(
+    wave: Wave,
+    number: int,
+    counts: Sequence[npt.NDArray[np.int64]],
+    saved: Sequence[SavedPartition],
+    pending: Sequence[DataFile],
+    kept: Sequence[DataFile],
+) -> None:
+    """Publish a checkpoint.
+
+    Parameters
+    ----------
+    wave : Wave
+    number : int
+        The round after which the states are.
+    counts : sequence of (lanes, COUNTS) int64
+        Of all rounds up to it.
+    saved : sequence of SavedPartition
+    pending : sequence of DataFile
+        Recorded rows of all rounds up to it, to be published with the sessions.
+    kept : sequence of DataFile
+        Activations of all rounds up to it that are needed to count reach only.
+    """
+    warehouse = wave.network.warehouse
+    series = np.stack(counts)
+    _, key = _of_lanes(wave, np.arange(len(wave.lanes) + 1) * len(series))
+    columns = series.transpose(1, 0, 2).reshape(-1, COUNTS)
+    names = ("new_infections", "first_infections", "current_infected", "live")
+    rounds = pa.table(
+        {
+            **key,
+            "round": np.tile(np.arange(len(series), dtype=np.int32), len(wave.lanes)),
+            **{name: np.ascontiguousarray(columns[:, i]) for i, name in enumerate(names)},
+            "changed": columns[:, 4] > 0,
+        }
+    )
+    files = [file for part in saved for file in part.state]
+    properties = {
+        "round": number,
+        "pending": [dataclasses.asdict(file) for file in [*pending, *kept]],
+        "to_publish": [file.path for file in pending],
+    }
+    try:
+        warehouse.commit(
+            "checkpoint", [f"{wave_key(wave)}/{number}"], [*files, warehouse.stage("lane_rounds", rounds)],
+            properties=properties,
+        )  # fmt: skip
+    except AlreadyPublishedError:  # by another run of these sessions: its state is the same
+        return
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint, as `commit` was given it."""
+
+    number: int
+    counts: list[npt.NDArray[np.int64]]
+    pending: list[DataFile]
+    kept: list[DataFile]
+    states: list[DataFile]
+
+
+def last_checkpoint(wave: Wave) -> Checkpoint | None:
+    """Return the last checkpoint of a wave, or None if it has none."""
+    prefix = wave_key(wave) + "/"
+    found: list[Manifest] = [
+        manifest
+        for manifest in wave.network.warehouse.manifests()
+        if manifest.kind == "checkpoint" and manifest.keys[0].startswith(prefix)
+    ]
+    if not found:
+        return None
+    manifest = max(found, key=lambda m: int(m.properties["round"]))
+    to_publish = set(manifest.properties["to_publish"])
+    by_table: dict[str, list[DataFile]] = {}
+    for file in manifest.files:
+        by_table.setdefault(file.table, []).append(file)
+    return Checkpoint(
+        int(manifest.properties["round"]),
+        _counts(wave, by_table["lane_rounds"]),
+        [file for file in manifest.pending if file.path in to_publish],
+        [file for file in manifest.pending if file.path not in to_publish],
+        by_table.get("lane_states", []),
+    )
+
+
+def _read(warehouse: Warehouse, files: Sequence[DataFile]) -> pa.Table:
+    parts = []
+    for file in files:
+        rows = warehouse.read_file(file)
+        for name in rows.column_names:  # dictionaries differ from file to file
+            if rows[name].type == SYMBOL:
+                rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.string()))
+        parts.append(rows)
+    return pa.concat_tables(parts)
+
+
+def _lane_numbers(wave: Wave, rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the lane of each row, by its session and replicate."""
+    ids = pa.array([session.session_id for session in wave.sessions])
+    session = pc.index_in(rows["session_id"], value_set=ids).to_numpy().astype(np.int64)
+    width = int(wave.lanes[:, 1].max()) + 1
+    known = wave.lanes[:, 0] * np.int64(width) + wave.lanes[:, 1]
+    order = np.argsort(known)
+    return order[np.searchsorted(known, session * width + rows["replicate"].to_numpy(), sorter=order)]
+
+
+def _counts(wave: Wave, files: Sequence[DataFile]) -> list[npt.NDArray[np.int64]]:
+    rows = _read(wave.network.warehouse, files)
+    lane, number = _lane_numbers(wave, rows), rows["round"].to_numpy()
+    series = np.zeros((int(number.max()) + 1, len(wave.lanes), COUNTS), np.int64)
+    for i, name in enumerate(("new_infections", "first_infections", "current_infected", "live")):
+        series[number, lane, i] = rows[name].to_numpy()
+    series[number, lane, 4] = rows["changed"].to_numpy(zero_copy_only=False)
+    return list(series)
+
+
+def restored(wave: Wave, partition: int, checkpoint: Checkpoint) -> Step:
+    """Return a partition's step as the checkpoint holds it, whatever the partitions were then."""
+    low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
+    program, lanes = wave.program, len(wave.lanes)
+    files = [f for f in checkpoint.states if f.division and f.division[0] < high and f.division[1] >= low]
+    if not files:
+        none = np.empty(0, np.int32)
+        ends = np.zeros(lanes + 1, np.int64)
+        touched = Touched(ends, none, none.astype(np.uint8), none, none.astype(np.int64), none)
+        return resume(wave, partition, checkpoint.number, touched, Live(ends, none, none, none.astype(np.uint8), none))
+    rows = _read(wave.network.warehouse, files)
+    rows = rows.filter(pc.and_(pc.greater_equal(rows["agent"], low), pc.less(rows["agent"], high)))
+    lane = _lane_numbers(wave, rows)
+    order = np.argsort(lane, kind="stable")
+    rows, lane = rows.take(pa.array(order)), lane[order]
+    names = pa.array(wave.one.model.rules.compartments)
+    compartment = pc.index_in(rows["compartment"], value_set=names).to_numpy().astype(np.uint8)
+    agent, occasion = rows["agent"].to_numpy(), rows["occasion"].to_numpy()
+    ends = np.searchsorted(lane, np.arange(lanes + 1))
+    none = np.empty(0, np.int32)
+    touched = Touched(
+        ends,
+        agent,
+        compartment,
+        occasion if program.recurrent else none,
+        rows["weight"].to_numpy() if program.adds or program.mixing >= 0 else none.astype(np.int64),
+        rows["contacts"].to_numpy() if program.fatigued else none,
+    )
+    is_live = rows["since"].is_valid().to_numpy()
+    since = rows["since"].fill_null(-1).to_numpy()[is_live]
+    live_ends = np.searchsorted(lane[is_live], np.arange(lanes + 1))
+    own = np.maximum(occasion[is_live], 1)
+    return resume(
+        wave, partition, checkpoint.number, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own)
+    )
+
+
+def first_activations(wave: Wave, files: Sequence[DataFile]) -> npt.NDArray[np.int32]:
+    """Return session, agent and round of the first activations in some files of activations, (3, k) int32."""
+    if not files:
+        return np.empty((3, 0), np.int32)
+    rows = _read(wave.network.warehouse, files)
+    rows = rows.filter(pc.equal(rows["occasion"], 1))
+    session = wave.lanes[_lane_numbers(wave, rows), 0]
+    return np.stack([session, rows["agent"].to_numpy(), rows["round"].to_numpy()]).astype(np.int32)
