@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.snapshots import Network
+from data.sparse_rows import forget_pages
 from propagation.draws import replicate_salts
 from propagation.kernels import partitions as kernels
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, LaneState, Messages
@@ -28,6 +29,9 @@ from propagation.plans.rule_lanes import (
 from propagation.plans.stopping import check_stop
 from propagation.programs import Edges, Program, constant_array, session_edges, session_program
 from propagation.sessions import Session
+
+FORGET_ABOVE = 2 << 30
+"""Bytes of edges from which on each task gives the pages back that it has read."""
 
 
 @dataclass(frozen=True)
@@ -337,6 +341,7 @@ def _send(wave: Wave, partition: int, made: PartitionState, *, probing: bool = F
         messages, ends,
     )  # fmt: skip
     _give_back(program, state, arrivals)
+    _forget_edges(wave, edges, partition)
     bounds = np.zeros((len(wave.firsts) - 1, lanes + 1), np.int64)
     in_order = new_messages(int(ends[-1]), recorded=False)
     kernels.sort_mail(messages, ends, wave.firsts[:-1], bounds, in_order)
@@ -344,6 +349,17 @@ def _send(wave: Wave, partition: int, made: PartitionState, *, probing: bool = F
         made.number, made.touched, made.live, made.counts, made.events, made.contacts, made.trials + trials
     )
     return Step(state_now, Sent(bounds, in_order))
+
+
+def _forget_edges(wave: Wave, edges: Edges, partition: int) -> None:
+    """Give the pages of a partition's edges back, where all edges together would fill the memory."""
+    if edges.words.nbytes < FORGET_ABOVE:
+        return
+    low, high = wave.firsts[partition : partition + 2]
+    row = slice(edges.offsets[low], edges.offsets[high])
+    forget_pages(edges.words[row], edges.offsets[low : high + 1])
+    if len(edges.influence):
+        forget_pages(edges.influence[row])
 
 
 def _nothing(wave: Wave) -> Sent:
