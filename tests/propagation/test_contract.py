@@ -30,7 +30,6 @@ from tests.reference.textbook import TEXTBOOK
 
 PLANS = tuple(plan for plan in ("reference", "broadcast", "partitioned") if plan in get_args(Plan))
 OTHER_PLANS = tuple(plan for plan in PLANS if plan != "broadcast")
-UNLIMITED = 10_000
 MANY = 40
 """More rounds than any small cascade needs; models that never die out are cut off here."""
 TRANSMIT_ONCE = {
@@ -492,8 +491,8 @@ def test_running_again_gives_the_same_rows(publish_whole, run, assert_same_rows,
 
 
 @pytest.mark.parametrize("plan", OTHER_PLANS)
-@settings(max_examples=8, deadline=None, suppress_health_check=RELAXED)
-@given(drawn=st.sampled_from(sorted(MODELS)).flatmap(lambda name: sessions(name, max_replicates=12, max_rounds=7)))
+@settings(max_examples=6, deadline=None, suppress_health_check=RELAXED)
+@given(drawn=st.sampled_from(sorted(MODELS)).flatmap(lambda name: sessions(name, max_replicates=12, max_rounds=4)))
 def test_other_plans_equal_the_textbook_and_every_shape(publish_whole, run, assert_same_rows, plan, drawn):
     small, fields = drawn
     network = publish_whole(small, partitions=1 + small.n_agents % 3)
@@ -516,6 +515,18 @@ def test_other_plans_run_the_hardest_options_of_every_model(publish_whole, run, 
     assert_same_rows(run(session, network), other)
 
 
+@pytest.mark.parametrize("plan", PLANS)
+def test_strengths_sum_by_ascending_source_in_every_plan(publish, run, plan):
+    # Sums of such numbers depend on their order in the last bit, which then decides about a draw in 2**32.
+    small = numbered_network(9, 20, 150)
+    strengths = [0.1 * (1 + (7 * src + 3 * dst) % 11) for src, dst in small.edges]
+    network = publish(small.edges, 20, attributes={"s": strengths}, strength="s", partitions=3)
+    session = resolve_session(
+        network, make_model("diffusion", {"threshold": "uniform"}), seed_set=[3, 1], replicates=20, record="contacts"
+    )
+    assert_textbook(run(session, network, plan=plan), textbook_rows(session, network))
+
+
 @pytest.mark.parametrize("plan", OTHER_PLANS)
 @pytest.mark.parametrize("name", MODELS)
 def test_no_plan_minds_a_network_without_edges(publish_whole, run, plan, name):
@@ -535,7 +546,7 @@ def test_no_plan_minds_a_network_without_edges(publish_whole, run, plan, name):
         (1, "contacts", "independent_cascade", {"probability": "weighted_cascade"}),
         (2, "reach", "independent_cascade", {"probability": "trivalency"}),
         (1, "rounds", "independent_cascade", {"probability": 1.0}),
-        (7, "contacts", "linear_threshold", {"weight": "weighted_cascade"}),
+        (2, "contacts", "linear_threshold", {"weight": "weighted_cascade"}),
         (2, "activations", "sir", {"beta": 0.1, "gamma": 0.5}),
         (2, "contacts", "maki_thompson", {"spreading": 0.3, "stifling": 0.5}),
     ],
@@ -543,7 +554,7 @@ def test_no_plan_minds_a_network_without_edges(publish_whole, run, plan, name):
 def test_plans_agree_on_karate(real_network, run, assert_same_rows, plan, partitions, record, name, parameters):
     network = real_network("small/karate.graph", partitions=partitions)
     model = make_model(name, parameters)
-    session = resolve_session(network, model, seed_set=["34", "1"], replicates=50, record=record)
+    session = resolve_session(network, model, seed_set=["34", "1"], replicates=50, record=record, max_rounds=5)
     other = run(session, network, plan=plan)
     assert_textbook(other, textbook_rows(session, network))
     for shape in shapes_of(model, record):
@@ -555,7 +566,7 @@ def test_plans_agree_on_karate(real_network, run, assert_same_rows, plan, partit
 @pytest.mark.parametrize(
     ("path", "partitions", "name", "parameters", "max_rounds"),
     [
-        ("wiki-Vote.txt", 2, "independent_cascade", {"probability": "weighted_cascade"}, UNLIMITED),
+        ("wiki-Vote.txt", 2, "independent_cascade", {"probability": "weighted_cascade"}, 6),
         ("ca-GrQc.txt", 7, "independent_cascade", {"probability": 0.15}, 3),
         ("ca-GrQc.txt", 2, "seir", {"beta": 0.4, "gamma": 0.5, "sigma": 0.7}, 4),
     ],
