@@ -5,20 +5,34 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from data.errors import RumormillError
+from data.errors import NetworkNotFoundError, RumormillError
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
 from propagation.models import make_model
+from propagation.planner import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]*$"
 """What names of campaigns, messages and sessions look like."""
+
+
+Location = tuple[str | int, ...]
+"""Where in a campaign: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
+Parameters = dict[str, Any]
+"""Parameters of a model by name."""
+
+
+class Given(NamedTuple):
+    """A parameter's value, and where the campaign gives it."""
+
+    value: Any
+    location: Location
 
 
 class _Specification(BaseModel):
@@ -35,9 +49,9 @@ class MessageSpecification(_Specification):
     sender: str | None = None
     """agent_id of the sender, an agent of the network."""
     type: str = Field(default="message", min_length=1)
-    """Kind of message, recorded as ``message_type``."""
+    """Kind of message, recorded as ``message_type``; the campaign's `message_types` say what it means for models."""
     properties: dict[str, Any] = {}
-    """Whatever else is known about it; recorded as JSON."""
+    """Whatever else is known about it, recorded as JSON; `message_properties` say what it means for models."""
 
     @property
     def message_id(self) -> str:
@@ -66,8 +80,8 @@ class SessionSpecification(_Specification):
     """Name of the message; may be left out if the campaign has at most one."""
     model: str = "independent_cascade"
     """Registered name of the model."""
-    parameters: dict[str, Any] = {}
-    """Parameters of the model; those left out take the model's defaults."""
+    parameters: Parameters = {}
+    """Parameters of the model; those left out come from the message, its type, the campaign or the model's defaults."""
     seeds: tuple[str, ...] | dict[str, Any]
     """agent_ids of the seeds, or ``strategy`` with its ``budget`` and further parameters."""
     replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
@@ -104,8 +118,16 @@ class Campaign(_Specification):
     """Name of the campaign; default: the file's name."""
     network: str = Field(min_length=1)
     """Name of a network in the warehouse."""
+    models: tuple[str, ...] = ()
+    """Python files with models of the user's own; in a file relative to it."""
     messages: tuple[MessageSpecification, ...] = ()
     """Messages that sessions may refer to."""
+    model_parameters: dict[str, Parameters] = {}
+    """By model: parameters of all sessions."""
+    message_types: dict[str, dict[str, Parameters]] = {}
+    """By type of message and model: parameters of sessions in which such a message spreads."""
+    message_properties: dict[str, dict[str, str]] = {}
+    """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
     """What is simulated, at least one session."""
     record: Record = "rounds"
@@ -114,7 +136,7 @@ class Campaign(_Specification):
     """Random seed of all draws; sessions that share it share the luck of their replicates."""
     max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
     """Last round in which activations are allowed; the seeds are round 0."""
-    plan: Literal["auto", "broadcast", "reference"] = "auto"
+    plan: PlanChoice = "auto"
     """How rounds are executed; never changes a row."""
     cluster: ClusterProfile = ClusterProfile()
     """Where it runs; in a file also the name or path of a profile. Never changes a row."""
@@ -130,7 +152,27 @@ class Campaign(_Specification):
         """Return the message that spreads in a session of the campaign, if there is one."""
         if session.message is None:
             return self.messages[0] if self.messages else None
-        return next(message for message in self.messages if message.name == session.message)
+        return next((message for message in self.messages if message.name == session.message), None)
+
+    def parameters_of(self, position: int) -> dict[str, Given]:
+        """Return what the campaign says of a session's model: each parameter with its value, and where it is given.
+
+        What comes later counts: parameters of the model, of the message's type, of the message, of the session.
+        """
+        session = self.sessions[position]
+        found = _given(self.model_parameters.get(session.model, {}), "model_parameters", session.model)
+        if message := self.message_of(session):
+            rows = self.message_types.get(message.type, {})
+            found |= _given(rows.get(session.model, {}), "message_types", message.type, session.model)
+            place = ("messages", self.messages.index(message), "properties")
+            for name, parameter in self.message_properties.get(session.model, {}).items():
+                if name in message.properties:
+                    found[parameter] = Given(message.properties[name], (*place, name))
+        return found | _given(session.parameters, "sessions", position, "parameters")
+
+
+def _given(parameters: Parameters, *place: str | int) -> dict[str, Given]:
+    return {name: Given(value, (*place, name)) for name, value in parameters.items()}
 
 
 @dataclass(frozen=True)
@@ -189,8 +231,15 @@ class ResolvedCampaign:
         return resolved
 
 
-def resolve(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign:
+def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = None) -> ResolvedCampaign:
     """Return the campaign's sessions on its network: seeds chosen, defaults filled in, ids derived.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    warehouse : Warehouse
+    snapshot_id : str, optional
+        Snapshot of the network; default: its latest.
 
     Raises
     ------
@@ -201,23 +250,37 @@ def resolve(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign:
     InvalidInputError
         If a model cannot run on the network, or a seed budget exceeds it.
     """
-    network = warehouse.network(campaign.network)
+    network = (
+        warehouse.network(campaign.network) if snapshot_id is None else _snapshot(campaign, warehouse, snapshot_id)
+    )
     for message in campaign.messages:
         if message.sender is not None:
             with _naming(f"campaign {campaign.name!r}, sender of message {message.name!r}"):
                 network.dense_ids([message.sender])
     sessions = []
-    for session in campaign.sessions:
+    for position, session in enumerate(campaign.sessions):
         with _naming(f"campaign {campaign.name!r}, session {session.name!r}"):
-            sessions.append(_resolved(campaign, session, network))
+            sessions.append(_resolved(campaign, position, network))
     return ResolvedCampaign(campaign, network, tuple(sessions))
 
 
-def _resolved(campaign: Campaign, session: SessionSpecification, network: Network) -> Session:
+def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Network:
+    rows = warehouse.read("networks").to_pylist()
+    for row in rows:
+        if (row["network_id"], row["snapshot_id"]) == (campaign.network, snapshot_id):
+            return Network.from_row(warehouse, row)
+    raise NetworkNotFoundError(
+        f"no snapshot {snapshot_id} of network {campaign.network!r} in warehouse {warehouse.url}"
+    )
+
+
+def _resolved(campaign: Campaign, position: int, network: Network) -> Session:
+    session = campaign.sessions[position]
     message = campaign.message_of(session)
+    parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
     return resolve_session(
         network,
-        make_model(session.model, session.parameters),
+        make_model(session.model, parameters, campaign.models),
         seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
         replicates=session.replicates,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,

@@ -4,9 +4,10 @@ Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a
 """
 
 import difflib
+import itertools
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +16,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError, SourceNotFoundError
-from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.campaigns import Campaign, Given, Location, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
-from propagation.models import MODELS
+from propagation.models import Model, known_models
 from propagation.seeding import STRATEGIES
 
 __all__ = ["Campaign", "ResolvedCampaign", "campaign_path", "load_campaign", "load_cluster_profile", "resolve"]
@@ -26,12 +27,10 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the campaigns and cluster profiles that come with Rumormill."""
 MOST_PROBLEMS = 5
 """Problems of one file that its error lists."""
-Location = tuple[str | int, ...]
-"""Where in a document: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
 
 _Configuration = TypeVar("_Configuration", bound=BaseModel)
-_TEXT = {"name", "network", "sender", "content", "message", "model", "type", "cluster", "strategy", "seeds"}
-_FREE = {"properties", "parameters"}
+_TEXT = {"name", "network", "sender", "content", "message", "model", "models", "type", "cluster", "strategy", "seeds"}
+_FREE = {"properties", "parameters", "model_parameters", "message_types"}
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 _NOTHING = {"", "~", "null"}
 _WORDS = {"true": True, "false": False, ".nan": float("nan"), ".inf": float("inf")}
@@ -51,13 +50,15 @@ def campaign_path(name_or_path: str) -> Path:
     return _find(name_or_path, "campaign", CONFIGS / "campaigns", Path())
 
 
-def load_campaign(name_or_path: str) -> Campaign:
+def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     """Return the campaign of a YAML file, validated but for what only the network can tell.
 
     Parameters
     ----------
     name_or_path : str
         Path of the file, or the bare name of a campaign that comes with Rumormill.
+    models : sequence of str
+        Python files with models of the user's own, beside those that the file names.
 
     Returns
     -------
@@ -79,8 +80,15 @@ def load_campaign(name_or_path: str) -> Campaign:
     document = _Document(path)
     document.content.setdefault("name", path.stem)
     document.load_cluster(path.parent)
+    document.find_models(path.parent, models)
     campaign = document.validated(Campaign)
-    document.refuse([*_problems_of_names(campaign), *_problems_of_choices(campaign)])
+    known = known_models(campaign.models)
+    problems = [
+        _problems_of_names(campaign),
+        _problems_of_tables(campaign, known),
+        _problems_of_choices(campaign, known),
+    ]
+    document.refuse(list(itertools.chain.from_iterable(problems)))
     return campaign
 
 
@@ -147,35 +155,96 @@ def _problems_of_names(campaign: Campaign) -> Iterator[_Problem]:
             yield _Problem(("sessions", index, "message"), sentence)
 
 
-def _problems_of_choices(campaign: Campaign) -> Iterator[_Problem]:
-    """Models and seed strategies must be registered, and accept the parameters given."""
-    for index, session in enumerate(campaign.sessions):
-        place: Location = ("sessions", index)
-        choice = _Choice("model", MODELS, (*place, "model"), (*place, "parameters"))
-        yield from choice.problems(session.model, session.parameters)
+def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[_Problem]:
+    """Models and seed strategies must be there, and accept the parameters that are meant for them."""
+    for position, session in enumerate(campaign.sessions):
+        place: Location = ("sessions", position)
+        yield from _problems_of_model(session.model, known, (*place, "model"))
+        if session.model in known:
+            given = campaign.parameters_of(position)
+            values = {name: each.value for name, each in given.items()}
+            for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
+                yield _where_given(problem, session.model, given)
         if session.strategy is not None:
-            choice = _Choice("seed strategy", STRATEGIES, (*place, "seeds", "strategy"), (*place, "seeds"))
-            yield from choice.problems(*session.strategy)
+            name, parameters = session.strategy
+            if name in STRATEGIES:
+                yield from _problems_of_parameters(STRATEGIES[name], parameters, (*place, "seeds"))
+            else:
+                yield _unknown("seed strategy", name, STRATEGIES, (*place, "seeds", "strategy"))
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """A registered class that a document names, and where it does so."""
+def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[_Problem]:
+    """Tables of parameters must name models, parameters, and types and properties that messages have."""
+    rows: list[tuple[Location, str, dict[str, Any]]] = [
+        (("model_parameters", model), model, row) for model, row in campaign.model_parameters.items()
+    ]
+    for kind, by_model in campaign.message_types.items():
+        if kind not in (kinds := sorted({message.type for message in campaign.messages})):
+            what = f"no message is of type {kind!r}{_suggestion(kind, kinds)}"
+            yield _Problem(("message_types", kind), f"{what}; types are {', '.join(kinds) or 'none'}")
+        rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
+    for place, model, row in rows:
+        yield from _problems_of_model(model, known, place)
+        if model in known:  # a row alone may lack what others add
+            found = _problems_of_parameters(known[model], row, place)
+            yield from (
+                problem for problem in found if problem.location[len(place) : len(place) + 1] in {(k,) for k in row}
+            )
+    for model, names in campaign.message_properties.items():
+        place = ("message_properties", model)
+        yield from _problems_of_model(model, known, place)
+        if model in known:
+            yield from _problems_of_properties(campaign, names, list(known[model].model_fields), place)
 
-    kind: str
-    registry: Mapping[str, type[BaseModel]]
-    at_name: Location
-    at_parameters: Location
 
-    def problems(self, name: str, parameters: Mapping[str, Any]) -> Iterator[_Problem]:
-        if name not in self.registry:
-            what = f"no {self.kind} {name!r}{_suggestion(name, self.registry)}" if name else "is missing"
-            yield _Problem(self.at_name, f"{what}; choose one of {', '.join(self.registry)}")
-            return
-        try:
-            self.registry[name].model_validate(dict(parameters))
-        except ValidationError as error:
-            yield from _problems_of(error, self.registry[name], self.at_parameters)
+def _problems_of_properties(
+    campaign: Campaign, names: Mapping[str, str], parameters: list[str], place: Location
+) -> Iterator[_Problem]:
+    properties = sorted({name for message in campaign.messages for name in message.properties})
+    for position, (name, parameter) in enumerate(names.items()):
+        if name not in properties:
+            what = f"no message has a property {name!r}{_suggestion(name, properties)}"
+            yield _Problem((*place, name), f"{what}; properties are {', '.join(properties) or 'none'}")
+        if parameter not in parameters:
+            what = f"no parameter {parameter!r}{_suggestion(parameter, parameters)}"
+            yield _Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
+        elif parameter in list(names.values())[:position]:
+            yield _Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
+
+
+def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Location) -> Iterator[_Problem]:
+    if name not in known:
+        yield _unknown("model", name, known, place)
+        return
+    try:
+        known[name]  # one of an installed package is imported only now
+    except RumormillError as error:
+        raise CampaignError(str(error)) from error
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> _Problem:
+    known = list(known)
+    what = f"no {kind} {name!r}{_suggestion(name, known)}" if name else "is missing"
+    return _Problem(place, f"{what}; choose one of {', '.join(known)}")
+
+
+def _problems_of_parameters(
+    kind: type[BaseModel], parameters: Mapping[str, Any], place: Location
+) -> Iterator[_Problem]:
+    try:
+        kind.model_validate(dict(parameters))
+    except ValidationError as error:
+        yield from _problems_of(error, kind, place)
+
+
+def _where_given(problem: _Problem, model: str, given: Mapping[str, Given]) -> _Problem:
+    """Return a problem of a session's parameters at the place that gives the parameter."""
+    _, _, _, *rest = problem.location  # sessions, position, parameters
+    if not rest or str(rest[0]) not in given:
+        return problem
+    parameter, location = rest[0], given[str(rest[0])].location
+    sentence = f"as {parameter} of {model}: {problem.sentence}" if location[0] == "messages" else problem.sentence
+    return _Problem((*location, *rest[1:]), sentence)
 
 
 def _problems_of(error: ValidationError, model: type[BaseModel], place: Location = ()) -> Iterator[_Problem]:
@@ -248,11 +317,27 @@ class _Document:
             except RumormillError as error:
                 self.refuse([_Problem(("cluster",), str(error))])
 
+    def find_models(self, folder: Path, others: Sequence[str]) -> None:
+        """Run the files of models that the document names, from its folder, and then the others, from here."""
+        named = self.content.get("models") or []
+        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+            return  # to be refused with the rest
+        files = [str((folder / Path(name).expanduser()).absolute()) for name in named]
+        for position in range(len(files)):
+            try:
+                known_models(files[: position + 1])
+            except RumormillError as error:
+                self.refuse([_Problem(("models", position), str(error))])
+        files += [str(Path(name).expanduser().absolute()) for name in others]
+        known_models(files)
+        if files:
+            self.content["models"] = list(dict.fromkeys(files))
+
     def refuse(self, problems: list[_Problem]) -> None:
         """Raise CampaignError if there are problems."""
         if not problems:
             return
-        found = sorted((self._line(p.location), ".".join(map(str, p.location)), p.sentence) for p in problems)
+        found = sorted({(self._line(p.location), ".".join(map(str, p.location)), p.sentence) for p in problems})
         sentences = [f"line {line}: {where + ': ' if where else ''}{what}" for line, where, what in found]
         more = f"; and {len(found) - MOST_PROBLEMS} more" if len(found) > MOST_PROBLEMS else ""
         raise CampaignError(f"{self.path}, {'; '.join(sentences[:MOST_PROBLEMS])}{more}")

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ sessions:
 
 def test_campaigns_and_profiles_that_come_with_rumormill_are_valid() -> None:
     campaigns = {path.stem: load_campaign(path.stem) for path in (CONFIGS / "campaigns").glob("*.yaml")}
-    assert {"seed-strategies", "explicit-seeds"} <= set(campaigns)
+    assert {"seed-strategies", "explicit-seeds", "message-types"} <= set(campaigns)
     demo = campaigns["seed-strategies"]
     assert (demo.network, demo.record, demo.random_seed) == ("demo", "rounds", 0)
     assert [s.strategy[0] for s in demo.sessions if s.strategy] == ["random", "top_out_degree", "degree_discount"]
@@ -96,7 +97,12 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
         ("- name: one", "- name: one\n    message: newz", 6, "no message 'newz' (did you mean 'news'?)"),
         ("- name: one", "- name: one\n    name: two", 6, "key 'name' is given twice, first in line 5"),
         ("network: town", "random_sed: 1\nnetwork: town", 1, "random_sed: unknown key (did you mean 'random_seed'?)"),
-        ("network: town", "network: town\nplan: fast", 2, "plan: must be 'auto', 'broadcast' or 'reference'"),
+        (
+            "network: town",
+            "network: town\nplan: fast",
+            2,
+            "plan: must be 'auto', 'broadcast', 'partitioned' or 'reference'",
+        ),
         ("network: town", "network: town\ncluster: thread", 2, "no cluster profile file 'thread' (did you mean"),
         ("network: town", "network: town\ncluster: {kind: address}", 2, "address must be given for kind 'address'"),
         ("network: town", "network: town\ncluster:\n  kind: processes\n  workrs: 2", 4, "cluster.workrs: unknown key"),
@@ -157,10 +163,202 @@ def test_files_that_are_no_campaigns(tmp_path: Path, content: bytes, message: st
 def test_a_missing_file_is_told_apart_from_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert campaign_path("seed-strategies") == CONFIGS / "campaigns" / "seed-strategies.yaml"
-    with pytest.raises(SourceNotFoundError, match=r"did you mean 'seed-strategies'.*explicit-seeds, seed-strategies"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"did you mean 'seed-strategies'.*explicit-seeds, message-types, seed-"
+    ):
         campaign_path("seed-strategy")
     with pytest.raises(SourceNotFoundError, match="no campaign file 'folder/seed-strategies'"):
         campaign_path("folder/seed-strategies")
+
+
+# -- models ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "sentence"),
+    [
+        ("independent_cascade", {"probability": 1.3}, "probability: 1.3 is not in [0, 1]"),
+        (
+            "linear_threshold",
+            {"weight": "often"},
+            "weight: 'often' is no scheme; use a number in [0, 1], weighted_casc",
+        ),
+        ("fractional_threshold", {"threshold": -0.2}, "threshold: -0.2 is not in [0, 1]"),
+        ("fractional_threshold", {"threshold": 0.5, "neighbours": 2}, "give exactly one of threshold"),
+        ("viral", {"virality": -1}, "virality: must be greater than or equal to 0 (given: -1)"),
+        ("diffusion", {"threshold": 7}, "threshold: 7.0 is not in [0, 1]"),
+        (
+            "hybrid",
+            {"alpha": "half"},
+            "alpha: must be a valid number, unable to parse string as a number (given: 'half')",
+        ),
+        ("si", {"beta": 1.01}, "beta: 1.01 is not in [0, 1]"),
+        ("sis", {"gamma": 2}, "gamma: must be less than or equal to 1 (given: 2)"),
+        ("sir", {"infectious_period": 0}, "infectious_period: must be greater than or equal to 1 (given: 0)"),
+        ("sirs", {"waning": -0.1}, "waning: must be greater than or equal to 0 (given: -0.1)"),
+        ("seir", {"sgima": 0.1}, "sgima: unknown key (did you mean 'sigma'?); keys here are"),
+        ("seiz", {"sceptics": 3}, "sceptics: 3.0 is not in [0, 1]"),
+        ("maki_thompson", {"stifling": 1.5}, "stifling: must be less than or equal to 1 (given: 1.5)"),
+        ("daley_kendall", {"spreading": -1}, "spreading: -1.0 is not in [0, 1]"),
+    ],
+)
+def test_a_bad_parameter_of_any_model_is_told_with_value_rule_and_line(
+    campaign_file: Callable[..., str],
+    rumormill: Callable[..., Any],
+    model: str,
+    parameters: dict[str, Any],
+    sentence: str,
+) -> None:
+    lines = ["network: town", "sessions:", "  - name: one", f"    model: {model}", "    seeds: [1]", "    parameters:"]
+    path = campaign_file("\n".join([*lines, *(f"      {name}: {value}" for name, value in parameters.items())]))
+    answer = rumormill("run", path)
+    line = 7 if len(parameters) == 1 else 6
+    assert answer.exit_code == 2
+    assert answer.stdout == ""
+    said = " ".join(answer.stderr.split())
+    assert f"error: {path}, line {line}: sessions.0.parameters" in said
+    assert sentence in said
+    with pytest.raises(InvalidInputError) as raised:  # and so in Python: one sentence, no traceback of pydantic's
+        MODELS[model](**parameters)
+    assert str(raised.value).startswith(f"model {model}: ")
+    assert "\n" not in str(raised.value)
+    assert "http" not in str(raised.value)
+
+
+def test_every_model_has_a_bad_parameter_above() -> None:
+    (marks,) = test_a_bad_parameter_of_any_model_is_told_with_value_rule_and_line.pytestmark
+    assert {case[0] for case in marks.args[1]} == set(MODELS)
+
+
+OWN = """\
+from propagation.models import PandasModel, Probability
+
+class Mine(PandasModel):
+    name = "mine"
+    compartments = ("out", "in")
+    seeds = "in"
+    transmitting = ("in",)
+    reached = ("in",)
+
+    beta: Probability = 0.5
+
+    def transmit(self, contacts, draws):
+        return draws("beta") < self.beta
+
+    def update(self, agents, arrivals, draws):
+        return agents["compartment"].mask(arrivals["successes"] > 0, "in")
+"""
+
+
+def test_models_of_ones_own_are_files_beside_the_campaign(campaign_file: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    text = BASE.replace("- name: one", "- name: one\n    model: mine").replace("probability:", "beta:")
+    campaign = load_campaign(campaign_file(text + "models: [mine.py]\n"))
+    assert campaign.models == (str(tmp_path / "mine.py"),)
+    assert load_campaign(campaign_file(text), [str(tmp_path / "mine.py")]) == campaign
+
+
+@pytest.mark.parametrize(
+    ("models", "line", "message"),
+    [
+        ("[mine.py, yours.py]", 10, "models.1: no file of models"),
+        ("[broken.py]", 10, "broken.py, line 10: SyntaxError: invalid syntax"),
+        ("[mine.py]", 8, "sessions.0.parameters.probability: unknown key; keys here are beta"),
+        ("[]", 6, "no model 'mine'; choose one of independent_cascade"),
+        ("mine.py", 10, "models: must be a list (given: 'mine.py')"),
+    ],
+)
+def test_what_can_be_wrong_with_them(
+    campaign_file: Callable[..., str], tmp_path: Path, models: str, line: int, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "broken.py").write_text(OWN.replace("0.5", "0.5 +"))
+    text = BASE.replace("- name: one", "- name: one\n    model: mine")
+    with pytest.raises(CampaignError) as raised:
+        load_campaign(campaign_file(f"{text}models: {models}\n"))
+    assert f"line {line}: " in str(raised.value)
+    assert message in str(raised.value)
+
+
+# -- what messages mean ----------------------------------------------------------------------------------------------
+
+SAID = """\
+network: town
+messages:
+  - {name: calm, content: a, type: talk}
+  - {name: loud, content: b, type: alarm, properties: {urgency: 5, pace: 0.5}}
+model_parameters:
+  viral: {base_rate: 0.25, decay: 0.75}
+message_types:
+  alarm:
+    viral: {virality: 2, fatigue: 0.5}
+    sir: {beta: 0.5}
+message_properties:
+  viral:
+    urgency: virality
+sessions:
+  - {name: one, message: calm, model: viral, seeds: [1]}
+  - {name: two, message: loud, model: viral, seeds: [1]}
+  - {name: three, message: loud, model: viral, parameters: {virality: 9, decay: 1}, seeds: [1]}
+  - {name: four, message: loud, model: sir, parameters: {gamma: 0.125}, seeds: [1]}
+"""
+
+
+def test_parameters_come_from_model_type_message_and_session_in_this_order(
+    warehouse: Warehouse, campaign_file: Callable[..., str]
+) -> None:
+    found = resolve(load_campaign(campaign_file(SAID)), warehouse)
+    one, two, three, four = (session.model.resolved_parameters for session in found.sessions)
+    assert (one["base_rate"], one["decay"], one["virality"], one["fatigue"]) == (0.25, 0.75, 1.0, 1.0)
+    assert (two["base_rate"], two["decay"], two["virality"], two["fatigue"]) == (0.25, 0.75, 5.0, 0.5)
+    assert (three["base_rate"], three["decay"], three["virality"], three["fatigue"]) == (0.25, 1.0, 9.0, 0.5)
+    assert (four["beta"], four["gamma"]) == (0.5, 0.125)
+    assert [s["parameters"] for s in found.configuration["sessions"]] == [one, two, three, four]
+
+
+def test_the_resolved_parameters_are_what_is_hashed(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
+    plain = SAID.replace("    sir: {beta: 0.5}\n", "").replace("{gamma: 0.125}", "{gamma: 0.125, beta: 0.5}")
+    assert plain != SAID
+    ids = [resolve(load_campaign(campaign_file(text)), warehouse).campaign_id for text in (SAID, plain)]
+    assert ids[0] == ids[1]
+    changed = resolve(load_campaign(campaign_file(SAID.replace("fatigue: 0.5", "fatigue: 0.25"))), warehouse)
+    same = resolve(load_campaign(campaign_file(SAID)), warehouse)
+    pairs = zip(changed.sessions, same.sessions, strict=True)
+    assert [a.session_id == b.session_id for a, b in pairs] == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("base_rate: 0.25", "base_rate: 2.5", 6, "model_parameters.viral.base_rate: must be less than or equal to 1"),
+        ("base_rate: 0.25", "bas_rate: 0.25", 6, "viral.bas_rate: unknown key (did you mean 'base_rate'?)"),
+        ("  viral: {base", "  vira: {base", 6, "model_parameters.vira: no model 'vira' (did you mean 'viral'?)"),
+        ("fatigue: 0.5", "fatigue: -1", 9, "message_types.alarm.viral.fatigue: must be greater than or equal to 0"),
+        (
+            "    sir: {beta: 0.5}",
+            "    seir: {sigma: 5}",
+            10,
+            "message_types.alarm.seir.sigma: must be less than or equal",
+        ),
+        ("  alarm:", "  alarms:", 8, "no message is of type 'alarms' (did you mean 'alarm'?); types are alarm, talk"),
+        ("urgency: virality", "urgncy: virality", 13, "no message has a property 'urgncy' (did you mean 'urgency'?)"),
+        ("urgency: virality", "urgency: viralty", 13, "no parameter 'viralty' (did you mean 'virality'?); parameters"),
+        ("urgency: virality", "urgency: decay\n    pace: decay", 14, "'decay' is set by a property above"),
+        ("urgency: 5", "urgency: -5", 4, "messages.1.properties.urgency: as virality of viral: must be greater than"),
+        ("urgency: 5", "urgency: much", 4, "as virality of viral: must be a valid number"),
+        ("virality: 9", "virality: -9", 17, "sessions.2.parameters.virality: must be greater than or equal to 0"),
+        ("viral: {virality: 2, fatigue: 0.5}", "viral: 2", 9, "message_types.alarm.viral: must be a valid dictionary"),
+    ],
+)
+def test_what_can_be_wrong_with_tables_of_parameters(
+    campaign_file: Callable[..., str], old: str, new: str, line: int, message: str
+) -> None:
+    assert old in SAID
+    with pytest.raises(CampaignError) as raised:
+        load_campaign(campaign_file(SAID.replace(old, new, 1)))
+    assert f"line {line}: " in str(raised.value)
+    assert message in str(raised.value)
+    assert str(raised.value).count(message) == 1
 
 
 # -- on a network ---------------------------------------------------------------------------------------------------
@@ -241,7 +439,8 @@ def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
 
 def test_the_documented_example_is_valid_and_every_key_is_explained(campaign_file: Callable[..., str]) -> None:
     page = (CONFIGS.parent / "docs" / "campaigns.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.+?)```", page, flags=re.DOTALL)
+    example, tables = re.findall(r"```yaml\n(.+?)```", page, flags=re.DOTALL)
+    load_campaign(campaign_file(f"network: town\n{tables}", "tables"))
     campaign = load_campaign(campaign_file(example, "documented"))
     assert [session.name for session in campaign.sessions] == ["three voters", "hubs"]
     words = set(re.findall(r"\w+", page))
