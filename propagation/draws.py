@@ -1,10 +1,10 @@
 """Draws: every random number of a run, as a pure function of what it decides.
 
-There is no generator and no state. A draw is 32 bits of one hash of ``(DRAWS_VERSION, random_seed, purpose, variant, src,
-dst, replicate, trial, occasion)``, in three steps:
+There is no generator and no state. A draw is 32 bits of one hash of ``(DRAWS_VERSION, random_seed, purpose, variant,
+src, dst, replicate, trial, occasion)``, in three steps:
 
 1. `stream`: 64 bits of (version, random seed, purpose, variant), once per job.
-2. `edge_key`: 64 bits of (stream, src, dst), once per edge; an agent's draws are those of an edge to no one (`agent_key`).
+2. `edge_key`: 64 bits of (stream, src, dst), once per edge; an agent's draws are those of an edge to no one.
 3. `lane_draw`: 32 bits of (key, replicate), and `trial_draw` also of the trial and occasion: cheap, and vectorised by
    the compiler over the lanes of a word or the trials of an edge, which share the key.
 
@@ -87,10 +87,10 @@ def lane_draw(key, salt):  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True, inline="always")
 def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
     """Return the draw of a key in the replicate of this salt, at the trial of this one (uint32)."""
-    h = np.uint32(np.uint32(key & _LOW) ^ salt)
+    h = np.uint32(np.uint32(key & _LOW) ^ salt ^ trial_salt)
     h = np.uint32(h * _M32A)
     h = np.uint32(h ^ (h >> _U15))
-    h = np.uint32(h + np.uint32(np.uint32(key >> _U32) ^ trial_salt))
+    h = np.uint32(h + (np.uint32(key >> _U32) ^ trial_salt))  # here too: else equal sums of both salts draw alike
     h = np.uint32(h * _M32B)
     h = np.uint32(h ^ (h >> _U13))
     h = np.uint32(h * _M32A)
@@ -182,7 +182,7 @@ def edge_draws(
     occasions: npt.ArrayLike = 1,
 ) -> npt.NDArray[np.uint32]:
     """Return one draw per (edge, replicate, trial, occasion), elementwise over arrays or scalars, (k,) uint32."""
-    columns = np.broadcast_arrays(src, dst, replicates, trials, occasions)
+    columns = np.broadcast_arrays(*map(np.atleast_1d, (src, dst, replicates, trials, occasions)))
     draws: npt.NDArray[np.uint32] = _edge_draws(stream, *(np.array(a, dtype=np.int64, order="C") for a in columns))
     return draws
 

@@ -324,12 +324,15 @@ def _add_small_tables(
     warehouse: Warehouse | None, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]]
 ) -> None:
     """Add cascades, metrics, reach and the sessions themselves: one file per job and table."""
-    small: dict[str, list[pa.Table]] = {"cascades": [], "propagation_metrics": [], "reach": []}
-    for session, lanes, reach in zip(sessions, rows.lanes, rows.reach, strict=True):
-        small["cascades"].append(cascade_rows(session, lanes))
-        small["propagation_metrics"].append(metric_rows(session, lanes))
-        if session.records("reach"):
-            small["reach"].append(reach_rows(session, reach))
+    small: dict[str, list[pa.Table]] = {
+        "cascades": [cascade_rows(sessions, rows.lanes)],
+        "propagation_metrics": [metric_rows(sessions, rows.lanes)],
+        "reach": [
+            reach_rows(session, reach)
+            for session, reach in zip(sessions, rows.reach, strict=True)
+            if session.records("reach")
+        ],
+    }
     if warehouse is None:
         rows.tables.update(small)
         return

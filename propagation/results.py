@@ -1,7 +1,7 @@
 """Results: what a session's lanes add up to, and how an analyst reads it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -30,6 +30,8 @@ TABLE_OF_RECORD = {
     "contacts": ("propagation_events",),
 }
 """Tables that each detail adds."""
+CELLS_AT_ONCE = 1 << 23
+"""Replicates x rounds of the sessions that are counted in one go."""
 EVENT_TYPES = ("received", "ignored", "sent")
 """What can become of a contact; kernels and plans give the position."""
 
@@ -139,51 +141,78 @@ class AgentReach:
     round_sums: npt.NDArray[np.int64]
 
 
-def cascade_rows(session: Session, lanes: Lanes) -> pa.Table:
-    """Return the session's rows of the table `cascades`."""
-    matrix = lanes.by_round("activations", int(lanes.lengths.max()))
-    return _rows(
-        "cascades",
-        session,
-        {
-            "replicate": np.arange(session.replicates),
-            "size": lanes.sizes,
-            "depth": matrix.shape[1] - 1 - (matrix[:, ::-1] > 0).argmax(axis=1),
-            "rounds": lanes.rounds,
+def cascade_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Table:
+    """Return the sessions' rows of the table `cascades`."""
+    parts = []
+    for group, joined, rounds in _alike(sessions, lanes):
+        matrix = joined.by_round("activations", rounds)
+        columns = {
+            "replicate": np.tile(np.arange(group[0].replicates), len(group)),
+            "size": joined.sizes,
+            "depth": rounds - 1 - (matrix[:, ::-1] > 0).argmax(axis=1),
+            "rounds": joined.rounds,
             "peak_round": matrix.argmax(axis=1),
-            "truncated": lanes.truncated,
-        },
-    )
+            "truncated": joined.truncated,
+        }
+        parts.append(_rows("cascades", group, [session.replicates for session in group], columns))
+    return pa.concat_tables(parts)
 
 
-def metric_rows(session: Session, lanes: Lanes) -> pa.Table:
-    """Return the session's rows of the table `propagation_metrics`: rounds 0 to the last one simulated."""
-    rounds = int(lanes.rounds.max()) + 1
-    new = lanes.by_round("activations", rounds)
-    incidence = new.sum(axis=0)
-    columns: dict[str, Any] = {
-        "round": np.arange(rounds),
-        "active_replicates": (new > 0).sum(axis=0),
-        "propagation_speed": incidence / len(new),
-        "reproduction_rate": _reproduction_rate(session, incidence),
-    }
-    for name, matrix in (
-        ("new_infections", new),
-        ("current_infected", lanes.by_round("infectious", rounds)),
-        ("total_influenced", lanes.by_round("distinct", rounds).cumsum(axis=1)),
-    ):
-        columns |= _over_replicates(name, matrix)
-    return _rows("propagation_metrics", session, columns)
+def metric_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Table:
+    """Return the sessions' rows of the table `propagation_metrics`: rounds 0 to the last one simulated."""
+    parts = []
+    for group, joined, rounds in _alike(sessions, lanes):
+        shape = (len(group), group[0].replicates, rounds)
+        last = joined.rounds.reshape(shape[:2]).max(axis=1)
+        simulated = np.arange(rounds) <= last[:, None]
+        new = joined.by_round("activations", rounds).reshape(shape)
+        incidence = new.sum(axis=1)
+        columns: dict[str, Any] = {
+            "round": np.broadcast_to(np.arange(rounds), incidence.shape)[simulated],
+            "active_replicates": (new > 0).sum(axis=1)[simulated],
+            "propagation_speed": incidence[simulated] / shape[1],
+            "reproduction_rate": _reproduction_rate(group[0], incidence)[simulated],
+        }
+        for name, counts in (
+            ("new_infections", new),
+            ("current_infected", joined.by_round("infectious", rounds).reshape(shape)),
+            ("total_influenced", joined.by_round("distinct", rounds).reshape(shape).cumsum(axis=2)),
+        ):
+            columns |= _over_replicates(name, counts.transpose(1, 0, 2)[:, simulated])
+        parts.append(_rows("propagation_metrics", group, (last + 1).tolist(), columns))
+    return pa.concat_tables(parts)
 
 
-def _reproduction_rate(session: Session, incidence: npt.NDArray[np.int64]) -> pa.Array:
-    """Return secondary activations per activation, null where there was none or `max_rounds` hid what followed.
+def _alike(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> Iterator[tuple[list[Session], Lanes, int]]:
+    """Yield sessions that can be counted in one go, their lanes one after the other, and how many rounds these take."""
+    alike: dict[Any, list[int]] = {}
+    for number, session in enumerate(sessions):
+        key = (
+            session.replicates,
+            session.max_rounds,
+            session.model.rules.transmits_once,
+            lanes[number].infectious is None,
+        )
+        alike.setdefault(key, []).append(number)
+    for numbers in alike.values():
+        rounds = max(int(lanes[number].rounds.max()) for number in numbers) + 1
+        at_once = max(CELLS_AT_ONCE // (sessions[numbers[0]].replicates * rounds), 1)
+        for start in range(0, len(numbers), at_once):
+            chosen = numbers[start : start + at_once]
+            yield [sessions[i] for i in chosen], Lanes.joined([lanes[i] for i in chosen]), rounds
 
-    Where agents transmit in several rounds, those activated next are not theirs alone: null.
+
+def _reproduction_rate(session: Session, incidence: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return secondary activations per activation by session and round; NaN where there was none, or more are hidden.
+
+    `max_rounds` hides what followed the last round; where agents transmit in several rounds, those activated next are
+    not theirs alone.
     """
-    following = np.append(incidence[1:], 0)
-    unknown = (incidence == 0) | (np.arange(len(incidence)) >= session.max_rounds)
-    return pa.array(following / np.maximum(incidence, 1), mask=unknown | (not session.model.rules.transmits_once))
+    following = np.zeros_like(incidence)
+    following[:, :-1] = incidence[:, 1:]
+    unknown = (incidence == 0) | (np.arange(incidence.shape[1]) >= session.max_rounds)
+    rate = following / np.maximum(incidence, 1)
+    return np.where(unknown | (not session.model.rules.transmits_once), np.nan, rate)
 
 
 def _over_replicates(name: str, matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -203,7 +232,7 @@ def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:
     ([1.0], [None])
     """
     rows = len(matrix)
-    if rows < 2:
+    if rows < 2 or not matrix.size:
         return pa.nulls(matrix.shape[1], pa.float64())
     # Ten million agents, squared, over a hundred thousand replicates are more than 64 bits hold.
     wide = matrix.astype(object) if rows * int(matrix.max()) ** 2 >= 2**63 else matrix
@@ -216,23 +245,23 @@ def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:
 
 def reach_rows(session: Session, reach: AgentReach) -> pa.Table:
     """Return the session's rows of the table `reach`."""
-    return _rows(
-        "reach",
-        session,
-        {
-            "agent": reach.agents,
-            "times_reached": reach.times,
-            "probability": reach.times / session.replicates,
-            "mean_round": reach.round_sums / reach.times,
-        },
-    )
+    columns = {
+        "agent": reach.agents,
+        "times_reached": reach.times,
+        "probability": reach.times / session.replicates,
+        "mean_round": reach.round_sums / reach.times,
+    }
+    return _rows("reach", [session], [len(reach.agents)], columns)
 
 
-def _rows(table: str, session: Session, columns: Mapping[str, Any]) -> pa.Table:
+def _rows(table: str, sessions: Sequence[Session], lengths: Sequence[int], columns: Mapping[str, Any]) -> pa.Table:
+    """Return rows of a table, of which each session has a number."""
     schema = table_specification(table).schema
-    length = len(next(iter(columns.values())))
-    repeated = session_id_column([session.session_id], [length])
-    arrays = [repeated if name == "session_id" else pa.array(columns[name]) for name in schema.names]
+    repeated = session_id_column([session.session_id for session in sessions], lengths)
+    arrays = [
+        repeated if name == "session_id" else pa.array(columns[name], from_pandas=name == "reproduction_rate")
+        for name in schema.names
+    ]
     return pa.Table.from_arrays(arrays, names=schema.names).cast(schema)
 
 

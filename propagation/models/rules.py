@@ -132,7 +132,8 @@ class Rules:
     def transmits_once(self) -> bool:
         """Whether every agent transmits in the one round after its activation."""
         certain = {t.source for t in self.transitions if t.after == 1 or (t.after is None and t.probability == 1.0)}
-        return self.transmitting == (self.seeds,) and self.seeds in certain and not self.recurrent
+        at_once = all(contact.target_to == self.seeds for contact in self.contacts)
+        return at_once and self.transmitting == (self.seeds,) and self.seeds in certain and not self.recurrent
 
     @property
     def is_cascade(self) -> bool:

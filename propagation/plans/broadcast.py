@@ -121,8 +121,9 @@ def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[
     for batch in batches:
         for number, reach in batch.reach:
             found[number].append(reach)
-    for parts in found:
-        times, round_sums = np.zeros(n_agents, np.int64), np.zeros(n_agents, np.int64)
+    for session, parts in zip(sessions, found, strict=True):
+        counted = n_agents if session.records("reach") else 0
+        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
         for part in parts:
             times[part.agents] += part.times
             round_sums[part.agents] += part.round_sums

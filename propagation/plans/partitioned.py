@@ -302,8 +302,9 @@ def session_reach(
 ) -> Iterator[AgentReach]:
     """Yield how often and when each session reached its agents, summed over all waves."""
     for session in sessions:
-        times, round_sums = np.zeros(n_agents, np.int64), np.zeros(n_agents, np.int64)
-        for wave, rows in found:
+        counted = n_agents if session.records("reach") else 0
+        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
+        for wave, rows in found if counted else ():
             for number, other in enumerate(wave.sessions):
                 if other.session_id == session.session_id:
                     _, agents, rounds = rows.first[:, rows.first[0] == number]

@@ -56,7 +56,7 @@ def trial_salt(trial, occasion):
 
 def lane_draw(key, salt, trial_salt=0):
     low, high = key & MASK32, key >> 32
-    x = (low ^ salt) * 0x85EBCA6B & MASK32
+    x = (low ^ salt ^ trial_salt) * 0x85EBCA6B & MASK32
     x ^= x >> 15
     x = (x + (high ^ trial_salt)) * 0xC2B2AE35 & MASK32
     x ^= x >> 13
