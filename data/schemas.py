@@ -262,8 +262,7 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "lane_states",
-        "One row per session, replicate, published round and agent: what a run resumes from. The reference plan writes "
-        "the agents that changed in the round, a checkpoint of the partitioned plan all that are not as at the start.",
+        "One row per session, replicate, published round and agent that it changed or that a checkpoint needs.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
@@ -293,9 +292,9 @@ _SPECIFICATIONS = (
             SESSION_ID,
             REPLICATE,
             ROUND,
-            Column("new_infections", pa.int64(), "agents activated in this round"),
-            Column("first_infections", pa.int64(), "of these, agents never activated before"),
-            Column("current_infected", pa.int64(), "agents that are reached and transmit after this round"),
+            Column("activations", pa.int64(), "agents activated in this round"),
+            Column("first_activations", pa.int64(), "of these, agents never activated before"),
+            Column("infectious", pa.int64(), "agents that are reached and transmit after this round"),
             Column("live", pa.int64(), "agents that transmit or may leave their compartment by themselves"),
             Column("changed", pa.bool_(), "whether any agent changed its compartment"),
         ),

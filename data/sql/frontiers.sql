@@ -1,20 +1,34 @@
 -- One row per session, replicate, round and transmitting agent.
 WITH published AS (
-    SELECT session_id, replicate, round, agent, infector FROM files.frontiers
+    SELECT session_id, replicate, round, agent, compartment, since, occasion FROM files.frontiers
 ),
--- Plans that publish no frontiers: whoever is activated in a round transmits from then on.
+sessions AS (
+    SELECT session_id, snapshot_id, propagation_model FROM files.propagation_sessions
+),
+-- Plans that publish no frontiers: in these models whoever is activated in a round transmits in the next, and only then.
 implied AS (
-    SELECT session_id, replicate, round, agent, infector
+    SELECT
+        session_id,
+        replicate,
+        round,
+        agent,
+        CASE
+            WHEN propagation_model IN ('independent_cascade', 'viral', 'hybrid') THEN 'active'
+            ELSE 'newly_active'
+        END AS compartment,
+        round AS since,
+        occasion
     FROM files.activations
+    INNER JOIN sessions USING (session_id)
     ANTI JOIN (SELECT DISTINCT session_id FROM files.frontiers) USING (session_id)
+    WHERE propagation_model IN (
+        'independent_cascade', 'viral', 'hybrid', 'linear_threshold', 'diffusion', 'fractional_threshold'
+    )
 ),
 frontiers AS (
     SELECT * FROM published
     UNION ALL
     SELECT * FROM implied
-),
-sessions AS (
-    SELECT session_id, snapshot_id FROM files.propagation_sessions
 ),
 agents AS (
     SELECT snapshot_id, agent, agent_id FROM files.network_agents

@@ -198,7 +198,7 @@ def commit(
     series = np.stack(counts)
     _, key = _of_lanes(wave, np.arange(len(wave.lanes) + 1) * len(series))
     columns = series.transpose(1, 0, 2).reshape(-1, COUNTS)
-    names = ("new_infections", "first_infections", "current_infected", "live")
+    names = ("activations", "first_activations", "infectious", "live")
     rounds = pa.table(
         {
             **key,
@@ -282,7 +282,7 @@ def _counts(wave: Wave, files: Sequence[DataFile]) -> list[npt.NDArray[np.int64]
     rows = _read(wave.network.warehouse, files)
     lane, number = _lane_numbers(wave, rows), rows["round"].to_numpy()
     series = np.zeros((int(number.max()) + 1, len(wave.lanes), COUNTS), np.int64)
-    for i, name in enumerate(("new_infections", "first_infections", "current_infected", "live")):
+    for i, name in enumerate(("activations", "first_activations", "infectious", "live")):
         series[number, lane, i] = rows[name].to_numpy()
     series[number, lane, 4] = rows["changed"].to_numpy(zero_copy_only=False)
     return list(series)

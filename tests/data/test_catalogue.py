@@ -55,7 +55,11 @@ def publish_network(warehouse: Warehouse, edges: EdgeList, name: str = "friends"
 def publish_session(warehouse: Warehouse, network: Network, session: str, **tables: list[dict[str, Any]]) -> None:
     """Publish a finished session with the given rows of result tables."""
     row = record(
-        "propagation_sessions", session_id=session, snapshot_id=network.snapshot_id, message_id=f"of {session}"
+        "propagation_sessions",
+        session_id=session,
+        snapshot_id=network.snapshot_id,
+        message_id=f"of {session}",
+        propagation_model="sir" if session == "lasting" else "linear_threshold",
     )
     files = [warehouse.stage_records("propagation_sessions", [row])]
     for table, rows in tables.items():
@@ -218,15 +222,17 @@ def test_frontiers_are_those_published_and_the_activations_of_all_other_sessions
     frontier = [{"round": 0, "agent": 0}, {"round": 1, "agent": 0}]
     publish_session(warehouse, friends, "kept", frontiers=frontier, activations=[{"round": 0, "agent": 0}])
     publish_session(warehouse, friends, "implied", activations=[{"round": 2, "agent": 1, "infector": 0}])
+    # Its agents transmit in several rounds: activations do not say in which.
+    publish_session(warehouse, friends, "lasting", activations=[{"round": 2, "agent": 1, "infector": 0}])
     # A reference-plan run that has not finished: rounds are published, the session is not.
     unfinished = record("frontiers", session_id="unfinished", round=0, agent=2, replicate=0)
     warehouse.commit("round", ["round/unfinished/0"], [warehouse.stage_records("frontiers", [unfinished])])
-    columns = "session_id, replicate, round, agent, infector, agent_id"
+    columns = "session_id, replicate, round, agent, compartment, since, agent_id"
     assert rows(warehouse, f"SELECT {columns} FROM frontiers ORDER BY session_id, round") == [
-        ("implied", 1, 2, 1, 0, "bob"),
-        ("kept", 1, 0, 0, None, "ann"),
-        ("kept", 1, 1, 0, None, "ann"),
-        ("unfinished", 0, 0, 2, None, None),
+        ("implied", 1, 2, 1, "newly_active", 2, "bob"),
+        ("kept", 1, 0, 0, "x", 1, "ann"),
+        ("kept", 1, 1, 0, "x", 1, "ann"),
+        ("unfinished", 0, 0, 2, "x", 1, None),
     ]
 
 
