@@ -25,6 +25,10 @@ AGENT_IDS_HELD = 1 << 24
 """Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
 
 
+CALLS_WITHOUT_INDEX, MOST_INDEXED = 3, 4_000_000
+"""How often `Network.dense_ids` searches before it makes an index, and the most agents that it indexes."""
+
+
 @dataclass(frozen=True)
 class Network:
     """One snapshot of a network in a warehouse.
@@ -141,14 +145,11 @@ class Network:
             If an id does not occur in the network.
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
-        names = pa.array(wanted, pa.string())
-        dense = np.full(len(wanted), -1, np.int64)
-        for first, ids in self._id_parts():
-            # One pass over all ids beats hashing them all for the sake of a few.
-            candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
-            positions = pc.index_in(names, value_set=ids.take(pa.array(candidates)))
-            found = positions.is_valid().to_numpy(zero_copy_only=False)
-            dense[found] = first + candidates[positions.drop_null().to_numpy()]
+        asked = self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
+        if asked > CALLS_WITHOUT_INDEX and self.n_agents <= MOST_INDEXED:
+            dense = self._index.get_indexer(wanted)
+        else:
+            dense = self._searched(pa.array(wanted, pa.string()))
         if (dense < 0).any():
             missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
@@ -157,6 +158,23 @@ class Network:
                 f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
             )
         return dense.astype(np.int32)
+
+    def _searched(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the dense ids of names, -1 where there is none: one pass beats hashing all ids for a few names."""
+        dense = np.full(len(names), -1, np.int64)
+        for first, ids in self._id_parts():
+            candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
+            positions = pc.index_in(names, value_set=ids.take(pa.array(candidates)))
+            found = positions.is_valid().to_numpy(zero_copy_only=False)
+            dense[found] = first + candidates[positions.drop_null().to_numpy()]
+        return dense
+
+    @cached_property
+    def _index(self) -> "pd.Index[Any]":
+        """Dense ids by original id, for those who ask many times."""
+        import pandas as pd
+
+        return pd.Index(self.agent_ids.to_numpy(zero_copy_only=False))
 
     # -- as arrays ----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The planner: which physical plan a job gets, why, and what it will cost; it refuses what cannot fit."""
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -268,17 +269,32 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     if isinstance(session.model, PandasModel):  # what it does is not known: at most everyone, once
         return ExpectedCascade(float(network.n_agents), float(network.n_edges), 0.0, 0.0)
     rows = contact_rows(network, session.model, session.random_seed)
-    agents, in_chance, out_chance, degree = rows.profile.T
-    if session.model.influence() == ONE_EACH:  # thresholds on numbers decide, which no mean field knows
-        in_chance, out_chance = np.full(len(agents), 1e9), degree
-    repeated = _rounds_of_contacts(session)
-    in_chance, out_chance = in_chance * repeated, out_chance * repeated
     seeds = session.seed_array
     seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
+    repeated = _rounds_of_contacts(session)
+    # Two digits of the seeds' edges tell cascades apart well enough, and many sessions have the same two.
+    field = _mean_field(network, session.model, session.random_seed, repeated, float(f"{seed_degree:.2g}"))
+    return ExpectedCascade(
+        activations=min(len(seeds) + field.activations, float(network.n_agents)),
+        trials=min(seed_degree + field.trials, float(max(network.n_edges, seed_degree))) * repeated,
+        seed_trials=seed_degree,
+        overlap=field.overlap,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _mean_field(
+    network: Network, model: Model, random_seed: int, repeated: float, seed_degree: float
+) -> ExpectedCascade:
+    """Return what a lane does beyond its seeds, whose out-degrees sum to `seed_degree`; see `_expected_cascade`."""
+    agents, in_chance, out_chance, degree = contact_rows(network, model, random_seed).profile.T
+    if model.influence() == ONE_EACH:  # thresholds on numbers decide, which no mean field knows
+        in_chance, out_chance = np.full(len(agents), 1e9), degree
+    in_chance, out_chance = in_chance * repeated, out_chance * repeated
     total_out = float(out_chance.sum())
-    mean_chance = total_out / max(float(degree.sum()), 1.0)
     if total_out == 0.0:
-        return ExpectedCascade(float(len(seeds)), seed_degree, seed_degree, 0.0)
+        return ExpectedCascade(0.0, 0.0, 0.0, 0.0)
+    mean_chance = total_out / max(float(degree.sum()), 1.0)
     reached, shared = np.zeros(len(agents)), 0.0
     force = seed_degree * mean_chance / total_out
     for _ in range(MEAN_FIELD_ROUNDS):
@@ -290,12 +306,7 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
             break
         force = following
     trials = float(degree @ reached)
-    return ExpectedCascade(
-        activations=min(len(seeds) + float(agents @ reached), float(network.n_agents)),
-        trials=min(seed_degree + trials, float(max(network.n_edges, seed_degree))) * repeated,
-        seed_trials=seed_degree,
-        overlap=shared / trials if trials else 0.0,
-    )
+    return ExpectedCascade(float(agents @ reached), trials, 0.0, shared / trials if trials else 0.0)
 
 
 def _rounds_of_contacts(session: Session) -> float:
