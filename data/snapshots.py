@@ -25,7 +25,7 @@ AGENT_IDS_HELD = 1 << 24
 """Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
 
 
-CALLS_WITHOUT_INDEX, MOST_INDEXED = 3, 4_000_000
+CALLS_WITHOUT_INDEX, MOST_INDEXED = 3, 2_000_000
 """How often `Network.dense_ids` searches before it makes an index, and the most agents that it indexes."""
 
 
@@ -147,7 +147,8 @@ class Network:
         wanted = [str(agent_id) for agent_id in agent_ids]
         asked = self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
         if asked > CALLS_WITHOUT_INDEX and self.n_agents <= MOST_INDEXED:
-            dense = self._index.get_indexer(wanted)
+            index = self._index
+            dense = np.array([index.get(agent_id, -1) for agent_id in wanted], np.int64)
         else:
             dense = self._searched(pa.array(wanted, pa.string()))
         if (dense < 0).any():
@@ -170,11 +171,9 @@ class Network:
         return dense
 
     @cached_property
-    def _index(self) -> "pd.Index[Any]":
+    def _index(self) -> dict[str, int]:
         """Dense ids by original id, for those who ask many times."""
-        import pandas as pd
-
-        return pd.Index(self.agent_ids.to_numpy(zero_copy_only=False))
+        return {agent_id: agent for agent, agent_id in enumerate(self.agent_ids.to_pylist())}
 
     # -- as arrays ----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -76,7 +77,7 @@ class SessionPlan:
     Attributes
     ----------
     shape : str
-        Kernels: ``sparse`` (cascades, one lane after another), ``packed`` (64 lanes to a word) or ``rules`` (any model).
+        Kernels: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes to a word) or ``rules`` (any model).
     expected : ExpectedCascade
         What a lane is expected to do.
     seconds_per_lane : float
@@ -272,8 +273,9 @@ def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
     seeds = session.seed_array
     seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
     repeated = _rounds_of_contacts(session)
-    # Two digits of the seeds' edges tell cascades apart well enough, and many sessions have the same two.
-    field = _mean_field(network, session.model, session.random_seed, repeated, float(f"{seed_degree:.2g}"))
+    # The nearest power of 2 ** 0.25 tells cascades apart well enough, and many sessions have the same.
+    about = 2.0 ** (round(4.0 * math.log2(seed_degree)) / 4.0) if seed_degree else 0.0
+    field = _mean_field(network, session.model, session.random_seed, repeated, about)
     return ExpectedCascade(
         activations=min(len(seeds) + field.activations, float(network.n_agents)),
         trials=min(seed_degree + field.trials, float(max(network.n_edges, seed_degree))) * repeated,

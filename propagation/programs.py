@@ -144,7 +144,16 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
     none = np.empty(0, np.int64)
     several = any(np.sum(target_to[:, target] >= 0) > 1 for target in range(c))
     return Program(
-        *map(constant_array, (rate, by_edge, target_to, share, otherwise, stops, stop_to, single, transmits, reached)),
+        rate=constant_array(rate),
+        by_edge=constant_array(by_edge),
+        target_to=constant_array(target_to),
+        share=constant_array(share),
+        otherwise=constant_array(otherwise),
+        stops=constant_array(stops),
+        stop_to=constant_array(stop_to),
+        single=constant_array(single),
+        transmits=constant_array(transmits),
+        reached=constant_array(reached),
         live=constant_array(transmits | _flags(rules, tuple(rules.leaving))),
         leave_to=constant_array(leave_to),
         leave_chance=constant_array(leave_chance),

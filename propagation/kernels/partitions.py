@@ -50,7 +50,7 @@ class Live(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """Messages for the agents of a range: of sender s and lane l those from ``bounds[s, l]`` to ``bounds[s, l + 1]``."""
+    """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``."""
 
     bounds: npt.NDArray[np.int64]
     messages: Messages

@@ -1,8 +1,8 @@
 """What the compartment models share: susceptible and infectious agents, and contacts that infect.
 
 Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Proceedings of the Royal Society A 115,
-1927; on networks in discrete time: Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017. In every round
-each infectious agent contacts each of its out-neighbours; several contacts combine independently.
+1927; on networks in discrete time: Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017. In every
+round each infectious agent contacts each of its out-neighbours; several contacts combine independently.
 """
 
 from typing import Annotated

@@ -1,7 +1,7 @@
 """Daley-Kendall: when two spreaders meet both stop; one who meets a stifler stops.
 
-Daley, Kendall: Stochastic rumours. IMA Journal of Applied Mathematics 1, 1965; on networks, every neighbour contacted in
-every round.
+Daley, Kendall: Stochastic rumours. IMA Journal of Applied Mathematics 1, 1965; on networks, every neighbour is
+contacted in every round.
 
 | from | to | when |
 | --- | --- | --- |

@@ -5,7 +5,7 @@ contagions and the weakness of long ties. American Journal of Sociology 113, 200
 
 | from | to | when |
 | --- | --- | --- |
-| inactive | newly_active | at least max(1, ceil(threshold x in_degree - 1e-9)), or `neighbours`, in-neighbours are active |
+| inactive | newly_active | max(1, ceil(threshold x in_degree - 1e-9)), or `neighbours`, in-neighbours are active |
 | newly_active | active | after the one round in which it was counted by its out-neighbours |
 """
 

@@ -1,8 +1,8 @@
 """Hybrid: generalised contagion, by a single contact or by social reinforcement.
 
 Dodds, Watts: Universal behavior in a generalized model of contagion. Physical Review Letters 92, 2004. Each agent is,
-per replicate, either reached by a single contact as in `viral` (with probability alpha) or by the reinforcement of many as
-in `diffusion`. alpha = 1 is viral and alpha = 0 is diffusion, row for row.
+per replicate, either reached by a single contact as in `viral` (with probability alpha) or by the reinforcement of
+many as in `diffusion`. alpha = 1 is viral and alpha = 0 is diffusion, row for row.
 
 | from | to | when |
 | --- | --- | --- |

@@ -102,8 +102,8 @@ class RulesInPandas:
         Returns
         -------
         DataFrame
-            And ``success``, ``adds`` and ``added`` (whether it adds, and what), ``target_to``, ``stop_to`` (compartments, -1 for none),
-            ``open`` (whether it could ever change anything), ``infector_draw``.
+            And ``success``, ``adds`` and ``added`` (whether it adds, and what), ``target_to`` and ``stop_to``
+            (compartments, -1 for none), ``open`` (whether it could ever change anything), ``infector_draw``.
         """
         rules, key = self.rules, (contacts["src"], contacts["dst"], contacts["replicate"])
         trial = (number - contacts["since"] - 1, np.maximum(contacts["occasion"], 1))  # sceptics have none

@@ -76,6 +76,6 @@ class LinearThreshold(FactoredModel):
         agent, total = largest_in_sum(network, self.influence(), 0)
         if total > 1.0 + TOLERANCE:
             raise InvalidInputError(
-                f"weight {self.weight!r}: the weights of the in-edges of agent {network.agent_ids[agent].as_py()!r} sum "
-                f"to {total:.6g}; they may sum to at most 1 (weighted_cascade always does; diffusion normalises)"
+                f"weight {self.weight!r}: the weights of the in-edges of agent {network.agent_ids[agent].as_py()!r} "
+                f"sum to {total:.6g}; they may sum to at most 1 (weighted_cascade always does; diffusion normalises)"
             )

@@ -1,7 +1,7 @@
 """Maki-Thompson: a spreader who tells someone informed stops.
 
-Maki, Thompson: Mathematical Models and Applications. Prentice-Hall 1973; on networks, every neighbour contacted in every
-round.
+Maki, Thompson: Mathematical Models and Applications. Prentice-Hall 1973; on networks, every neighbour is
+contacted in every round.
 
 | from | to | when |
 | --- | --- | --- |

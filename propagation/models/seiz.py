@@ -1,11 +1,11 @@
 """SEIZ: a rumour among agents who may think about it for a while, and sceptics who speak against it.
 
-Bettencourt, Cintron-Arias, Kaiser, Castillo-Chavez: The power of a good idea. Physica A 364, 2006. Jin, Dougherty, Saraf,
-Cao, Ramakrishnan: Epidemiological modeling of news and rumors on Twitter. SNAKDD 2013.
+Bettencourt, Cintron-Arias, Kaiser, Castillo-Chavez: The power of a good idea. Physica A 364, 2006. Jin, Dougherty,
+Saraf, Cao, Ramakrishnan: Epidemiological modeling of news and rumors on Twitter. SNAKDD 2013.
 
 | from | to | when |
 | --- | --- | --- |
-| susceptible | infectious, exposed | a contact with an infectious agent succeeds (beta): infectious with p, else exposed |
+| susceptible | infectious, exposed | a contact with an infectious agent succeeds (beta): infectious (p), else exposed |
 | susceptible | sceptic, exposed | a contact with a sceptic succeeds (b): sceptic with l, else exposed |
 | exposed | infectious | a contact with an infectious agent succeeds (rho), or by itself, epsilon per round |
 
@@ -47,8 +47,8 @@ class SEIZ(FactoredModel):
     epsilon : float
         Probability per round that an exposed agent becomes infectious by itself.
     sceptics : float or str
-        Probability that an agent who is no seed starts as a sceptic: a constant in [0, 1], ``column`` (the agents' column
-        ``sceptic``) or ``column:NAME``.
+        Probability that an agent who is no seed starts as a sceptic: a constant in [0, 1], ``column`` (the agents'
+        column ``sceptic``) or ``column:NAME``.
     strength : str, optional
         Edge column, values in [0, 1], that multiplies beta, b and rho.
     susceptibility, activity : str, optional

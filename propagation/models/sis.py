@@ -1,7 +1,7 @@
 """SIS: infectious agents become susceptible again.
 
-Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Proceedings of the Royal Society A 115, 1927;
-in discrete time on networks as in Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017.
+Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Proceedings of the Royal Society A 115,
+1927; in discrete time on networks as in Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017.
 
 | from | to | when |
 | --- | --- | --- |

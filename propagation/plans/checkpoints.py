@@ -1,12 +1,13 @@
 """What the partitioned plan writes: rows that are recorded, and checkpoints from which a run goes on.
 
-A checkpoint is a manifest with the state of every lane after a round. The rows recorded until then lie in files that the
-manifest keeps as pending: they are part of no table before the sessions are published as a whole.
+A checkpoint is a manifest with the state of every lane after a round. The rows recorded until then lie in files that
+the manifest keeps as pending: they are part of no table before the sessions are published as a whole.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,12 +75,12 @@ def collect(
                 writer.write("activations", activation_rows(ids, wave.lanes[lane, 0], wave.lanes[lane, 1], events))
         for lane, contacts in step.state.contacts:
             kept = contacts.round <= over[lane]
-            rows = Contacts(*(column[kept] for column in contacts))
+            rows_kept = Contacts._make(column[kept] for column in contacts)
             of = wave.lanes[lane[kept]]
-            writer.write("propagation_events", contact_table(ids, of[:, 0], of[:, 1], rows))
+            writer.write("propagation_events", contact_table(ids, of[:, 0], of[:, 1], rows_kept))
     found.files, found.tables = writer.files, writer.tables
-    rows = [np.stack([wave.lanes[lane, 0], e.agent, e.round])[:, e.occasion == 1] for lane, e in step.state.events]
-    found.first = np.concatenate([*rows, np.empty((3, 0), np.int32)], axis=1)
+    firsts = [np.stack([wave.lanes[lane, 0], e.agent, e.round])[:, e.occasion == 1] for lane, e in step.state.events]
+    found.first = np.concatenate([*firsts, np.empty((3, 0), np.int32)], axis=1)
     return found
 
 
@@ -108,7 +109,7 @@ def save(wave: Wave, partition: int, step: Step, over: npt.NDArray[np.int64]) ->
     return SavedPartition(rows, staged)
 
 
-def _of_lanes(wave: Wave, ends: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], dict[str, pa.Array]]:
+def _of_lanes(wave: Wave, ends: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], dict[str, Any]]:
     lane = np.repeat(np.arange(len(wave.lanes)), np.diff(ends))
     session, replicate = wave.lanes[lane].T
     ids = pa.array([session.session_id for session in wave.sessions])

@@ -73,7 +73,9 @@ def new_events(size: int) -> Events:
 
 def new_contacts(size: int) -> Contacts:
     """Return room for contacts."""
-    return Contacts(*(np.empty(size, np.int32) for _ in range(3)), np.empty(size, np.int8))
+    return Contacts(
+        np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int8)
+    )
 
 
 class _Recorder:
@@ -119,7 +121,7 @@ class _Recorder:
                     "activations", activation_rows([self.session.session_id], np.zeros_like(of), of, events)
                 )
         if self.n_contacts:
-            contacts = Contacts(*(column[: self.n_contacts].copy() for column in self.contacts))
+            contacts = Contacts._make(column[: self.n_contacts].copy() for column in self.contacts)
             of = np.repeat(replicates, np.diff(contact_ends, prepend=0)).astype(np.int32)
             self.writer.write(
                 "propagation_events", contact_table([self.session.session_id], np.zeros_like(of), of, contacts)
@@ -243,7 +245,7 @@ def activation_rows(
 def contact_table(
     session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], contacts: Contacts
 ) -> pa.Table:
-    """Return rows of the table `propagation_events`, each contact with the position of its session, and its replicate."""
+    """Return rows of `propagation_events`, each contact with the position of its session, and its replicate."""
     return pa.table(
         {
             "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
-from propagation.kernels import cascades as kernels
 from propagation.draws import Purpose, replicate_salts, stream
+from propagation.kernels import cascades as kernels
 from propagation.models import IndependentCascade
 from propagation.sessions import resolve_session
 from tests.reference.small_networks import numbered_network
