@@ -19,7 +19,7 @@ from flows.commands.terminal import print_error
 
 TRACEBACK_VARIABLE = "RUMORMILL_TRACEBACK"
 CANCELLED = RunCancelledError.exit_code
-COMMANDS = ("demo", "network", "run", "sessions", "sql", "tables", "verify")
+COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "verify")
 HELP = """
 Simulate how messages spread over networks of millions of agents, and ask questions about it in SQL.
 

@@ -40,17 +40,22 @@ def _run_name() -> str:
 
 
 @flow(name="propagate", flow_run_name=_run_name, persist_result=False)
-def propagate(campaign: str, warehouse: str = "warehouse", again: bool = False) -> dict[str, Any]:
+def propagate(
+    campaign: str, warehouse: str = "warehouse", again: bool = False, models: list[str] | None = None
+) -> dict[str, Any]:
     """Run a campaign: validate, plan, run, publish, summarise.
 
     Parameters
     ----------
     campaign : str
-        Path of a campaign's YAML file, or the name of one that comes with Rumormill.
+        Path of a campaign's YAML file, the name of one that comes with Rumormill, or ``run/<campaign_id>`` for one that
+        was started before.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
         Recompute sessions that are published, compare and report; there is never a second copy.
+    models : list of str, optional
+        Python files with models of the user's own, beside those that the campaign names.
 
     Returns
     -------
@@ -58,12 +63,13 @@ def propagate(campaign: str, warehouse: str = "warehouse", again: bool = False) 
         JSON: campaign, status, plan, and one row per session with its reach. Status is ``completed``, ``confirmed``
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
-    run = validate(campaign, warehouse, again)
+    run = validate(campaign, warehouse, again, models or [])
     if run.nothing_to_do:
         return report_finished(run)
     try:
         with connected(run.resolved.campaign.cluster) as client:
             plans = [plan(run, job, client) for job in run.jobs]
+            runs.record_run(run)
             with recorded_events(run):
                 for job, job_plan in zip(run.jobs, plans, strict=True):
                     outcome = simulate(run, job, job_plan, client)
@@ -91,9 +97,9 @@ def heard_by(listener: Progress) -> Iterator[None]:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def validate(campaign: str, warehouse: str, again: bool) -> CampaignRun:
+def validate(campaign: str, warehouse: str, again: bool, models: list[str]) -> CampaignRun:
     """Validate the campaign against its network, and find out what there is to compute."""
-    return runs.prepare_run(campaign, warehouse, again=again)
+    return runs.prepare_run(campaign, warehouse, again=again, models=models)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

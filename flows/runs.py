@@ -1,8 +1,9 @@
 """Runs of campaigns: what there is to compute, and how what was computed becomes visible.
 
-A run publishes in three steps: messages, then the job (all its sessions at once), then the campaign that lists them.
-Whatever a reader finds at any moment is complete: a session's message is there before the session, and a campaign's
-sessions are there before the campaign. A crash between two steps is healed by running the campaign again.
+A run publishes in steps: that it starts, then messages, then each job (all its sessions at once), then the campaign
+that lists them. Whatever a reader finds at any moment is complete: a session's message is there before the session, and
+a campaign's sessions are there before the campaign. A crash between two steps is healed by running the campaign again,
+or by continuing what was started (`flows.started_runs`).
 """
 
 import datetime as dt
@@ -17,7 +18,9 @@ from data.warehouse import Warehouse
 from flows.campaigns import ResolvedCampaign, resolve
 from flows.config import load_campaign
 from flows.prefect_server import embedded_server, set_prefect_defaults
+from flows.started_runs import is_reference, record_start, started_campaign
 from propagation.engine import JobOutcome, differing_tables, load_result, publish_job, unpublished
+from propagation.models import PandasModel
 from propagation.results import Result
 from propagation.sessions import Session
 
@@ -55,9 +58,9 @@ class CampaignRun:
         self.registered = self.warehouse.find(resolved.key) is not None
         missing = unpublished(self.warehouse, resolved.distinct_sessions)
         known = [session for session in resolved.distinct_sessions if session not in missing]
-        self.jobs = [Job(missing, publish=True)] if missing else []
-        if again and known:
-            self.jobs.append(Job(known, publish=False))
+        self.jobs = [Job(sessions, publish=True) for sessions in _by_kind(missing)]
+        if again:
+            self.jobs += [Job(sessions, publish=False) for sessions in _by_kind(known)]
 
     @property
     def warehouse(self) -> Warehouse:
@@ -78,17 +81,27 @@ class CampaignRun:
         return "confirmed" if compared and self.registered else "completed"
 
 
-def prepare_run(campaign: str, warehouse: str, *, again: bool = False) -> CampaignRun:
+def _by_kind(sessions: Sequence[Session]) -> list[list[Session]]:
+    """Part users' own models from those that compiled kernels run: a job has one plan."""
+    own = [session for session in sessions if isinstance(session.model, PandasModel)]
+    others = [session for session in sessions if session not in own]
+    return [part for part in (others, own) if part]
+
+
+def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: Sequence[str] = ()) -> CampaignRun:
     """Validate a campaign file against the network it names, and find out what there is to compute.
 
     Parameters
     ----------
     campaign : str
-        Path of the campaign's file, or the name of one that comes with Rumormill.
+        Path of the campaign's file, the name of one that comes with Rumormill, or ``run/<campaign_id>`` for one that
+        was started before.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
         Whether sessions that are published are computed once more, to be compared.
+    models : sequence of str
+        Python files with models of the user's own, beside those that the campaign names.
 
     Raises
     ------
@@ -97,11 +110,19 @@ def prepare_run(campaign: str, warehouse: str, *, again: bool = False) -> Campai
     NetworkNotFoundError, UnknownAgentError, InvalidInputError
         If the campaign does not fit the warehouse's network.
     """
-    return CampaignRun(resolve(load_campaign(campaign), Warehouse(warehouse)), again=again)
+    place = Warehouse(warehouse)
+    if is_reference(campaign):
+        return CampaignRun(started_campaign(campaign, place), again=again)
+    return CampaignRun(resolve(load_campaign(campaign, models), place), again=again)
 
 
 def run_campaign(
-    campaign: str, warehouse: str = "warehouse", *, again: bool = False, progress: Progress = ignore_progress
+    campaign: str,
+    warehouse: str = "warehouse",
+    *,
+    again: bool = False,
+    models: Sequence[str] = (),
+    progress: Progress = ignore_progress,
 ) -> dict[str, Any]:
     """Run a campaign as a Prefect flow, on an embedded server unless PREFECT_API_URL names one.
 
@@ -110,11 +131,14 @@ def run_campaign(
     Parameters
     ----------
     campaign : str
-        Path of a campaign's file, or the name of one that comes with Rumormill.
+        Path of a campaign's file, the name of one that comes with Rumormill, or ``run/<campaign_id>`` for one that was
+        started before.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
         Recompute sessions that are published, compare and report; there is never a second copy.
+    models : sequence of str
+        Python files with models of the user's own, beside those that the campaign names.
     progress : Progress, optional
         Hears how long the server takes to start, and how far the run is.
 
@@ -131,16 +155,16 @@ def run_campaign(
         If the run was interrupted; nothing of it was published.
     """
     set_prefect_defaults()
-    run = prepare_run(campaign, warehouse, again=again)
+    run = prepare_run(campaign, warehouse, again=again, models=models)
     if run.nothing_to_do:
         return summary(run)
     progress("starting Prefect", 0, 1)
     embedded_server().wait()
     progress("starting Prefect", 1, 1)
-    return _as_flow(campaign, run.warehouse.url, again, progress)
+    return _as_flow(campaign, run.warehouse.url, again, list(models), progress)
 
 
-def _as_flow(campaign: str, warehouse: str, again: bool, progress: Progress) -> dict[str, Any]:
+def _as_flow(campaign: str, warehouse: str, again: bool, models: list[str], progress: Progress) -> dict[str, Any]:
     from prefect.exceptions import CancelledRun
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -150,9 +174,15 @@ def _as_flow(campaign: str, warehouse: str, again: bool, progress: Progress) -> 
     quiet = {} if embedded_server().is_configured else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     try:
         with heard_by(progress), temporary_settings(quiet):
-            return propagate(campaign, warehouse, again)
+            return propagate(campaign, warehouse, again, models)
     except CancelledRun as error:
         raise RunCancelledError(str(error)) from None
+
+
+def record_run(run: CampaignRun) -> None:
+    """Record that the run starts, if it is to publish anything: what a crash leaves can be continued from there."""
+    if any(job.publish for job in run.jobs):
+        record_start(run.resolved)
 
 
 # -- publishing -----------------------------------------------------------------------------------------------------
@@ -233,6 +263,7 @@ def summary(run: CampaignRun) -> dict[str, Any]:
     """Return what came out of a finished run, as JSON: the campaign, and one row per session of it."""
     found = {name: result.session for name, result in results(run).items()}
     first = next(iter(found.values()))
+    jobs = list({row["started_at"]: row for row in found.values()}.values())
     return {
         "campaign": run.resolved.campaign.name,
         "campaign_id": run.resolved.campaign_id,
@@ -244,12 +275,14 @@ def summary(run: CampaignRun) -> dict[str, Any]:
         "edges": run.resolved.network.n_edges,
         "plan": first["plan"],
         "plan_reason": first["plan_reason"],
+        "jobs": [{column: row[column] for column in _OF_JOBS} for row in jobs],
         "lanes": sum(session.replicates for session in run.resolved.distinct_sessions),
-        "seconds": sum({row["started_at"]: row["job_seconds"] for row in found.values()}.values()),
+        "seconds": sum(row["job_seconds"] for row in jobs),
         "sessions": [{"session": name, **_session_summary(row)} for name, row in found.items()],
     }
 
 
+_OF_JOBS = ("plan", "plan_reason", "job_lanes", "estimated_seconds", "job_seconds", "estimated_bytes")
 _SUMMARISED = (
     "session_id",
     "propagation_model",

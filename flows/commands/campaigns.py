@@ -1,16 +1,18 @@
-"""Commands about campaigns: ``rumormill demo | run | sessions``."""
+"""Commands about campaigns: ``rumormill demo | run | resume | sessions``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.commands.estimates import print_estimate, readable_bytes, readable_seconds
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
     from data.warehouse import Warehouse
+    from flows.started_runs import StartedRun
 
 STATUS = {
     "completed": "campaign {campaign!r} completed",
@@ -46,21 +48,91 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Recompute what is published, compare, report; publish nothing twice.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print plan, estimated time and memory; do nothing else.")
+    ] = False,
+    models: Annotated[
+        list[Path] | None, typer.Option("--models", metavar="FILE", help="A Python file with models of your own.")
+    ] = None,
     verbose: Verbose = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
     """Run a campaign as a Prefect flow. One that is finished is answered from the warehouse."""
     from flows.commands.logs import quiet_logs
-    from flows.runs import run_campaign
 
     quiet_logs(verbose=verbose)
+    files = [str(file) for file in models or []]
+    if dry_run:
+        from flows.estimates import estimate_campaign
+
+        estimate = estimate_campaign(campaign, warehouse, again=again, models=files)
+        print_json(estimate) if as_json else print_estimate(estimate)
+        return
+    from flows.runs import run_campaign
+
     with progress_bars(hidden=as_json or verbose) as progress:
-        summary = run_campaign(campaign, warehouse, again=again, progress=progress)
+        summary = run_campaign(campaign, warehouse, again=again, models=files, progress=progress)
     if as_json:
         print_json(summary)
         return
     print_summary(summary)
+
+
+def resume(
+    campaign: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CAMPAIGN", help="Name or id of a campaign. [dim]default: all that are unfinished[/dim]"
+        ),
+    ] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Say what is unfinished; continue nothing.")] = False,
+    verbose: Verbose = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Continue campaigns whose runs were started and did not end well: killed, cancelled, failed."""
+    from data.warehouse import Warehouse
+    from flows.commands.logs import quiet_logs
+    from flows.runs import run_campaign
+    from flows.started_runs import chosen_runs
+
+    quiet_logs(verbose=verbose)
+    place = Warehouse(warehouse)
+    unfinished = chosen_runs(place, campaign)
+    if not as_json:
+        _print_unfinished(unfinished, place)
+    if only_list:
+        if as_json:
+            print_json([vars(run) for run in unfinished])
+        return
+    summaries = []
+    for run in unfinished:
+        with progress_bars(hidden=as_json or verbose) as progress:
+            summaries.append(run_campaign(run.reference, warehouse, progress=progress))
+        if not as_json:
+            print_summary(summaries[-1])
+    if as_json:
+        print_json(summaries)
+
+
+def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse") -> None:
+    if not unfinished:
+        print_line(f"no run in warehouse {warehouse.url} is unfinished")
+        return
+    print_table(
+        [
+            {
+                "unfinished campaign": run.campaign,
+                "campaign_id": run.campaign_id,
+                "network": run.network,
+                "started": run.started_at,
+                "sessions published": f"{run.sessions_published} of {run.sessions}",
+                "rounds kept": run.rounds_published,
+            }
+            for run in unfinished
+        ]
+    )
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -77,8 +149,18 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         f"network {summary['network']!r}: {summary['agents']:,} agents, {summary['edges']:,} edges; "
         f"{summary['lanes']:,} lanes in {summary['seconds']:.2f} s"
     )
-    print_line(f"{summary['plan']} plan: {summary['plan_reason']}")
+    for job in summary["jobs"]:
+        print_line(f"{job['plan']} plan: {job['plan_reason']}")
+        print_line(_beside_the_estimate(job))
     print_line(f"results are in warehouse {summary['warehouse']}")
+
+
+def _beside_the_estimate(job: Mapping[str, Any]) -> str:
+    """Say what the planner expected of a job beside what came true."""
+    return (
+        f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])}, "
+        f"took {readable_seconds(job['job_seconds'])}"
+    )
 
 
 def _session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
@@ -160,8 +242,14 @@ def register(app: typer.Typer) -> None:
             "rumormill run seed-strategies",
             "rumormill run my-campaign.yaml --warehouse s3://bucket/rumours",
             "rumormill run my-campaign.yaml --again",
+            "rumormill run my-campaign.yaml --dry-run",
+            "rumormill run my-campaign.yaml --models rumour.py",
         ),
     )(run)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("rumormill resume --list", "rumormill resume", "rumormill resume my-campaign"),
+    )(resume)
     app.command(
         rich_help_panel=panel,
         epilog=examples("rumormill sessions", "rumormill sessions --campaign seed-strategies --json"),

@@ -1,0 +1,82 @@
+"""What ``rumormill run --dry-run`` prints, and amounts as people read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.commands.terminal import print_line, print_table
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def print_estimate(estimate: Mapping[str, Any]) -> None:
+    """Print what a run would do and take: one row per session, and how each job would run."""
+    print_line(
+        f"campaign {estimate['campaign']!r} would run on network {estimate['network']!r}: "
+        f"{estimate['agents']:,} agents, {estimate['edges']:,} edges"
+    )
+    print_table([_session_cells(row, estimate["agents"]) for row in estimate["sessions"]])
+    if not estimate["jobs"]:
+        print_line("every session is published already: nothing would be computed (--again recomputes and compares)")
+    for number, job in enumerate(estimate["jobs"], 1):
+        print_line(_told(number, job))
+        print_line(f"{job['plan']} plan: {job['plan_reason']}")
+    print_line(
+        f"cluster {estimate['cluster']}, {estimate['threads']} threads; "
+        f"{readable_bytes(estimate['available_bytes'])} of memory are available; nothing was run or published"
+    )
+
+
+def _session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
+    reach = row["estimated_reach"]
+    parameters = "".join(f", {name} {value}" for name, value in row["model_parameters"].items())
+    return {
+        "session": row["session"],
+        "to do": row["to_do"],
+        "model": f"{row['propagation_model']}{parameters}",
+        "seeds": f"{row['seeds']:,} {row['seed_strategy']}",
+        "replicates": row["replicates"],
+        "record": row["record"],
+        "kernels": row["shape"] or "",
+        "estimated reach": "" if reach is None else f"{reach:,.0f} ({100 * reach / agents:.1f} %)",
+    }
+
+
+def _told(number: int, job: Mapping[str, Any]) -> str:
+    what = "compute" if job["publish"] else "compute again and compare"
+    split = {
+        "broadcast": f" in {job['batches']:,} batches",
+        "partitioned": f" over {job['partitions']:,} partitions, {job['lanes_at_once']:,} at once",
+    }.get(job["plan"], "")
+    return (
+        f"job {number}: {what} {_counted(job['sessions'], 'session')}, {_counted(job['lanes'], 'lane')}{split}; "
+        f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])} of memory"
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def readable_seconds(seconds: float) -> str:
+    """Return a duration as people read it.
+
+    Examples
+    --------
+    >>> readable_seconds(0.123), readable_seconds(75), readable_seconds(7500)
+    ('0.12 s', '1.2 min', '2.1 h')
+    """
+    if seconds < MINUTE:
+        return f"{seconds:.2f} s"
+    return f"{seconds / MINUTE:.1f} min" if seconds < HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def readable_bytes(amount: float) -> str:
+    """Return an amount of memory as people read it.
+
+    Examples
+    --------
+    >>> readable_bytes(1_500_000), readable_bytes(3 * 2**30)
+    ('1.4 MiB', '3.0 GiB')
+    """
+    unit = 2**30 if amount >= 2**30 else 2**20
+    return f"{amount / unit:,.1f} {'GiB' if unit == 2**30 else 'MiB'}"
