@@ -12,8 +12,10 @@ import numpy as np
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
 from propagation.clusters import machine_memory, thread_count
+from propagation.kernels.epidemics import SLOTS
 from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel
+from propagation.models.rules import Contact, Rules
 from propagation.programs import contact_rows
 from propagation.sessions import RECORDS, Record, Session
 from propagation.weights import ONE_EACH
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Plan = Literal["broadcast", "partitioned", "reference"]
-Shape = Literal["sparse", "packed", "rules"]
+Shape = Literal["sparse", "packed", "threshold", "epidemic", "rules"]
 WORD = 64
 """Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
@@ -33,6 +35,10 @@ SECONDS_PER_JOB = 0.05
 WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
 """Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
 clearing a word of an agent; an edge in the kernel of all rules."""
+THRESHOLD_COST, EPIDEMIC_COST = 1.4, 1.6
+"""Measured, relative to an edge in a sparse kernel: a weight that is added; an edge of an epidemic, for all the rounds
+of contacts for which it is looked at once."""
+_COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 MEAN_FIELD_ROUNDS = 1000
@@ -234,8 +240,11 @@ def _all_travel(session: Session) -> bool:
 def _session_plan(network: Network, session: Session, lane: ExpectedCascade, threads: int) -> SessionPlan:
     """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word."""
     single = lane.trials
-    if "sparse" not in shapes_of(session.model, session.record):
-        return SessionPlan("rules", lane, single * RULES_COST * SECONDS_PER_TRIAL)
+    shape = shapes_of(session.model, session.record)[0]
+    if shape == "epidemic":
+        single /= min(_rounds_of_contacts(session), float(SLOTS))
+    if shape != "sparse":
+        return SessionPlan(shape, lane, single * _COSTS[shape] * SECONDS_PER_TRIAL)
     per_word = min(WORD, -(-session.replicates // threads))
     lanes_per_row = 1 + (per_word - 1) * lane.overlap
     packed = (
@@ -249,10 +258,44 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, thr
 
 
 def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
-    """Return the shapes of kernels that can run a model and record this."""
-    if model.rules.is_cascade and record in {"rounds", "reach"}:
+    """Return the shapes of kernels that can run a model and record this, the fastest first; ``rules`` runs all."""
+    if record not in {"rounds", "reach"} or isinstance(model, PandasModel):
+        return ("rules",)
+    if model.rules.is_cascade:
         return ("sparse", "packed", "rules")
-    return ("rules",)
+    if _is_threshold(model.rules):
+        return ("threshold", "rules")
+    return ("epidemic", "rules") if _is_epidemic(model.rules) else ("rules",)
+
+
+def _is_threshold(rules: Rules) -> bool:
+    """Return whether weights add up, of agents that transmit in the one round after their activation."""
+    return rules.adds and rules.transmits_once and rules.mixing is None and rules.decay == rules.fatigue == 1.0
+
+
+def _is_epidemic(rules: Rules) -> bool:
+    """Return whether contacts infect by the edge alone, at once or after a time, and nobody is infected again."""
+    infection = rules.contacts[0]
+    plain = not (rules.adds or rules.mixing is not None or rules.sceptics) and rules.decay == rules.fatigue == 1.0
+    alone = rules.contacts == (Contact(infection.source, infection.target, target_to=infection.target_to),)
+    ways = {transition.source: transition for transition in rules.transitions}
+    recovery, onset = ways.get(rules.seeds), ways.get(str(infection.target_to))
+    ends = recovery is None or recovery.to not in ways
+    exposes = infection.target_to != rules.seeds
+    begins = not exposes or (onset is not None and onset.to == rules.seeds and onset.after is None)
+    return (
+        plain
+        and alone
+        and rules.transmitting == (rules.seeds,)
+        and infection.source == rules.seeds
+        and infection.target == rules.compartments[0]
+        and infection.target_to in rules.reached
+        and rules.seeds in rules.reached
+        and not rules.recurrent
+        and ends
+        and begins
+        and ways.keys() <= {rules.seeds, infection.target_to}
+    )
 
 
 def max_record(sessions: Sequence[Session]) -> str:

@@ -17,6 +17,7 @@ from propagation.kernels.primitives import (
     DST,
     SHIFT,
     STATE_AHEAD,
+    add_reach,
     bit_count,
     look_ahead,
     lowest_bit,
@@ -168,18 +169,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
             return lane, trials, n_touched
         truncated[lane] = head < tail
         ends[lane] = at
-        # 4. Add the lane to the reach of its agents.
-        if len(times) > 0:
-            position = 0
-            for number in range(at - first):
-                for _ in range(counts[first + number]):
-                    agent = queue[position]
-                    position += 1
-                    if times[agent] == 0:
-                        touched[n_touched] = agent
-                        n_touched += 1
-                    times[agent] += 1
-                    round_sums[agent] += number
+        n_touched = add_reach(queue, counts, first, at, times, round_sums, touched, n_touched)
     return len(salts), trials, n_touched
 
 

@@ -71,3 +71,32 @@ def times(chance, factor):  # type: ignore[no-untyped-def]
     if chance == _CERTAIN:
         return np.uint64(factor)
     return np.uint64((np.uint64(chance) * np.uint64(factor) + _ROUND_UP) >> _U32)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def add_reach(queue, counts, first, end, times, round_sums, touched, n_touched):  # type: ignore[no-untyped-def]
+    """Add one lane to the reach of its agents, if reach is recorded; return the number of agents touched.
+
+    Parameters
+    ----------
+    queue : (n,) int32
+        The lane's agents, in the order of the rounds in which they were reached.
+    counts : (capacity,) int32
+        Agents reached by round, the lane's from `first` to `end`.
+    times, round_sums : (n,) int64, or length 0
+        In and out: lanes that reached each agent, and the sum of the rounds at which they did.
+    touched : (n,) int32
+        In and out: agents with ``times > 0``, the first `n_touched`.
+    """
+    if len(times) > 0:
+        position = 0
+        for number in range(end - first):
+            for _ in range(counts[first + number]):
+                agent = queue[position]
+                position += 1
+                if times[agent] == 0:
+                    touched[n_touched] = agent
+                    n_touched += 1
+                times[agent] += 1
+                round_sums[agent] += number
+    return n_touched

@@ -13,7 +13,9 @@ from data.manifests import DataFile
 from data.snapshots import Network
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
+from propagation.kernels.primitives import CHUNK
 from propagation.planner import WORD, Shape
+from propagation.plans.fast_lanes import QueueKernel, run_epidemics, threshold_kernel, touched_reach
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import run_by_rules
 from propagation.plans.stopping import StoppedError, stop_flag
@@ -60,20 +62,22 @@ class BatchRows:
     seconds: float = 0.0
 
 
-class _Scratch:
-    """Arrays that the kernels of one task work in; made when first used."""
+class Scratch:
+    """Arrays that the kernels of one task work in; some are made when first used."""
 
     def __init__(self, n_agents: int, stop: npt.NDArray[np.uint8]) -> None:
         self.n_agents, self.stop = n_agents, stop
         self.queue = np.empty(n_agents, np.int32)
-        self.hits = np.zeros(kernels.CHUNK, np.uint8)
+        self.hits = np.zeros(CHUNK, np.uint8)
         self.touched = np.empty(n_agents, np.int32)
 
     @functools.cached_property
     def reached_bits(self) -> npt.NDArray[np.uint8]:
+        """One bit per agent, zero."""
         return np.zeros(self.n_agents // 8 + 1, np.uint8)
 
     def check(self) -> None:
+        """Raise StoppedError if the job is to stop."""
         if self.stop[0]:
             raise StoppedError
 
@@ -95,7 +99,8 @@ def run_batch(
     sessions : tuple of Session
         The job's sessions, which spans refer to by position.
     shapes : tuple of str
-        Kernel shape of each session: ``sparse`` or ``packed`` (64 lanes to a word), for cascades; ``rules``, for all.
+        Kernel shape of each session: ``sparse`` or ``packed`` (64 lanes to a word), for cascades; ``threshold``;
+        ``epidemic``; ``rules``, for all.
     spans : list of Span
         Lanes to run.
     publish : bool
@@ -104,7 +109,7 @@ def run_batch(
         Names the stop flag.
     """
     started = time.perf_counter()
-    scratch = _Scratch(network.n_agents, stop_flag(job))
+    scratch = Scratch(network.n_agents, stop_flag(job))
     batch = BatchRows(spans)
     try:
         with collected_rows(network.warehouse if publish else None) as writer:
@@ -120,10 +125,11 @@ def run_batch(
                     if session.records("reach"):
                         batch.reach.append((span.session, reach))
                     continue
-                rows = contact_rows(network, session.model, session.random_seed)
-                run = _run_packed if shape == "packed" else _run_sparse
                 times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
-                run(session, rows, salts, scratch, batch, times, span.session)
+                lanes, reach = _run_fast(shape, network, session, salts, scratch, batch, times)
+                batch.lanes.append(lanes)
+                if session.records("reach"):
+                    batch.reach.append((span.session, reach))
     except StoppedError:
         return BatchRows([])
     batch.files, batch.tables = writer.files, writer.tables
@@ -131,49 +137,87 @@ def run_batch(
     return batch
 
 
-def _run_sparse(
+def _run_fast(
+    shape: Shape,
+    network: Network,
     session: Session,
-    rows: AttemptRows,
     salts: npt.NDArray[np.uint32],
-    scratch: _Scratch,
+    scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
-    number: int,
-) -> None:
-    round_sums, n_touched, at = np.zeros_like(times), 0, 0
+) -> tuple[Lanes, AgentReach]:
+    """Run lanes in a shape that is made for their family of models."""
+    if shape == "epidemic":
+        return run_epidemics(network, session, salts, scratch, batch, times)
+    if shape == "threshold":
+        kernel = threshold_kernel(network, session, scratch)
+        return _run_queues(session, network.n_agents, kernel, salts, scratch, batch, times)
+    rows = contact_rows(network, session.model, session.random_seed)
+    if shape == "packed":
+        return _run_packed(session, rows, salts, scratch, batch, times)
+    kernel = _sparse_kernel(session, rows, scratch)
+    return _run_queues(session, network.n_agents, kernel, salts, scratch, batch, times)
+
+
+def _sparse_kernel(session: Session, rows: AttemptRows, scratch: Scratch) -> QueueKernel:
     transmissions = stream(session.random_seed, Purpose.TRANSMISSION)
+
+    def run(
+        salts: npt.NDArray[np.uint32],
+        counts: npt.NDArray[np.int32],
+        ends: npt.NDArray[np.int64],
+        truncated: npt.NDArray[np.uint8],
+        *reach: Any,
+    ) -> Any:
+        return kernels.sparse_cascades(
+            rows.offsets, rows.words, np.int64(rows.base), transmissions, salts, session.seed_array,
+            np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, scratch.hits, counts, ends,
+            truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
+        )  # fmt: skip
+
+    return run
+
+
+def _run_queues(
+    session: Session,
+    n_agents: int,
+    kernel: QueueKernel,
+    salts: npt.NDArray[np.uint32],
+    scratch: Scratch,
+    batch: BatchRows,
+    times: npt.NDArray[np.int64],
+) -> tuple[Lanes, AgentReach]:
+    """Run lanes one after another, in as many calls of a kernel as their counts need room."""
+    round_sums, n_touched, at = np.zeros_like(times), 0, 0
     # A lane has at least one activation in every round it counts, so no lane needs more room than this.
-    room = min(session.max_rounds, rows.n_agents) + 2
+    room = min(session.max_rounds, n_agents) + 2
     lengths, counts, truncated = [], [], []
     while at < len(salts):
         lanes = len(salts) - at
         part_counts = np.empty(max(room, 64 * lanes), np.int32)
         ends, cut = np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
-        finished, trials, n_touched = kernels.sparse_cascades(
-            rows.offsets, rows.words, np.int64(rows.base), transmissions, salts[at:], session.seed_array,
-            np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, scratch.hits,
-            part_counts, ends, cut, times, round_sums, scratch.touched, np.int64(n_touched),
-        )  # fmt: skip
+        finished, trials, n_touched = kernel(salts[at:], part_counts, ends, cut, times, round_sums, n_touched)
         scratch.check()
         batch.trials += trials
         lengths.append(np.diff(ends[:finished], prepend=0))
         counts.append(part_counts[: ends[finished - 1]].copy() if finished else part_counts[:0])
         truncated.append(cut[:finished] > 0)
         at += finished
-    _add_lanes(session, batch, lengths, counts, truncated)
-    if len(times):
-        batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
+    return (
+        _cascade_lanes(session, lengths, counts, truncated),
+        touched_reach(times, round_sums, scratch.touched[:n_touched]),
+    )
 
 
 def _run_packed(
     session: Session,
     rows: AttemptRows,
     salts: npt.NDArray[np.uint32],
-    scratch: _Scratch,
+    scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
-    number: int,
-) -> None:
+) -> tuple[Lanes, AgentReach]:
+    """Run lanes 64 at a time."""
     round_sums, n_touched = np.zeros_like(times), 0
     lengths, counts, truncated = [], [], []
     for first in range(0, len(salts), WORD):
@@ -183,16 +227,17 @@ def _run_packed(
         lengths.append(active.sum(axis=0))
         counts.append(matrix.T[active.T].astype(np.int32))
         truncated.append(cut)
-    _add_lanes(session, batch, lengths, counts, truncated)
-    if len(times):
-        batch.reach.append((number, _touched_reach(times, round_sums, scratch.touched[:n_touched])))
+    return (
+        _cascade_lanes(session, lengths, counts, truncated),
+        touched_reach(times, round_sums, scratch.touched[:n_touched]),
+    )
 
 
 def _packed_word(
     session: Session,
     rows: AttemptRows,
     salts: npt.NDArray[np.uint32],
-    scratch: _Scratch,
+    scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
     round_sums: npt.NDArray[np.int64],
@@ -230,13 +275,7 @@ def _packed_word(
     return matrix, cut > 0, n_touched
 
 
-def _add_lanes(session: Session, batch: BatchRows, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> None:
-    arrays = map(np.concatenate, (lengths, counts, truncated))
-    batch.lanes.append(Lanes.of_cascades(*arrays, max_rounds=session.max_rounds))
-
-
-def _touched_reach(
-    times: npt.NDArray[np.int64], round_sums: npt.NDArray[np.int64], touched: npt.NDArray[np.int32]
-) -> AgentReach:
-    agents = np.sort(touched)
-    return AgentReach(agents, times[agents], round_sums[agents])
+def _cascade_lanes(session: Session, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> Lanes:
+    return Lanes.of_cascades(
+        np.concatenate(lengths), np.concatenate(counts), np.concatenate(truncated), session.max_rounds
+    )
