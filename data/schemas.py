@@ -240,6 +240,12 @@ _SPECIFICATIONS = (
             Column("plan_reason", pa.string(), "why the planner chose it"),
             Column("estimated_seconds", pa.float64(), "planner's estimate for the whole job, seconds"),
             Column("estimated_bytes", pa.int64(), "planner's estimate of the job's peak memory, bytes"),
+            Column(
+                "peak_bytes",
+                pa.int64(),
+                "measured peak memory of the job on this machine, above that before it, bytes; null if unknown",
+                nullable=True,
+            ),
             Column("job_seconds", pa.float64(), "clock time of the job the session ran in, seconds"),
             Column("job_lanes", pa.int64(), "lanes of that job: replicates of all its sessions"),
             Column("started_at", CLOCK, "clock time at which the job started"),

@@ -275,14 +275,14 @@ def summary(run: CampaignRun) -> dict[str, Any]:
         "edges": run.resolved.network.n_edges,
         "plan": first["plan"],
         "plan_reason": first["plan_reason"],
-        "jobs": [{column: row[column] for column in _OF_JOBS} for row in jobs],
+        "jobs": [{column: row.get(column) for column in _OF_JOBS} for row in jobs],
         "lanes": sum(session.replicates for session in run.resolved.distinct_sessions),
         "seconds": sum(row["job_seconds"] for row in jobs),
         "sessions": [{"session": name, **_session_summary(row)} for name, row in found.items()],
     }
 
 
-_OF_JOBS = ("plan", "plan_reason", "job_lanes", "estimated_seconds", "job_seconds", "estimated_bytes")
+_OF_JOBS = ("plan", "plan_reason", "job_lanes", "estimated_seconds", "job_seconds", "estimated_bytes", "peak_bytes")
 _SUMMARISED = (
     "session_id",
     "propagation_model",

@@ -1,9 +1,7 @@
 """The engine: sessions in, published results out."""
 
-import datetime as dt
 import json
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation import planner
 from propagation.clusters import own_client
+from propagation.measures import Measures
 from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans import broadcast, partitioned
@@ -220,21 +219,15 @@ def run_job(
         If it was interrupted; staged files are left for the warehouse's sweep.
     """
     client = client or own_client()
-    started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
     run = _RUNS[job_plan.plan]
     try:
-        rows = run(network, sessions, job_plan, client, publish, progress)
+        with Measures() as measures:
+            rows = run(network, sessions, job_plan, client, publish, progress)
     except KeyboardInterrupt:
-        kept = "the rounds it has published stay in frontiers; running it again goes on from them"
-        nothing = "nothing of it was published"
-        raise RunCancelledError(
-            f"the run was cancelled; {kept if publish and job_plan.plan == 'reference' else nothing}"
-        ) from None
-    seconds = time.perf_counter() - started
-    clocks = {"started_at": started_at, "completed_at": started_at + dt.timedelta(seconds=seconds)}
+        left = _LEFT_BEHIND.get(job_plan.plan, _NOTHING) if publish else _NOTHING
+        raise RunCancelledError(f"the run was cancelled; {left}") from None
     session_rows = [
-        _session_row(session, lanes, job_plan, seconds, clocks)
-        for session, lanes in zip(sessions, rows.lanes, strict=True)
+        _session_row(session, lanes, job_plan, measures) for session, lanes in zip(sessions, rows.lanes, strict=True)
     ]
     _add_small_tables(network.warehouse if publish else None, sessions, rows, session_rows)
     results = {
@@ -247,7 +240,7 @@ def run_job(
         )
         for session, row in zip(sessions, session_rows, strict=True)
     }
-    return JobOutcome(network, session_rows, results, seconds, rows.files)
+    return JobOutcome(network, session_rows, results, measures.seconds, rows.files)
 
 
 def _run_broadcast(
@@ -317,6 +310,12 @@ def _run_reference(
     return rows
 
 
+_NOTHING = "nothing of it was published"
+_LEFT_BEHIND = {
+    "reference": "the rounds it has published stay in frontiers; running it again goes on from them",
+    "partitioned": "running it again goes on from its last checkpoint, if it had come to one",
+}
+"""What a cancelled run that publishes leaves behind, by plan."""
 _RUNS = {"broadcast": _run_broadcast, "partitioned": _run_partitioned, "reference": _run_reference}
 
 
@@ -342,9 +341,7 @@ def _add_small_tables(
     rows.files.append(warehouse.stage_records("propagation_sessions", session_rows))
 
 
-def _session_row(
-    session: Session, lanes: Lanes, job_plan: JobPlan, seconds: float, clocks: Mapping[str, dt.datetime]
-) -> dict[str, Any]:
+def _session_row(session: Session, lanes: Lanes, job_plan: JobPlan, measures: Measures) -> dict[str, Any]:
     sizes = lanes.sizes
     truncated = int(lanes.truncated.sum())
     return {
@@ -372,9 +369,8 @@ def _session_row(
         "plan_reason": job_plan.reason,
         "estimated_seconds": job_plan.estimated_seconds,
         "estimated_bytes": job_plan.estimated_bytes,
-        "job_seconds": seconds,
         "job_lanes": job_plan.lanes,
-        **clocks,
+        **measures.columns,
     }
 
 

@@ -157,9 +157,10 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 
 def _beside_the_estimate(job: Mapping[str, Any]) -> str:
     """Say what the planner expected of a job beside what came true."""
+    peak = "" if job["peak_bytes"] is None else f" and {readable_bytes(job['peak_bytes'])}"
     return (
         f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])}, "
-        f"took {readable_seconds(job['job_seconds'])}"
+        f"took {readable_seconds(job['job_seconds'])}{peak}"
     )
 
 

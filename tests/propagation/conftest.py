@@ -166,6 +166,7 @@ def assert_same_rows(ordered: Callable[[Result, str], pd.DataFrame]) -> Callable
             for table in TABLE_OF_RECORD[detail]:
                 pd.testing.assert_frame_equal(ordered(one, table), ordered(other, table), check_exact=True, obj=table)
         different = {"plan", "plan_reason", "estimated_seconds", "estimated_bytes", "job_seconds", "job_lanes"}
+        different |= {"peak_bytes"}
         different |= {"started_at", "completed_at"}
         for column in one.session.keys() - different:
             assert one.session[column] == other.session[column], column
