@@ -35,7 +35,7 @@ SECONDS_PER_JOB = 0.05
 WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
 """Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
 clearing a word of an agent; an edge in the kernel of all rules."""
-THRESHOLD_COST, EPIDEMIC_COST = 1.4, 1.6
+THRESHOLD_COST, EPIDEMIC_COST = 1.7, 1.3
 """Measured, relative to an edge in a sparse kernel: a weight that is added; an edge of an epidemic, for all the rounds
 of contacts for which it is looked at once."""
 _COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.draws import agent_key, edge_key, trial_draw, trial_salt
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, add_reach, look_ahead, lowest_bit
+from propagation.kernels.primitives import CHUNK, DST, SHIFT, WORDS_AHEAD, add_reach, look_ahead, lowest_bit, prefetch
 
-SLOTS = 8
+SLOTS = 16
 """Rounds that the calendar looks ahead, a power of two."""
 ROOM = 4 * CHUNK
 """Contacts that wait to be drawn together, for each number of rounds in which they are made."""
+LINES_AHEAD, WORDS_OF_LINE = 4, 8
+"""Cache lines of a row that are asked for ahead of time, and edges that one holds."""
 NEVER = 255
 """What is due at an agent that waits for nothing."""
 _LAST_SLOT = SLOTS - 1
@@ -162,13 +164,15 @@ def _attempt(attempts, calendar, base, stream, salt, number, rounds):  # type: i
 @numba.njit(nogil=True, cache=True, inline="always")
 def _select(reached, words, always, low, high, lines, rounds, waiting):  # type: ignore[no-untyped-def]
     """Add the edges ``words[low:high]`` that can infect somebody to a line; return its length."""
-    for e in range(low, high):
-        word = words[e]
-        dst = np.int64(word & DST)
-        lines[rounds, waiting] = word
-        is_reached = (np.int64(reached[dst >> 3]) >> (dst & 7)) & 1
-        waiting += (is_reached ^ 1) & np.int64((word | always) > DST)
-    return waiting
+    # Unsigned: no index is looked at as one from the end.
+    at, start = np.uint64(waiting), np.uint64(low)
+    for e in range(np.uint64(high - low)):
+        word = words[start + e]
+        dst = word & DST
+        lines[rounds, at] = word
+        is_open = ~(np.uint64(reached[dst >> np.uint64(3)]) >> (dst & np.uint64(7))) & _ONE
+        at += is_open & np.uint64((word | always) > DST)
+    return np.int64(at)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -262,7 +266,8 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         first = at
         # 1. Round 0: the seeds.
         tail = 0
-        for seed in seeds:
+        for i in range(seeds.ends[seeds.of_lane[lane]], seeds.ends[seeds.of_lane[lane] + 1]):
+            seed = seeds.agents[i]
             queue[tail] = seed
             tail += 1
             reached[seed >> 3] |= np.uint8(1 << (seed & 7))
@@ -305,6 +310,10 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                     position = level + i - waking
                     agent = np.int64(queue[position])
                     look_ahead(offsets, words, queue, position, tail)
+                    if position + WORDS_AHEAD < tail:
+                        ahead = np.int64(offsets[queue[position + WORDS_AHEAD]])
+                        for line in range(1, LINES_AHEAD):
+                            prefetch(words, ahead + WORDS_OF_LINE * line)
                     entered[agent] = -1 - number if course.exposes and number > 0 else number
                 since = np.int64(entered[agent])
                 # 3a. The exposed: when do they become infectious?
