@@ -81,6 +81,10 @@ def test_a_campaign_is_computed_and_published(warehouse: Warehouse, campaign_fil
     reach = {row["session_id"]: row["total_influenced"] for row in outcome.sessions}
     assert {row["session_id"]: row["total_influenced"] for row in summary["sessions"]} == reach
     assert engine.differing_tables(outcome) == []
+    (job,) = summary["jobs"]  # what the planner expected, beside what came true
+    assert job["job_lanes"] == 140
+    assert min(job["estimated_seconds"], job["estimated_bytes"], job["job_seconds"]) > 0
+    assert 0 <= job["peak_bytes"] < 2**32
     # 2. The campaign, its sessions in order, its message, its resolved configuration.
     (campaign,) = warehouse.read("campaigns").to_pylist()
     configuration = json.loads(campaign["configuration"])
