@@ -23,14 +23,13 @@ from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation import planner
 from propagation.clusters import own_client
+from propagation.lanes import AgentReach, Lanes
 from propagation.measures import Measures
 from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans import broadcast, partitioned
 from propagation.results import (
     TABLE_OF_RECORD,
-    AgentReach,
-    Lanes,
     MemoryTables,
     PublishedTables,
     Result,

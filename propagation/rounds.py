@@ -30,10 +30,11 @@ from data.progress import Progress
 from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import Warehouse
+from propagation.lanes import AgentReach, Lanes
 from propagation.models.interpreter import RulesInPandas
 from propagation.models.pandas_model import MOVES, PandasModel
 from propagation.models.pandas_rounds import TARGET, PandasRounds
-from propagation.results import EVENT_TYPES, AgentReach, Lanes, session_id_column
+from propagation.results import EVENT_TYPES, session_id_column
 from propagation.round_tables import (
     ATTEMPT,
     CONTACT,

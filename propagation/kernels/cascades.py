@@ -93,8 +93,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
         Of transmissions.
     salts : (lanes,) uint32
         Salt of each lane's replicate.
-    seeds : (k,) int32
-        Distinct seeds of all lanes.
+    seeds : LaneSeeds
     max_rounds : int64
         Last round with activations.
     stop : (1,) uint8
@@ -127,7 +126,8 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
         first = at
         # 1. Round 0: the seeds.
         tail = 0
-        for seed in seeds:
+        for i in range(seeds.ends[seeds.of_lane[lane]], seeds.ends[seeds.of_lane[lane] + 1]):
+            seed = seeds.agents[i]
             queue[tail] = seed
             tail += 1
             reached[seed >> 3] |= np.uint8(1 << (seed & 7))

@@ -17,6 +17,33 @@ CERTAIN = 2**32
 """Chance of what always happens."""
 
 
+class LaneSeeds(NamedTuple):
+    """Seeds of lanes: of lane l those from ``ends[s]`` to ``ends[s + 1]``, where s is ``of_lane[l]``.
+
+    Attributes
+    ----------
+    of_lane : (lanes,) int32
+        Which seed set each lane has.
+    ends : (sets + 1,) int64
+        Where each seed set ends; the first is 0.
+    agents : (k,) int32
+        Distinct within each set.
+    """
+
+    of_lane: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int64]
+    agents: npt.NDArray[np.int32]
+
+    def of(self, lane: int) -> npt.NDArray[np.int32]:
+        """Return the seeds of a lane."""
+        number = self.of_lane[lane]
+        return self.agents[self.ends[number] : self.ends[number + 1]]
+
+    def lanes(self, first: int, last: int) -> "LaneSeeds":
+        """Return the seeds of the lanes from `first` to before `last`."""
+        return self._replace(of_lane=self.of_lane[first:last])
+
+
 class LaneState(NamedTuple):
     """State of the agents of a range in one lane; memory that a model does not need has length 0.
 

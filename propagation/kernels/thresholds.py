@@ -65,7 +65,8 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         first = at
         # 1. Round 0: the seeds.
         tail, n_added = 0, 0
-        for seed in seeds:
+        for i in range(seeds.ends[seeds.of_lane[lane]], seeds.ends[seeds.of_lane[lane] + 1]):
+            seed = seeds.agents[i]
             queue[tail] = seed
             tail += 1
             reached[seed >> 3] |= np.uint8(1 << (seed & 7))

@@ -14,10 +14,10 @@ import numpy as np
 
 from data.progress import Progress
 from data.snapshots import Network
+from propagation.lanes import AgentReach, Lanes
 from propagation.planner import WORD, JobPlan
 from propagation.plans.lane_batches import BatchRows, Span, run_batch
 from propagation.plans.stopping import request_stop
-from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 
 if TYPE_CHECKING:

@@ -9,16 +9,20 @@ import numpy.typing as npt
 from data.snapshots import Network
 from propagation.kernels import epidemics, thresholds
 from propagation.kernels.epidemics import ROOM, SLOTS, Attempts, Calendar, Course
+from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
+from propagation.lanes import AgentReach, Lanes
 from propagation.programs import session_edges, session_program
-from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
     from propagation.plans.lane_batches import BatchRows, Scratch
 
 QueueKernel = Callable[..., tuple[int, int, int]]
-"""Called with salts, counts, ends, truncated, times, round_sums, n_touched; returns lanes done, trials, n_touched."""
+"""Called with salts, seeds, counts, ends, truncated, times, round_sums, n_touched.
+
+Returns lanes done, trials and n_touched.
+"""
 _ROUNDS_AT_ONCE = 1024
 
 
@@ -32,6 +36,7 @@ def threshold_kernel(network: Network, session: Session, scratch: "Scratch") -> 
 
     def run(
         salts: npt.NDArray[np.uint32],
+        seeds: LaneSeeds,
         counts: npt.NDArray[np.int32],
         ends: npt.NDArray[np.int64],
         truncated: npt.NDArray[np.uint8],
@@ -39,7 +44,7 @@ def threshold_kernel(network: Network, session: Session, scratch: "Scratch") -> 
     ) -> Any:
         return thresholds.threshold_lanes(
             edges.offsets, edges.words, edges.base, program.thresholds, program.in_degree, program.threshold, salts,
-            session.seed_array, np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, sums,
+            seeds, np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, sums,
             added, last, counts, ends, truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
         )  # fmt: skip
 
@@ -50,6 +55,7 @@ def run_epidemics(
     network: Network,
     session: Session,
     salts: npt.NDArray[np.uint32],
+    seeds: LaneSeeds,
     scratch: "Scratch",
     batch: "BatchRows",
     times: npt.NDArray[np.int64],
@@ -62,6 +68,7 @@ def run_epidemics(
     session : Session
     salts : (lanes,) uint32
         Salts of the replicates.
+    seeds : LaneSeeds
     scratch : Scratch
     batch : BatchRows
         Whose `trials` are counted.
@@ -84,7 +91,7 @@ def run_epidemics(
         part = np.empty((2, max(room, min(most, 64) * (len(salts) - at))), np.int32)
         ends, cut = np.zeros(len(salts) - at, np.int64), np.zeros(len(salts) - at, np.uint8)
         finished, looked, n_touched = epidemics.epidemic_lanes(
-            edges.offsets, edges.words, edges.base, course, salts[at:], session.seed_array,
+            edges.offsets, edges.words, edges.base, course, salts[at:], seeds.lanes(at, len(salts)),
             np.int64(session.max_rounds), scratch.stop, calendar, scratch.queue, attempts, part[0], part[1], ends, cut,
             times, round_sums, scratch.touched, np.int64(n_touched),
         )  # fmt: skip

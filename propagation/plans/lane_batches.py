@@ -1,7 +1,9 @@
 """Batches of lanes: what one task of the broadcast plan does, in the kernel shape that the planner chose."""
 
 import functools
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +15,15 @@ from data.manifests import DataFile
 from data.snapshots import Network
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
+from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
+from propagation.lanes import AgentReach, Lanes
 from propagation.planner import WORD, Shape
 from propagation.plans.fast_lanes import QueueKernel, run_epidemics, threshold_kernel, touched_reach
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import run_by_rules
 from propagation.plans.stopping import StoppedError, stop_flag
 from propagation.programs import contact_rows
-from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 from propagation.weights import AttemptRows
 
@@ -113,23 +116,20 @@ def run_batch(
     batch = BatchRows(spans)
     try:
         with collected_rows(network.warehouse if publish else None) as writer:
-            for span in spans:
+            for group in _groups(sessions, shapes, spans):
                 scratch.check()
-                session = sessions[span.session]
-                salts = replicate_salts(np.arange(span.first, span.first + span.replicates))
-                shape = shapes[span.session]
+                session, shape = sessions[group[0].session], shapes[group[0].session]
+                salts = replicate_salts(np.concatenate([np.arange(s.first, s.first + s.replicates) for s in group]))
                 if shape == "rules":
-                    lanes, reach = run_by_rules(network, session, span.first, salts, scratch.stop, batch, writer)
+                    lanes, reach = run_by_rules(network, session, group[0].first, salts, scratch.stop, batch, writer)
                     scratch.check()
-                    batch.lanes.append(lanes)
-                    if session.records("reach"):
-                        batch.reach.append((span.session, reach))
-                    continue
-                times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
-                lanes, reach = _run_fast(shape, network, session, salts, scratch, batch, times)
-                batch.lanes.append(lanes)
+                else:
+                    times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
+                    seeds = _seeds_of(sessions, group)
+                    lanes, reach = _run_fast(shape, network, session, salts, seeds, scratch, batch, times)
+                batch.lanes += lanes.split([span.replicates for span in group])
                 if session.records("reach"):
-                    batch.reach.append((span.session, reach))
+                    batch.reach.append((group[0].session, reach))
     except StoppedError:
         return BatchRows([])
     batch.files, batch.tables = writer.files, writer.tables
@@ -137,26 +137,47 @@ def run_batch(
     return batch
 
 
+def _groups(sessions: tuple[Session, ...], shapes: tuple[Shape, ...], spans: list[Span]) -> Iterator[list[Span]]:
+    """Yield spans that kernels can run together: of sessions that differ in seeds only, and count rounds only."""
+
+    def alike(span: Span) -> Any:
+        session, shape = sessions[span.session], shapes[span.session]
+        if shape == "rules" or session.records("reach"):
+            return span
+        return shape, session.model, session.random_seed, session.max_rounds
+
+    for _, group in itertools.groupby(spans, alike):
+        yield list(group)
+
+
+def _seeds_of(sessions: tuple[Session, ...], group: list[Span]) -> LaneSeeds:
+    """Return the seeds of the lanes of some spans."""
+    sets = [sessions[span.session].seed_array for span in group]
+    of_lane = np.repeat(np.arange(len(group), dtype=np.int32), [span.replicates for span in group])
+    return LaneSeeds(of_lane, np.cumsum([0, *map(len, sets)]), np.concatenate(sets))
+
+
 def _run_fast(
     shape: Shape,
     network: Network,
     session: Session,
     salts: npt.NDArray[np.uint32],
+    seeds: LaneSeeds,
     scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
 ) -> tuple[Lanes, AgentReach]:
     """Run lanes in a shape that is made for their family of models."""
     if shape == "epidemic":
-        return run_epidemics(network, session, salts, scratch, batch, times)
+        return run_epidemics(network, session, salts, seeds, scratch, batch, times)
     if shape == "threshold":
         kernel = threshold_kernel(network, session, scratch)
-        return _run_queues(session, network.n_agents, kernel, salts, scratch, batch, times)
+        return _run_queues(session, network.n_agents, kernel, salts, seeds, scratch, batch, times)
     rows = contact_rows(network, session.model, session.random_seed)
     if shape == "packed":
-        return _run_packed(session, rows, salts, scratch, batch, times)
+        return _run_packed(session, rows, salts, seeds, scratch, batch, times)
     kernel = _sparse_kernel(session, rows, scratch)
-    return _run_queues(session, network.n_agents, kernel, salts, scratch, batch, times)
+    return _run_queues(session, network.n_agents, kernel, salts, seeds, scratch, batch, times)
 
 
 def _sparse_kernel(session: Session, rows: AttemptRows, scratch: Scratch) -> QueueKernel:
@@ -164,13 +185,14 @@ def _sparse_kernel(session: Session, rows: AttemptRows, scratch: Scratch) -> Que
 
     def run(
         salts: npt.NDArray[np.uint32],
+        seeds: LaneSeeds,
         counts: npt.NDArray[np.int32],
         ends: npt.NDArray[np.int64],
         truncated: npt.NDArray[np.uint8],
         *reach: Any,
     ) -> Any:
         return kernels.sparse_cascades(
-            rows.offsets, rows.words, np.int64(rows.base), transmissions, salts, session.seed_array,
+            rows.offsets, rows.words, np.int64(rows.base), transmissions, salts, seeds,
             np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, scratch.hits, counts, ends,
             truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
         )  # fmt: skip
@@ -183,6 +205,7 @@ def _run_queues(
     n_agents: int,
     kernel: QueueKernel,
     salts: npt.NDArray[np.uint32],
+    seeds: LaneSeeds,
     scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
@@ -196,7 +219,9 @@ def _run_queues(
         lanes = len(salts) - at
         part_counts = np.empty(max(room, 64 * lanes), np.int32)
         ends, cut = np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
-        finished, trials, n_touched = kernel(salts[at:], part_counts, ends, cut, times, round_sums, n_touched)
+        finished, trials, n_touched = kernel(
+            salts[at:], seeds.lanes(at, len(salts)), part_counts, ends, cut, times, round_sums, n_touched
+        )
         scratch.check()
         batch.trials += trials
         lengths.append(np.diff(ends[:finished], prepend=0))
@@ -213,6 +238,7 @@ def _run_packed(
     session: Session,
     rows: AttemptRows,
     salts: npt.NDArray[np.uint32],
+    seeds: LaneSeeds,
     scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
@@ -221,8 +247,8 @@ def _run_packed(
     round_sums, n_touched = np.zeros_like(times), 0
     lengths, counts, truncated = [], [], []
     for first in range(0, len(salts), WORD):
-        word = salts[first : first + WORD]
-        matrix, cut, n_touched = _packed_word(session, rows, word, scratch, batch, times, round_sums, n_touched)
+        word, own = salts[first : first + WORD], seeds.lanes(first, first + WORD)
+        matrix, cut, n_touched = _packed_word(session, rows, word, own, scratch, batch, times, round_sums, n_touched)
         active = matrix > 0
         lengths.append(active.sum(axis=0))
         counts.append(matrix.T[active.T].astype(np.int32))
@@ -237,6 +263,7 @@ def _packed_word(
     session: Session,
     rows: AttemptRows,
     salts: npt.NDArray[np.uint32],
+    seeds: LaneSeeds,
     scratch: Scratch,
     batch: BatchRows,
     times: npt.NDArray[np.int64],
@@ -244,18 +271,21 @@ def _packed_word(
     n_touched: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], int]:
     """Run one word of lanes; return activations (rounds, lanes), which lanes are truncated, and agents touched."""
-    lanes, seeds = len(salts), session.seed_array
-    every_lane = np.uint64(2**lanes - 1)
+    lanes, agents = len(salts), np.unique(np.concatenate([seeds.of(lane) for lane in _first_of_each(seeds.of_lane)]))
     state, frontier = np.zeros(2 * rows.n_agents, np.uint64), np.zeros(rows.n_agents, np.uint64)
-    state[2 * seeds.astype(np.int64)] = frontier[seeds] = every_lane
+    for lane in _first_of_each(seeds.of_lane):
+        alike = np.flatnonzero(seeds.of_lane == seeds.of_lane[lane])
+        frontier[seeds.of(lane)] |= np.bitwise_or.reduce(np.uint64(1) << alike.astype(np.uint64))
+    state[2 * agents.astype(np.int64)] = frontier[agents]
     queue, next_queue = scratch.queue, np.empty_like(scratch.queue)
-    queue[: len(seeds)] = seeds
-    if len(times):
-        new = seeds[times[seeds] == 0]
+    queue[: len(agents)] = agents
+    if len(times):  # of one session, whose lanes have the same seeds
+        new = agents[times[agents] == 0]
         scratch.touched[n_touched : n_touched + len(new)] = new
         n_touched += len(new)
-        times[seeds] += lanes
-    n_queue, first_round, blocks = len(seeds), 1, [np.full((1, lanes), len(seeds), np.int64)]
+        times[agents] += lanes
+    n_queue, first_round = len(agents), 1
+    blocks = [np.diff(seeds.ends)[seeds.of_lane][None, :]]
     while n_queue and first_round <= session.max_rounds:
         block = np.zeros((64, lanes), np.int64)
         done, n_queue, swapped, trials, n_touched = kernels.packed_cascades(
@@ -273,6 +303,12 @@ def _packed_word(
     still = np.bitwise_or.reduce(frontier[queue[:n_queue]]) if n_queue else np.uint64(0)
     cut = (still >> np.arange(lanes, dtype=np.uint64)) & np.uint64(1)
     return matrix, cut > 0, n_touched
+
+
+def _first_of_each(of_lane: npt.NDArray[np.int32]) -> list[int]:
+    """Return the first lane of each seed set."""
+    first: list[int] = np.unique(of_lane, return_index=True)[1].tolist()
+    return first
 
 
 def _cascade_lanes(session: Session, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> Lanes:

@@ -11,10 +11,11 @@ from data.snapshots import Network
 from propagation.kernels import lane_arrays, lane_rounds, rules
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, LaneState, Messages
 from propagation.kernels.primitives import CHUNK
+from propagation.lanes import AgentReach, Lanes
 from propagation.plans import row_writer
 from propagation.plans.row_writer import RowWriter
 from propagation.programs import Program, session_edges, session_program
-from propagation.results import EVENT_TYPES, AgentReach, Lanes
+from propagation.results import EVENT_TYPES
 from propagation.sessions import Session
 
 if TYPE_CHECKING:

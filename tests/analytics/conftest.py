@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import itertools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ from matplotlib.text import Text
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation import Result, simulate
+from propagation.lanes import Lanes
 from propagation.models import IndependentCascade
-from propagation.results import Lanes, MemoryTables, cascade_rows, metric_rows
+from propagation.results import MemoryTables, cascade_rows, metric_rows
 from propagation.seeding import DegreeDiscount, RandomSeeds, SeedStrategy, TopOutDegree
 from propagation.sessions import Session
 
@@ -50,13 +52,14 @@ def make_result(network: Network) -> MadeResult:
             max_rounds=100,
             record="rounds",
         )
-        lanes = Lanes(
+        lanes = Lanes.of_cascades(
             np.array([len(replicate) for replicate in counts]),
             np.array([count for replicate in counts for count in replicate], np.int32),
             np.zeros(len(counts), bool),
+            session.max_rounds,
         )
-        cascades = cascade_rows(session, lanes)
-        tables = {"cascades": [cascades], "propagation_metrics": [metric_rows(session, lanes)]}
+        cascades = cascade_rows([session], [lanes])
+        tables = {"cascades": [cascades], "propagation_metrics": [metric_rows([session], [lanes])]}
         return Result(
             {**_session_row(session, cascades["size"].to_numpy()), **changed},
             network,
@@ -71,7 +74,7 @@ def _session_row(session: Session, sizes: np.ndarray) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "propagation_model": session.model.name,
-        "model_parameters": session.model.model_dump_json(),
+        "model_parameters": json.dumps(session.model.resolved_parameters),
         "seed_strategy": session.seed_strategy,
         "seed_agents": list(session.seed_agents),
         "replicates": session.replicates,

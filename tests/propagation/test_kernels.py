@@ -8,7 +8,10 @@ from numba.core.registry import CPUDispatcher
 
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
+from propagation.kernels.lane_arrays import LaneSeeds
+from propagation.kernels.primitives import CHUNK
 from propagation.models import IndependentCascade
+from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
 from tests.reference.small_networks import numbered_network
 
@@ -20,7 +23,7 @@ MAX_ROUNDS = np.int64(1000)
 
 @pytest.fixture(scope="module")
 def rows(publish_small):
-    return COLUMN.attempt_rows(publish_small(numbered_network(8, 30, 90)), 0)
+    return contact_rows(publish_small(numbered_network(8, 30, 90)), COLUMN, 0)
 
 
 def no_stop():
@@ -42,10 +45,11 @@ class Sparse:
     def __call__(self, salts, room, stop=None):
         counts, ends = np.full(room, -7, np.int32), np.zeros(len(salts), np.int64)
         truncated = np.zeros(len(salts), np.uint8)
+        seeds = LaneSeeds(np.zeros(len(salts), np.int32), np.array([0, len(SEEDS)]), SEEDS)
         finished, _, self.n_touched = kernels.sparse_cascades(
             self.rows.offsets, self.rows.words, np.int64(self.rows.base), stream(0, Purpose.TRANSMISSION), salts,
-            SEEDS, MAX_ROUNDS, no_stop() if stop is None else stop, self.reached, self.queue,
-            np.zeros(kernels.CHUNK, np.uint8), counts, ends, truncated, self.times, self.round_sums, self.touched,
+            seeds, MAX_ROUNDS, no_stop() if stop is None else stop, self.reached, self.queue,
+            np.zeros(CHUNK, np.uint8), counts, ends, truncated, self.times, self.round_sums, self.touched,
             np.int64(self.n_touched),
         )  # fmt: skip
         assert not self.reached.any(), "scratch bits are cleared"
@@ -75,55 +79,14 @@ def test_sparse_lanes_go_on_where_the_room_ended(rows, room):
     assert sorted(touched) == np.flatnonzero(whole.times).tolist()
 
 
-class Traced:
-    """The traced kernel with its scratch arrays, to be called with any room."""
-
-    def __init__(self, rows):
-        n = rows.n_agents
-        self.rows, self.round_of, self.queue = rows, np.full(n, -1, np.int32), np.empty(n, np.int32)
-        self.infector_of, self.best_of = np.empty(n, np.int32), np.empty(n, np.uint32)
-
-    def __call__(self, salts, room, stop=None):
-        agents, rounds, infectors = (np.full(room, -7, np.int32) for _ in range(3))
-        ends, truncated = np.zeros(len(salts), np.int64), np.zeros(len(salts), np.uint8)
-        finished, _ = kernels.traced_cascades(
-            self.rows.offsets, self.rows.words, np.int64(self.rows.base), stream(0, Purpose.TRANSMISSION),
-            stream(0, Purpose.INFECTOR), salts, SEEDS, MAX_ROUNDS, no_stop() if stop is None else stop, self.round_of,
-            self.infector_of, self.best_of, self.queue, np.zeros(kernels.CHUNK, np.uint8), agents, rounds, infectors,
-            ends, truncated,
-        )  # fmt: skip
-        assert (self.round_of == -1).all(), "scratch rounds are cleared"
-        bounds = [0, *ends[:finished]]
-        columns = np.stack([agents, rounds, infectors], axis=1).tolist()
-        return finished, [columns[low:high] for low, high in pairwise(bounds)]
+def test_a_room_that_holds_nothing_finishes_no_lane(rows):
+    assert Sparse(rows)(replicate_salts(np.arange(3)), 0) == (0, [])
+    assert Sparse(rows)(replicate_salts(np.arange(3)), 1) == (0, [])
 
 
-@pytest.mark.parametrize("room", [30, 31, 77, 400])
-def test_traced_lanes_go_on_where_the_room_ended(rows, room):
+def test_a_stop_flag_that_is_set_finishes_no_lane(rows):
     salts = replicate_salts(np.arange(LANES))
-    finished, expected = Traced(rows)(salts, 100 * LANES)
-    assert finished == LANES
-    lanes, calls = [], 0
-    kernel = Traced(rows)
-    while len(lanes) < LANES:
-        finished, part = kernel(salts[len(lanes) :], room)
-        assert finished > 0, "a room for all agents holds at least one lane"
-        lanes += part
-        calls += 1
-    assert calls > 1
-    assert lanes == expected
-
-
-@pytest.mark.parametrize("kernel", [Sparse, Traced])
-def test_a_room_that_holds_nothing_finishes_no_lane(rows, kernel):
-    assert kernel(rows)(replicate_salts(np.arange(3)), 0) == (0, [])
-    assert kernel(rows)(replicate_salts(np.arange(3)), 1) == (0, [])
-
-
-@pytest.mark.parametrize("kernel", [Sparse, Traced])
-def test_a_stop_flag_that_is_set_finishes_no_lane(rows, kernel):
-    salts = replicate_salts(np.arange(LANES))
-    assert kernel(rows)(salts, 100 * LANES, np.ones(1, np.uint8)) == (0, [])
+    assert Sparse(rows)(salts, 100 * LANES, np.ones(1, np.uint8)) == (0, [])
 
 
 class Packed:
@@ -144,7 +107,7 @@ class Packed:
         done, self.n_queue, swapped, _, self.n_touched = kernels.packed_cascades(
             self.rows.offsets, self.rows.words, np.int64(self.rows.base), stream(0, Purpose.TRANSMISSION), self.salts,
             np.int64(self.round), MAX_ROUNDS, no_stop() if stop is None else stop, self.state, self.frontier,
-            self.queue, self.next_queue, np.int64(self.n_queue), np.zeros(kernels.CHUNK, np.uint8), counts, self.times,
+            self.queue, self.next_queue, np.int64(self.n_queue), np.zeros(CHUNK, np.uint8), counts, self.times,
             self.round_sums, self.touched, np.int64(self.n_touched),
         )  # fmt: skip
         assert not self.state[1::2].any(), "what arrives is cleared"
@@ -184,7 +147,7 @@ def test_a_stop_flag_ends_packed_lanes_before_the_next_round(rows):
 # -- long cascades --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", ["sparse", "packed", "traced"])
+@pytest.mark.parametrize("shape", ["sparse", "packed", "rules"])
 @pytest.mark.parametrize("max_rounds", [10_000, 299, 298, 128, 64, 63])
 def test_more_rounds_than_a_block_of_the_packed_kernel_holds(publish, run, shape, max_rounds):
     # The packed kernel runs 64 rounds at a time; the sparse one has room for 64 counts a lane before it must go on.
@@ -203,7 +166,7 @@ def test_more_rounds_than_a_block_of_the_packed_kernel_holds(publish, run, shape
 def test_lanes_that_die_out_in_different_blocks_of_rounds(publish, run, assert_same_rows):
     network = publish([(i, i + 1) for i in range(299)], 300, [0.99] * 299)
     session = resolve_session(network, COLUMN, seed_set=[0, 150], replicates=200, record="reach")
-    results = [run(session, network, shape=shape, batches=3) for shape in ("sparse", "packed", "traced")]
+    results = [run(session, network, shape=shape, batches=3) for shape in ("sparse", "packed", "rules")]
     depths = results[0].cascades["depth"]
     assert depths.min() < 32
     assert depths.max() > 128
@@ -215,7 +178,7 @@ def test_lanes_that_die_out_in_different_blocks_of_rounds(publish, run, assert_s
 def test_words_that_are_not_full(publish_small, run, assert_same_rows, replicates):
     network = publish_small(numbered_network(8, 30, 90))
     session = resolve_session(network, COLUMN, seed_set=[0], replicates=replicates, max_rounds=4, record="reach")
-    results = [run(session, network, shape=shape, batches=1) for shape in ("sparse", "packed", "traced")]
+    results = [run(session, network, shape=shape, batches=1) for shape in ("sparse", "packed", "rules")]
     for result in results[1:]:
         assert_same_rows(result, results[0])
 
@@ -231,7 +194,6 @@ def test_every_kernel_is_compiled_once(publish, publish_small, run):
             for record, shapes in (
                 ("rounds", ["sparse", "packed"]),
                 ("reach", ["sparse", "packed"]),
-                ("contacts", ["traced"]),
             ):
                 session = resolve_session(
                     network, IndependentCascade(probability=probability), seed_set=[0], replicates=3, record=record
@@ -243,5 +205,5 @@ def test_every_kernel_is_compiled_once(publish, publish_small, run):
         for name, kernel in vars(kernels).items()
         if isinstance(kernel, CPUDispatcher) and not name.startswith("_")
     }
-    names = {"sparse_cascades", "traced_cascades", "packed_cascades", "lane_contacts"}
+    names = {"sparse_cascades", "packed_cascades"}
     assert {name: signatures[name] for name in names} == dict.fromkeys(names, 1)

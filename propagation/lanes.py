@@ -1,0 +1,134 @@
+"""Lanes: what the replicates of a session count, round by round."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The finished replicates of one session, replicate 0 first.
+
+    Attributes
+    ----------
+    lengths : (replicates,) int64
+        Rounds counted below, the seeds' included; nobody was activated in later ones.
+    activations : (sum of lengths,) int32
+        Activations by round, replicate after replicate.
+    rounds : (replicates,) int64
+        Rounds simulated until the replicate was over, or `max_rounds`.
+    truncated : (replicates,) bool
+        Whether it was not over at `max_rounds`.
+    distinct, infectious : (sum of lengths,) int32, or None
+        Agents activated for the first time, and agents that are reached and transmit after the round; None where both
+        are the activations.
+    """
+
+    lengths: npt.NDArray[np.int64]
+    activations: npt.NDArray[np.int32]
+    rounds: npt.NDArray[np.int64]
+    truncated: npt.NDArray[np.bool_]
+    distinct: npt.NDArray[np.int32] | None = None
+    infectious: npt.NDArray[np.int32] | None = None
+
+    @staticmethod
+    def of_cascades(
+        lengths: npt.NDArray[np.int64],
+        activations: npt.NDArray[np.int32],
+        truncated: npt.NDArray[np.bool_],
+        max_rounds: int,
+    ) -> "Lanes":
+        """Return lanes whose agents transmit once, with activations in every round that is counted."""
+        # One round after the last activation finds nobody new, unless max_rounds came first.
+        return Lanes(lengths, activations, np.where(truncated, max_rounds, lengths), truncated)
+
+    @staticmethod
+    def joined(parts: Sequence["Lanes"]) -> "Lanes":
+        """Return the replicates of some lanes, one after the other."""
+
+        def together(name: str) -> Any:
+            arrays = [getattr(part, name) for part in parts]
+            return None if arrays[0] is None else np.concatenate(arrays)
+
+        return Lanes(**{field.name: together(field.name) for field in dataclasses.fields(Lanes)})
+
+    def chosen(self, replicates: npt.NDArray[np.bool_]) -> "Lanes":
+        """Return some of the replicates."""
+        counted = np.repeat(replicates, self.lengths)
+        return Lanes(
+            self.lengths[replicates],
+            self.activations[counted],
+            self.rounds[replicates],
+            self.truncated[replicates],
+            None if self.distinct is None else self.distinct[counted],
+            None if self.infectious is None else self.infectious[counted],
+        )
+
+    def split(self, replicates: Sequence[int]) -> list["Lanes"]:
+        """Return the lanes in parts of so many replicates."""
+        if len(replicates) == 1:
+            return [self]
+        at = np.cumsum(replicates)
+        counted = np.concatenate([[0], np.cumsum(self.lengths)])[at]
+        parts = [
+            [None] * len(replicates) if (values := getattr(self, name)) is None else np.split(values, where[:-1])
+            for name, where in (
+                ("lengths", at),
+                ("activations", counted),
+                ("rounds", at),
+                ("truncated", at),
+                ("distinct", counted),
+                ("infectious", counted),
+            )
+        ]
+        return [Lanes(*fields) for fields in zip(*parts, strict=True)]
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Distinct agents reached, (replicates,) int64."""
+        counts = self.activations if self.distinct is None else self.distinct
+        return np.add.reduceat(counts.astype(np.int64), np.cumsum(self.lengths) - self.lengths)
+
+    def by_round(self, quantity: str, rounds: int) -> npt.NDArray[np.int64]:
+        """Return a quantity as a matrix (replicates, rounds); after a replicate is over it stays as it was.
+
+        Parameters
+        ----------
+        quantity : str
+            ``activations``, ``distinct`` or ``infectious``.
+        rounds : int
+            At least the largest of `lengths`.
+        """
+        values = getattr(self, quantity)
+        lasting = quantity == "infectious" and values is not None
+        values = self.activations if values is None else values
+        matrix = np.zeros((len(self.lengths), rounds), np.int64)
+        row = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        starts = np.cumsum(self.lengths) - self.lengths
+        matrix[row, np.arange(len(values)) - starts[row]] = values
+        if lasting:
+            later = np.arange(rounds) >= self.lengths[:, None]
+            matrix += later * values[starts + self.lengths - 1][:, None]
+        return matrix
+
+
+@dataclass(frozen=True)
+class AgentReach:
+    """How often and when agents were reached, for agents reached at all.
+
+    Attributes
+    ----------
+    agents : (k,) int32
+        Dense ids, ascending.
+    times, round_sums : (k,) int64
+        Replicates that reached the agent, and the sum of the rounds at which they did.
+    """
+
+    agents: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
+    round_sums: npt.NDArray[np.int64]
