@@ -3,14 +3,16 @@
 import functools
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
+from propagation.calibration import calibration
 from propagation.clusters import machine_memory, thread_count
 from propagation.kernels.epidemics import SLOTS
 from propagation.models.model import Model
@@ -28,8 +30,6 @@ Shape = Literal["sparse", "packed", "threshold", "epidemic", "rules"]
 WORD = 64
 """Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
-SECONDS_PER_TRIAL = 8e-9
-"""Measured: one edge of one lane in a sparse kernel, 10 million edges, one thread."""
 SECONDS_PER_REFERENCE_ROUND = 0.5
 SECONDS_PER_JOB = 0.05
 WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
@@ -173,8 +173,12 @@ def plan_job(
     fits = needed <= machine_memory()
     if plan == "broadcast" or (plan == "auto" and not fits and network_bytes <= machine_memory() // 2):
         _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
+    alike: Counter[Any] = Counter()
+    for session in sessions:
+        alike[_likeness(session)] += session.replicates
     planned = tuple(
-        _session_plan(network, session, lane, threads) for session, lane in zip(sessions, expected, strict=True)
+        _session_plan(network, session, lane, alike[_likeness(session)] / threads)
+        for session, lane in zip(sessions, expected, strict=True)
     )
     if plan == "reference" or own:
         reason = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
@@ -225,7 +229,7 @@ def _partitioned_plan(
     needed = int(held * at_once + threads * network.n_agents / partitions * 48 + 16 * network.n_agents)
     _refuse_beyond(needed, f"one lane of the job on network {network.network_id!r} of {network.n_edges:,} edges")
     trials = sum(s.replicates * p.expected.trials for s, p in zip(sessions, planned, strict=True))
-    seconds = trials * SECONDS_PER_TRIAL * PARTITIONED_COST / min(threads, partitions)
+    seconds = trials * calibration().seconds_per_trial(network.n_edges) * PARTITIONED_COST / min(threads, partitions)
     why = "asked for" if asked else f"the edge table of {network.n_edges:,} edges does not fit a worker's memory"
     reason = f"{why}: edges in {partitions} partitions, {at_once:,} lanes at once, messages between them"
     return JobPlan("partitioned", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed, partitions, at_once)
@@ -237,15 +241,28 @@ def _all_travel(session: Session) -> bool:
     return rules.adds or rules.mixing is not None or rules.fatigue < 1.0 or session.records("contacts")
 
 
-def _session_plan(network: Network, session: Session, lane: ExpectedCascade, threads: int) -> SessionPlan:
-    """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word."""
-    single = lane.trials
+def _likeness(session: Session) -> Any:
+    """Return what sessions share whose lanes kernels can run together."""
+    if session.record != "rounds":
+        return session.session_id
+    return session.model, session.random_seed, session.max_rounds
+
+
+def _session_plan(network: Network, session: Session, lane: ExpectedCascade, together: float) -> SessionPlan:
+    """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word.
+
+    Parameters
+    ----------
+    together : float
+        Lanes that one thread can run together.
+    """
+    single, seconds_per_trial = lane.trials, calibration().seconds_per_trial(network.n_edges)
     shape = shapes_of(session.model, session.record)[0]
     if shape == "epidemic":
         single /= min(_rounds_of_contacts(session), float(SLOTS))
     if shape != "sparse":
-        return SessionPlan(shape, lane, single * _COSTS[shape] * SECONDS_PER_TRIAL)
-    per_word = min(WORD, -(-session.replicates // threads))
+        return SessionPlan(shape, lane, single * _COSTS[shape] * seconds_per_trial)
+    per_word = min(WORD, math.ceil(together))
     lanes_per_row = 1 + (per_word - 1) * lane.overlap
     packed = (
         lane.seed_trials * WORD_COST / per_word
@@ -253,8 +270,8 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, thr
         + network.n_agents * WORD_SETUP_COST / per_word
     )
     if packed < single:
-        return SessionPlan("packed", lane, packed * SECONDS_PER_TRIAL)
-    return SessionPlan("sparse", lane, single * SECONDS_PER_TRIAL)
+        return SessionPlan("packed", lane, packed * seconds_per_trial)
+    return SessionPlan("sparse", lane, single * seconds_per_trial)
 
 
 def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
