@@ -27,13 +27,10 @@ class RealNetwork:
     """Dense ids."""
 
     def run(self, model: str, replicates: int, max_rounds: int, **parameters: Any) -> Result:
-        """Run a model by the name of its class; skip the test if there is none."""
-        kind = getattr(models, model, None)
-        if kind is None:
-            pytest.skip(f"propagation.models has no {model} yet")
+        """Run a model by the name of its class."""
         return simulate(
             self.network,
-            kind(**parameters),
+            getattr(models, model)(**parameters),
             seed_set=self.network.agent_ids.take(self.seeds).to_pylist(),
             replicates=replicates,
             random_seed=5,
