@@ -16,6 +16,8 @@ from propagation import engine
 from propagation.clusters import own_client, thread_count
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades
+from propagation.kernels.lane_arrays import LaneSeeds
+from propagation.kernels.primitives import CHUNK
 from propagation.planner import PlanChoice
 from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
@@ -121,10 +123,12 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
     lanes, n_agents = len(replicates), network.n_agents
     counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
     nothing, touched = np.zeros(0, np.int64), np.empty(n_agents, np.int32)
+    seeds = edges.seeds.astype(np.int32)
+    own = LaneSeeds(np.zeros(lanes, np.int32), np.array([0, len(seeds)]), seeds)
     done, _, _ = cascades.sparse_cascades(
         rows.offsets, rows.words, np.int64(rows.base), stream(random_seed, Purpose.TRANSMISSION),
-        replicate_salts(replicates), edges.seeds.astype(np.int32), np.int64(10_000), np.zeros(1, np.uint8),
-        np.zeros(n_agents // 8 + 1, np.uint8), np.empty(n_agents, np.int32), np.zeros(cascades.CHUNK, np.uint8),
+        replicate_salts(replicates), own, np.int64(10_000), np.zeros(1, np.uint8),
+        np.zeros(n_agents // 8 + 1, np.uint8), np.empty(n_agents, np.int32), np.zeros(CHUNK, np.uint8),
         counts, ends, truncated, nothing, nothing.copy(), touched, np.int64(0),
     )  # fmt: skip
     if done < lanes:
