@@ -68,12 +68,15 @@ def metric_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Table
             "propagation_speed": incidence[simulated] / shape[1],
             "reproduction_rate": _reproduction_rate(group[0], incidence)[simulated],
         }
-        for name, counts in (
-            ("new_infections", new),
-            ("current_infected", joined.by_round("infectious", rounds).reshape(shape)),
-            ("total_influenced", joined.by_round("distinct", rounds).reshape(shape).cumsum(axis=2)),
-        ):
-            columns |= _over_replicates(name, counts.transpose(1, 0, 2)[:, simulated])
+        distinct = new if joined.distinct is None else joined.by_round("distinct", rounds).reshape(shape)
+        columns |= _over_replicates("new_infections", new.transpose(1, 0, 2)[:, simulated])
+        columns |= _over_replicates("total_influenced", distinct.cumsum(axis=2).transpose(1, 0, 2)[:, simulated])
+        if joined.infectious is None:  # those newly active are those who transmit
+            renamed = {name.replace("new_infections", "current_infected"): column for name, column in columns.items()}
+            columns |= renamed
+        else:
+            infectious = joined.by_round("infectious", rounds).reshape(shape)
+            columns |= _over_replicates("current_infected", infectious.transpose(1, 0, 2)[:, simulated])
         parts.append(_rows("propagation_metrics", group, (last + 1).tolist(), columns))
     return pa.concat_tables(parts)
 
