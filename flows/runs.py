@@ -19,7 +19,7 @@ from flows.campaigns import ResolvedCampaign, resolve
 from flows.config import load_campaign
 from flows.prefect_server import embedded_server, set_prefect_defaults
 from flows.started_runs import is_reference, record_start, started_campaign
-from propagation.engine import JobOutcome, differing_tables, load_result, publish_job, unpublished
+from propagation.engine import JobOutcome, differing_tables, load_results, publish_job, unpublished
 from propagation.models import PandasModel
 from propagation.results import Result
 from propagation.sessions import Session
@@ -57,7 +57,8 @@ class CampaignRun:
         self.started_at = dt.datetime.now(dt.UTC)
         self.registered = self.warehouse.find(resolved.key) is not None
         missing = unpublished(self.warehouse, resolved.distinct_sessions)
-        known = [session for session in resolved.distinct_sessions if session not in missing]
+        lacking = {session.session_id for session in missing}
+        known = [session for session in resolved.distinct_sessions if session.session_id not in lacking]
         self.jobs = [Job(sessions, publish=True) for sessions in _by_kind(missing)]
         if again:
             self.jobs += [Job(sessions, publish=False) for sessions in _by_kind(known)]
@@ -84,7 +85,7 @@ class CampaignRun:
 def _by_kind(sessions: Sequence[Session]) -> list[list[Session]]:
     """Part users' own models from those that compiled kernels run: a job has one plan."""
     own = [session for session in sessions if isinstance(session.model, PandasModel)]
-    others = [session for session in sessions if session not in own]
+    others = [session for session in sessions if not isinstance(session.model, PandasModel)]
     return [part for part in (others, own) if part]
 
 
@@ -256,7 +257,9 @@ def check_outcome(outcome: JobOutcome) -> None:
 
 def results(run: CampaignRun) -> dict[str, Result]:
     """Return the published result of each session of the campaign, by the session's name, in its order."""
-    return {name: load_result(run.warehouse, session.session_id) for name, session in run.resolved.named_sessions}
+    names, sessions = zip(*run.resolved.named_sessions, strict=True)
+    found = load_results(run.warehouse, [session.session_id for session in sessions])
+    return dict(zip(names, found, strict=True))
 
 
 def summary(run: CampaignRun) -> dict[str, Any]:

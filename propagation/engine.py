@@ -405,18 +405,37 @@ def load_result(warehouse: Warehouse, session_id: str) -> Result:
     TableNotFoundError
         If the warehouse has no such session.
     """
-    rows = warehouse.read("propagation_sessions", [session_key(session_id)]).to_pylist()
-    found = [row for row in rows if row["session_id"] == session_id]
-    if not found:
-        raise TableNotFoundError(f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`")
-    row = found[0]
-    network = _network_of(warehouse, row)
-    return Result(row, network, PublishedTables(warehouse, session_id), recalled=True)
+    return load_results(warehouse, [session_id])[0]
 
 
-def _network_of(warehouse: Warehouse, session: Mapping[str, Any]) -> Network:
-    rows = warehouse.read("networks").to_pylist()
-    found = [row for row in rows if row["snapshot_id"] == session["snapshot_id"]]
+def load_results(warehouse: Warehouse, session_ids: Sequence[str]) -> list[Result]:
+    """Return the published results of some sessions, in the order given.
+
+    Raises
+    ------
+    TableNotFoundError
+        If the warehouse does not have one of them.
+    """
+    rows = warehouse.read("propagation_sessions", [session_key(session_id) for session_id in session_ids]).to_pylist()
+    sessions = {row["session_id"]: row for row in rows}
+    snapshots = warehouse.read("networks").to_pylist()
+    networks: dict[tuple[str, str], Network] = {}
+    results = []
+    for session_id in session_ids:
+        if session_id not in sessions:
+            raise TableNotFoundError(
+                f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`"
+            )
+        row = sessions[session_id]
+        key = row["network_id"], row["snapshot_id"]
+        if key not in networks:
+            networks[key] = _network_of(warehouse, snapshots, row)
+        results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
+    return results
+
+
+def _network_of(warehouse: Warehouse, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
+    found = [row for row in snapshots if row["snapshot_id"] == session["snapshot_id"]]
     named = [row for row in found if row["network_id"] == session["network_id"]]
     return Network.from_row(warehouse, (named or found)[0])
 

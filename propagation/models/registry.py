@@ -48,7 +48,7 @@ class ModelRegistry(Mapping[str, type[Model]]):
                     taken = "comes with Rumormill" if model.name in built_in else "is in another file"
                     raise InvalidInputError(f"{file}: a model {model.name!r} {taken}; call yours otherwise")
                 self._known[model.name] = model
-        self._offered = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
+        self._offered = _entry_points()
 
     def __getitem__(self, name: str) -> type[Model]:
         """Return a model's class."""
@@ -67,6 +67,12 @@ class ModelRegistry(Mapping[str, type[Model]]):
     def __contains__(self, name: object) -> bool:
         """Return whether there is a model of this name; none is imported for it."""
         return name in self._known or name in self._offered
+
+
+@functools.cache
+def _entry_points() -> Mapping[str, metadata.EntryPoint]:
+    """Return what installed packages offer, by name; looked for once a process."""
+    return {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
 
 
 def _loaded(point: metadata.EntryPoint) -> type[Model]:
