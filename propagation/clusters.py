@@ -4,12 +4,14 @@ Without a cluster profile, work runs on one in-process cluster of threads that l
 it takes some 30 ms, and compiled kernels release the interpreter's lock. Nothing listens beyond loopback.
 """
 
+import asyncio
 import atexit
 import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,9 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from data.errors import ClusterUnreachableError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 CONNECT_SECONDS = 10
+WORKERS_SECONDS = 60
+"""Time for which a run waits for workers when all of them are gone."""
+LOOK_SECONDS = 1.0
+"""How often a run that waits looks whether its workers are still there."""
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,
     "distributed.scheduler.no-workers-timeout": "60s",
@@ -138,14 +144,118 @@ def quiet_logs() -> None:
     """Keep Dask's own chatter off the terminal: warnings and errors only."""
     for name in ("distributed", "bokeh"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Errors of a task reach the caller as exceptions; they need no second telling.
-    for name in ("distributed.worker", "tornado.application"):
+    # Errors of a task, and the loss of a scheduler, reach the caller as exceptions; they need no second telling.
+    for name in ("distributed.worker", "distributed.client", "distributed.nanny", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def thread_count(client: "Client") -> int:
     """Return how many tasks the cluster runs at the same time."""
     return max(1, sum(client.nthreads().values()))
+
+
+# -- workers and schedulers that are lost ---------------------------------------------------------------------------
+
+
+class WorkersLostError(Exception):
+    """Raised when workers that a run needs are gone; the run goes on without them, or says so to the user."""
+
+
+def loss_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that say that workers or the scheduler are gone, and nothing about what they were to do."""
+    from concurrent.futures import CancelledError
+
+    from distributed.client import ClosedClientError
+    from distributed.comm.core import CommClosedError
+    from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
+
+    return (
+        WorkersLostError, CancelledError, ClosedClientError, CommClosedError, KilledWorker, NoValidWorkerError,
+        NoWorkerError,
+    )  # fmt: skip
+
+
+def worker_addresses(client: "Client") -> frozenset[str]:
+    """Return the addresses of the workers there are; none if the scheduler does not answer."""
+    if client.status != "running":
+        return frozenset()
+    try:
+        return frozenset(client.nthreads())
+    except OSError:
+        return frozenset()
+
+
+def wait_for(client: "Client", futures: "Sequence[Future]", workers: frozenset[str]) -> frozenset[str]:
+    """Wait until tasks are done, or failed; return the workers there are then.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    futures : sequence of Future
+    workers : frozenset of str
+        Addresses of the workers that hold what the tasks need.
+
+    Raises
+    ------
+    WorkersLostError
+        If one of `workers` is gone, or there is none at all and none comes.
+    """
+    alone_since = None
+    while True:
+        done = client.sync(_are_done, futures)
+        there = worker_addresses(client)
+        if lost := workers - there:
+            raise WorkersLostError(f"lost {', '.join(sorted(lost))}")
+        if done:
+            return there
+        alone_since = None if there else alone_since or time.monotonic()
+        if alone_since and time.monotonic() - alone_since > WORKERS_SECONDS:
+            raise WorkersLostError(f"no worker for {WORKERS_SECONDS} s")
+
+
+async def _are_done(futures: "Sequence[Future]") -> bool:
+    """Wait for a while; return whether all tasks are done. An exception, as of `wait`, would keep the futures alive."""
+    waiting = [asyncio.ensure_future(future._state.wait()) for future in futures]  # noqa: SLF001
+    _, pending = await asyncio.wait(waiting, timeout=LOOK_SECONDS)
+    for each in pending:
+        each.cancel()
+    return not pending
+
+
+def wait_for_workers(client: "Client") -> None:
+    """Wait until the scheduler answers and has workers again.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        If that takes too long.
+    """
+    started = time.monotonic()
+    while not worker_addresses(client):
+        waited = time.monotonic() - started
+        if client.status == "closed" or (client.status != "running" and waited > 2 * CONNECT_SECONDS):
+            raise ClusterUnreachableError(
+                f"the Dask scheduler at {scheduler_address(client)} went away and did not come back within "
+                f"{CONNECT_SECONDS} s; start it and its workers again, then run again"
+            )
+        if waited > WORKERS_SECONDS:
+            raise ClusterUnreachableError(
+                f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
+                "start some with `dask worker`, then run again"
+            )
+        time.sleep(0.05)
+
+
+def scheduler_address(client: "Client") -> str:
+    """Return the address of a client's scheduler, also if it is gone."""
+    return str(client.scheduler.address if client.scheduler is not None else client._start_arg)  # noqa: SLF001
+
+
+def tell_workers(client: "Client", function: Callable[..., Any], *arguments: Any) -> None:
+    """Run a function on every worker that can be reached."""
+    if client.status == "running":
+        with contextlib.suppress(OSError, *loss_errors()):
+            client.run(function, *arguments, on_error="ignore")
 
 
 def machine_memory() -> int:

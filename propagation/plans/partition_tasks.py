@@ -219,7 +219,7 @@ def resume(wave: Wave, partition: int, number: int, touched: Touched, live: Live
     return _send(wave, partition, PartitionState(number, touched, live))
 
 
-def stops_of(wave: Wave, partition: int, step: Step, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
+def stops_of(wave: Wave, partition: int, step: Step, sent: Sequence["Sent | Step"]) -> list[npt.NDArray[np.int32]]:
     """Return whom the contacts with agents of a partition make stop: (k, 2) lane and source, for each partition."""
     check_stop(wave.job)
     program, first, size = _range(wave, partition)
@@ -240,7 +240,7 @@ def advance(
     wave: Wave,
     partition: int,
     step: Step,
-    sent: Sequence[Sent],
+    sent: Sequence["Sent | Step"],
     stops: Sequence[list[npt.NDArray[np.int32]]] = (),
 ) -> Step:
     """Run the end of one round and the beginning of the next: receive, settle, send.
@@ -251,7 +251,7 @@ def advance(
     partition : int
     step : Step
         The partition's after the round before.
-    sent : sequence of Sent
+    sent : sequence of Sent or Step
         Of all partitions.
     stops : sequence of lists
         What `stops_of` returned, of all partitions, for models whose contacts make sources stop.
@@ -296,7 +296,7 @@ def probe(wave: Wave, partition: int, step: Step) -> Sent:
     return _send(wave, partition, step.state, probing=True).sent
 
 
-def open_lanes(wave: Wave, partition: int, step: Step, sent: Sequence[Sent]) -> npt.NDArray[np.uint8]:
+def open_lanes(wave: Wave, partition: int, step: Step, sent: Sequence["Sent | Step"]) -> npt.NDArray[np.uint8]:
     """Return in which lanes a contact of a probe could change something, (lanes,) uint8."""
     program, first, size = _range(wave, partition)
     found = np.zeros(len(wave.lanes), np.uint8)
@@ -318,12 +318,12 @@ def _range(wave: Wave, partition: int) -> tuple[Program, np.int64, int]:
     return wave.program, np.int64(first), int(end - first)
 
 
-def _mail(partition: int, sent: Sequence[Sent], *, recorded: bool) -> Mail:
-    parts = [each.to(partition) for each in sent]
+def _mail(partition: int, sent: Sequence["Sent | Step"], *, recorded: bool) -> Mail:
+    parts = [(each.sent if isinstance(each, Step) else each).to(partition) for each in sent]
     starts = np.cumsum([0, *(len(columns[0]) for _, columns in parts)])[:-1]
     bounds = np.stack([bounds + start for (bounds, _), start in zip(parts, starts, strict=True)])
-    columns = [np.concatenate([columns[i] for _, columns in parts]) for i in range(4)]
-    return Mail(bounds, Messages(*columns, np.empty(len(columns[0]) if recorded else 0, np.int8)))
+    dst, src, value, draw = (np.concatenate([columns[i] for _, columns in parts]) for i in range(4))
+    return Mail(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
 
 
 def _send(wave: Wave, partition: int, made: PartitionState, *, probing: bool = False) -> Step:

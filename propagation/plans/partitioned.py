@@ -1,7 +1,7 @@
 """The partitioned plan: edges split by ranges of their source, one task per partition and round.
 
-Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as take
-about a second; after such a chunk the run looks which lanes are over. For networks larger than a worker's memory.
+Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
+take about a second; after such a chunk the run looks which lanes are over. For networks larger than a worker's memory.
 """
 
 import itertools
@@ -17,9 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from dask._task_spec import List, Task, TaskRef
 
+from data.errors import ClusterUnreachableError
 from data.manifests import DataFile
 from data.progress import Progress
 from data.snapshots import Network
+from propagation import clusters
+from propagation.lanes import AgentReach, Lanes
 from propagation.planner import JobPlan
 from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
@@ -27,7 +30,6 @@ from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartit
 from propagation.plans.partition_tasks import Wave
 from propagation.plans.rule_lanes import lanes_of
 from propagation.plans.stopping import request_stop
-from propagation.results import AgentReach, Lanes
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ CHUNK_SECONDS, CHECKPOINT_SECONDS = 1.0, 10.0
 """About how long a submission of rounds is to take, and the least time between checkpoints."""
 FIRST_CHUNK, LARGEST_CHUNK = 4, 64
 """Rounds submitted at a time."""
+MOST_TASKS = 20_000
+"""Tasks after which a run starts anew from a checkpoint: Dask forgets none while a later one stands on it."""
+ATTEMPTS = 5
+"""How often a run goes on after it has lost workers, without coming to a further checkpoint."""
 
 
 @dataclass
@@ -125,13 +131,44 @@ def run_partitioned(
     progress("simulating", 0, job_plan.lanes)
     try:
         for wave in waves(network, sessions, job_plan, job):
-            found.append((wave, _WaveRun(wave, client, publish=publish).run()))
+            found.append((wave, _run_wave(wave, client, publish=publish)))
             done += len(wave.lanes)
             progress("simulating", done, job_plan.lanes)
     except BaseException:
-        client.run(request_stop, job)
+        clusters.tell_workers(client, request_stop, job)
         raise
     return found
+
+
+def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
+    """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again."""
+    failures, reached = 0, 0
+    while True:
+        run = _WaveRun(wave, client, publish=publish)
+        try:
+            if (rows := run.run()) is not None:
+                return rows
+        except clusters.loss_errors() as error:
+            lost = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            logger.info("the tasks so far are forgotten")
+            continue
+        failures, reached = (1, len(run.counts)) if len(run.counts) > reached else (failures + 1, reached)
+        checkpoint = last_checkpoint(wave) if publish else None
+        going_on = (
+            "begins again" if checkpoint is None else f"goes on from the checkpoint after round {checkpoint.number}"
+        )
+        if failures > ATTEMPTS:
+            raise ClusterUnreachableError(
+                f"the cluster lost its workers {failures} times while the run did not get on (last: {lost}); workers "
+                "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
+                f"the run {going_on} when it is run again"
+            )
+        logger.warning("the run %s: %s", going_on, lost)
+        try:
+            clusters.wait_for_workers(client)
+        except ClusterUnreachableError as error:
+            raise ClusterUnreachableError(f"{error}; the run then {going_on}") from None
 
 
 class _WaveRun:
@@ -146,20 +183,30 @@ class _WaveRun:
         self.last_change = np.zeros(len(wave.lanes), np.int64)
         self.counts: list[npt.NDArray[np.int64]] = []
         self._numbers = itertools.count()
+        self.submitted = 0
         self.saved = 0  # rounds whose counts the steps hold no more
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
-        self.wave_future = client.get({self.wave_key: Task(self.wave_key, _given, wave)}, [self.wave_key], sync=False)
         self.files: list[DataFile] = []
         self.kept: list[DataFile] = []
         self.first: list[npt.NDArray[np.int32]] = []
         self.saved_at = time.perf_counter()
-        checkpoint = last_checkpoint(wave) if publish else None
+
+    def _begin(self) -> None:
+        """Begin, or take up the last checkpoint."""
+        # Dask computes again what a lost worker held, from the beginning, and at times waits for ever for a part of it:
+        # a run that loses any of these workers begins again itself, at its last checkpoint.
+        self.workers = clusters.worker_addresses(self.client)
+        # Where there is one worker only, nothing travels: what was sent need not be parted from the state.
+        self.travels = len(self.workers) != 1
+        wave = {self.wave_key: Task(self.wave_key, _given, self.wave)}
+        self.wave_future = self.client.get(wave, [self.wave_key], sync=False)
+        checkpoint = last_checkpoint(self.wave) if self.publish else None
         self.keys = self._names("begin")
         key, begin = TaskRef(self.wave_key), tasks.begin if checkpoint is None else checkpoints.restored
         more = () if checkpoint is None else (checkpoint,)
         graph = {name: Task(name, begin, key, p, *more) for p, name in enumerate(self.keys)}
-        self.steps = client.get(graph, self.keys, sync=False)
+        self.steps = self.client.get(graph, self.keys, sync=False)
         if checkpoint is not None:
             self._go_on(checkpoint)
 
@@ -189,8 +236,9 @@ class _WaveRun:
         self.saved, self.saved_at = len(self.counts), time.perf_counter()
         logger.info("checkpoint after round %d", self.number)
 
-    def run(self) -> WaveRows:
-        """Run all rounds of all lanes."""
+    def run(self) -> WaveRows | None:
+        """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
+        self._begin()
         if not self.counts:
             self._note(self._counts())
         rounds = FIRST_CHUNK
@@ -201,8 +249,11 @@ class _WaveRun:
             self._note(self._counts())
             seconds = time.perf_counter() - started
             logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
-            if self.publish and time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS and (self.over < 0).any():
+            due = self.submitted >= MOST_TASKS or time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS
+            if self.publish and due and (self.over < 0).any():
                 self._checkpoint()
+                if self.submitted >= MOST_TASKS:
+                    return None
             rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
         return self._rows()
 
@@ -219,16 +270,21 @@ class _WaveRun:
             name: Task(name, function, wave, p, TaskRef(self.keys[p]), **options)
             for p, name in zip(self.partitions, names, strict=True)
         }
-        gathered: list[Any] = self.client.gather(self.client.get(graph, names, sync=False))
+        futures = self.client.get(graph, names, sync=False)
+        self.workers = clusters.wait_for(self.client, futures, self.workers)
+        gathered: list[Any] = self.client.gather(futures)
         return gathered
 
     def _advance(self, rounds: int) -> None:
         """Submit some rounds at once, and wait until the last is done."""
         wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
         for _ in range(rounds):
-            sent = self._names("sent")
-            for p in self.partitions:
-                graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
+            if self.travels:
+                sent = self._names("sent")
+                for p in self.partitions:
+                    graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
+            else:
+                sent = keys
             inbox, stops = List(*map(TaskRef, sent)), []
             if self.rules.replies:
                 stops = self._names("stops")
@@ -240,6 +296,7 @@ class _WaveRun:
                 graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
             keys = following
         self.steps, self.keys = self.client.get(graph, keys, sync=False), keys
+        self.submitted += len(graph)
         self.number += rounds
 
     def _counts(self) -> npt.NDArray[np.int64]:

@@ -1,0 +1,363 @@
+"""The partitioned plan from within: waves, messages, tasks that change nothing they are given, checkpoints, records."""
+
+import copy
+import dataclasses
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from propagation import engine, simulate
+from propagation.kernels.lane_arrays import Messages
+from propagation.kernels.partitions import sort_mail
+from propagation.models import (
+    SEIZ,
+    SI,
+    SIR,
+    SIRS,
+    SIS,
+    DaleyKendall,
+    Diffusion,
+    FractionalThreshold,
+    Hybrid,
+    IndependentCascade,
+    LinearThreshold,
+    MakiThompson,
+    Viral,
+)
+from propagation.plans import checkpoints, partitioned
+from propagation.plans import partition_tasks as tasks
+from propagation.plans.stopping import StoppedError, request_stop
+from propagation.programs import constant_array
+from propagation.sessions import RECORDS, resolve_session
+from tests.reference.small_networks import numbered_network
+
+HALF = IndependentCascade(probability=0.5)
+STATES = [
+    HALF,
+    SIRS(beta=0.4, gamma=0.5, waning=0.4),
+    LinearThreshold(weight="weighted_cascade"),
+    Viral(base_rate=0.8, decay=0.9, fatigue=0.7),
+    Hybrid(alpha=0.5, base_rate=0.6, fatigue=0.8, threshold="uniform"),
+    SEIZ(beta=0.4, b=0.3, rho=0.2, epsilon=0.2, p=0.4, l=0.4, sceptics=0.3),
+    MakiThompson(spreading=0.7, stifling=0.3),
+]
+"""Models whose states have everything that a state may have: occasions, weights, contacts, sceptics, stops."""
+
+
+@pytest.fixture(scope="module")
+def network(publish_small):
+    return publish_small(numbered_network(11, 40, 200), partitions=7)
+
+
+def planned(network, sessions, partitions=7, lanes_at_once=1000):
+    made = engine.plan_job(network, sessions, plan="partitioned")
+    return dataclasses.replace(made, partitions=partitions, lanes_at_once=lanes_at_once)
+
+
+def wave_of(network, model, partitions=3, replicates=6, **options):
+    session = resolve_session(network, model, seed_set=[0, 20], replicates=replicates, **options)
+    (wave,) = partitioned.waves(network, [session], planned(network, [session], partitions), "a job of a test")
+    return wave
+
+
+# -- waves ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 3, 5, 7, 100])
+def test_partitions_are_the_networks_divisions_joined(network, partitions):
+    firsts = partitioned.partition_firsts(network, partitions)
+    assert len(firsts) == min(partitions, 7) + 1
+    assert (firsts[0], firsts[-1]) == (0, network.n_agents)
+    assert (np.diff(firsts) > 0).all()
+    assert set(firsts[:-1].tolist()) <= set(network.divisions)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 12))
+def test_waves_hold_every_lane_once_and_in_order(network, replicates, lanes_at_once):
+    sessions = [
+        resolve_session(network, HALF, seed_set=[number], replicates=count) for number, count in enumerate(replicates)
+    ]
+    made = list(partitioned.waves(network, sessions, planned(network, sessions, 2, lanes_at_once), "job"))
+    assert [len(wave.lanes) for wave in made[:-1]] == [lanes_at_once] * (len(made) - 1)
+    assert 1 <= len(made[-1].lanes) <= lanes_at_once
+    lanes = [(wave.sessions[session].session_id, replicate) for wave in made for session, replicate in wave.lanes]
+    assert lanes == [(session.session_id, replicate) for session in sessions for replicate in range(session.replicates)]
+    for wave in made:
+        assert {number for number, _ in wave.lanes} == set(range(len(wave.sessions)))
+        assert wave.lanes.dtype == np.int32
+
+
+def test_only_sessions_alike_but_for_their_seeds_share_a_wave(network):
+    fields = {"replicates": 4, "random_seed": 1, "max_rounds": 9, "record": "reach"}
+    sessions = [
+        resolve_session(network, HALF, seed_set=[0], **fields),
+        resolve_session(network, IndependentCascade(probability=0.25), seed_set=[0], **fields),
+        resolve_session(network, HALF, seed_set=[1, 2], **{**fields, "replicates": 3}),
+        resolve_session(network, HALF, seed_set=[0], **{**fields, "random_seed": 2}),
+        resolve_session(network, HALF, seed_set=[0], **{**fields, "max_rounds": 8}),
+        resolve_session(network, HALF, seed_set=[0], **{**fields, "record": "rounds"}),
+    ]
+    made = list(partitioned.waves(network, sessions, planned(network, sessions), "job"))
+    assert [[sessions.index(session) for session in wave.sessions] for wave in made] == [[0, 2], [1], [3], [4], [5]]
+    assert [len(wave.lanes) for wave in made] == [7, 4, 4, 4, 4]
+
+
+def test_every_seed_is_in_one_partition(network):
+    sessions = [resolve_session(network, HALF, seed_set=seeds, replicates=2) for seeds in ([0, 13, 39], [5])]
+    (wave,) = partitioned.waves(network, sessions, planned(network, sessions, 3), "job")
+    found = []
+    for partition in range(3):
+        ends, seeds = wave.seeds(partition)
+        low, high = wave.firsts[partition : partition + 2]
+        assert ((seeds >= low) & (seeds < high)).all()
+        found += [(lane, seed) for lane in range(4) for seed in seeds[ends[lane] : ends[lane + 1]].tolist()]
+    expected = [(lane, seed) for lane in range(4) for seed in wave.sessions[wave.lanes[lane, 0]].seeds]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+@pytest.mark.parametrize("lanes_at_once", [1, 3, 1000])
+def test_sessions_of_one_job_have_the_rows_of_sessions_alone(network, run, assert_same_rows, partitions, lanes_at_once):
+    sessions = [
+        resolve_session(network, HALF, seed_set=[0], replicates=4, record="contacts"),
+        resolve_session(network, HALF, seed_set=[3, 30], replicates=2, record="contacts"),
+        resolve_session(network, HALF, seed_set=[5], replicates=3, record="reach", random_seed=2),
+        resolve_session(network, SIR(beta=0.3, gamma=0.5), seed_set=[0], replicates=2, record="activations"),
+    ]
+    outcome = engine.run_job(network, sessions, planned(network, sessions, partitions, lanes_at_once), publish=False)
+    for session in sessions:
+        assert_same_rows(outcome.results[session.session_id], run(session, network))
+
+
+# -- messages -------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 5), st.integers(0, 200))
+def test_messages_are_sorted_as_numpy_sorts_them(number, parts, lanes, size):
+    random = np.random.default_rng(number)
+    n_agents = 50
+    firsts = np.concatenate([[0], np.sort(random.choice(np.arange(1, n_agents), parts - 1, replace=False))])
+    of_lane = np.sort(random.integers(0, lanes, size))
+    messages = Messages(
+        random.integers(0, n_agents, size).astype(np.int32),
+        random.integers(0, n_agents, size).astype(np.int32),
+        random.integers(-(2**62), 2**62, size),
+        random.integers(0, 2**32, size).astype(np.uint32),
+        np.empty(0, np.int8),
+    )
+    out = tasks.new_messages(size, recorded=False)
+    bounds = np.zeros((parts, lanes + 1), np.int64)
+    sort_mail(messages, np.searchsorted(of_lane, np.arange(lanes + 1)), constant_array(firsts), bounds, out)
+    part = np.searchsorted(firsts, messages.dst, side="right") - 1
+    order = np.lexsort([np.arange(size), of_lane, part])
+    for found, column in zip(out[:4], messages[:4], strict=True):
+        np.testing.assert_array_equal(found, column[order])
+    ends = [0, *np.cumsum(np.bincount(part * lanes + of_lane, minlength=parts * lanes))]
+    expected = [[ends[p * lanes + lane] for lane in range(lanes + 1)] for p in range(parts)]
+    assert bounds.tolist() == expected
+
+
+def test_mail_joins_what_all_partitions_sent():
+    sent = []
+    for sender in range(3):
+        columns = [np.arange(10 * sender, 10 * sender + 4).astype(kind) for kind in "iilI"]
+        sent.append(tasks.Sent(np.array([[0, 0, 1], [1, 3, 4]]), Messages(*columns, np.empty(0, np.int8))))
+    mail = tasks._mail(1, sent, recorded=True)
+    assert mail.messages.dst.tolist() == [1, 2, 3, 11, 12, 13, 21, 22, 23]
+    assert mail.bounds.tolist() == [[0, 2, 3], [3, 5, 6], [6, 8, 9]]
+    assert len(mail.messages.kind) == 9
+
+
+# -- tasks are pure -------------------------------------------------------------------------------------------------
+
+
+def rounds_of(wave, number):
+    """Yield the steps of all partitions after each round."""
+    partitions = range(len(wave.firsts) - 1)
+    steps = [tasks.begin(wave, p) for p in partitions]
+    for _ in range(number):
+        yield steps
+        sent = [tasks.sent_of(step) for step in steps]
+        stops = [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.replies else []
+        steps = [tasks.advance(wave, p, steps[p], sent, stops) for p in partitions]
+    yield steps
+
+
+def as_bytes(value):
+    """Return a value as bytes that are the same for equal values, whatever arrays share memory."""
+    return pickle.dumps(copy.deepcopy(value))
+
+
+@pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
+def test_a_task_that_runs_twice_gives_the_same_and_changes_nothing(network, model):
+    wave = wave_of(network, model, record="contacts", max_rounds=6)
+    partitions = range(3)
+    assert as_bytes(tasks.begin(wave, 0)) == as_bytes(tasks.begin(wave, 0))
+    for steps in itertools.islice(rounds_of(wave, 5), 5):
+        sent = [step.sent for step in steps]
+        before = as_bytes((steps, sent))
+        for p in partitions:
+            stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.replies else []
+            told = as_bytes(stops)
+            twice = [as_bytes(tasks.advance(wave, p, steps[p], sent, stops)) for _ in range(2)]
+            assert twice[0] == twice[1]
+            probes = [[as_bytes(tasks.probe(wave, q, steps[q])) for q in partitions] for _ in range(2)]
+            assert probes[0] == probes[1]
+            assert as_bytes((steps, sent)) == before
+            assert as_bytes(stops) == told
+
+
+@pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
+def test_what_travels_with_its_step_is_what_travels_alone(network, model):
+    wave = wave_of(network, model, record="activations")
+    for steps in itertools.islice(rounds_of(wave, 3), 3):
+        sent = [tasks.sent_of(step) for step in steps]
+        told = [tasks.stops_of(wave, q, steps[q], sent) for q in range(3)] if model.rules.replies else []
+        for p in range(3):
+            one = tasks.advance(wave, p, steps[p], sent, told)
+            assert as_bytes(tasks.advance(wave, p, steps[p], steps, told)) == as_bytes(one)
+
+
+def test_a_task_of_a_run_that_is_to_stop_does_nothing(network):
+    wave = wave_of(network, HALF)
+    step = tasks.begin(wave, 0)
+    stopped = dataclasses.replace(wave, job="a job that stops")
+    tasks.check_stop(wave.job)
+    request_stop(stopped.job)
+    for task in (lambda: tasks.begin(stopped, 0), lambda: tasks.advance(stopped, 0, step, [step.sent] * 3)):
+        with pytest.raises(StoppedError):
+            task()
+
+
+# -- checkpoints ----------------------------------------------------------------------------------------------------
+
+
+def agents_of(rows):
+    """Return rows by lane as sets."""
+    columns = [column for column in rows[1:] if len(column)]
+    return [
+        {tuple(column[i].item() for column in columns) for i in range(low, high)}
+        for low, high in itertools.pairwise(rows.ends)
+    ]
+
+
+def together(steps, field):
+    """Return the agents of all partitions, by lane."""
+    parts = [agents_of(getattr(step.state, field)) for step in steps]
+    return [set().union(*lanes) for lanes in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
+@pytest.mark.parametrize("partitions", [1, 2, 5, 7])
+def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, model, partitions):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    wave = wave_of(network, model, record="activations")
+    *_, steps = rounds_of(wave, 3)
+    over = np.full(6, 3)
+    saved = [checkpoints.save(wave, p, steps[p], over) for p in range(3)]
+    counts = np.sum([tasks.counts_of(wave, p, steps[p], 0) for p in range(3)], axis=0)
+    files = [file for part in saved for file in part.rows.files]
+    checkpoints.commit(wave, 3, list(counts), saved, files, [])
+    other = wave_of(network, model, partitions, record="activations")
+    found = checkpoints.last_checkpoint(other)
+    assert found.number == 3
+    counts[:, :, 4] = counts[:, :, 4] > 0  # whether anything changed
+    np.testing.assert_array_equal(np.stack(found.counts), counts)
+    assert sorted(file.path for file in found.pending) == sorted(file.path for file in files)
+    assert found.kept == []
+    restored = [checkpoints.restored(other, p, found) for p in range(partitions)]
+    assert together(restored, "live") == together(steps, "live")
+    assert together(restored, "touched") == together(steps, "touched")
+    for p, step in enumerate(restored):
+        assert step.state.number == 3
+        agents = step.state.touched.agent
+        assert ((agents >= other.firsts[p]) & (agents < other.firsts[p + 1])).all()
+    # What is sent next is the same, whoever sends it.
+    messages = [
+        sorted(zip(*(np.concatenate([s.sent.messages[i] for s in some]).tolist() for i in range(3)), strict=True))
+        for some in (steps, restored)
+    ]
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize(("before", "after"), [(1, 7), (7, 2), (3, 3)])
+def test_a_run_goes_on_in_another_number_of_partitions(
+    publish_small, run, assert_same_rows, monkeypatch, record, before, after
+):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    session = resolve_session(network, SIRS(beta=0.2, gamma=0.5, waning=0.5), seed_set=[0], replicates=5, record=record,
+                              max_rounds=12)  # fmt: skip
+    monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(partitioned, "FIRST_CHUNK", 3)
+    original = partitioned._WaveRun._checkpoint
+
+    def and_stop(self):
+        original(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", and_stop)
+    with pytest.raises(engine.RunCancelledError, match="goes on from its last checkpoint"):
+        engine.run_job(network, [session], planned(network, [session], before))
+    monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
+    outcome = engine.run_job(network, [session], planned(network, [session], after))
+    engine.publish_job(outcome)
+    assert_same_rows(engine.load_result(network.warehouse, session.session_id), run(session, network))
+
+
+def test_checkpoints_of_other_lanes_are_not_taken(publish_small):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    wave = wave_of(network, HALF)
+    keys = {checkpoints.wave_key(wave)}
+    keys.add(checkpoints.wave_key(wave_of(network, HALF, replicates=5)))
+    keys.add(checkpoints.wave_key(wave_of(network, HALF, random_seed=1)))
+    keys.add(checkpoints.wave_key(dataclasses.replace(wave, lanes=wave.lanes[:3])))
+    assert len(keys) == 4
+    assert checkpoints.wave_key(wave_of(network, HALF, partitions=5)) in keys
+    assert checkpoints.last_checkpoint(wave) is None
+
+
+# -- ends of runs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_rounds", [0, 2, 5, 40])
+@pytest.mark.parametrize("chunk", [2, 64])
+@pytest.mark.parametrize(
+    "model",
+    [
+        HALF,
+        SI(beta=0.5),
+        SIS(beta=0.4, gamma=0.0),
+        SIS(beta=0.2, gamma=0.6),
+        SEIZ(beta=0.4, b=0.3, rho=0.2, epsilon=0.2, p=0.4, l=0.4, sceptics=0.3),
+        MakiThompson(spreading=0.7, stifling=0.0),
+        DaleyKendall(spreading=0.7, stifling=0.3),
+        Diffusion(threshold=0.3),
+        FractionalThreshold(neighbours=2),
+    ],
+    ids=lambda model: f"{model.name}",
+)
+def test_rounds_at_which_lanes_end_do_not_depend_on_chunks(
+    network, run, assert_same_rows, monkeypatch, model, chunk, max_rounds
+):
+    monkeypatch.setattr(partitioned, "FIRST_CHUNK", chunk)
+    monkeypatch.setattr(partitioned, "LARGEST_CHUNK", chunk)
+    session = resolve_session(network, model, seed_set=[0, 7], replicates=4, record="contacts", max_rounds=max_rounds)
+    outcome = engine.run_job(network, [session], planned(network, [session], 2), publish=False)
+    assert_same_rows(outcome.results[session.session_id], run(session, network))
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_published_rows_are_those_kept_in_memory(publish_small, assert_same_rows, record):
+    network = publish_small(numbered_network(12, 40, 200), partitions=3)
+    for model in (HALF, SIRS(beta=0.2, gamma=0.5, waning=0.3)):
+        fields = {"seed_set": [0, 7], "replicates": 9, "record": record, "max_rounds": 15, "plan": "partitioned"}
+        kept = simulate(network, model, publish=False, **fields)
+        published = simulate(network, model, **fields)
+        assert published.session["plan"] == "partitioned"
+        assert_same_rows(published, kept)
+    assert network.warehouse.verify() == []
