@@ -3,6 +3,7 @@
 Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a number, and agent ids stay as written.
 """
 
+import contextlib
 import difflib
 import itertools
 import re
@@ -290,7 +291,7 @@ class _Document:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            root = yaml.compose(path.read_bytes(), Loader=_LOADER)
+            root = _composed(path.read_bytes())
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise self._error(line, f"not YAML: {error.problem or error.context}") from None
@@ -390,10 +391,18 @@ class _Document:
         return content
 
 
+def _composed(content: bytes) -> yaml.Node | None:
+    """Return the tree of a document; what is wrong with one is said by PyYAML, which says it better than libyaml."""
+    with contextlib.suppress(yaml.YAMLError):
+        root: yaml.Node | None = yaml.compose(content, Loader=_LOADER)
+        return root
+    return yaml.compose(content, Loader=yaml.BaseLoader)
+
+
 def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     """Return the text, number, truth value or nothing that a scalar stands for."""
     text = node.value
-    if node.style is not None:  # quoted, or a block of text
+    if node.style:  # quoted, or a block of text; of plain ones libyaml says '', PyYAML None
         return text
     if text in _NOTHING:
         return None

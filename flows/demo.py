@@ -101,7 +101,7 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     from analytics.reports import QUESTIONS, ask, headline
     from data.warehouse import Warehouse
     from flows.runs import prepare_run, run_campaign
-    from propagation.engine import load_result
+    from propagation.published import load_result
 
     started = time.perf_counter()
     place = Warehouse(warehouse)
@@ -156,7 +156,7 @@ def draw_picture(path: str, warehouse: str) -> None:
     from data.progress import ignore_progress
     from data.warehouse import Warehouse
     from flows.runs import run_campaign
-    from propagation.engine import load_result
+    from propagation.published import load_result
 
     network = _network(Warehouse(warehouse), None, ignore_progress)
     summary = run_campaign(CAMPAIGN, network.warehouse.url)
@@ -304,7 +304,7 @@ def _next_steps(warehouse: str, results: "Mapping[str, Result]", bootstrap: str)
         "In Python": "\n".join(
             (
                 "from data import Warehouse",
-                "from propagation.engine import load_result",
+                "from propagation.published import load_result",
                 "",
                 f"warehouse = Warehouse({warehouse!r})",
                 f"result = load_result(warehouse, {result.session_id!r})  # {name}",

@@ -19,8 +19,9 @@ from flows.campaigns import ResolvedCampaign, resolve
 from flows.config import load_campaign
 from flows.prefect_server import embedded_server, set_prefect_defaults
 from flows.started_runs import is_reference, record_start, started_campaign
-from propagation.engine import JobOutcome, differing_tables, load_results, publish_job, unpublished
+from propagation.engine import JobOutcome, publish_job, unpublished
 from propagation.models import PandasModel
+from propagation.published import differing_tables, load_results
 from propagation.results import Result
 from propagation.sessions import Session
 
@@ -245,7 +246,7 @@ def check_outcome(outcome: JobOutcome) -> None:
     RowsDifferError
         If a table differs.
     """
-    if differing := differing_tables(outcome):
+    if differing := differing_tables(outcome.network.warehouse, outcome.results):
         raise RowsDifferError(
             f"recomputed rows differ from the published ones in {', '.join(differing)}; the published rows stay. "
             "Check them with `rumormill verify`; if they are whole, this is a bug of Rumormill: please report it"

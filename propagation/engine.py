@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,9 @@ from data.errors import (
     CommitConflictError,
     RowsDifferError,
     RunCancelledError,
-    TableNotFoundError,
 )
 from data.manifests import DataFile
 from data.progress import Progress, ignore_progress
-from data.schemas import SYMBOL, table_specification
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation import planner
@@ -28,8 +26,8 @@ from propagation.measures import Measures
 from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans import broadcast, partitioned
+from propagation.published import differing_tables, load_result
 from propagation.results import (
-    TABLE_OF_RECORD,
     MemoryTables,
     PublishedTables,
     Result,
@@ -39,7 +37,7 @@ from propagation.results import (
     standard_errors,
 )
 from propagation.rounds import run_reference
-from propagation.sessions import MAX_ROUNDS, RECORDS, Record, Session, resolve_session, session_key
+from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session, session_key
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -168,7 +166,7 @@ def simulate(
     made = plan_job(network, [session], plan=plan, client=client, publish=publish and not published)
     outcome = run_job(network, [session], made, client=client, publish=publish and not published, progress=progress)
     if published:
-        if differing := differing_tables(outcome):
+        if differing := differing_tables(network.warehouse, outcome.results):
             raise RowsDifferError(f"recomputed rows differ from the published ones in {', '.join(differing)}")
         return load_result(network.warehouse, session.session_id)
     if publish:
@@ -395,70 +393,3 @@ def publish_job(outcome: JobOutcome) -> None:
 def unpublished(warehouse: Warehouse, sessions: Sequence[Session]) -> list[Session]:
     """Return the sessions that the warehouse has no results of."""
     return [session for session in sessions if warehouse.find(session.key) is None]
-
-
-def load_result(warehouse: Warehouse, session_id: str) -> Result:
-    """Return the published result of a session.
-
-    Raises
-    ------
-    TableNotFoundError
-        If the warehouse has no such session.
-    """
-    return load_results(warehouse, [session_id])[0]
-
-
-def load_results(warehouse: Warehouse, session_ids: Sequence[str]) -> list[Result]:
-    """Return the published results of some sessions, in the order given.
-
-    Raises
-    ------
-    TableNotFoundError
-        If the warehouse does not have one of them.
-    """
-    rows = warehouse.read("propagation_sessions", [session_key(session_id) for session_id in session_ids]).to_pylist()
-    sessions = {row["session_id"]: row for row in rows}
-    snapshots = warehouse.read("networks").to_pylist()
-    networks: dict[tuple[str, str], Network] = {}
-    results = []
-    for session_id in session_ids:
-        if session_id not in sessions:
-            raise TableNotFoundError(
-                f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`"
-            )
-        row = sessions[session_id]
-        key = row["network_id"], row["snapshot_id"]
-        if key not in networks:
-            networks[key] = _network_of(warehouse, snapshots, row)
-        results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
-    return results
-
-
-def _network_of(warehouse: Warehouse, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
-    found = [row for row in snapshots if row["snapshot_id"] == session["snapshot_id"]]
-    named = [row for row in found if row["network_id"] == session["network_id"]]
-    return Network.from_row(warehouse, (named or found)[0])
-
-
-def differing_tables(outcome: JobOutcome) -> list[str]:
-    """Return the tables in which recomputed sessions differ from their published rows, as sets ordered by key.
-
-    Parameters
-    ----------
-    outcome : JobOutcome
-        Of a job run with ``publish=False`` whose sessions are published.
-    """
-    differing = set()
-    for session_id, result in outcome.results.items():
-        published = PublishedTables(outcome.network.warehouse, session_id)
-        for detail in RECORDS[: RECORDS.index(result.session["record"]) + 1]:
-            for table in TABLE_OF_RECORD[detail]:
-                if not _ordered(table, result.table(table)).equals(_ordered(table, published.read(table))):
-                    differing.add(table)
-    return sorted(differing)
-
-
-def _ordered(table: str, rows: pa.Table) -> pa.Table:
-    specification = table_specification(table)
-    plain = rows.cast(pa.schema([f.with_type(pa.string()) if f.type == SYMBOL else f for f in specification.schema]))
-    return plain.sort_by([(name, "ascending") for name in specification.key]).combine_chunks()

@@ -21,8 +21,8 @@ from data.warehouse import Warehouse
 from flows.config import campaign_path, load_campaign
 from flows.demo import DemoResult, campaign_for, draw_picture, network_name, run_demo
 from propagation import simulate
-from propagation.engine import load_result
 from propagation.models import IndependentCascade
+from propagation.published import load_result
 from propagation.seeding import DegreeDiscount, RandomSeeds, TopOutDegree
 
 pytestmark = pytest.mark.xdist_group("prefect")

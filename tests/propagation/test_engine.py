@@ -27,6 +27,7 @@ from propagation import engine, rounds, simulate
 from propagation.models import IndependentCascade
 from propagation.plans.lane_batches import Span, run_batch
 from propagation.plans.stopping import request_stop, stop_flag
+from propagation.published import load_result
 from propagation.seeding import RandomSeeds
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference.small_networks import numbered_network
@@ -229,7 +230,7 @@ def test_sessions_of_one_job_are_published_together(network, run, assert_same_ro
     for table in ("cascades", "propagation_metrics", "reach", "propagation_sessions"):
         assert files[table] == 1, f"one file of {table} per job, not per session"
     for session in sessions:
-        loaded = engine.load_result(network.warehouse, session.session_id)
+        loaded = load_result(network.warehouse, session.session_id)
         assert_same_rows(loaded, run(session, network))
     assert all(row["job_lanes"] == sum(s.replicates for s in sessions) for row in outcome.sessions)
 
@@ -268,7 +269,7 @@ def test_a_users_own_cluster_gives_the_same_rows(publish_small, assert_same_rows
     assert_same_rows(there, here)
     published = simulate(network, HALF, plan=plan, client=processes, **fields)
     assert_same_rows(published, here)
-    assert engine.load_result(Warehouse(network.warehouse.url), published.session_id).recalled
+    assert load_result(Warehouse(network.warehouse.url), published.session_id).recalled
 
 
 # -- two runs of one session ----------------------------------------------------------------------------------------
@@ -322,7 +323,7 @@ def test_two_processes_that_run_one_session_leave_one_copy(network, assert_same_
     assert kinds(network.warehouse)["sessions"] == 1
     for table in TABLES:
         assert network.warehouse.read(table).num_rows == here.table(table).num_rows
-    assert_same_rows(engine.load_result(network.warehouse, here.session_id), here)
+    assert_same_rows(load_result(network.warehouse, here.session_id), here)
 
 
 def test_a_round_that_another_run_published_first_is_taken_as_it_is(network, monkeypatch, assert_same_rows):

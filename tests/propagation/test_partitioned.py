@@ -32,6 +32,7 @@ from propagation.plans import checkpoints, partitioned
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.stopping import StoppedError, request_stop
 from propagation.programs import constant_array
+from propagation.published import load_result
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference.small_networks import numbered_network
 
@@ -306,7 +307,7 @@ def test_a_run_goes_on_in_another_number_of_partitions(
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
     outcome = engine.run_job(network, [session], planned(network, [session], after))
     engine.publish_job(outcome)
-    assert_same_rows(engine.load_result(network.warehouse, session.session_id), run(session, network))
+    assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
 
 def test_checkpoints_of_other_lanes_are_not_taken(publish_small):

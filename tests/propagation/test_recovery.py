@@ -17,10 +17,11 @@ import pytest
 
 from data import Warehouse
 from data.errors import ClusterUnreachableError, RunCancelledError, WarehouseFullError
-from propagation import clusters, engine, simulate
+from propagation import clusters, simulate
 from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiThompson
 from propagation.plans import checkpoints, partitioned
+from propagation.published import load_result
 from propagation.sessions import resolve_session
 
 ENDS_IN_TIME = 60
@@ -247,7 +248,7 @@ def goes_on_and_equals(network, run, assert_same_rows, caplog, before, **options
     assert sorted(set(after)) == after, "no checkpoint is made twice"
     session = resolve_session(network, model, **fields)
     assert_same_rows(resumed, run(session, network))
-    loaded = engine.load_result(Warehouse(network.warehouse.url), session.session_id)
+    loaded = load_result(Warehouse(network.warehouse.url), session.session_id)
     assert_same_rows(loaded, resumed)
     assert network.warehouse.verify() == []
 

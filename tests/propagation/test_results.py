@@ -10,8 +10,8 @@ import pytest
 from data import Warehouse
 from data.errors import InvalidInputError, TableNotFoundError
 from propagation import Result, simulate
-from propagation.engine import load_result
 from propagation.models import IndependentCascade
+from propagation.published import load_result
 from propagation.results import standard_errors
 from propagation.sessions import RECORDS, resolve_session
 

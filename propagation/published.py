@@ -1,0 +1,82 @@
+"""Results in the warehouse: reading them back, and comparing them with rows computed anew."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from data.errors import TableNotFoundError
+from data.schemas import SYMBOL, table_specification
+from data.snapshots import Network
+from data.warehouse import Warehouse
+from propagation.results import TABLE_OF_RECORD, PublishedTables, Result
+from propagation.sessions import RECORDS, session_key
+
+
+def load_result(warehouse: Warehouse, session_id: str) -> Result:
+    """Return the published result of a session.
+
+    Raises
+    ------
+    TableNotFoundError
+        If the warehouse has no such session.
+    """
+    return load_results(warehouse, [session_id])[0]
+
+
+def load_results(warehouse: Warehouse, session_ids: Sequence[str]) -> list[Result]:
+    """Return the published results of some sessions, in the order given.
+
+    Raises
+    ------
+    TableNotFoundError
+        If the warehouse does not have one of them.
+    """
+    rows = warehouse.read("propagation_sessions", [session_key(session_id) for session_id in session_ids]).to_pylist()
+    sessions = {row["session_id"]: row for row in rows}
+    snapshots = warehouse.read("networks").to_pylist()
+    networks: dict[tuple[str, str], Network] = {}
+    results = []
+    for session_id in session_ids:
+        if session_id not in sessions:
+            raise TableNotFoundError(
+                f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`"
+            )
+        row = sessions[session_id]
+        key = row["network_id"], row["snapshot_id"]
+        if key not in networks:
+            networks[key] = _network_of(warehouse, snapshots, row)
+        results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
+    return results
+
+
+def _network_of(warehouse: Warehouse, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
+    found = [row for row in snapshots if row["snapshot_id"] == session["snapshot_id"]]
+    named = [row for row in found if row["network_id"] == session["network_id"]]
+    return Network.from_row(warehouse, (named or found)[0])
+
+
+def differing_tables(warehouse: Warehouse, results: Mapping[str, Result]) -> list[str]:
+    """Return the tables in which recomputed sessions differ from their published rows, as sets ordered by key.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Where the sessions are published.
+    results : mapping
+        Results by session id, of a job run with ``publish=False``.
+    """
+    differing = set()
+    for session_id, result in results.items():
+        published = PublishedTables(warehouse, session_id)
+        for detail in RECORDS[: RECORDS.index(result.session["record"]) + 1]:
+            for table in TABLE_OF_RECORD[detail]:
+                if not _ordered(table, result.table(table)).equals(_ordered(table, published.read(table))):
+                    differing.add(table)
+    return sorted(differing)
+
+
+def _ordered(table: str, rows: pa.Table) -> pa.Table:
+    specification = table_specification(table)
+    plain = rows.cast(pa.schema([f.with_type(pa.string()) if f.type == SYMBOL else f for f in specification.schema]))
+    return plain.sort_by([(name, "ascending") for name in specification.key]).combine_chunks()
