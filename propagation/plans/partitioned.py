@@ -44,7 +44,7 @@ FIRST_CHUNK, LARGEST_CHUNK = 4, 64
 MOST_TASKS = 20_000
 """Tasks after which a run starts anew from a checkpoint: Dask forgets none while a later one stands on it."""
 ATTEMPTS = 5
-"""How often a run goes on after it has lost workers, without coming to a further checkpoint."""
+"""How often a run goes on after it has lost workers, without coming to a further round."""
 
 
 @dataclass
