@@ -17,9 +17,21 @@ def _is_closed(edges, program, state, n_live, number, salt, messages, hits):  # 
     position, edge = np.int64(0), np.int64(0)
     while position < n_live:
         position, edge, count, _ = send(
-            edges, program, 0, state, n_live, position, edge, number, salt, 0, 1, messages, hits
+            edges,
+            program,
+            np.int64(0),
+            state,
+            n_live,
+            position,
+            edge,
+            number,
+            salt,
+            np.int64(0),
+            np.int64(1),
+            messages,
+            hits,
         )
-        if can_succeed(0, state, messages, 0, count):
+        if can_succeed(np.int64(0), state, messages, np.int64(0), count):
             return False
     return True
 
@@ -77,15 +89,37 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
             return FULL, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
         # 2. Contacts.
         number += 1
-        n_arrived, before = 0, n_contacts
+        n_arrived, before = np.int64(0), n_contacts
         position, edge = np.int64(0), np.int64(0)
         while position < n_live:
             position, edge, count, looked = send(
-                edges, program, 0, state, n_live, position, edge, number, salt, every, 0, messages, hits
+                edges,
+                program,
+                np.int64(0),
+                state,
+                n_live,
+                position,
+                edge,
+                number,
+                salt,
+                every,
+                np.int64(0),
+                messages,
+                hits,
             )
             trials += looked
             n_arrived, n_touched, n_stopped = receive(
-                program, 0, state, arrivals, n_arrived, n_touched, messages, 0, count, every, stopped
+                program,
+                np.int64(0),
+                state,
+                arrivals,
+                n_arrived,
+                n_touched,
+                messages,
+                np.int64(0),
+                count,
+                every,
+                stopped,
             )
             for i in range(n_stopped):
                 arrivals.flags[stopped[i]] |= STOPPED
@@ -96,7 +130,7 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
                     n_contacts += 1
         # 3. Moves.
         n_live, n_events, new, distinct, infectious, changed = settle(
-            program, 0, state, n_live, arrivals, n_arrived, number, salt, events, n_events
+            program, np.int64(0), state, n_live, arrivals, n_arrived, number, salt, events, n_events
         )
         counts[number, 0], counts[number, 1], counts[number, 2] = new, distinct, infectious
         for i in range(before, n_contacts):

@@ -59,7 +59,7 @@ class Mail(NamedTuple):
 @numba.njit(nogil=True, cache=True, inline="always")
 def _load(first, touched, lane, live, state, arrivals):  # type: ignore[no-untyped-def]
     """Read a lane's state into the scratch arrays; return (touched, live)."""
-    n_touched = 0
+    n_touched = np.int64(0)
     for i in range(touched.ends[lane], touched.ends[lane + 1]):
         agent = touched.agent[i]
         a = agent - first
@@ -73,7 +73,7 @@ def _load(first, touched, lane, live, state, arrivals):  # type: ignore[no-untyp
         arrivals.flags[a] = TOUCHED
         arrivals.touched[n_touched] = agent
         n_touched += 1
-    n_live = 0
+    n_live = np.int64(0)
     for i in range(live.ends[lane], live.ends[lane + 1]):
         state.live_agent[n_live], state.live_since[n_live] = live.agent[i], live.since[i]
         n_live += 1
@@ -121,7 +121,7 @@ def start_lanes(program, first, seeds_ends, seeds, salts, state, arrivals, touch
     """
     for lane in range(len(salts)):
         own = seeds[seeds_ends[lane] : seeds_ends[lane + 1]]
-        n_live, n_touched = start_lane(program, first, state, arrivals, own, salts[lane], 0)
+        n_live, n_touched = start_lane(program, first, state, arrivals, own, salts[lane], np.int64(0))
         _save(first, state, arrivals, n_touched, n_live, lane, touched, live)
         clear_lane(first, state, arrivals, n_touched)
 
@@ -141,11 +141,21 @@ def stopped_sources(  # type: ignore[no-untyped-def]
     at = 0
     for lane in range(lanes):
         n_touched, _ = _load(first, touched, lane, live, state, arrivals)
-        n_arrived = 0
+        n_arrived = np.int64(0)
         for sender in range(len(mail.bounds)):
             low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
             n_arrived, n_touched, n_stopped = receive(
-                program, first, state, arrivals, n_arrived, n_touched, mail.messages, low, high, 0, out_src[at:]
+                program,
+                first,
+                state,
+                arrivals,
+                n_arrived,
+                n_touched,
+                mail.messages,
+                low,
+                high,
+                np.int64(0),
+                out_src[at:],
             )
             out_lane[at : at + n_stopped] = lane
             at += n_stopped
@@ -187,10 +197,10 @@ def settle_lanes(  # type: ignore[no-untyped-def]
     -------
     n_events, n_contacts : int
     """
-    n_events, n_contacts = 0, 0
+    n_events, n_contacts = np.int64(0), np.int64(0)
     for lane in range(len(salts)):
         n_touched, n_live = _load(first, touched, lane, live, state, arrivals)
-        n_arrived, before = 0, n_contacts
+        n_arrived, before = np.int64(0), n_contacts
         for sender in range(len(mail.bounds)):
             low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
             n_arrived, n_touched, _ = receive(
@@ -253,7 +263,7 @@ def send_lanes(  # type: ignore[no-untyped-def]
     trials = 0
     ends[0] = 0
     for lane in range(len(salts)):
-        n_live = 0
+        n_live = np.int64(0)
         for i in range(live.ends[lane], live.ends[lane + 1]):
             agent = live.agent[i]
             state.live_agent[n_live], state.live_since[n_live] = agent, live.since[i]
@@ -266,7 +276,19 @@ def send_lanes(  # type: ignore[no-untyped-def]
             messages.dst[low:], messages.src[low:], messages.value[low:], messages.draw[low:], messages.kind[:0]
         )
         _, _, count, looked = send(
-            edges, program, first, state, n_live, 0, 0, number, salts[lane], every, probing, rest, hits
+            edges,
+            program,
+            first,
+            state,
+            n_live,
+            np.int64(0),
+            np.int64(0),
+            number,
+            salts[lane],
+            every,
+            probing,
+            rest,
+            hits,
         )
         ends[lane + 1] = low + count
         trials += looked

@@ -46,7 +46,7 @@ def start_lane(program, first, state, arrivals, seeds, salt, n_touched):  # type
     seeds : (k,) int32
         Distinct seeds in the range.
     """
-    n_live = 0
+    n_live = np.int64(0)
     for seed in seeds:
         a = seed - first
         state.compartment[a] = program.seeds_in

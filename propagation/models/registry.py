@@ -48,7 +48,7 @@ class ModelRegistry(Mapping[str, type[Model]]):
                     taken = "comes with Rumormill" if model.name in built_in else "is in another file"
                     raise InvalidInputError(f"{file}: a model {model.name!r} {taken}; call yours otherwise")
                 self._known[model.name] = model
-        self._offered = _entry_points()
+        self._offered = _entry_points(tuple(sys.path))
 
     def __getitem__(self, name: str) -> type[Model]:
         """Return a model's class."""
@@ -70,8 +70,8 @@ class ModelRegistry(Mapping[str, type[Model]]):
 
 
 @functools.cache
-def _entry_points() -> Mapping[str, metadata.EntryPoint]:
-    """Return what installed packages offer, by name; looked for once a process."""
+def _entry_points(_path: tuple[str, ...]) -> Mapping[str, metadata.EntryPoint]:
+    """Return what the packages on the path offer, by name; looked for once."""
     return {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
 
 

@@ -32,6 +32,8 @@ from propagation.sessions import Session
 
 FORGET_ABOVE = 2 << 30
 """Bytes of edges from which on each task gives the pages back that it has read."""
+LITTLE_WORK = 1_000_000
+"""Edges, messages and agents of a round that takes less time than to hand it out as tasks."""
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,34 @@ def advance(
         before.trials,
     )
     return _send(wave, partition, made)
+
+
+def advance_together(wave: Wave, rounds: int, steps: Sequence[Step]) -> Sequence[Step]:
+    """Run rounds of all partitions one after another, as long as there is little to do in a round, but not nothing.
+
+    Parameters
+    ----------
+    wave : Wave
+    rounds : int
+        At most so many.
+    steps : sequence of Step
+        Of all partitions after the same round.
+    """
+    partitions, looked_at = range(len(steps)), sum(step.state.trials for step in steps)
+    for _ in range(rounds):
+        trials = sum(step.state.trials for step in steps)
+        held = sum(len(step.sent.messages.dst) + int(step.state.touched.ends[-1]) for step in steps)
+        if trials - looked_at + held > LITTLE_WORK or not any(step.state.live.ends[-1] for step in steps):
+            break
+        looked_at = trials
+        told = [stops_of(wave, p, steps[p], steps) for p in partitions] if wave.one.model.rules.replies else []
+        steps = [advance(wave, p, steps[p], steps, told) for p in partitions]
+    return steps
+
+
+def one_of(steps: Sequence[Step], partition: int) -> Step:
+    """Return the step of one partition."""
+    return steps[partition]
 
 
 def probe(wave: Wave, partition: int, step: Step) -> Sent:

@@ -184,6 +184,7 @@ class _WaveRun:
         self.counts: list[npt.NDArray[np.int64]] = []
         self._numbers = itertools.count()
         self.submitted = 0
+        self.reached = 0
         self.saved = 0  # rounds whose counts the steps hold no more
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
@@ -199,6 +200,7 @@ class _WaveRun:
         self.workers = clusters.worker_addresses(self.client)
         # Where there is one worker only, nothing travels: what was sent need not be parted from the state.
         self.travels = len(self.workers) != 1
+        self.together = not self.travels
         wave = {self.wave_key: Task(self.wave_key, _given, self.wave)}
         self.wave_future = self.client.get(wave, [self.wave_key], sync=False)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
@@ -239,21 +241,23 @@ class _WaveRun:
     def run(self) -> WaveRows | None:
         """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
         self._begin()
-        if not self.counts:
+        if not self.counts and self.wave.one.max_rounds == 0:
             self._note(self._counts())
         rounds = FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
-            self._advance(rounds)
-            self._note(self._counts())
+            together, asked = self.together, rounds
+            rounds = self._advance(rounds)
             seconds = time.perf_counter() - started
+            self.together = self._is_little_left() and not (together and rounds < asked)
             logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
             due = self.submitted >= MOST_TASKS or time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS
-            if self.publish and due and (self.over < 0).any():
+            if self.publish and due and rounds and (self.over < 0).any():
                 self._checkpoint()
                 if self.submitted >= MOST_TASKS:
                     return None
+            rounds = max(rounds, 1)
             rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
         return self._rows()
 
@@ -275,8 +279,35 @@ class _WaveRun:
         gathered: list[Any] = self.client.gather(futures)
         return gathered
 
-    def _advance(self, rounds: int) -> None:
-        """Submit some rounds at once, and wait until the last is done."""
+    def _advance(self, rounds: int) -> int:
+        """Submit some rounds at once, and wait until the last is done; return how many were."""
+        graph, keys = self._rounds_together(rounds) if self.together else self._rounds_apart(rounds)
+        self.steps, self.keys = self.client.get(graph, keys, sync=False), keys
+        self.submitted += len(graph)
+        begun = len(self.counts) > 0
+        counts = self._counts()
+        advanced = len(counts) if begun else len(counts) - 1  # the first time, round 0 is among them
+        self.number += advanced
+        self._note(counts)
+        return advanced
+
+    def _is_little_left(self) -> bool:
+        """Return whether the next round seems to have so little to do that one task had better do all of it."""
+        network = self.wave.network
+        contacts = self.counts[-1][:, 3].sum() * network.n_edges / network.n_agents
+        return not self.travels and contacts + self.reached < tasks.LITTLE_WORK
+
+    def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
+        """Return one task for all partitions and some rounds, and the names of the partitions' steps."""
+        (all_of_them, *_), following = self._names("together"), self._names("round")
+        steps = List(*map(TaskRef, self.keys))
+        graph = {all_of_them: Task(all_of_them, tasks.advance_together, TaskRef(self.wave_key), rounds, steps)}
+        for p, name in enumerate(following):
+            graph[name] = Task(name, tasks.one_of, TaskRef(all_of_them), p)
+        return graph, following
+
+    def _rounds_apart(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
+        """Return a task for each partition and round, and the names of the last."""
         wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
         for _ in range(rounds):
             if self.travels:
@@ -295,9 +326,7 @@ class _WaveRun:
                 told = List(*map(TaskRef, stops))
                 graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
             keys = following
-        self.steps, self.keys = self.client.get(graph, keys, sync=False), keys
-        self.submitted += len(graph)
-        self.number += rounds
+        return graph, keys
 
     def _counts(self) -> npt.NDArray[np.int64]:
         """Return the counts of the rounds not seen yet, over all partitions: (rounds, lanes, COUNTS)."""
@@ -309,6 +338,7 @@ class _WaveRun:
         """Take the counts of some rounds, and see which lanes are over."""
         first = len(self.counts)
         self.counts.extend(counts)
+        self.reached += int(counts[:, :, 1].sum())
         for number, of_round in enumerate(counts, first):
             self.last_change[of_round[:, 4] > 0] = number
             self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number

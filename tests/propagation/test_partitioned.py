@@ -65,6 +65,13 @@ def wave_of(network, model, partitions=3, replicates=6, **options):
     return wave
 
 
+@pytest.fixture(params=["together", "apart"])
+def tasks_of_rounds(request, monkeypatch):
+    """Run rounds of little work in one task, or every partition and round in a task of its own."""
+    if request.param == "apart":
+        monkeypatch.setattr(tasks, "LITTLE_WORK", -1)
+
+
 # -- waves ----------------------------------------------------------------------------------------------------------
 
 
@@ -120,6 +127,7 @@ def test_every_seed_is_in_one_partition(network):
     assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.usefixtures("tasks_of_rounds")
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 @pytest.mark.parametrize("lanes_at_once", [1, 3, 1000])
 def test_sessions_of_one_job_have_the_rows_of_sessions_alone(network, run, assert_same_rows, partitions, lanes_at_once):
@@ -223,6 +231,21 @@ def test_what_travels_with_its_step_is_what_travels_alone(network, model):
             assert as_bytes(tasks.advance(wave, p, steps[p], steps, told)) == as_bytes(one)
 
 
+@pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
+def test_rounds_together_are_rounds_apart(network, model, monkeypatch):
+    wave = wave_of(network, model, record="contacts", max_rounds=40)
+    some = list(rounds_of(wave, 6))
+    before = as_bytes(some[2])
+    lasting = [any(step.state.live.ends[-1] for step in steps) for steps in some]
+    number = 5 if all(lasting[:5]) else lasting.index(False)
+    together = tasks.advance_together(wave, 3, some[2])
+    assert as_bytes(list(together)) == as_bytes(some[max(number, 2)])
+    assert as_bytes(some[2]) == before
+    assert [as_bytes(tasks.one_of(together, p)) for p in range(3)] == [as_bytes(step) for step in together]
+    monkeypatch.setattr(tasks, "LITTLE_WORK", 0)
+    assert as_bytes(tasks.advance_together(wave, 3, some[2])) == before
+
+
 def test_a_task_of_a_run_that_is_to_stop_does_nothing(network):
     wave = wave_of(network, HALF)
     step = tasks.begin(wave, 0)
@@ -285,6 +308,7 @@ def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, mod
     assert messages[0] == messages[1]
 
 
+@pytest.mark.usefixtures("tasks_of_rounds")
 @pytest.mark.parametrize("record", RECORDS)
 @pytest.mark.parametrize(("before", "after"), [(1, 7), (7, 2), (3, 3)])
 def test_a_run_goes_on_in_another_number_of_partitions(
@@ -325,6 +349,7 @@ def test_checkpoints_of_other_lanes_are_not_taken(publish_small):
 # -- ends of runs ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("tasks_of_rounds")
 @pytest.mark.parametrize("max_rounds", [0, 2, 5, 40])
 @pytest.mark.parametrize("chunk", [2, 64])
 @pytest.mark.parametrize(
@@ -352,6 +377,7 @@ def test_rounds_at_which_lanes_end_do_not_depend_on_chunks(
     assert_same_rows(outcome.results[session.session_id], run(session, network))
 
 
+@pytest.mark.usefixtures("tasks_of_rounds")
 @pytest.mark.parametrize("record", RECORDS)
 def test_published_rows_are_those_kept_in_memory(publish_small, assert_same_rows, record):
     network = publish_small(numbered_network(12, 40, 200), partitions=3)
