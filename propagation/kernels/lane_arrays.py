@@ -94,7 +94,7 @@ class Arrivals(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """Messages of one lane: (k,) int32, int32, int64, uint32 and, for those that are recorded, int8."""
+    """Messages: (k,) each; `src` and `draw` are of length 0 if nobody asks whom they are from, `kind` if unrecorded."""
 
     dst: npt.NDArray[np.int32]
     src: npt.NDArray[np.int32]

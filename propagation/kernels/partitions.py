@@ -1,8 +1,8 @@
 """Compiled rounds of one partition: the same `receive`, `settle` and `send` as on a whole network, lane after lane.
 
-Between rounds the state of a lane is a list of the agents that are not as everyone at the start. It is never changed: a
-round reads the old list into dense scratch arrays, works there, and writes a new list, so that a task that runs twice
-gives the same answer twice.
+The state of the agents is kept twice: as a log of who changed to what, round by round, which is never altered, and as
+dense arrays, in which a round works. The arrays can be made from the log at any time, so that a task that runs twice
+gives the same answer twice, and a round costs what changes in it, not what has changed before.
 """
 
 from typing import NamedTuple
@@ -11,15 +11,31 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from propagation.kernels.lane_arrays import IGNORED, PENDING, RECEIVED, STOPPED, TOUCHED, Messages
-from propagation.kernels.rules import clear_lane, receive, send, settle, start_lane
+from propagation.kernels.lane_arrays import IGNORED, PENDING, RECEIVED, STOPPED, TOUCHED, LaneState, Messages
+from propagation.kernels.rules import receive, send, settle, start_lane
 
 COUNTS = 5
 """Of a lane and round: activations, first ones, infectious, live, whether anything changed."""
 
 
+class LaneStates(NamedTuple):
+    """State of the agents of a range in every lane; memory that a model does not need has width 0.
+
+    Attributes
+    ----------
+    compartment : (lanes, n) uint8
+    occasion, weight, contacts : (lanes, n) int32, int64, int32, or (lanes, 0)
+        As in `LaneState`.
+    """
+
+    compartment: npt.NDArray[np.uint8]
+    occasion: npt.NDArray[np.int32]
+    weight: npt.NDArray[np.int64]
+    contacts: npt.NDArray[np.int32]
+
+
 class Touched(NamedTuple):
-    """Agents that are not as at the start: of each lane those from ``ends[lane - 1]`` to ``ends[lane]``.
+    """State of some agents: of each lane of those from ``ends[lane]`` to ``ends[lane + 1]``.
 
     Attributes
     ----------
@@ -57,45 +73,30 @@ class Mail(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _load(first, touched, lane, live, state, arrivals):  # type: ignore[no-untyped-def]
-    """Read a lane's state into the scratch arrays; return (touched, live)."""
-    n_touched = np.int64(0)
-    for i in range(touched.ends[lane], touched.ends[lane + 1]):
-        agent = touched.agent[i]
-        a = agent - first
-        state.compartment[a] = touched.compartment[i]
-        if len(state.occasion) > 0:
-            state.occasion[a] = touched.occasion[i]
-        if len(state.weight) > 0:
-            state.weight[a] = touched.weight[i]
-        if len(state.contacts) > 0:
-            state.contacts[a] = touched.contacts[i]
-        arrivals.flags[a] = TOUCHED
-        arrivals.touched[n_touched] = agent
-        n_touched += 1
-    n_live = np.int64(0)
-    for i in range(live.ends[lane], live.ends[lane + 1]):
-        state.live_agent[n_live], state.live_since[n_live] = live.agent[i], live.since[i]
-        n_live += 1
-    return n_touched, n_live
+def _state_of(states, lane, live_agent, live_since):  # type: ignore[no-untyped-def]
+    """Return the state of one lane, with room for its live agents."""
+    return LaneState(
+        states.compartment[lane],
+        states.occasion[lane],
+        states.weight[lane],
+        states.contacts[lane],
+        live_agent,
+        live_since,
+    )
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _save(first, state, arrivals, n_touched, n_live, lane, touched, live):  # type: ignore[no-untyped-def]
-    """Write a lane's state out of the scratch arrays."""
-    at = touched.ends[lane]
-    for i in range(n_touched):
-        agent = arrivals.touched[i]
-        a = agent - first
-        touched.agent[at], touched.compartment[at] = agent, state.compartment[a]
-        if len(state.occasion) > 0:
-            touched.occasion[at] = state.occasion[a]
-        if len(state.weight) > 0:
-            touched.weight[at] = state.weight[a]
-        if len(state.contacts) > 0:
-            touched.contacts[at] = state.contacts[a]
-        at += 1
-    touched.ends[lane + 1] = at
+def _load_live(live, lane, state):  # type: ignore[no-untyped-def]
+    """Read the live agents of a lane; return how many there are."""
+    low, high = live.ends[lane], live.ends[lane + 1]
+    for i in range(low, high):
+        state.live_agent[i - low], state.live_since[i - low] = live.agent[i], live.since[i]
+    return high - low
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _save_live(first, state, n_live, lane, live):  # type: ignore[no-untyped-def]
+    """Write the live agents of a lane behind those of the lanes before."""
     at = live.ends[lane]
     for i in range(n_live):
         agent = state.live_agent[i]
@@ -106,42 +107,118 @@ def _save(first, state, arrivals, n_touched, n_live, lane, touched, live):  # ty
     live.ends[lane + 1] = at
 
 
+@numba.njit(nogil=True, cache=True, inline="always")
+def _is_empty(mail, lane):  # type: ignore[no-untyped-def]
+    """Return whether no sender has a message for a lane."""
+    arriving = 0
+    for sender in range(len(mail.bounds)):
+        arriving += mail.bounds[sender, lane + 1] - mail.bounds[sender, lane]
+    return arriving == 0
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _write(first, state, agent, touched, at):  # type: ignore[no-untyped-def]
+    """Write an agent's state as row `at`; return the next."""
+    a = agent - first
+    touched.agent[at], touched.compartment[at] = agent, state.compartment[a]
+    if len(state.occasion) > 0:
+        touched.occasion[at] = state.occasion[a]
+    if len(state.weight) > 0:
+        touched.weight[at] = state.weight[a]
+    if len(state.contacts) > 0:
+        touched.contacts[at] = state.contacts[a]
+    return at + 1
+
+
 @numba.njit(nogil=True, cache=True)
-def start_lanes(program, first, seeds_ends, seeds, salts, state, arrivals, touched, live):  # type: ignore[no-untyped-def]
+def apply_changes(first, changes, states):  # type: ignore[no-untyped-def]
+    """Give the agents of a `Touched` the states that it says."""
+    for lane in range(len(changes.ends) - 1):
+        for i in range(changes.ends[lane], changes.ends[lane + 1]):
+            a = changes.agent[i] - first
+            states.compartment[lane, a] = changes.compartment[i]
+            if len(changes.occasion) > 0:
+                states.occasion[lane, a] = changes.occasion[i]
+            if len(changes.weight) > 0:
+                states.weight[lane, a] = changes.weight[i]
+            if len(changes.contacts) > 0:
+                states.contacts[lane, a] = changes.contacts[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def list_touched(first, states, live, touched):  # type: ignore[no-untyped-def]
+    """List the agents that are not as everyone at the start, as many as there is room for; return how many there are.
+
+    Parameters
+    ----------
+    live : Live
+        Whose arrays are scratch.
+    touched : Touched
+        Out.
+    """
+    found = np.int64(0)
+    for lane in range(len(states.compartment)):
+        state = _state_of(states, lane, live.agent, live.since)
+        for a in range(len(state.compartment)):
+            if (
+                state.compartment[a] != 0
+                or (len(state.occasion) > 0 and state.occasion[a] != 0)
+                or (len(state.weight) > 0 and state.weight[a] != 0)
+                or (len(state.contacts) > 0 and state.contacts[a] != 0)
+            ):
+                if found < len(touched.agent):
+                    _write(first, state, np.int32(a + first), touched, found)
+                found += 1
+        touched.ends[lane + 1] = found
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def start_lanes(program, first, seeds_ends, seeds, salts, states, arrivals, scratch, changes, live):  # type: ignore[no-untyped-def]
     """Write the state of round 0 of every lane.
 
     Parameters
     ----------
     seeds_ends, seeds : (lanes + 1,) int64, (k,) int32
         Seeds in the range, by lane.
-    state, arrivals : LaneState, Arrivals
+    states : LaneStates
+        In and out: as everyone at the start.
+    arrivals : Arrivals
         Scratch, clear; clear again at the end.
-    touched, live : Touched, Live
+    scratch : (2, n) int32
+        Scratch.
+    changes, live : Touched, Live
         Out.
     """
+    at = 0
     for lane in range(len(salts)):
         own = seeds[seeds_ends[lane] : seeds_ends[lane + 1]]
+        state = _state_of(states, lane, scratch[0], scratch[1])
         n_live, n_touched = start_lane(program, first, state, arrivals, own, salts[lane], np.int64(0))
-        _save(first, state, arrivals, n_touched, n_live, lane, touched, live)
-        clear_lane(first, state, arrivals, n_touched)
+        for i in range(n_touched):
+            arrivals.flags[arrivals.touched[i] - first] = 0
+            at = _write(first, state, arrivals.touched[i], changes, at)
+        changes.ends[lane + 1] = at
+        _save_live(first, state, n_live, lane, live)
 
 
 @numba.njit(nogil=True, cache=True)
-def stopped_sources(  # type: ignore[no-untyped-def]
-    program, first, touched, live, state, arrivals, mail, lanes, out_lane, out_src
-):
+def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, out_src):  # type: ignore[no-untyped-def]
     """List the sources whose contacts with agents of this range make them stop; return how many.
+
+    Only for models whose contacts neither add nor tire: receiving them changes no state.
 
     Parameters
     ----------
-    lanes : int64
+    states : LaneStates
+        Not changed.
     out_lane, out_src : (messages,) int32
         Out.
     """
     at = 0
-    for lane in range(lanes):
-        n_touched, _ = _load(first, touched, lane, live, state, arrivals)
-        n_arrived = np.int64(0)
+    for lane in range(len(states.compartment)):
+        state = _state_of(states, lane, scratch[0], scratch[1])
+        n_arrived, n_touched = np.int64(0), np.int64(0)
         for sender in range(len(mail.bounds)):
             low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
             n_arrived, n_touched, n_stopped = receive(
@@ -159,34 +236,39 @@ def stopped_sources(  # type: ignore[no-untyped-def]
             )
             out_lane[at : at + n_stopped] = lane
             at += n_stopped
-        clear_lane(first, state, arrivals, n_touched)
+        for i in range(n_touched):
+            arrivals.flags[arrivals.touched[i] - first] = 0
     return at
 
 
 @numba.njit(nogil=True, cache=True)
 def settle_lanes(  # type: ignore[no-untyped-def]
-    program, first, touched, live, salts, number, mail, stops_ends, stops, every, state, arrivals, scratch,
-    new_touched, new_live, counts, events, events_lane, contacts, contacts_lane,
+    program, first, states, live, salts, number, mail, stops_ends, stops, every, arrivals, scratch, stopped,
+    changes, new_live, counts, events, events_lane, contacts, contacts_lane,
 ):  # fmt: skip
     """Receive the messages of a round in every lane and move the agents of the range.
 
     Parameters
     ----------
-    touched, live : Touched, Live
-        State after the round before; not changed.
+    states : LaneStates
+        In and out.
+    live : Live
+        After the round before.
     number : int64
         The round.
     stops_ends, stops : (lanes + 1,) int64, (k,) int32
         Agents of the range that stop, by lane.
     every : int64
         Whether contacts are recorded.
-    state, arrivals : LaneState, Arrivals
+    arrivals : Arrivals
         Scratch, clear; clear again at the end.
-    scratch : (messages,) int32
+    scratch : (2, n) int32
         Scratch.
-    new_touched, new_live : Touched, Live
-        Out.
-    counts : (lanes, COUNTS) int64
+    stopped : (messages,) int32
+        Scratch.
+    changes, new_live : Touched, Live
+        Out: agents whose state may have changed, and the live ones.
+    counts : (lanes, COUNTS) int64, zero
         Out.
     events, contacts : Events, Contacts
         Out; of length 0 where they are not recorded.
@@ -197,14 +279,19 @@ def settle_lanes(  # type: ignore[no-untyped-def]
     -------
     n_events, n_contacts : int
     """
-    n_events, n_contacts = np.int64(0), np.int64(0)
+    n_events, n_contacts, at = np.int64(0), np.int64(0), 0
     for lane in range(len(salts)):
-        n_touched, n_live = _load(first, touched, lane, live, state, arrivals)
-        n_arrived, before = np.int64(0), n_contacts
+        if live.ends[lane] == live.ends[lane + 1] and _is_empty(mail, lane):
+            changes.ends[lane + 1], new_live.ends[lane + 1] = at, new_live.ends[lane]
+            continue
+        # 1. What arrives.
+        state = _state_of(states, lane, scratch[0], scratch[1])
+        n_live = _load_live(live, lane, state)
+        n_arrived, n_touched, before = np.int64(0), np.int64(0), n_contacts
         for sender in range(len(mail.bounds)):
             low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
             n_arrived, n_touched, _ = receive(
-                program, first, state, arrivals, n_arrived, n_touched, mail.messages, low, high, every, scratch
+                program, first, state, arrivals, n_arrived, n_touched, mail.messages, low, high, every, stopped
             )
             if every:
                 for i in range(low, high):
@@ -214,6 +301,7 @@ def settle_lanes(  # type: ignore[no-untyped-def]
                     n_contacts += 1
         for i in range(stops_ends[lane], stops_ends[lane + 1]):
             arrivals.flags[stops[i] - first] |= STOPPED
+        # 2. Moves.
         first_event = n_events
         n_live, n_events, new, distinct, infectious, changed = settle(
             program, first, state, n_live, arrivals, n_arrived, number, salts[lane], events, n_events
@@ -225,8 +313,16 @@ def settle_lanes(  # type: ignore[no-untyped-def]
             if contacts.kind[i] == PENDING:
                 reached = program.reached[state.compartment[contacts.dst[i] - first]]
                 contacts.kind[i] = RECEIVED if reached else IGNORED
-        _save(first, state, arrivals, n_touched, n_live, lane, new_touched, new_live)
-        clear_lane(first, state, arrivals, n_touched)
+        # 3. Who changed: agents that something arrived for, and live ones that moved by themselves.
+        for i in range(live.ends[lane], live.ends[lane + 1]):
+            a = live.agent[i] - first
+            if state.compartment[a] != live.compartment[i] and arrivals.flags[a] & TOUCHED == 0:
+                at = _write(first, state, live.agent[i], changes, at)
+        for i in range(n_touched):
+            arrivals.flags[arrivals.touched[i] - first] = 0
+            at = _write(first, state, arrivals.touched[i], changes, at)
+        changes.ends[lane + 1] = at
+        _save_live(first, state, n_live, lane, new_live)
     return n_events, n_contacts
 
 
@@ -242,14 +338,18 @@ def contacts_due(edges, program, live):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def send_lanes(  # type: ignore[no-untyped-def]
-    edges, program, first, live, salts, number, every, probing, state, hits, messages, ends
+    edges, program, first, states, live, salts, number, every, probing, scratch, hits, messages, ends
 ):
     """Let the live agents of every lane contact their out-neighbours.
 
     Parameters
     ----------
+    states : LaneStates
+        Not changed.
     number : int64
         The round in which the messages arrive.
+    scratch : (2, n) int32
+        Scratch.
     messages : Messages
         Out: long enough for all contacts that are due, and `CHUNK` more.
     ends : (lanes + 1,) int64
@@ -263,15 +363,12 @@ def send_lanes(  # type: ignore[no-untyped-def]
     trials = 0
     ends[0] = 0
     for lane in range(len(salts)):
-        n_live = np.int64(0)
-        for i in range(live.ends[lane], live.ends[lane + 1]):
-            agent = live.agent[i]
-            state.live_agent[n_live], state.live_since[n_live] = agent, live.since[i]
-            state.compartment[agent - first] = live.compartment[i]
-            if len(state.occasion) > 0:
-                state.occasion[agent - first] = live.occasion[i]
-            n_live += 1
         low = ends[lane]
+        ends[lane + 1] = low
+        if live.ends[lane] == live.ends[lane + 1]:
+            continue
+        state = _state_of(states, lane, scratch[0], scratch[1])
+        n_live = _load_live(live, lane, state)
         rest = Messages(
             messages.dst[low:], messages.src[low:], messages.value[low:], messages.draw[low:], messages.kind[:0]
         )
@@ -292,11 +389,6 @@ def send_lanes(  # type: ignore[no-untyped-def]
         )
         ends[lane + 1] = low + count
         trials += looked
-        for i in range(n_live):
-            a = state.live_agent[i] - first
-            state.compartment[a] = 0
-            if len(state.occasion) > 0:
-                state.occasion[a] = 0
     return trials
 
 
@@ -336,12 +428,13 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
             part = np.searchsorted(firsts, messages.dst[i], side="right") - 1
             to = counts[part, lane]
             counts[part, lane] = to + 1
-            sorted_messages.dst[to], sorted_messages.src[to] = messages.dst[i], messages.src[i]
-            sorted_messages.value[to], sorted_messages.draw[to] = messages.value[i], messages.draw[i]
+            sorted_messages.dst[to], sorted_messages.value[to] = messages.dst[i], messages.value[i]
+            if len(messages.src) > 0:
+                sorted_messages.src[to], sorted_messages.draw[to] = messages.src[i], messages.draw[i]
 
 
 @numba.njit(nogil=True, cache=True)
-def open_lanes(first, touched, live, state, arrivals, mail, lanes, found):  # type: ignore[no-untyped-def]
+def open_lanes(first, states, mail, found):  # type: ignore[no-untyped-def]
     """Say in which lanes a message of a probe could change something.
 
     Parameters
@@ -349,11 +442,9 @@ def open_lanes(first, touched, live, state, arrivals, mail, lanes, found):  # ty
     found : (lanes,) uint8, zero
         Out.
     """
-    for lane in range(lanes):
-        n_touched, _ = _load(first, touched, lane, live, state, arrivals)
+    for lane in range(len(found)):
         for sender in range(len(mail.bounds)):
             for i in range(mail.bounds[sender, lane], mail.bounds[sender, lane + 1]):
-                compartment = state.compartment[mail.messages.dst[i] - first]
+                compartment = states.compartment[lane, mail.messages.dst[i] - first]
                 if (mail.messages.value[i] >> compartment) & 1:
                     found[lane] = 1
-        clear_lane(first, state, arrivals, n_touched)

@@ -165,7 +165,9 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                 for j in range(high - low):
                     if hits[j]:
                         dst = np.int64(words[low + j] & DST)
-                        messages.dst[count], messages.src[count], messages.value[count] = dst, src, value
+                        messages.dst[count], messages.value[count] = dst, value
+                        if len(messages.src) > 0:
+                            messages.src[count] = src
                         if program.chooses:
                             key = edge_key(program.infector, src, dst)
                             messages.draw[count] = trial_draw(key, salt, age)
@@ -204,7 +206,9 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                 idle = value == NOTHING or (value == 0 and not program.fatigued)
                 if idle and not every:
                     continue
-                messages.dst[count], messages.src[count], messages.value[count] = dst, src, value
+                messages.dst[count], messages.value[count] = dst, value
+                if len(messages.src) > 0:
+                    messages.src[count] = src
                 if program.chooses:
                     messages.draw[count] = trial_draw(edge_key(program.infector, src, dst), salt, age)
                 count += 1
@@ -242,7 +246,8 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     """
     n_stopped = 0
     for i in range(low, high):
-        dst, src, value = messages.dst[i], messages.src[i], messages.value[i]
+        dst, value = messages.dst[i], messages.value[i]
+        src = messages.src[i] if len(messages.src) > 0 else np.int32(-1)
         a = dst - first
         target = state.compartment[a]
         reached = program.reached[target]

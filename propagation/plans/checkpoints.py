@@ -20,7 +20,8 @@ from data.schemas import SYMBOL
 from data.warehouse import Warehouse
 from propagation.kernels.lane_arrays import Contacts
 from propagation.kernels.partitions import COUNTS, Live, Touched
-from propagation.plans.partition_tasks import PartitionState, Step, Wave, resume
+from propagation.plans.partition_states import PartitionState
+from propagation.plans.partition_tasks import Step, Wave, resume, touched_in
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import activation_rows, contact_table
 from propagation.sessions import derived_uuid
@@ -101,7 +102,7 @@ def save(wave: Wave, partition: int, step: Step, over: npt.NDArray[np.int64]) ->
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
     staged = []
     for table, made in (
-        ("lane_states", _state_rows(wave, step.state)),
+        ("lane_states", _state_rows(wave, step.state, touched_in(wave, partition, step))),
         ("frontiers", _frontier_rows(wave, step.state)),
     ):
         if len(made):
@@ -122,8 +123,8 @@ def _compartments(wave: Wave, numbers: npt.NDArray[np.uint8]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), names).cast(SYMBOL)
 
 
-def _state_rows(wave: Wave, state: PartitionState) -> pa.Table:
-    touched, live = state.touched, state.live
+def _state_rows(wave: Wave, state: PartitionState, touched: Touched) -> pa.Table:
+    live = state.live
     lane, key = _of_lanes(wave, touched.ends)
     size = len(lane)
     since = np.full(size, -1, np.int32)

@@ -27,6 +27,7 @@ from propagation.planner import JobPlan
 from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint
+from propagation.plans.partition_states import forget_states
 from propagation.plans.partition_tasks import Wave
 from propagation.plans.rule_lanes import lanes_of
 from propagation.plans.stopping import request_stop
@@ -137,6 +138,8 @@ def run_partitioned(
     except BaseException:
         clusters.tell_workers(client, request_stop, job)
         raise
+    finally:
+        clusters.tell_workers(client, forget_states, job)
     return found
 
 
@@ -184,7 +187,6 @@ class _WaveRun:
         self.counts: list[npt.NDArray[np.int64]] = []
         self._numbers = itertools.count()
         self.submitted = 0
-        self.reached = 0
         self.saved = 0  # rounds whose counts the steps hold no more
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
@@ -198,9 +200,8 @@ class _WaveRun:
         # Dask computes again what a lost worker held, from the beginning, and at times waits for ever for a part of it:
         # a run that loses any of these workers begins again itself, at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
-        # Where there is one worker only, nothing travels: what was sent need not be parted from the state.
-        self.travels = len(self.workers) != 1
-        self.together = not self.travels
+        # Where there is one worker only, nothing travels: one task runs all rounds of a chunk, on all its threads.
+        self.together = len(self.workers) == 1
         wave = {self.wave_key: Task(self.wave_key, _given, self.wave)}
         self.wave_future = self.client.get(wave, [self.wave_key], sync=False)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
@@ -247,10 +248,8 @@ class _WaveRun:
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
-            together, asked = self.together, rounds
             rounds = self._advance(rounds)
             seconds = time.perf_counter() - started
-            self.together = self._is_little_left() and not (together and rounds < asked)
             logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
             due = self.submitted >= MOST_TASKS or time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS
             if self.publish and due and rounds and (self.over < 0).any():
@@ -291,17 +290,12 @@ class _WaveRun:
         self._note(counts)
         return advanced
 
-    def _is_little_left(self) -> bool:
-        """Return whether the next round seems to have so little to do that one task had better do all of it."""
-        network = self.wave.network
-        contacts = self.counts[-1][:, 3].sum() * network.n_edges / network.n_agents
-        return not self.travels and contacts + self.reached < tasks.LITTLE_WORK
-
     def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
         """Return one task for all partitions and some rounds, and the names of the partitions' steps."""
         (all_of_them, *_), following = self._names("together"), self._names("round")
         steps = List(*map(TaskRef, self.keys))
-        graph = {all_of_them: Task(all_of_them, tasks.advance_together, TaskRef(self.wave_key), rounds, steps)}
+        threads = clusters.thread_count(self.client)
+        graph = {all_of_them: Task(all_of_them, tasks.advance_together, TaskRef(self.wave_key), rounds, threads, steps)}
         for p, name in enumerate(following):
             graph[name] = Task(name, tasks.one_of, TaskRef(all_of_them), p)
         return graph, following
@@ -310,13 +304,10 @@ class _WaveRun:
         """Return a task for each partition and round, and the names of the last."""
         wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
         for _ in range(rounds):
-            if self.travels:
-                sent = self._names("sent")
-                for p in self.partitions:
-                    graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
-            else:
-                sent = keys
-            inbox, stops = List(*map(TaskRef, sent)), []
+            sent, stops = self._names("sent"), []
+            for p in self.partitions:
+                graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
+            inbox = List(*map(TaskRef, sent))
             if self.rules.replies:
                 stops = self._names("stops")
                 for p in self.partitions:
@@ -338,7 +329,6 @@ class _WaveRun:
         """Take the counts of some rounds, and see which lanes are over."""
         first = len(self.counts)
         self.counts.extend(counts)
-        self.reached += int(counts[:, :, 1].sum())
         for number, of_round in enumerate(counts, first):
             self.last_change[of_round[:, 4] > 0] = number
             self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number

@@ -56,13 +56,20 @@ def new_arrivals(program: Program, n_agents: int) -> Arrivals:
     )
 
 
-def new_messages(size: int, *, recorded: bool) -> Messages:
-    """Return room for messages."""
+def new_messages(size: int, *, named: bool, recorded: bool) -> Messages:
+    """Return room for messages.
+
+    Parameters
+    ----------
+    size : int
+    named, recorded : bool
+        Whether it matters whom they are from, and what becomes of them.
+    """
     return Messages(
         np.empty(size, np.int32),
-        np.empty(size, np.int32),
+        np.empty(size if named else 0, np.int32),
         np.empty(size, np.int64),
-        np.empty(size, np.uint32),
+        np.empty(size if named else 0, np.uint32),
         np.empty(size if recorded else 0, np.int8),
     )
 
@@ -172,7 +179,7 @@ def run_by_rules(
     program = session_program(network, session.model, session.random_seed, traced=session.records("activations"))
     edges = session_edges(network, session.model, session.random_seed)
     state, arrivals = new_state(program, n), new_arrivals(program, n)
-    messages = new_messages(MESSAGES, recorded=session.records("contacts"))
+    messages = new_messages(MESSAGES, named=True, recorded=session.records("contacts"))
     stopped, hits = np.empty(MESSAGES, np.int32), np.zeros(CHUNK, np.uint8)
     recorder = _Recorder(session, n, writer)
     seeds = session.seed_array

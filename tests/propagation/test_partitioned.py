@@ -67,9 +67,9 @@ def wave_of(network, model, partitions=3, replicates=6, **options):
 
 @pytest.fixture(params=["together", "apart"])
 def tasks_of_rounds(request, monkeypatch):
-    """Run rounds of little work in one task, or every partition and round in a task of its own."""
+    """Run all rounds of a chunk in one task, or every partition and round in a task of its own."""
     if request.param == "apart":
-        monkeypatch.setattr(tasks, "LITTLE_WORK", -1)
+        monkeypatch.setattr(partitioned._WaveRun, "_rounds_together", partitioned._WaveRun._rounds_apart)
 
 
 # -- waves ----------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_messages_are_sorted_as_numpy_sorts_them(number, parts, lanes, size):
         random.integers(0, 2**32, size).astype(np.uint32),
         np.empty(0, np.int8),
     )
-    out = tasks.new_messages(size, recorded=False)
+    out = tasks.new_messages(size, named=True, recorded=False)
     bounds = np.zeros((parts, lanes + 1), np.int64)
     sort_mail(messages, np.searchsorted(of_lane, np.arange(lanes + 1)), constant_array(firsts), bounds, out)
     part = np.searchsorted(firsts, messages.dst, side="right") - 1
@@ -221,29 +221,16 @@ def test_a_task_that_runs_twice_gives_the_same_and_changes_nothing(network, mode
 
 
 @pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
-def test_what_travels_with_its_step_is_what_travels_alone(network, model):
-    wave = wave_of(network, model, record="activations")
-    for steps in itertools.islice(rounds_of(wave, 3), 3):
-        sent = [tasks.sent_of(step) for step in steps]
-        told = [tasks.stops_of(wave, q, steps[q], sent) for q in range(3)] if model.rules.replies else []
-        for p in range(3):
-            one = tasks.advance(wave, p, steps[p], sent, told)
-            assert as_bytes(tasks.advance(wave, p, steps[p], steps, told)) == as_bytes(one)
-
-
-@pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
-def test_rounds_together_are_rounds_apart(network, model, monkeypatch):
+def test_rounds_together_are_rounds_apart(network, model):
     wave = wave_of(network, model, record="contacts", max_rounds=40)
     some = list(rounds_of(wave, 6))
     before = as_bytes(some[2])
     lasting = [any(step.state.live.ends[-1] for step in steps) for steps in some]
     number = 5 if all(lasting[:5]) else lasting.index(False)
-    together = tasks.advance_together(wave, 3, some[2])
+    together = tasks.advance_together(wave, 3, 2, some[2])
     assert as_bytes(list(together)) == as_bytes(some[max(number, 2)])
     assert as_bytes(some[2]) == before
     assert [as_bytes(tasks.one_of(together, p)) for p in range(3)] == [as_bytes(step) for step in together]
-    monkeypatch.setattr(tasks, "LITTLE_WORK", 0)
-    assert as_bytes(tasks.advance_together(wave, 3, some[2])) == before
 
 
 def test_a_task_of_a_run_that_is_to_stop_does_nothing(network):
@@ -269,10 +256,13 @@ def agents_of(rows):
     ]
 
 
-def together(steps, field):
+def together(rows):
     """Return the agents of all partitions, by lane."""
-    parts = [agents_of(getattr(step.state, field)) for step in steps]
-    return [set().union(*lanes) for lanes in zip(*parts, strict=True)]
+    return [set().union(*lanes) for lanes in zip(*map(agents_of, rows), strict=True)]
+
+
+def touched(wave, steps):
+    return together([tasks.touched_in(wave, p, step) for p, step in enumerate(steps)])
 
 
 @pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
@@ -294,11 +284,12 @@ def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, mod
     assert sorted(file.path for file in found.pending) == sorted(file.path for file in files)
     assert found.kept == []
     restored = [checkpoints.restored(other, p, found) for p in range(partitions)]
-    assert together(restored, "live") == together(steps, "live")
-    assert together(restored, "touched") == together(steps, "touched")
+    assert together([step.state.live for step in restored]) == together([step.state.live for step in steps])
+    assert touched(other, restored) == touched(wave, steps)
     for p, step in enumerate(restored):
         assert step.state.number == 3
-        agents = step.state.touched.agent
+        (log,) = step.state.log
+        agents = log.agent
         assert ((agents >= other.firsts[p]) & (agents < other.firsts[p + 1])).all()
     # What is sent next is the same, whoever sends it.
     messages = [
