@@ -30,7 +30,7 @@ FEW_LANES = 4
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
+def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
     """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number."""
     successes = 0
     for j in range(high - low):
@@ -40,6 +40,15 @@ def _attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[n
         hits[j] = hit
         successes += hit
     return successes
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def lanes_hit(key, last, salts):  # type: ignore[no-untyped-def]
+    """Return the lanes of a word in which the draw of an edge is at most `last`."""
+    hit = _ZERO
+    for lane in range(len(salts)):
+        hit |= np.uint64(lane_draw(key, salts[lane]) <= last) << np.uint64(lane)
+    return hit
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -70,10 +79,7 @@ def _attempt_together(  # type: ignore[no-untyped-def]
         if exposed == 0 or chance == 0:
             continue
         key = edge_key(stream, src, dst)
-        last = np.uint32(chance - 1)
-        hit = _ZERO
-        for lane in range(len(salts)):
-            hit |= np.uint64(lane_draw(key, salts[lane]) <= last) << np.uint64(lane)
+        hit = lanes_hit(key, np.uint32(chance - 1), salts)
         n_next = _arrive(state, dst, hit & exposed, next_queue, n_next)
     return n_next
 
@@ -146,7 +152,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                 trials += end - low
                 while low < end:
                     high = min(low + CHUNK, end)
-                    if _attempt(words, base, stream, salt, src, low, high, hits):
+                    if attempt(words, base, stream, salt, src, low, high, hits):
                         for j in range(high - low):
                             if hits[j]:
                                 dst = np.int64(words[low + j] & DST)
@@ -229,7 +235,7 @@ def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
                 trials += end - low
                 for start in range(low, end, CHUNK):
                     high = min(start + CHUNK, end)
-                    if _attempt(words, base, stream, salts[lane], src, start, high, hits):
+                    if attempt(words, base, stream, salts[lane], src, start, high, hits):
                         for j in range(high - start):
                             if hits[j]:
                                 dst = np.int64(words[start + j] & DST)

@@ -327,12 +327,12 @@ def settle_lanes(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def contacts_due(edges, program, live):  # type: ignore[no-untyped-def]
+def contacts_due(offsets, program, live):  # type: ignore[no-untyped-def]
     """Return how many contacts the live agents of all lanes make in a round."""
     total = 0
     for i in range(len(live.agent)):
         if program.transmits[live.compartment[i]]:
-            total += edges.offsets[live.agent[i] + 1] - edges.offsets[live.agent[i]]
+            total += offsets[live.agent[i] + 1] - offsets[live.agent[i]]
     return total
 
 

@@ -98,6 +98,15 @@ def _tired_from(draw, chance, fatigue):  # type: ignore[no-untyped-def]
     return np.int64(2**31) if level == len(fatigue) else level
 
 
+@numba.njit(nogil=True, cache=True, inline="always")
+def _sign(program, messages, i, src, dst, salt, age):  # type: ignore[no-untyped-def]
+    """Say in a message whom it is from, and the draw that decides among several, where somebody asks."""
+    if len(messages.src) > 0:
+        messages.src[i], messages.draw[i] = src, 0
+        if program.chooses:
+            messages.draw[i] = trial_draw(edge_key(program.infector, src, dst), salt, age)
+
+
 @numba.njit(nogil=True, cache=True)
 def send(  # type: ignore[no-untyped-def]  # noqa: C901
     edges, program, first, state, n_live, position, edge, number, salt, every, probing, messages, hits
@@ -166,11 +175,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                     if hits[j]:
                         dst = np.int64(words[low + j] & DST)
                         messages.dst[count], messages.value[count] = dst, value
-                        if len(messages.src) > 0:
-                            messages.src[count] = src
-                        if program.chooses:
-                            key = edge_key(program.infector, src, dst)
-                            messages.draw[count] = trial_draw(key, salt, age)
+                        _sign(program, messages, count, src, dst, salt, age)
                         count += 1
                 low = high
                 continue
@@ -207,10 +212,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                 if idle and not every:
                     continue
                 messages.dst[count], messages.value[count] = dst, value
-                if len(messages.src) > 0:
-                    messages.src[count] = src
-                if program.chooses:
-                    messages.draw[count] = trial_draw(edge_key(program.infector, src, dst), salt, age)
+                _sign(program, messages, count, src, dst, salt, age)
                 count += 1
             low = high
         position += 1

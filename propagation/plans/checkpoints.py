@@ -20,10 +20,10 @@ from data.schemas import SYMBOL
 from data.warehouse import Warehouse
 from propagation.kernels.lane_arrays import Contacts
 from propagation.kernels.partitions import COUNTS, Live, Touched
-from propagation.plans.partition_states import PartitionState
-from propagation.plans.partition_tasks import Step, Wave, resume, touched_in
+from propagation.plans.partition_tasks import Step, listed, resume
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import activation_rows, contact_table
+from propagation.plans.waves import Wave
 from propagation.sessions import derived_uuid
 
 
@@ -100,10 +100,11 @@ def save(wave: Wave, partition: int, step: Step, over: npt.NDArray[np.int64]) ->
     """Stage a partition's rows since the last checkpoint, and its state."""
     rows = collect(wave, partition, step, over, publish=True, keep=True)
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
+    touched, live = listed(wave, partition, step)
     staged = []
     for table, made in (
-        ("lane_states", _state_rows(wave, step.state, touched_in(wave, partition, step))),
-        ("frontiers", _frontier_rows(wave, step.state)),
+        ("lane_states", _state_rows(wave, step.state.number, touched, live)),
+        ("frontiers", _frontier_rows(wave, step.state.number, live)),
     ):
         if len(made):
             staged.append(wave.network.warehouse.stage(table, made, (low, high - 1)))
@@ -123,8 +124,7 @@ def _compartments(wave: Wave, numbers: npt.NDArray[np.uint8]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), names).cast(SYMBOL)
 
 
-def _state_rows(wave: Wave, state: PartitionState, touched: Touched) -> pa.Table:
-    live = state.live
+def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Table:
     lane, key = _of_lanes(wave, touched.ends)
     size = len(lane)
     since = np.full(size, -1, np.int32)
@@ -138,7 +138,7 @@ def _state_rows(wave: Wave, state: PartitionState, touched: Touched) -> pa.Table
     return pa.table(
         {
             **key,
-            "round": np.full(size, state.number, np.int32),
+            "round": np.full(size, number, np.int32),
             "agent": touched.agent,
             "compartment": _compartments(wave, touched.compartment),
             "since": pa.array(since, mask=since < 0),
@@ -151,13 +151,12 @@ def _state_rows(wave: Wave, state: PartitionState, touched: Touched) -> pa.Table
     )
 
 
-def _frontier_rows(wave: Wave, state: PartitionState) -> pa.Table:
-    live = state.live
+def _frontier_rows(wave: Wave, number: int, live: Live) -> pa.Table:
     _, key = _of_lanes(wave, live.ends)
     rows = pa.table(
         {
             **key,
-            "round": np.full(len(live.agent), state.number, np.int32),
+            "round": np.full(len(live.agent), number, np.int32),
             "agent": live.agent,
             "compartment": _compartments(wave, live.compartment),
             "since": live.since,

@@ -27,10 +27,10 @@ from propagation.planner import JobPlan
 from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint
-from propagation.plans.partition_states import forget_states
-from propagation.plans.partition_tasks import Wave
+from propagation.plans.partitions import forget_states
 from propagation.plans.rule_lanes import lanes_of
 from propagation.plans.stopping import request_stop
+from propagation.plans.waves import Wave, waves
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -66,37 +66,6 @@ class WaveRows:
     first: npt.NDArray[np.int32]
     files: list[DataFile] = field(default_factory=list)
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
-
-
-def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:
-    """Return the first agent of each partition, and the number of agents: the network's divisions, joined if too many.
-
-    Parameters
-    ----------
-    network : Network
-    partitions : int
-        At most so many.
-    """
-    firsts = np.array(network.divisions[:-1], np.int64)
-    chosen = firsts[(np.arange(min(partitions, len(firsts))) * len(firsts)) // min(partitions, len(firsts))]
-    return np.append(chosen, network.n_agents)
-
-
-def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job: str) -> Iterator[Wave]:
-    """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says."""
-    firsts = partition_firsts(network, job_plan.partitions)
-    alike: dict[Any, list[Session]] = {}
-    for session in sessions:
-        alike.setdefault((session.model, session.random_seed, session.max_rounds, session.record), []).append(session)
-    for group in alike.values():
-        lanes = np.concatenate(
-            [np.stack([np.full(s.replicates, i), np.arange(s.replicates)], axis=1) for i, s in enumerate(group)]
-        ).astype(np.int32)
-        for start in range(0, len(lanes), job_plan.lanes_at_once):
-            chosen = lanes[start : start + job_plan.lanes_at_once]
-            used, positions = np.unique(chosen[:, 0], return_inverse=True)
-            own = np.stack([positions, chosen[:, 1]], axis=1).astype(np.int32)
-            yield Wave(network, tuple(group[i] for i in used), own, firsts, job)
 
 
 def run_partitioned(
@@ -244,7 +213,7 @@ class _WaveRun:
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(self._counts())
-        rounds = FIRST_CHUNK
+        rounds = LARGEST_CHUNK if self.together else FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
@@ -291,11 +260,12 @@ class _WaveRun:
         return advanced
 
     def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
-        """Return one task for all partitions and some rounds, and the names of the partitions' steps."""
+        """Return one task for all partitions and the rounds of a chunk, and the names of the partitions' steps."""
         (all_of_them, *_), following = self._names("together"), self._names("round")
         steps = List(*map(TaskRef, self.keys))
         threads = clusters.thread_count(self.client)
-        graph = {all_of_them: Task(all_of_them, tasks.advance_together, TaskRef(self.wave_key), rounds, threads, steps)}
+        wave, work = TaskRef(self.wave_key), tasks.advance_together
+        graph = {all_of_them: Task(all_of_them, work, wave, rounds, CHUNK_SECONDS, threads, steps)}
         for p, name in enumerate(following):
             graph[name] = Task(name, tasks.one_of, TaskRef(all_of_them), p)
         return graph, following

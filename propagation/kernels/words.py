@@ -1,0 +1,210 @@
+"""Compiled rounds of independent cascades in one partition, 64 lanes to a word.
+
+What travels is a message (dst, lanes): a contact succeeded in some lanes of a word. One hash serves an edge in all of
+them, and agents that many lanes reach in the same round are looked at once.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from propagation.draws import edge_key
+from propagation.kernels.cascades import FEW_LANES, attempt, lanes_hit
+from propagation.kernels.primitives import CHUNK, DST, SHIFT, STATE_AHEAD, bit_count, look_ahead, lowest_bit, prefetch
+
+WORD = 64
+"""Lanes of a word."""
+_ONE, _ZERO = np.uint64(1), np.uint64(0)
+
+
+class Fresh(NamedTuple):
+    """Agents reached in a round: of each word those from ``ends[word]`` to ``ends[word + 1]``.
+
+    Attributes
+    ----------
+    ends : (words + 1,) int64
+        The first is 0.
+    agent : (k,) int32
+        Distinct within a word.
+    lanes : (k,) uint64
+        One bit for each lane of the word that reached the agent.
+    """
+
+    ends: npt.NDArray[np.int64]
+    agent: npt.NDArray[np.int32]
+    lanes: npt.NDArray[np.uint64]
+
+
+@numba.njit(nogil=True, cache=True)
+def apply_fresh(first, fresh, reached):  # type: ignore[no-untyped-def]
+    """Mark the agents of a `Fresh` as reached.
+
+    Parameters
+    ----------
+    first : int64
+        First agent of the range.
+    reached : (words, n) uint64
+        In and out: lanes in which each agent is reached.
+    """
+    for word in range(len(fresh.ends) - 1):
+        for i in range(fresh.ends[word], fresh.ends[word + 1]):
+            reached[word, fresh.agent[i] - first] |= fresh.lanes[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def lane_counts(fresh, counts):  # type: ignore[no-untyped-def]
+    """Add the number of agents in each lane to `counts`, (lanes,) int64."""
+    for word in range(len(fresh.ends) - 1):
+        own = counts[WORD * word : WORD * (word + 1)]
+        for i in range(fresh.ends[word], fresh.ends[word + 1]):
+            lanes = fresh.lanes[i]
+            if bit_count(lanes) > FEW_LANES:
+                for lane in range(len(own)):
+                    own[lane] += np.int64((lanes >> np.uint64(lane)) & _ONE)
+            else:
+                while lanes != 0:
+                    own[lowest_bit(lanes)] += 1
+                    lanes &= lanes - _ONE
+
+
+@numba.njit(nogil=True, cache=True)
+def by_lane(fresh, at, agents):  # type: ignore[no-untyped-def]
+    """List the agents of each lane.
+
+    Parameters
+    ----------
+    at : (lanes,) int64
+        In and out: where the next agent of each lane goes.
+    agents : (k,) int32
+        Out.
+    """
+    for word in range(len(fresh.ends) - 1):
+        for i in range(fresh.ends[word], fresh.ends[word + 1]):
+            lanes = fresh.lanes[i]
+            while lanes != 0:
+                lane = WORD * word + lowest_bit(lanes)
+                agents[at[lane]] = fresh.agent[i]
+                at[lane] += 1
+                lanes &= lanes - _ONE
+
+
+@numba.njit(nogil=True, cache=True)
+def settle_words(first, reached, mail, arriving, queue, fresh):  # type: ignore[no-untyped-def]
+    """Receive the messages of a round in every word.
+
+    Parameters
+    ----------
+    first : int64
+        First agent of the range.
+    reached : (words, n) uint64
+        In and out.
+    mail : Mail
+        By word; the values are lanes.
+    arriving : (n,) uint64, zero
+        Scratch; zero again at the end.
+    queue : (n,) int32
+        Scratch.
+    fresh : Fresh
+        Out; room for every message.
+    """
+    at = 0
+    dst, values = mail.messages.dst, mail.messages.value
+    for word in range(len(reached)):
+        known = reached[word]
+        size = 0
+        # 1. Who is hit, in lanes that have not reached it yet.
+        for sender in range(len(mail.bounds)):
+            low, high = mail.bounds[sender, word], mail.bounds[sender, word + 1]
+            for i in range(low, high):
+                if i + STATE_AHEAD < high:
+                    prefetch(known, np.int64(dst[i + STATE_AHEAD] - first))
+                a = dst[i] - first
+                lanes = np.uint64(values[i]) & ~known[a]
+                if lanes != 0:
+                    if arriving[a] == 0:
+                        queue[size] = a
+                        size += 1
+                    arriving[a] |= lanes
+        # 2. They are reached now.
+        for position in range(size):
+            a = queue[position]
+            fresh.agent[at], fresh.lanes[at] = a + first, arriving[a]
+            known[a] |= arriving[a]
+            arriving[a] = _ZERO
+            at += 1
+        fresh.ends[word + 1] = at
+
+
+@numba.njit(nogil=True, cache=True)
+def messages_due(offsets, fresh):  # type: ignore[no-untyped-def]
+    """Return how many messages the agents of a `Fresh` send at the most."""
+    total = 0
+    for i in range(len(fresh.agent)):
+        lanes = bit_count(fresh.lanes[i])
+        times = 1 if lanes > FEW_LANES else lanes
+        total += times * (offsets[fresh.agent[i] + 1] - offsets[fresh.agent[i]])
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends):  # type: ignore[no-untyped-def]
+    """Let the agents reached in a round contact their out-neighbours.
+
+    Parameters
+    ----------
+    offsets, words, base
+        An `AttemptRows`.
+    stream : uint64
+        Of transmissions.
+    fresh : Fresh
+    salts : (lanes,) uint32
+        Salt of each lane's replicate.
+    hits : (CHUNK,) uint8
+        Scratch.
+    messages : Messages
+        Out: long enough for `messages_due`.
+    ends : (words + 1,) int64
+        Out: where each word's messages end.
+
+    Returns
+    -------
+    trials : int
+        Edges looked at, once for all lanes of a word that look together.
+    """
+    trials, count = 0, 0
+    ends[0] = 0
+    for word in range(len(fresh.ends) - 1):
+        own = salts[WORD * word : WORD * (word + 1)]
+        tail = fresh.ends[word + 1]
+        for position in range(fresh.ends[word], tail):
+            src, sending = fresh.agent[position], fresh.lanes[position]
+            look_ahead(offsets, words, fresh.agent, position, tail)
+            low, end = offsets[src], offsets[src + 1]
+            if bit_count(sending) > FEW_LANES:
+                trials += end - low
+                for edge in range(low, end):
+                    chance = np.int64(words[edge] >> SHIFT) + base
+                    if chance == 0:
+                        continue
+                    dst = words[edge] & DST
+                    hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), own) & sending
+                    if hit != 0:
+                        messages.dst[count], messages.value[count] = dst, np.int64(hit)
+                        count += 1
+                continue
+            while sending != 0:
+                lane = lowest_bit(sending)
+                sending &= sending - _ONE
+                trials += end - low
+                for start in range(low, end, CHUNK):
+                    high = min(start + CHUNK, end)
+                    if attempt(words, base, stream, own[lane], src, start, high, hits):
+                        for j in range(high - start):
+                            if hits[j]:
+                                messages.dst[count] = words[start + j] & DST
+                                messages.value[count] = np.int64(_ONE << np.uint64(lane))
+                                count += 1
+        ends[word + 1] = count
+    return trials

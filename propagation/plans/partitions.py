@@ -1,0 +1,263 @@
+"""A partition of the network in some lanes: its state after a round, and what it sends.
+
+The state is a log of who changed, round by round, which is never altered. Beside it a worker keeps dense arrays in
+which kernels work; they are made anew from the log wherever they are not those of the very state that is asked for.
+"""
+
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
+from propagation.kernels.partitions import Live, Mail, Touched, sort_mail
+from propagation.plans.rule_lanes import new_arrivals, new_messages
+from propagation.plans.waves import Wave
+from propagation.programs import Program, constant_array
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """State of the agents of a partition after a round, and what happened since the last checkpoint.
+
+    Attributes
+    ----------
+    number : int
+        The round.
+    log : tuple of Touched or Fresh
+        Who changed to what, by round; later ones count.
+    live : Live or Fresh
+        Agents that transmit or may leave by themselves.
+    counts : tuple of (lanes, COUNTS) arrays
+        By round.
+    events, contacts : tuple of tuples
+        (lane, rows) by round.
+    trials : int
+        Edges looked at.
+    """
+
+    number: int
+    log: tuple[Any, ...]
+    live: Any
+    counts: tuple[npt.NDArray[np.int64], ...] = ()
+    events: tuple[tuple[npt.NDArray[np.int32], Events], ...] = ()
+    contacts: tuple[tuple[npt.NDArray[np.int32], Contacts], ...] = ()
+    trials: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no agent is live in any lane."""
+        return not self.live.ends[-1]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Messages that a partition sent in a round, by the partition and the lane (or word of lanes) they are for."""
+
+    bounds: npt.NDArray[np.int64]
+    messages: Messages
+
+    def to(self, partition: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+        """Return the messages for a partition: where each lane's begin, from 0, and the columns."""
+        bounds = self.bounds[partition]
+        columns = [column[bounds[0] : bounds[-1]] for column in self.messages[:4]]
+        return bounds - bounds[0], columns
+
+
+def read_only(rows: Any) -> Any:
+    """Return named arrays as kernels take those that came from another task."""
+    return type(rows)(*map(constant_array, rows))
+
+
+def trimmed(rows: Any) -> Any:
+    """Return rows by lane, cut to what is used."""
+    return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
+
+
+_kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
+"""By job and partition: the log up to which the dense arrays are, and the arrays. Tasks take them out to work."""
+
+
+def forget_states(job: str) -> None:
+    """Forget all dense arrays of a job in this process."""
+    for key in [key for key in list(_kept) if key[0] == job]:
+        _kept.pop(key, None)
+
+
+@dataclass(frozen=True)
+class Partition(ABC):
+    """A range of agents, and the lanes of a wave in it.
+
+    Attributes
+    ----------
+    wave : Wave
+    number : int
+        Which partition of the wave's.
+    """
+
+    wave: Wave
+    number: int
+
+    @cached_property
+    def first(self) -> np.int64:
+        """First agent of the range."""
+        return np.int64(self.wave.firsts[self.number])
+
+    @cached_property
+    def size(self) -> int:
+        """Number of agents."""
+        return int(self.wave.firsts[self.number + 1] - self.first)
+
+    @cached_property
+    def program(self) -> Program:
+        """The rules as arrays."""
+        return self.wave.program
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes."""
+        return len(self.wave.lanes)
+
+    # 1. Dense arrays.
+
+    def states(self, state: PartitionState) -> Any:
+        """Return the dense arrays of a state, for the task to work in: those that were kept, or made from the log."""
+        log, states = _kept.pop((self.wave.job, self.number), ((), None))
+        # The very same log, not an equal one: a task that is run again finds arrays of a later round, and leaves them.
+        if states is None or log is not state.log:
+            states = self.initial()
+            for changes in state.log:
+                self.apply(read_only(changes), states)
+        return states
+
+    def keep(self, state: PartitionState, states: Any) -> None:
+        """Keep the dense arrays of a state for the next task."""
+        _kept[self.wave.job, self.number] = state.log, states
+
+    @abstractmethod
+    def initial(self) -> Any:
+        """Return the dense arrays of the start, before there are seeds."""
+
+    @abstractmethod
+    def apply(self, changes: Any, states: Any) -> None:
+        """Make the changes that an entry of a log says."""
+
+    # 2. Rounds.
+
+    @abstractmethod
+    def begun(self, states: Any) -> PartitionState:
+        """Return the state of round 0: seeds and sceptics."""
+
+    @abstractmethod
+    def settled(
+        self, states: Any, before: PartitionState, mail: Mail, stops: Sequence[npt.NDArray[np.int32]]
+    ) -> PartitionState:
+        """Return the state after a round.
+
+        Parameters
+        ----------
+        states
+            Dense arrays of `before`; those of what is returned in the end.
+        before : PartitionState
+        mail : Mail
+            Messages of all partitions for this one.
+        stops : sequence of (k, 2) int32
+            Lane and source of contacts that make their source stop.
+        """
+
+    @abstractmethod
+    def sent(self, states: Any, state: PartitionState, *, probing: bool = False) -> tuple[Sent, int]:
+        """Return the messages of live agents for the next round, and the number of edges looked at.
+
+        Parameters
+        ----------
+        states
+            Dense arrays of `state`; not changed.
+        state : PartitionState
+        probing : bool
+            Whether to send every contact that could ever succeed, as if it did.
+        """
+
+    # 3. Checkpoints.
+
+    @abstractmethod
+    def listed(self, states: Any, state: PartitionState) -> tuple[Touched, Live]:
+        """Return the agents that are not as at the start, and the live ones."""
+
+    @abstractmethod
+    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round of which `listed` returned these."""
+
+    # 4. Messages.
+
+    def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:
+        """Return the messages of all partitions for this one."""
+        parts = [each.to(self.number) for each in sent]
+        starts = np.cumsum([0, *(len(columns[0]) for _, columns in parts)])[:-1]
+        bounds = np.stack([bounds + start for (bounds, _), start in zip(parts, starts, strict=True)])
+        dst, src, value, draw = (np.concatenate([columns[i] for _, columns in parts]) for i in range(4))
+        return Mail(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
+
+    def sorted_mail(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
+        """Return messages, which are in the order of lanes, by the partition they are for."""
+        firsts = self.wave.firsts[:-1]
+        bounds = np.zeros((len(firsts), len(ends)), np.int64)
+        in_order = new_messages(int(ends[-1]), named=len(messages.src) > 0, recorded=False)
+        sort_mail(messages, ends, firsts, bounds, in_order)
+        return Sent(bounds, in_order)
+
+    def nothing_sent(self, parts: int) -> Sent:
+        """Return no messages, for so many lanes or words."""
+        partitions = len(self.wave.firsts) - 1
+        return Sent(np.zeros((partitions, parts + 1), np.int64), new_messages(0, named=False, recorded=False))
+
+
+# -- scratch --------------------------------------------------------------------------------------------------------
+
+_own = threading.local()
+
+
+@dataclass
+class Scratch:
+    """Arrays of a thread, clear between tasks.
+
+    Attributes
+    ----------
+    arrivals : Arrivals
+    words : (n,) uint64
+    queue : (2, n) int32
+    messages : Messages
+        As many as were ever needed at once; only pages that were used take memory.
+    """
+
+    arrivals: Arrivals
+    words: npt.NDArray[np.uint64]
+    queue: npt.NDArray[np.int32]
+    messages: Messages
+
+    def room(self, size: int, *, named: bool) -> Messages:
+        """Return room for so many messages."""
+        if len(self.messages.dst) < size or named != (len(self.messages.src) > 0):
+            self.messages = new_messages(size, named=named, recorded=False)
+        return self.messages
+
+
+@contextlib.contextmanager
+def scratch_of(program: Program, size: int) -> Iterator[Scratch]:
+    """Lend scratch arrays of this thread for a range of agents; a task that fails leaves none behind."""
+    needed = size, bool(program.fatigued)
+    kept, _own.scratch = getattr(_own, "scratch", None), None
+    if kept is not None and kept[0] == needed:
+        scratch = kept[1]
+    else:
+        nothing = new_messages(0, named=False, recorded=False)
+        queue = np.empty((2, size), np.int32)
+        scratch = Scratch(new_arrivals(program, size), np.zeros(size, np.uint64), queue, nothing)
+    yield scratch
+    _own.scratch = needed, scratch

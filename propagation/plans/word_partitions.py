@@ -1,0 +1,132 @@
+"""A partition in lanes of independent cascades, 64 lanes to a word."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from propagation.kernels import words as kernels
+from propagation.kernels.lane_arrays import Events
+from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
+from propagation.kernels.primitives import CHUNK
+from propagation.kernels.words import WORD, Fresh
+from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
+
+
+class WordPartition(Partition):
+    """A range of agents in lanes of independent cascades, of which nobody asks who activated whom."""
+
+    @property
+    def words(self) -> int:
+        """Number of words."""
+        return -(-self.lanes // WORD)
+
+    def initial(self) -> npt.NDArray[np.uint64]:
+        """Return that nobody is reached: (words, n), one bit for each lane."""
+        return np.zeros((self.words, self.size), np.uint64)
+
+    def apply(self, changes: Fresh, states: npt.NDArray[np.uint64]) -> None:
+        """Mark agents as reached."""
+        kernels.apply_fresh(self.first, changes, states)
+
+    def begun(self, states: npt.NDArray[np.uint64]) -> PartitionState:
+        """Return the state of round 0: the seeds."""
+        ends, seeds = self.wave.seeds(self.number)
+        fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(ends)), seeds)
+        self.apply(read_only(fresh), states)
+        return self._state(PartitionState(-1, (), self._fresh(*_nobody())), fresh)
+
+    def settled(
+        self,
+        states: npt.NDArray[np.uint64],
+        before: PartitionState,
+        mail: Mail,
+        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
+    ) -> PartitionState:
+        """Return the state after a round; see `Partition`."""
+        room = len(mail.messages.dst)
+        fresh = Fresh(np.zeros(self.words + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
+        with scratch_of(self.program, self.size) as scratch:
+            kernels.settle_words(self.first, states, mail, scratch.words, scratch.queue[0], fresh)
+        return self._state(before, trimmed(fresh))
+
+    def _state(self, before: PartitionState, fresh: Fresh) -> PartitionState:
+        """Return the state in which some agents are newly active, and those before no more."""
+        counts = np.zeros((self.lanes, COUNTS), np.int64)
+        new, were_live = np.zeros(self.lanes, np.int64), np.zeros(self.lanes, np.int64)
+        kernels.lane_counts(read_only(fresh), new)
+        kernels.lane_counts(read_only(before.live), were_live)
+        counts[:, :4] = new[:, None]
+        counts[:, 4] = (new > 0) | (were_live > 0) | (before.number < 0)
+        events = before.events
+        if self.wave.one.records("reach") and len(fresh.agent):
+            ends, agents = self._by_lane(fresh)
+            rounds = np.full_like(agents, before.number + 1)
+            of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
+            events = (*events, (of_lane, Events(agents, rounds, np.full_like(agents, -1), np.ones_like(agents))))
+        log, number = (*before.log, fresh), before.number + 1
+        return PartitionState(number, log, fresh, (*before.counts, counts), events, trials=before.trials)
+
+    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> tuple[Sent, int]:  # noqa: ARG002 (cascades end by themselves)
+        """Return the messages of newly active agents for the next round, and the edges looked at; see `Partition`."""
+        if state.number == self.wave.one.max_rounds:
+            return self.nothing_sent(self.words), 0
+        edges, fresh = self.wave.edges, read_only(state.live)
+        ends = np.zeros(self.words + 1, np.int64)
+        with scratch_of(self.program, self.size) as scratch:
+            messages = scratch.room(int(kernels.messages_due(edges.offsets, fresh)), named=False)
+            trials = kernels.send_words(
+                edges.offsets, edges.words, edges.base, self.program.transmission, fresh, self.wave.salts,
+                np.zeros(CHUNK, np.uint8), messages, ends,
+            )  # fmt: skip
+            return self.sorted_mail(messages, ends), int(trials)
+
+    def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
+        """Return the agents that are reached, and those newly active."""
+        rules = self.wave.one.model.rules
+        (ended,) = rules.transitions
+        names = rules.compartments
+        newly, spent = names.index(rules.seeds), names.index(ended.to)
+        parts = [(spent, *self._by_lane(fresh)) for fresh in state.log[:-1]]
+        ends, active = self._by_lane(state.live)
+        parts.append((newly, ends, active))
+        lane = np.concatenate([np.repeat(np.arange(self.lanes), np.diff(ends)) for _, ends, _ in parts])
+        agent = np.concatenate([agents for *_, agents in parts])
+        compartment = np.concatenate([np.full(len(agents), which, np.uint8) for which, _, agents in parts])
+        order = np.argsort(lane, kind="stable")
+        none = np.empty(0, np.int32)
+        all_ends = np.searchsorted(lane[order], np.arange(self.lanes + 1))
+        touched = Touched(all_ends, agent[order], compartment[order], none, none.astype(np.int64), none)
+        since, ones = np.full_like(active, state.number), np.ones_like(active)
+        return touched, Live(ends, active, since, np.full(len(active), newly, np.uint8), ones)
+
+    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round of which `listed` returned these."""
+        fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(live.ends)), live.agent)
+        newly = self.wave.one.model.rules.compartments.index(self.wave.one.model.rules.seeds)
+        lane = np.repeat(np.arange(self.lanes), np.diff(touched.ends))
+        earlier = touched.compartment != newly
+        return PartitionState(number, (self._fresh(lane[earlier], touched.agent[earlier]), fresh), fresh)
+
+    def _fresh(self, lane: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Fresh:
+        """Return agents of some lanes, by word."""
+        order = np.lexsort((agent, lane // WORD))
+        lane, agent = lane[order], agent[order]
+        starts = np.flatnonzero(np.diff(lane // WORD, prepend=-1) | np.diff(agent, prepend=-1))
+        bits = np.uint64(1) << (lane % WORD).astype(np.uint64)
+        masks = np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
+        ends = np.searchsorted(lane[starts] // WORD, np.arange(self.words + 1))
+        return Fresh(ends, agent[starts], masks)
+
+    def _by_lane(self, fresh: Fresh) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return agents by lane: (lanes + 1,) ends, and the agents."""
+        counts = np.zeros(self.lanes, np.int64)
+        kernels.lane_counts(read_only(fresh), counts)
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        agents = np.empty(int(ends[-1]), np.int32)
+        kernels.by_lane(read_only(fresh), ends[:-1].copy(), agents)
+        return ends, agents
+
+
+def _nobody() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    return np.empty(0, np.int64), np.empty(0, np.int32)
