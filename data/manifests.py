@@ -68,7 +68,8 @@ class Manifest:
         Hash of the specification that these rows answer, where there is one.
     properties : dict
         Whatever else a reader needs, JSON. Files listed under ``pending`` are kept, and seen only once another
-        manifest names them.
+        manifest names them. They are let go once another manifest ``supersedes`` this one's key, or all keys listed
+        under ``until`` are published.
     created_at : str
         Clock time, ISO 8601, UTC.
     checksum : str

@@ -254,7 +254,8 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "frontiers",
-        "One row per session, replicate, round and transmitting agent.",
+        "One row per session, replicate, round and transmitting agent: of all runs of the reference plan, and of others "
+        "where agents transmit in the one round after their activation and activations are recorded.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
@@ -268,7 +269,7 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "lane_states",
-        "One row per session, replicate, published round and agent that it changed or that a checkpoint needs.",
+        "One row per session, replicate, round of the reference plan and agent that changed in it.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
@@ -279,7 +280,7 @@ _SPECIFICATIONS = (
             Column(
                 "since",
                 pa.int32(),
-                "round in which it entered the compartment; null in checkpoints once it can do nothing more",
+                "round in which it entered the compartment; null in the files of checkpoints once it can do nothing more",
                 nullable=True,
             ),
             Column("occasion", pa.int32(), "activations of the agent so far"),
@@ -292,7 +293,7 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "lane_rounds",
-        "One row per session, replicate and round up to a checkpoint: what a run resumes from.",
+        "One row per session, replicate and round up to the last checkpoint of a partitioned run: how far it has come.",
         ("session_id", "replicate", "round"),
         (
             SESSION_ID,

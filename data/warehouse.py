@@ -405,8 +405,8 @@ class Warehouse:
         return None
 
     def sweep(self, grace_seconds: float = GRACE_SECONDS) -> list[str]:
-        """Delete data files that no manifest names and that are older than the grace period; return their paths."""
-        pending = {file.path for manifest in self.manifests() for file in manifest.pending}
+        """Delete data files that no manifest needs and that are older than the grace period; return their paths."""
+        pending = self._awaited()
         orphans = []
         for table in TABLES:
             present = [f"tables/{table}/{name}" for name in self._storage.names(f"tables/{table}")]
@@ -417,6 +417,17 @@ class Warehouse:
         for path in swept:
             self._storage.remove(path)
         return swept
+
+    def _awaited(self) -> set[str]:
+        """Return the paths of pending files that may still be asked for."""
+        manifests = self.manifests()
+        superseded = {key for manifest in manifests for key in manifest.properties.get("supersedes", ())}
+        paths: set[str] = set()
+        for manifest in manifests:
+            until = manifest.properties.get("until", ())
+            if superseded.isdisjoint(manifest.keys) and not (until and all(map(self.find, until))):
+                paths.update(file.path for file in manifest.pending)
+        return paths
 
     # -- networks -----------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ well. Whatever lies between, published sessions and rounds of others, a continue
 """
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from data.errors import AlreadyPublishedError, InvalidInputError
 from data.manifests import Manifest
 from data.warehouse import Warehouse
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from propagation.plans import checkpoints
 from propagation.sessions import session_key
 
 KIND = "run"
@@ -33,8 +35,9 @@ class StartedRun:
         When it was first started, UTC.
     sessions, sessions_published : int
         Distinct sessions, and how many of them are there.
-    rounds_published : int
-        Rounds of the others that the reference plan has published.
+    rounds_kept : int
+        Rounds of the others that a run need not repeat: those that the reference plan has published, and those before
+        checkpoints of the partitioned plan.
     """
 
     campaign_id: str
@@ -43,7 +46,7 @@ class StartedRun:
     started_at: dt.datetime
     sessions: int
     sessions_published: int
-    rounds_published: int
+    rounds_kept: int
 
     @property
     def reference(self) -> str:
@@ -77,17 +80,29 @@ def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     manifests = warehouse.manifests()
     started = {key: m for m in manifests if m.kind == KIND for key in m.keys}
     published = {key for manifest in manifests for key in manifest.keys}
+    rounds = _rounds_kept(manifests)
     return [
-        _described(key, manifest, published)
+        _described(key, manifest, published, rounds)
         for key, manifest in started.items()
         if f"campaign/{key.removeprefix(f'{KIND}/')}" not in published
     ]
 
 
-def _described(key: str, manifest: Manifest, published: set[str]) -> StartedRun:
+def _rounds_kept(manifests: list[Manifest]) -> Counter[str]:
+    """Return how many rounds of each session need not be repeated."""
+    rounds: Counter[str] = Counter()
+    for manifest in manifests:
+        if manifest.kind == checkpoints.KIND:
+            for session in manifest.properties["sessions"]:
+                rounds[session] = max(rounds[session], int(manifest.properties["round"]))
+        for key in manifest.keys:
+            rounds[key.rpartition("/")[0].removeprefix("frontier/")] += key.startswith("frontier/")
+    return rounds
+
+
+def _described(key: str, manifest: Manifest, published: set[str], rounds: Counter[str]) -> StartedRun:
     record = manifest.properties
     missing = [session for session in record["sessions"] if session_key(session) not in published]
-    rounds = {f"frontier/{session}" for session in missing}
     return StartedRun(
         campaign_id=key.removeprefix(f"{KIND}/"),
         campaign=record["campaign"]["name"],
@@ -95,7 +110,7 @@ def _described(key: str, manifest: Manifest, published: set[str]) -> StartedRun:
         started_at=dt.datetime.fromisoformat(manifest.created_at),
         sessions=len(record["sessions"]),
         sessions_published=len(record["sessions"]) - len(missing),
-        rounds_published=sum(each.rpartition("/")[0] in rounds for each in published),
+        rounds_kept=sum(rounds[session] for session in missing),
     )
 
 

@@ -1,11 +1,8 @@
 -- One row per session, replicate, round and transmitting agent.
-WITH published AS (
-    SELECT session_id, replicate, round, agent, compartment, since, occasion FROM files.frontiers
-),
-sessions AS (
+WITH sessions AS (
     SELECT session_id, snapshot_id, propagation_model FROM files.propagation_sessions
 ),
--- Plans that publish no frontiers: in these models whoever is activated in a round transmits in the next, and only then.
+-- In these models whoever is activated in a round transmits in the next, and only then: whatever the plan.
 implied AS (
     SELECT
         session_id,
@@ -20,10 +17,15 @@ implied AS (
         occasion
     FROM files.activations
     INNER JOIN sessions USING (session_id)
-    ANTI JOIN (SELECT DISTINCT session_id FROM files.frontiers) USING (session_id)
     WHERE propagation_model IN (
         'independent_cascade', 'viral', 'hybrid', 'linear_threshold', 'diffusion', 'fractional_threshold'
     )
+),
+-- All others, and runs that are not finished: what the reference plan has published.
+published AS (
+    SELECT session_id, replicate, round, agent, compartment, since, occasion
+    FROM files.frontiers
+    ANTI JOIN (SELECT DISTINCT session_id FROM implied) USING (session_id)
 ),
 frontiers AS (
     SELECT * FROM published

@@ -128,7 +128,7 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
                 "network": run.network,
                 "started": run.started_at,
                 "sessions published": f"{run.sessions_published} of {run.sessions}",
-                "rounds kept": run.rounds_published,
+                "rounds kept": run.rounds_kept,
             }
             for run in unfinished
         ]

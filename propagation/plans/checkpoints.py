@@ -1,7 +1,8 @@
 """What the partitioned plan writes: rows that are recorded, and checkpoints from which a run goes on.
 
-A checkpoint is a manifest with the state of every lane after a round. The rows recorded until then lie in files that
-the manifest keeps as pending: they are part of no table before the sessions are published as a whole.
+A checkpoint is a manifest of two kinds of pending files, which are part of no table: the state of every lane after a
+round, and the rows recorded until then, which become visible once the sessions are published as a whole. Only counts,
+`lane_rounds`, can be seen at once.
 """
 
 import dataclasses
@@ -24,7 +25,10 @@ from propagation.plans.partition_tasks import Step, listed, resume
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import activation_rows, contact_table
 from propagation.plans.waves import Wave
-from propagation.sessions import derived_uuid
+from propagation.sessions import derived_uuid, session_key
+
+KIND = "checkpoint"
+"""Kind of the publications that checkpoints are."""
 
 
 @dataclass
@@ -100,14 +104,8 @@ def save(wave: Wave, partition: int, step: Step, over: npt.NDArray[np.int64]) ->
     """Stage a partition's rows since the last checkpoint, and its state."""
     rows = collect(wave, partition, step, over, publish=True, keep=True)
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
-    touched, live = listed(wave, partition, step)
-    staged = []
-    for table, made in (
-        ("lane_states", _state_rows(wave, step.state.number, touched, live)),
-        ("frontiers", _frontier_rows(wave, step.state.number, live)),
-    ):
-        if len(made):
-            staged.append(wave.network.warehouse.stage(table, made, (low, high - 1)))
+    states = _state_rows(wave, step.state.number, *listed(wave, partition, step))
+    staged = [wave.network.warehouse.stage("lane_states", states, (low, high - 1))] if len(states) else []
     return SavedPartition(rows, staged)
 
 
@@ -151,25 +149,10 @@ def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Tab
     )
 
 
-def _frontier_rows(wave: Wave, number: int, live: Live) -> pa.Table:
-    _, key = _of_lanes(wave, live.ends)
-    rows = pa.table(
-        {
-            **key,
-            "round": np.full(len(live.agent), number, np.int32),
-            "agent": live.agent,
-            "compartment": _compartments(wave, live.compartment),
-            "since": live.since,
-            "occasion": live.occasion,
-        }
-    )
-    return rows.filter(pa.array(wave.program.transmits[live.compartment] > 0))
-
-
 def wave_key(wave: Wave) -> str:
     """Return the beginning of the keys of a wave's checkpoints: the same lanes, the same key."""
     ids = [wave.sessions[session].session_id for session in range(len(wave.sessions))]
-    return "checkpoint/" + derived_uuid("wave", f"{ids} {wave.lanes.tobytes().hex()}")
+    return f"{KIND}/" + derived_uuid("wave", f"{ids} {wave.lanes.tobytes().hex()}")
 
 
 def commit(
@@ -180,7 +163,7 @@ def commit(
     pending: Sequence[DataFile],
     kept: Sequence[DataFile],
 ) -> None:
-    """Publish a checkpoint.
+    """Publish a checkpoint, in the place of the one before.
 
     Parameters
     ----------
@@ -195,30 +178,37 @@ def commit(
     kept : sequence of DataFile
         Activations of all rounds up to it that are needed to count reach only.
     """
-    warehouse = wave.network.warehouse
-    series = np.stack(counts)
+    warehouse, before = wave.network.warehouse, _published(wave)
+    first = int(before[-1].properties["round"]) + 1 if before else 0
+    if first > number:  # another run of these sessions has come further
+        return
+    series = np.stack(counts[first:])
     _, key = _of_lanes(wave, np.arange(len(wave.lanes) + 1) * len(series))
     columns = series.transpose(1, 0, 2).reshape(-1, COUNTS)
     names = ("activations", "first_activations", "infectious", "live")
     rounds = pa.table(
         {
             **key,
-            "round": np.tile(np.arange(len(series), dtype=np.int32), len(wave.lanes)),
+            "round": np.tile(np.arange(first, number + 1, dtype=np.int32), len(wave.lanes)),
             **{name: np.ascontiguousarray(columns[:, i]) for i, name in enumerate(names)},
             "changed": columns[:, 4] > 0,
         }
     )
-    files = [file for part in saved for file in part.state]
+    states = [file for part in saved for file in part.state]
+    sessions = [session.session_id for session in wave.sessions]
     properties = {
         "round": number,
-        "pending": [dataclasses.asdict(file) for file in [*pending, *kept]],
+        "sessions": sessions,
+        "pending": [dataclasses.asdict(file) for file in [*states, *pending, *kept]],
+        "states": [file.path for file in states],
         "to_publish": [file.path for file in pending],
+        "supersedes": [key for manifest in before for key in manifest.keys],
+        "until": [session_key(session) for session in sessions],
     }
     try:
         warehouse.commit(
-            "checkpoint", [f"{wave_key(wave)}/{number}"], [*files, warehouse.stage("lane_rounds", rounds)],
-            properties=properties,
-        )  # fmt: skip
+            KIND, [f"{wave_key(wave)}/{number}"], [warehouse.stage("lane_rounds", rounds)], properties=properties
+        )
     except AlreadyPublishedError:  # by another run of these sessions: its state is the same
         return
 
@@ -236,26 +226,26 @@ class Checkpoint:
 
 def last_checkpoint(wave: Wave) -> Checkpoint | None:
     """Return the last checkpoint of a wave, or None if it has none."""
-    prefix = wave_key(wave) + "/"
-    found: list[Manifest] = [
-        manifest
-        for manifest in wave.network.warehouse.manifests()
-        if manifest.kind == "checkpoint" and manifest.keys[0].startswith(prefix)
-    ]
+    found = _published(wave)
     if not found:
         return None
-    manifest = max(found, key=lambda m: int(m.properties["round"]))
-    to_publish = set(manifest.properties["to_publish"])
-    by_table: dict[str, list[DataFile]] = {}
-    for file in manifest.files:
-        by_table.setdefault(file.table, []).append(file)
+    manifest = found[-1]
+    states, to_publish = set(manifest.properties["states"]), set(manifest.properties["to_publish"])
+    rows = [file for file in manifest.pending if file.path not in states]
     return Checkpoint(
         int(manifest.properties["round"]),
-        _counts(wave, by_table["lane_rounds"]),
-        [file for file in manifest.pending if file.path in to_publish],
-        [file for file in manifest.pending if file.path not in to_publish],
-        by_table.get("lane_states", []),
+        _counts(wave, [file for each in found for file in each.files]),
+        [file for file in rows if file.path in to_publish],
+        [file for file in rows if file.path not in to_publish],
+        [file for file in manifest.pending if file.path in states],
     )
+
+
+def _published(wave: Wave) -> list[Manifest]:
+    """Return the checkpoints of a wave, in the order of rounds."""
+    prefix = wave_key(wave) + "/"
+    found = [m for m in wave.network.warehouse.manifests() if m.kind == KIND and m.keys[0].startswith(prefix)]
+    return sorted(found, key=lambda manifest: int(manifest.properties["round"]))
 
 
 def _read(warehouse: Warehouse, files: Sequence[DataFile]) -> pa.Table:

@@ -125,7 +125,7 @@ def test_a_model_that_was_edited_meanwhile_is_told(
     path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session]})
     begun(path, warehouse, monkeypatch)
     (run,) = unfinished_runs(Warehouse(warehouse.url))
-    assert run.rounds_published == 3
+    assert run.rounds_kept == 3
     (tmp_path / "rumour.py").write_text(OWN.replace("self.needed", "self.needed + 1"))
     with pytest.raises(
         InvalidInputError, match=r"was started with other models than those now in .*rumour.py; restore"
@@ -155,13 +155,13 @@ def test_a_process_killed_between_rounds_goes_on_from_them(
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline and process.poll() is None:
         found = unfinished_runs(Warehouse(warehouse.url))
-        if found and found[0].rounds_published >= 3:
+        if found and found[0].rounds_kept >= 3:
             break
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     (run,) = unfinished_runs(Warehouse(warehouse.url))
-    assert 3 <= run.rounds_published < 31
+    assert 3 <= run.rounds_kept < 31
     kept = {key for manifest in Warehouse(warehouse.url).manifests() for key in manifest.keys}
     run_campaign(run.reference, warehouse.url)
     after = [key for manifest in Warehouse(warehouse.url).manifests() for key in manifest.keys]
