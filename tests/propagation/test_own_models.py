@@ -498,6 +498,11 @@ def test_installed_packages_offer_models(model_file, tmp_path, monkeypatch):
             r"edge_columns 'src' is a name of the platform's own",
         ),
         ("def transmit", "def transmits", r"model Mine: has no function transmit\(self, contacts, draws\); define it"),
+        (
+            "def update",
+            "def updates",
+            r"model Mine: has no function update\(self, agents, arrivals, draws\); def",
+        ),
         ("RATE = 0.5", "RATE = 0.5 +", r"mine.py, line 6: SyntaxError: invalid syntax"),
         ("RATE = 0.5", "RATE = 1 / 0", r"mine.py, line 6: ZeroDivisionError: division by zero"),
         ("import numpy as np", "import nupmy as np", r"mine.py, line 3: ModuleNotFoundError: No module named 'nupmy'"),
@@ -509,6 +514,19 @@ def test_declarations_and_files_that_are_wrong(model_file, old, new, message):
     with pytest.raises(InvalidInputError, match=message) as raised:
         known_models([model_file(text.replace(old, new, 1))])
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"), [("transmit", "self, contacts, draws"), ("update", "self, agents, arrivals, draws")]
+)
+def test_a_model_that_lacks_a_function_is_never_made(function, arguments):
+    given = {name: value for name, value in vars(OwnCascade).items() if name in {"transmit", "update"} - {function}}
+    lacking = type("Lacking", (PandasModel,), {"__module__": __name__, **given})
+    message = re.escape(f"model Lacking: has no function {function}({arguments}); define it")
+    with pytest.raises(InvalidInputError, match=message):
+        lacking()
+    whole = type("Whole", (lacking,), {"__module__": __name__, function: getattr(OwnCascade, function)})
+    assert isinstance(whole(), PandasModel)
 
 
 def test_files_that_are_not_there_or_clash(model_file, tmp_path):
