@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from data.edge_lists import MALFORMED_SCHEMA, EdgeList
+from data.warehouse import Warehouse
 
 BUCKET = "rumours"
 
@@ -60,6 +61,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return f"memory://{uuid.uuid4().hex}/warehouse"
     return f"{request.getfixturevalue('s3_bucket')}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def warehouse(place: str) -> Warehouse:
+    """A new warehouse, on each kind of storage."""
+    return Warehouse(place)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Warehouse:
+    """A new warehouse in a folder."""
+    return Warehouse(tmp_path / "warehouse")
 
 
 @pytest.fixture
