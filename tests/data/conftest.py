@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList
+from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
+from data.readers import read_edges
 from data.warehouse import Warehouse
 
 BUCKET = "rumours"
@@ -106,3 +107,15 @@ def edge_list() -> Callable[..., EdgeList]:
         return EdgeList(**{**defaults, **fields})
 
     return make
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    """Return a function that writes a file and reads it as an edge list."""
+
+    def written_and_read(content: str | bytes, name: str = "edges.txt", agents: Any = None, **options: Any) -> EdgeList:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_edges(path, ImportOptions(**options), agents=agents)
+
+    return written_and_read
