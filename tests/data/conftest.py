@@ -119,3 +119,12 @@ def read(tmp_path: Path) -> Any:
         return read_edges(path, ImportOptions(**options), agents=agents)
 
     return written_and_read
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder for the caches of all warehouses here: those in memory would use the user's."""
+    with pytest.MonkeyPatch.context() as environment:
+        folder = tmp_path_factory.mktemp("cache")
+        environment.setenv("RUMORMILL_CACHE", str(folder))
+        yield folder

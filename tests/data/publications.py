@@ -1,10 +1,19 @@
-"""Small publications, and where their files lie."""
+"""Small publications, where their files lie, and what is found in them."""
 
+import datetime as dt
+import itertools
+import uuid
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from data.catalogue import query
+from data.edge_lists import EdgeList, ImportOptions
+from data.ingest import publish_edges
 from data.manifests import DataFile, Manifest
+from data.schemas import TABLES
+from data.snapshots import Network
 from data.warehouse import Warehouse
 
 
@@ -69,3 +78,49 @@ def path_of(warehouse: Warehouse, file: DataFile) -> Path:
 
 def manifest_path(warehouse: Warehouse, number: int) -> Path:
     return Path(warehouse.url) / "manifests" / f"{number:012d}.json"
+
+
+def record(table: str, **given: Any) -> dict[str, Any]:
+    """A row of a table, with something of the right type wherever nothing is given."""
+    row = {}
+    for column in TABLES[table].columns:
+        kind = column.type
+        some: Any = "x"
+        if pa.types.is_list(kind):
+            some = ["x"]
+        elif pa.types.is_timestamp(kind):
+            some = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+        elif pa.types.is_boolean(kind):
+            some = False
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            some = 1
+        row[column.name] = given.get(column.name, None if column.nullable else some)
+    return row
+
+
+def one_of_each(warehouse: Warehouse) -> None:
+    """Publish one row in every table."""
+    warehouse.commit("everything", ["one"], [warehouse.stage_records(table, [record(table)]) for table in TABLES])
+
+
+def new_warehouse() -> Warehouse:
+    return Warehouse(f"memory://{uuid.uuid4().hex}")
+
+
+def publish_network(warehouse: Warehouse, edges: EdgeList, name: str = "friends", **options: Any) -> Network:
+    return publish_edges(warehouse, name, edges, ImportOptions(**options), dict(options))
+
+
+def edges_of(network: Network, attribute: str | None = None) -> dict[tuple[Any, Any], Any]:
+    """Edges of a network between original ids, with an attribute."""
+    rows = network.warehouse.read("network_edges", [network.key])
+    ids = network.agent_ids.to_pylist()
+    pairs = [(ids[s], ids[t]) for s, t in zip(rows["src"].to_pylist(), rows["dst"].to_pylist(), strict=True)]
+    assert len(set(pairs)) == len(pairs)
+    return dict(zip(pairs, rows[attribute].to_pylist() if attribute else itertools.repeat(None), strict=False))
+
+
+def rows(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    """Answer a question in SQL."""
+    table = query(warehouse, sql)
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))

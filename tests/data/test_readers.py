@@ -1,4 +1,4 @@
-"""Edge lists in text: what is read, what is counted as malformed, and what is refused."""
+"""Edge lists in text: layout, header, ids, attributes."""
 
 import bz2
 import gzip
