@@ -8,12 +8,7 @@ import pyarrow as pa
 import pytest
 
 from data.edge_lists import MALFORMED_SCHEMA, EdgeList, LineBlock
-from data.errors import (
-    CommitConflictError,
-    EdgeListError,
-    NetworkNotFoundError,
-    TooManyRejectsError,
-)
+from data.errors import CommitConflictError, EdgeListError, NetworkNotFoundError, TooManyRejectsError
 from data.ingest import rejected_rows
 from data.warehouse import Warehouse
 from tests.data.publications import edges_of, new_warehouse, publish_network

@@ -18,12 +18,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from data.edge_lists import EdgeList
-from data.errors import (
-    CorruptFileError,
-    EdgeListError,
-    InvalidInputError,
-    UnknownAgentError,
-)
+from data.errors import CorruptFileError, EdgeListError, InvalidInputError, UnknownAgentError
 from data.ingest import rejected_rows
 from data.snapshots import Network
 from data.warehouse import Warehouse

@@ -10,12 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data.errors import (
-    AlreadyPublishedError,
-    CorruptFileError,
-    NetworkNotFoundError,
-    TableNotFoundError,
-)
+from data.errors import AlreadyPublishedError, CorruptFileError, NetworkNotFoundError, TableNotFoundError
 from data.schemas import TABLES, Column
 from data.warehouse import Warehouse
 from tests.data.publications import activations, cascades, path_of, publish, published_sessions, reach

@@ -14,12 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.errors import (
-    AlreadyPublishedError,
-    CommitConflictError,
-    CorruptFileError,
-    WarehouseNotWritableError,
-)
+from data.errors import AlreadyPublishedError, CommitConflictError, CorruptFileError, WarehouseNotWritableError
 from data.schemas import TABLES
 from data.warehouse import Warehouse
 from tests.data.publications import cascades, manifest_path, path_of, publish, published_sessions, reach
