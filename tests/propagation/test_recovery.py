@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 
@@ -350,13 +349,13 @@ def shell_cluster(port, folder):
 @contextlib.contextmanager
 def connected(port):
     profile = ClusterProfile(kind="address", address=f"tcp://127.0.0.1:{port}")
-    deadline = time.monotonic() + ENDS_IN_TIME
     with contextlib.ExitStack() as stack:
-        while True:
+        for _ in range(6):  # a scheduler of a busy machine may need more than one attempt's patience
             with contextlib.suppress(ClusterUnreachableError):
                 client = stack.enter_context(connect(profile))
                 break
-            assert time.monotonic() < deadline
+        else:
+            pytest.fail("no scheduler answers")
         client.wait_for_workers(2, timeout=ENDS_IN_TIME)
         yield client
 
