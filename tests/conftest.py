@@ -15,5 +15,6 @@ def shared_data() -> Path:
     return folder
 
 
+pytest.register_assert_rewrite("tests.data", "tests.reference")  # what they compare is told like in a test
 settings.register_profile("shared-machine", deadline=None)  # compiling, or a busy neighbour, says nothing about code
 settings.load_profile("shared-machine")

@@ -17,11 +17,11 @@ from data.snapshots import Network
 from propagation.models.linear_threshold import THRESHOLD, TOLERANCE
 from propagation.models.model import (
     FactoredModel,
+    StrengthColumn,
     Thresholds,
     agent_column_name,
     check_shares,
     checked_share,
-    checked_strength,
 )
 from propagation.models.rules import Rules
 from propagation.weights import STRENGTH_IF_ANY, EdgeWeights, agent_column
@@ -50,17 +50,12 @@ class Diffusion(FactoredModel):
     name: ClassVar[str] = "diffusion"
 
     threshold: float | str = 0.5
-    strength: str | None = None
+    strength: StrengthColumn = None
 
     @field_validator("threshold")
     @classmethod
     def _share(cls, threshold: float | str) -> float | str:
         return checked_share("threshold", threshold, "uniform")
-
-    @field_validator("strength")
-    @classmethod
-    def _names_a_column(cls, strength: str | None) -> str | None:
-        return checked_strength(strength)
 
     @property
     def rules(self) -> Rules:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import InvalidInputError
 from data.snapshots import Network
@@ -146,6 +146,10 @@ def checked_strength(value: str | None) -> str | None:
     if value is None or value in {"strength", "column"} or value.startswith("column:"):
         return value
     raise ValueError(f"strength {value!r} names no column; use strength, column or column:NAME")
+
+
+StrengthColumn = Annotated[str | None, AfterValidator(checked_strength)]
+"""Parameter that may name an edge column: `strength`, `column` or `column:NAME`."""
 
 
 def agent_column_name(value: str, default: str) -> str:

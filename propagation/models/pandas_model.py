@@ -11,10 +11,11 @@ import math
 import re
 import sys
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
@@ -137,6 +138,12 @@ class PandasModel(Model):
         if module is not None and cls.__module__ != "__main__" and (text := _text_of(module)) is not None:
             _files[cls] = text
 
+    def __new__(cls, **_: Any) -> Self:
+        """Raise InvalidInputError if the class lacks a function, of which Python would say a TypeError."""
+        _raise_first(cls, _problems_of_functions(cls))
+        return super().__new__(cls)
+
+    @abstractmethod
     def transmit(self, contacts: "pd.DataFrame", draws: "Draws") -> Any:
         """Return what travels along each contact: a truth value or a number per row; nothing, if it failed.
 
@@ -148,8 +155,8 @@ class PandasModel(Model):
         draws : callable
             ``draws("name")`` gives uniform numbers in [0, 1), one per row.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, agents: "pd.DataFrame", arrivals: "pd.DataFrame", draws: "Draws") -> Any:
         """Return the compartment of each agent after the round; or a frame of ``compartment`` and memory columns.
 
@@ -163,7 +170,6 @@ class PandasModel(Model):
         draws : callable
             As above.
         """
-        raise NotImplementedError
 
     # -- what the platform asks -----------------------------------------------------------------------------------
 
@@ -223,7 +229,11 @@ def _class_of(model: bytes) -> type[PandasModel]:
 
 def check_declarations(model: type[PandasModel]) -> None:
     """Raise InvalidInputError unless a model declares what it must, and consistently."""
-    if problem := next(_problems(model), None):
+    _raise_first(model, _problems(model))
+
+
+def _raise_first(model: type[PandasModel], problems: Iterator[str]) -> None:
+    if problem := next(problems, None):
         raise InvalidInputError(f"model {model.__name__}: {problem}")
 
 
@@ -231,16 +241,19 @@ def _problems(model: type[PandasModel]) -> Iterator[str]:
     name = getattr(model, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield f"name {name!r} is no name; declare one of letters, digits and _, such as name = 'my_model'"
-    for function in ("transmit", "update"):
-        if getattr(model, function) is getattr(PandasModel, function):
-            arguments = "contacts, draws" if function == "transmit" else "agents, arrivals, draws"
-            yield f"has no function {function}(self, {arguments}); define it"
+    yield from _problems_of_functions(model)
     lists = ("compartments", "transmitting", "reached", "waiting", "edge_columns", "agent_columns", "carries")
     for what in lists:
         yield from _problems_of_list(what, getattr(model, what))
     yield from _problems_of_compartments(model)
     yield from _problems_of_numbers(model.memory, model.carries)
     yield from _problems_of_columns(model)
+
+
+def _problems_of_functions(model: type[PandasModel]) -> Iterator[str]:
+    for function in sorted(model.__abstractmethods__):
+        arguments = ", ".join(inspect.signature(getattr(model, function)).parameters)
+        yield f"has no function {function}({arguments}); define it"
 
 
 def _problems_of_list(what: str, names: Any) -> Iterator[str]:

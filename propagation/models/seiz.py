@@ -20,10 +20,10 @@ from data.snapshots import Network
 from propagation.models.model import (
     FactoredModel,
     Probability,
+    StrengthColumn,
     agent_column_name,
     check_shares,
     checked_share,
-    checked_strength,
 )
 from propagation.models.rules import Contact, Rules, Transition
 from propagation.weights import EdgeWeights, agent_column
@@ -69,17 +69,12 @@ class SEIZ(FactoredModel):
     rho: Probability = 0.1
     epsilon: Probability = 0.05
     sceptics: float | str = 0.0
-    strength: str | None = None
+    strength: StrengthColumn = None
 
     @field_validator("sceptics")
     @classmethod
     def _share(cls, sceptics: float | str) -> float | str:
         return checked_share("sceptics", sceptics)
-
-    @field_validator("strength")
-    @classmethod
-    def _names_a_column(cls, strength: str | None) -> str | None:
-        return checked_strength(strength)
 
     @property
     def rules(self) -> Rules:

@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList
+from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
+from data.readers import read_edges
+from data.warehouse import Warehouse
 
 BUCKET = "rumours"
 
@@ -63,6 +65,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def warehouse(place: str) -> Warehouse:
+    """A new warehouse, on each kind of storage."""
+    return Warehouse(place)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Warehouse:
+    """A new warehouse in a folder."""
+    return Warehouse(tmp_path / "warehouse")
+
+
+@pytest.fixture
 def forget_filesystems() -> Callable[[], None]:
     """Make storages opened from now on share nothing with earlier ones, like those of another process."""
 
@@ -93,3 +107,24 @@ def edge_list() -> Callable[..., EdgeList]:
         return EdgeList(**{**defaults, **fields})
 
     return make
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    """Return a function that writes a file and reads it as an edge list."""
+
+    def written_and_read(content: str | bytes, name: str = "edges.txt", agents: Any = None, **options: Any) -> EdgeList:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_edges(path, ImportOptions(**options), agents=agents)
+
+    return written_and_read
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folder for the caches of all warehouses here: those in memory would use the user's."""
+    with pytest.MonkeyPatch.context() as environment:
+        folder = tmp_path_factory.mktemp("cache")
+        environment.setenv("RUMORMILL_CACHE", str(folder))
+        yield folder

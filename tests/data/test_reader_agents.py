@@ -12,6 +12,7 @@ import pytest
 from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError, SourceNotFoundError
 from data.readers import read_agents, read_edges
+from tests.data.edge_pairs import pairs
 
 
 @pytest.fixture
@@ -24,11 +25,6 @@ def agents_of(tmp_path: Path) -> Any:
         return read_agents(path).to_pydict()
 
     return written_and_read
-
-
-def pairs(edges: EdgeList) -> list[tuple[Any, Any]]:
-    ids = edges.agent_ids.to_pylist()
-    return [(ids[s], ids[t]) for s, t in zip(edges.source, edges.target, strict=True)]
 
 
 def known(edges: EdgeList) -> dict[Any, tuple[Any, ...]]:

@@ -11,38 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.edge_lists import EdgeList, ImportOptions
+from data.edge_lists import ImportOptions
 from data.errors import EdgeListError, TooManyRejectsError
 from data.readers import read_edges
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Any:
-    """Return a function that writes a file and reads it as an edge list."""
-
-    def written_and_read(content: str | bytes, name: str = "edges.txt", agents: Any = None, **options: Any) -> EdgeList:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_edges(path, ImportOptions(**options), agents=agents)
-
-    return written_and_read
-
-
-def pairs(edges: EdgeList) -> list[tuple[Any, Any]]:
-    ids = edges.agent_ids.to_pylist()
-    return [(ids[s], ids[t]) for s, t in zip(edges.source, edges.target, strict=True)]
-
-
-def lines(edges: EdgeList) -> list[int]:
-    return edges.lines_of(np.arange(len(edges))).tolist()
-
-
-def attributes(edges: EdgeList) -> dict[str, list[Any]]:
-    return edges.edge_attributes.to_pydict()
-
-
-def rejects(edges: EdgeList) -> list[tuple[int, str, str]]:
-    return [tuple(row.values()) for row in edges.malformed.to_pylist()]
+from tests.data.edge_pairs import attributes, lines, pairs, rejects
 
 
 def test_a_frame_an_arrow_table_and_parquet_read_alike(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Networks of a few edges or of real ones, and jobs whose plan and shape a test chooses."""
 
 import dataclasses
+import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from propagation import engine
 from propagation.kernels import cascades, rules
 from propagation.results import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
-from tests.reference.small_networks import SmallNetwork
+from tests.reference.small_networks import SmallNetwork, attributes_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,6 +86,26 @@ def publish_small(publish: Callable[..., Network]) -> Callable[..., Network]:
         return publish(small.edges, small.n_agents, small.probabilities, **options)
 
     return publish_small
+
+
+@pytest.fixture(scope="session")
+def publish_whole(publish: Callable[..., Network]) -> Callable[..., Network]:
+    """Publish a `SmallNetwork` with the columns of `attributes_of`; the same one is published once."""
+
+    @functools.cache
+    def publish_whole(small: SmallNetwork, number: int = 0, **options: Any) -> Network:
+        made = attributes_of(small, number)
+        return publish(
+            small.edges,
+            small.n_agents,
+            small.probabilities,
+            attributes={name: pa.array(values, pa.float64()) for name, values in made.edges.items()},
+            agent_attributes={name: pa.array(values, pa.float64()) for name, values in made.agents.items()},
+            strength="thin",
+            **options,
+        )
+
+    return publish_whole
 
 
 @pytest.fixture(scope="session")

@@ -5,169 +5,26 @@ Each registered model has an oracle in plain Python (`tests.reference.textbook`)
 be seen in the rows.
 """
 
-import json
 import math
-from collections import defaultdict
-from dataclasses import dataclass
-from functools import cache, lru_cache
 from typing import get_args
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data.schemas import QUANTILES
 from propagation.models import MODELS, make_model
 from propagation.planner import Plan, shapes_of
 from propagation.plans import row_writer
 from propagation.sessions import RECORDS, resolve_session
-from tests.reference.lanes import Coins
-from tests.reference.lanes import Network as TextbookNetwork
-from tests.reference.small_networks import SmallNetwork, attributes_of, numbered_network, small_networks
+from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS
+from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 from tests.reference.textbook import TEXTBOOK
+from tests.reference.textbook_rows import assert_textbook, textbook_rows
 
 PLANS = tuple(plan for plan in ("reference", "broadcast", "partitioned") if plan in get_args(Plan))
 OTHER_PLANS = tuple(plan for plan in PLANS if plan != "broadcast")
 MANY = 40
 """More rounds than any small cascade needs; models that never die out are cut off here."""
-TRANSMIT_ONCE = {
-    "independent_cascade",
-    "viral",
-    "linear_threshold",
-    "diffusion",
-    "fractional_threshold",
-    "hybrid",
-}
-
-# -- parameters that exercise every option --------------------------------------------------------------------------
-
-FACTORS = {"susceptibility": "openness", "activity": "loudness"}
-PARAMETERS = {
-    "independent_cascade": [
-        {"probability": 0.35},
-        {"probability": 1.0},
-        {"probability": 0.0},
-        {"probability": "weighted_cascade"},
-        {"probability": "trivalency"},
-        {"probability": "column:share"},
-        {"probability": "strength", "activity": "loudness"},
-        {"probability": "column", **FACTORS},
-        {"probability": "column"},
-    ],
-    "viral": [
-        {"base_rate": 0.4},
-        {"base_rate": 0.6, "decay": 0.7},
-        {"base_rate": 0.7, "fatigue": 0.6},
-        {"base_rate": 0.9, "decay": 0.0, "fatigue": 1.0},
-        {"base_rate": 0.8, "fatigue": 0.0},
-        {"base_rate": 0.9, "virality": 4.0, "strength": "strength", "susceptibility": "openness"},
-        {"base_rate": 0.5, "virality": 1.9, "strength": "column:tie", "decay": 0.9, "fatigue": 0.8, **FACTORS},
-        {"base_rate": 1.0, "strength": "column", "decay": 0.8},
-    ],
-    "linear_threshold": [
-        {"weight": "weighted_cascade"},
-        {"weight": 0.02},
-        {"weight": "trivalency"},
-        {"weight": "strength", "susceptibility": "calm", "activity": "calm"},
-        {"weight": "column:thin", "activity": "calm"},
-        {"weight": "strength"},
-    ],
-    "diffusion": [
-        {"threshold": 0.3},
-        {"threshold": 0.0, "strength": "column:tie"},
-        {"threshold": 1.0},
-        {"threshold": "column"},
-        {"threshold": "uniform", "strength": "strength"},
-        {"threshold": "uniform", "strength": "column:tie"},
-        {"threshold": "uniform", "strength": "column:share", **FACTORS},
-        {"threshold": "column:patience", "strength": "column:tie", **FACTORS},
-    ],
-    "fractional_threshold": [
-        {"threshold": 0.4},
-        {"threshold": 0.0},
-        {"threshold": 1.0},
-        {"threshold": "uniform"},
-        {"threshold": "column"},
-        {"neighbours": 1},
-        {"neighbours": 2},
-        {"threshold": "column:patience"},
-    ],
-    "hybrid": [
-        {"alpha": 0.5, "base_rate": 0.5, "threshold": 0.3},
-        {"alpha": 0.0, "base_rate": 0.5, "threshold": "uniform"},
-        {"alpha": 1.0, "base_rate": 0.5, "fatigue": 0.8},
-        {"alpha": 0.3, "base_rate": 0.8, "threshold": "column:patience", "strength": "strength"},
-        {"alpha": 0.6, "base_rate": 0.7, "threshold": "uniform", "strength": "column:tie", "virality": 1.2, **FACTORS}
-        | {"decay": 0.9, "fatigue": 0.7},
-    ],
-    "si": [
-        {"beta": 0.3},
-        {"beta": 1.0},
-        {"beta": 0.0},
-        {"beta": "weighted_cascade"},
-        {"beta": "column:share"},
-        {"beta": "column", **FACTORS},
-    ],
-    "sis": [
-        {"beta": 0.3, "gamma": 0.5},
-        {"beta": 0.2, "gamma": 1.0},
-        {"beta": "column", "gamma": 0.0},
-        {"beta": "weighted_cascade", "infectious_period": 1},
-        {"beta": "column:share", "infectious_period": 3},
-        {"beta": "column", "gamma": 0.4, **FACTORS},
-    ],
-    "sir": [
-        {"beta": 0.2, "gamma": 0.4},
-        {"beta": "column", "gamma": 1.0},
-        {"beta": 0.3, "gamma": 0.0},
-        {"beta": "trivalency", "infectious_period": 4},
-        {"beta": 0.2, "infectious_period": 2},
-        {"beta": "strength", "gamma": 0.3, **FACTORS},
-    ],
-    "sirs": [
-        {"beta": 0.3, "gamma": 0.5, "waning": 0.3},
-        {"beta": 0.4, "gamma": 1.0, "waning": 1.0},
-        {"beta": 0.3, "gamma": 0.5, "waning": 0.0},
-        {"beta": 0.3, "gamma": 0.0, "waning": 0.5},
-        {"beta": "weighted_cascade", "infectious_period": 2, "waning": 0.5},
-        {"beta": "column", "gamma": 0.6, "waning": 0.5, **FACTORS},
-    ],
-    "seir": [
-        {"beta": 0.3, "gamma": 0.4, "sigma": 0.5},
-        {"beta": 0.5, "gamma": 1.0, "sigma": 1.0},
-        {"beta": 0.5, "gamma": 0.5, "sigma": 0.0},
-        {"beta": 0.3, "gamma": 0.0, "sigma": 0.3},
-        {"beta": "column:share", "infectious_period": 2, "sigma": 0.6},
-        {"beta": "column", "gamma": 0.4, "sigma": 0.7, **FACTORS},
-    ],
-    "seiz": [
-        {"beta": 0.4, "b": 0.3, "rho": 0.2, "epsilon": 0.2, "p": 0.4, "l": 0.4, "sceptics": 0.3},
-        {"beta": 0.4, "b": 0.3, "rho": 0.3, "epsilon": 0.0, "p": 0.2, "l": 0.7, "sceptics": "column"},
-        {"beta": 1.0, "b": 1.0, "rho": 0.0, "epsilon": 0.0, "p": 0.5, "l": 0.5, "sceptics": 0.5},
-        {"beta": 0.5, "b": 0.0, "rho": 0.0, "epsilon": 1.0, "p": 0.0, "l": 1.0, "sceptics": 0.0},
-        {"beta": 0.6, "b": 0.7, "rho": 0.5, "epsilon": 0.1, "p": 1.0, "l": 0.0, "sceptics": 1.0},
-        {"beta": 0.6, "b": 0.7, "rho": 0.5, "epsilon": 0.1, "p": 0.3, "l": 0.5, "sceptics": "column:doubt", **FACTORS}
-        | {"strength": "column:share"},
-    ],
-    "maki_thompson": [
-        {"spreading": 0.5, "stifling": 0.3},
-        {"spreading": 1.0, "stifling": 1.0},
-        {"spreading": 0.4, "stifling": 0.0},
-        {"spreading": "weighted_cascade", "stifling": 0.2},
-        {"spreading": "column", "stifling": 0.2, **FACTORS},
-    ],
-    "daley_kendall": [
-        {"spreading": 0.5, "stifling": 0.3},
-        {"spreading": 1.0, "stifling": 1.0},
-        {"spreading": 0.4, "stifling": 0.0},
-        {"spreading": "column:share", "stifling": 0.2},
-        {"spreading": "column", "stifling": 0.2, **FACTORS},
-    ],
-}
-EXAMPLES = [(name, parameters) for name, choices in PARAMETERS.items() for parameters in choices]
-HARDEST = {name: choices[-1] for name, choices in PARAMETERS.items()}
 
 
 def test_every_registered_model_is_under_this_contract():
@@ -196,161 +53,6 @@ OPTIONS_OF = {
     "maki_thompson": {"spreading", "stifling"} | EDGE_FACTORS,
     "daley_kendall": {"spreading", "stifling"} | EDGE_FACTORS,
 }
-
-
-# -- networks -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def publish_whole(publish):
-    """Publish a `SmallNetwork` with the columns of `attributes_of`; the same one is published once."""
-
-    @cache
-    def publish_whole(small, number=0, **options):
-        made = attributes_of(small, number)
-        return publish(
-            small.edges,
-            small.n_agents,
-            small.probabilities,
-            attributes={name: pa.array(values, pa.float64()) for name, values in made.edges.items()},
-            agent_attributes={name: pa.array(values, pa.float64()) for name, values in made.agents.items()},
-            strength="thin",
-            **options,
-        )
-
-    return publish_whole
-
-
-@lru_cache(maxsize=8)
-def textbook_network(network):
-    edges = network.warehouse.read("network_edges", [network.key]).to_pydict()
-    agents = network.warehouse.read("network_agents", [network.key]).to_pandas().sort_values("agent")
-    pairs = tuple(zip(edges["src"], edges["dst"], strict=True))
-    return TextbookNetwork(
-        n_agents=network.n_agents,
-        edges=pairs,
-        edge_columns={name: dict(zip(pairs, edges[name], strict=True)) for name in network.row["edge_attributes"]},
-        agent_columns={name: agents[name].tolist() for name in network.row["agent_attributes"]},
-        strength=network.row["strength_column"],
-        probability=network.row["probability_column"],
-    )
-
-
-# -- rows of the textbook -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class TextbookRows:
-    """A session's rows from its model's oracle, each sorted."""
-
-    activations: list
-    """(replicate, agent, round, infector, occasion)."""
-    contacts: list
-    """(replicate, round, src, dst, event_type)."""
-    cascades: list
-    """(replicate, size, depth, rounds, peak_round, truncated)."""
-    reach: list
-    """(agent, times_reached, probability, mean_round)."""
-    new: np.ndarray
-    """Activations by replicate and round; like the next two as long as the longest replicate."""
-    infectious: np.ndarray
-    reached: np.ndarray
-
-
-def textbook_rows(session, network):
-    run_lane, parameters, whole = TEXTBOOK[session.model.name], session.model.model_dump(), textbook_network(network)
-    lanes = [
-        run_lane(whole, parameters, Coins(session.random_seed, replicate), session.seeds, session.max_rounds)
-        for replicate in range(session.replicates)
-    ]
-    rounds_of = defaultdict(list)
-    for lane in lanes:
-        for agent, number, _, occasion in lane.activations:
-            if occasion == 1:
-                rounds_of[agent].append(number)
-    longest = max(lane.rounds for lane in lanes)
-    return TextbookRows(
-        activations=sorted(
-            ((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.activations), key=str
-        ),
-        contacts=sorted((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.contacts),
-        cascades=[
-            (replicate, lane.reached[-1], lane.depth, lane.rounds, lane.new.index(max(lane.new)), lane.truncated)
-            for replicate, lane in enumerate(lanes)
-        ],
-        reach=[
-            (agent, len(numbers), len(numbers) / session.replicates, sum(numbers) / len(numbers))
-            for agent, numbers in sorted(rounds_of.items())
-        ],
-        new=np.array([lane.new + [0] * (longest - lane.rounds) for lane in lanes]),
-        infectious=np.array([lane.infectious + lane.infectious[-1:] * (longest - lane.rounds) for lane in lanes]),
-        reached=np.array([lane.reached + lane.reached[-1:] * (longest - lane.rounds) for lane in lanes]),
-    )
-
-
-def assert_textbook(result, rows):
-    """Compare what a result recorded with the oracle's rows."""
-    session = result.session
-    columns = ["replicate", "size", "depth", "rounds", "peak_round", "truncated"]
-    assert tuples(result, "cascades", columns) == rows.cascades
-    assert_textbook_rounds(result, rows)
-    if RECORDS.index(session["record"]) >= RECORDS.index("reach"):
-        assert tuples(result, "reach", ["agent", "times_reached", "probability", "mean_round"]) == rows.reach
-    if RECORDS.index(session["record"]) >= RECORDS.index("activations"):
-        columns = ["replicate", "agent", "round", "infector", "occasion"]
-        assert tuples(result, "activations", columns) == rows.activations
-    if session["record"] == "contacts":
-        columns = ["replicate", "round", "src", "dst", "event_type"]
-        assert tuples(result, "propagation_events", columns) == rows.contacts
-    truncated = sum(row[5] for row in rows.cascades)
-    assert session["stopped_because"] == ("max_rounds" if truncated else "died_out")
-    assert session["truncated_replicates"] == truncated
-    assert session["rounds"] == max(row[3] for row in rows.cascades)
-    assert session["total_influenced"] == sum(row[1] for row in rows.cascades) / session["replicates"]
-
-
-def assert_textbook_rounds(result, rows):
-    """Compare the table propagation_metrics, whose means come from whole numbers."""
-    table = result.table("propagation_metrics").to_pydict()
-    replicates, rounds = rows.new.shape
-    incidence = rows.new.sum(axis=0)
-    assert table["round"] == list(range(rounds))
-    assert table["active_replicates"] == (rows.new > 0).sum(axis=0).tolist()
-    assert table["propagation_speed"] == (incidence / replicates).tolist()
-    for name, matrix in (
-        ("new_infections", rows.new),
-        ("current_infected", rows.infectious),
-        ("total_influenced", rows.reached),
-    ):
-        assert table[name] == (matrix.sum(axis=0) / replicates).tolist(), name
-        if replicates == 1:
-            assert table[f"{name}_standard_error"] == [None] * rounds
-        else:
-            expected = (matrix.std(axis=0, ddof=1) / math.sqrt(replicates)).tolist()
-            assert table[f"{name}_standard_error"] == pytest.approx(expected, rel=1e-9, abs=1e-12), name
-        for quantile in QUANTILES:
-            expected = np.quantile(matrix, quantile, axis=0).tolist()
-            assert table[f"{name}_q{round(quantile * 100):02d}"] == pytest.approx(expected, rel=1e-12), name
-    known = transmit_in_the_next_round_only(result.session)
-    following = [*incidence[1:].tolist(), 0]
-    assert table["reproduction_rate"] == [
-        after / here if known and here and number < result.session["max_rounds"] else None
-        for number, (here, after) in enumerate(zip(incidence.tolist(), following, strict=True))
-    ]
-
-
-def transmit_in_the_next_round_only(session):
-    """Whether secondary activations follow in the round after, so that rounds tell the reproduction rate."""
-    parameters = json.loads(session["model_parameters"])
-    if session["propagation_model"] == "sir":
-        return parameters["gamma"] == 1.0 and parameters.get("infectious_period") is None
-    return session["propagation_model"] in TRANSMIT_ONCE
-
-
-def tuples(result, table, columns):
-    rows = result.table(table).select(columns).to_pydict()
-    found = zip(*(rows[column] for column in columns), strict=True)
-    return sorted(found, key=str) if table == "activations" else sorted(found)
 
 
 # -- shapes of the broadcast plan against the oracle ----------------------------------------------------------------

@@ -10,7 +10,7 @@ from propagation.kernels.thresholds import threshold_lanes
 from propagation.models import make_model
 from propagation.planner import shapes_of
 from propagation.sessions import resolve_session
-from tests.reference.small_networks import SmallNetwork, attributes_of, numbered_network, small_networks
+from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 
 EPIDEMICS = [
     ("si", {"beta": 0.3}),
@@ -64,24 +64,6 @@ HUB = SmallNetwork(
 
 
 @pytest.fixture(scope="module")
-def publish_attributed(publish):
-    """Publish a `SmallNetwork` with the columns of `attributes_of`."""
-
-    def publish_attributed(small, number=0):
-        made = attributes_of(small, number)
-        return publish(
-            small.edges,
-            small.n_agents,
-            small.probabilities,
-            attributes=made.edges,
-            agent_attributes=made.agents,
-            strength="thin",
-        )
-
-    return publish_attributed
-
-
-@pytest.fixture(scope="module")
 def assert_shapes_agree(run, assert_same_rows):
     """Run a session in all shapes and compare their rows."""
 
@@ -107,10 +89,10 @@ def assert_shapes_agree(run, assert_same_rows):
     batches=st.sampled_from([1, 3]),
 )
 def test_small_networks(
-    publish_attributed, assert_shapes_agree, small, choice, seeds, random_seed, max_rounds, record, batches
+    publish_whole, assert_shapes_agree, small, choice, seeds, random_seed, max_rounds, record, batches
 ):
     assert_shapes_agree(
-        publish_attributed(small),
+        publish_whole(small),
         *choice,
         seed_set=sorted(seeds),
         replicates=9,
@@ -122,8 +104,8 @@ def test_small_networks(
 
 
 @pytest.fixture(scope="module")
-def numbered(publish_attributed):
-    return publish_attributed(numbered_network(3, 60, 400), 3)
+def numbered(publish_whole):
+    return publish_whole(numbered_network(3, 60, 400), 3)
 
 
 @pytest.mark.parametrize(("name", "parameters"), CHOICES, ids=str)
@@ -146,8 +128,8 @@ def test_rows_longer_than_a_chunk(hub, assert_shapes_agree, name, parameters):
 
 
 @pytest.fixture(scope="module")
-def hub(publish_attributed):
-    return publish_attributed(HUB)
+def hub(publish_whole):
+    return publish_whole(HUB)
 
 
 @pytest.mark.parametrize("max_rounds", [2999, 3000, 10_000])

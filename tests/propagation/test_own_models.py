@@ -1,111 +1,36 @@
-"""Users' own models: what their functions are given, what becomes of what they return, and what they may get wrong."""
+"""Users' own models: what their functions are given, and what becomes of what they return."""
 
+import functools
 import itertools
 import re
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from data import Network, Warehouse
-from data.errors import InvalidInputError, SourceNotFoundError
+from data.errors import InvalidInputError
 from propagation import simulate
-from propagation.clusters import ClusterProfile, connect
 from propagation.draws import Purpose
-from propagation.models import (
-    MODELS,
-    FractionalThreshold,
-    IndependentCascade,
-    PandasModel,
-    Probability,
-    known_models,
-    make_model,
-)
+from propagation.models import FractionalThreshold, IndependentCascade
 from propagation.models.pandas_model import AGENT_COLUMNS, CONTACT_COLUMNS
 from propagation.models.registry import models_of_file
-from propagation.sessions import Session, resolve_session
+from tests.propagation.own_models import EDGES, Loud, OwnCascade, Reinforcement, publish_attributed, rows_of, session_of
 from tests.reference import draws as reference
-
-
-class OwnCascade(PandasModel):
-    """The independent cascade, once more."""
-
-    name: ClassVar[str] = "own_cascade"
-    compartments = ("susceptible", "active", "inactive")
-    seeds = "active"
-    transmitting = ("active",)
-    reached = ("active", "inactive")
-
-    probability: Probability = 0.4
-
-    def transmit(self, contacts: pd.DataFrame, draws: Any) -> Any:
-        return (contacts["dst_compartment"] == "susceptible") & (draws("transmission") < self.probability)
-
-    def update(self, agents: pd.DataFrame, arrivals: pd.DataFrame, draws: Any) -> Any:
-        reached = (agents["compartment"] == "susceptible") & (arrivals["successes"] > 0)
-        spent = agents["compartment"] == "active"
-        return agents["compartment"].mask(reached, "active").mask(spent, "inactive")
-
-
-class Reinforcement(PandasModel):
-    """Active once `neighbours` in-neighbours were; counts them in its memory."""
-
-    name: ClassVar[str] = "reinforcement"
-    compartments = ("inactive", "newly_active", "active")
-    seeds = "newly_active"
-    transmitting = ("newly_active",)
-    reached = ("newly_active", "active")
-    memory: ClassVar[dict[str, float]] = {"heard": 0}
-
-    neighbours: int = 2
-
-    def transmit(self, contacts: pd.DataFrame, draws: Any) -> Any:
-        return np.where(contacts["dst_compartment"] == "inactive", 1, 0)
-
-    def update(self, agents: pd.DataFrame, arrivals: pd.DataFrame, draws: Any) -> Any:
-        heard = agents["heard"] + arrivals["total"]
-        enough = (agents["compartment"] == "inactive") & (heard >= self.neighbours)
-        compartment = np.select(
-            [enough, agents["compartment"] == "newly_active"], ["newly_active", "active"], agents["compartment"]
-        )
-        return pd.DataFrame({"compartment": compartment, "heard": heard}, index=agents.index)
-
-
-EDGES = [
-    *[(i, (i * i + 1) % 23) for i in range(23) if i != (i * i + 1) % 23],
-    *[(i, (i + 1) % 23) for i in range(23)],
-    *[(i, (i * 5 + 3) % 23) for i in range(23) if i != (i * 5 + 3) % 23],
-]
-EDGES = sorted(set(EDGES))
 
 
 @pytest.fixture(scope="module")
 def network(publish: Callable[..., Network]) -> Network:
-    """Agents 0 to 22, in three partitions, with an attribute of edges and one of agents."""
-    return publish(
-        EDGES,
-        23,
-        partitions=3,
-        attributes={"weight": [0.25 * (i % 4) for i in range(len(EDGES))]},
-        agent_attributes={"age": [float(i) for i in range(23)]},
-    )
-
-
-def session_of(network: Network, model: Any, seeds: Any = ("0", "5"), **options: Any) -> Session:
-    options = {"replicates": 5, "random_seed": 3, "record": "contacts", "max_rounds": 40, **options}
-    return resolve_session(network, model, seed_set=list(seeds), **options)
+    return publish_attributed(publish, 3)
 
 
 @pytest.fixture(scope="module")
 def run(run: Callable[..., Any]) -> Callable[..., Any]:
     """Run a session, unless told otherwise in the plan that the planner chooses."""
-    return lambda *arguments, plan="auto", **options: run(*arguments, plan=plan, **options)
+    return functools.partial(run, plan="auto")
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +42,6 @@ def played(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # -- what a run finds -----------------------------------------------------------------------------------------------
-
-
-def rows_of(ordered: Any, result: Any, table: str) -> pd.DataFrame:
-    return ordered(result, table).drop(columns="session_id")
 
 
 @pytest.mark.parametrize(
@@ -172,45 +93,8 @@ def test_draws_are_those_of_their_definition(network, played, out_neighbours):
     assert 2 < result.reach.mean < 23
 
 
-class Loud(OwnCascade):
-    """Uses everything: columns, memory of both ends, draws of agents, numbers of several names."""
-
-    name: ClassVar[str] = "loud"
-    compartments = ("calm", "loud", "tired")
-    seeds = "loud"
-    transmitting = ("loud",)
-    reached = ("loud",)
-    waiting = ("tired",)
-    edge_columns = ("weight",)
-    agent_columns = ("age",)
-    memory: ClassVar[dict[str, float]] = {"noise": 0.5}
-    carries = ("near", "far")
-
-    def transmit(self, contacts, draws):
-        heard = draws("heard") < self.probability * (0.5 + contacts["weight"])
-        near = (contacts["source_age"] - contacts["target_age"]).abs() < 8
-        return pd.DataFrame({"near": heard & near, "far": 0.3 * contacts["source_noise"] * (heard & ~near)})
-
-    def update(self, agents, arrivals, draws):
-        noise = 0.9 * agents["noise"] + arrivals["near"] + 0.1 * arrivals["far"]
-        wakes = (agents["compartment"] == "calm") & (noise > 1.0 + 0.02 * agents["age"])
-        tires = (agents["compartment"] == "loud") & (draws("tires") < 0.5)
-        rests = (agents["compartment"] == "tired") & (draws("rests") < 0.3)
-        to = agents["compartment"].mask(wakes, "loud").mask(tires, "tired").mask(rests, "calm")
-        return pd.DataFrame({"compartment": to, "noise": noise})
-
-
 def test_rows_are_the_same_whatever_the_partitions_and_the_cluster(publish, run, assert_same_rows):
-    made = [
-        publish(
-            EDGES,
-            23,
-            partitions=partitions,
-            attributes={"weight": [0.25 * (i % 4) for i in range(len(EDGES))]},
-            agent_attributes={"age": [float(i) for i in range(23)]},
-        )
-        for partitions in (1, 4)
-    ]
+    made = [publish_attributed(publish, partitions) for partitions in (1, 4)]
     sessions = [
         session_of(network, Loud(probability=0.9), seeds=("0", "5", "9", "11"), max_rounds=12) for network in made
     ]
@@ -351,251 +235,6 @@ def test_built_in_models_keep_their_hashes(network):
     assert "source" not in specification
     assert specification["parameters"] == {"probability": 0.5}
     assert set(session_of(network, OwnCascade()).specification) == {*specification, "source"}
-
-
-TEMPLATE = """
-from typing import ClassVar
-import numpy as np
-from propagation.models import PandasModel, Probability
-
-RATE = 0.5
-
-def halved(number):
-    return number / 2
-
-class {cls}(PandasModel):
-    name = "{name}"
-    compartments = ("susceptible", "active", "inactive")
-    seeds = "active"
-    transmitting = ("active",)
-    reached = ("active", "inactive")
-
-    probability: Probability = 0.4
-
-    def transmit(self, contacts, draws):
-        return (contacts["dst_compartment"] == "susceptible") & (draws("transmission") < halved(2 * self.probability))
-
-    def update(self, agents, arrivals, draws):
-        reached = (agents["compartment"] == "susceptible") & (arrivals["successes"] > 0)
-        spent = agents["compartment"] == "active"
-        return agents["compartment"].mask(reached, "active").mask(spent, "inactive")
-"""
-
-
-@pytest.fixture
-def model_file(tmp_path: Path) -> Callable[..., str]:
-    def write(text: str = TEMPLATE, cls: str = "Mine", name: str = "mine", file: str = "mine.py") -> str:
-        path = tmp_path / file
-        path.write_text(text.replace("{cls}", cls).replace("{name}", name))
-        return str(path)
-
-    return write
-
-
-def test_a_file_is_a_source_of_models(network, run, model_file, ordered):
-    mine = make_model("mine", {"probability": 0.4}, [model_file()])
-    ours = run(session_of(network, mine), network)
-    same = run(session_of(network, OwnCascade(probability=0.4)), network)
-    for table in ("activations", "propagation_events"):
-        pd.testing.assert_frame_equal(rows_of(ordered, ours, table), rows_of(ordered, same, table))
-    assert ours.session["propagation_model"] == "mine"
-    assert ours.session_id != same.session_id
-
-
-def test_an_edited_file_is_another_model(network, model_file):
-    def session_id(text: str) -> str:
-        return session_of(network, make_model("mine", {}, [model_file(text)])).session_id
-
-    first = session_id(TEMPLATE)
-    assert session_id(TEMPLATE) == first
-    assert session_id(TEMPLATE.replace("\n", "  \r\n")) == first
-    edited = [TEMPLATE.replace("number / 2", "number / 3"), TEMPLATE.replace("RATE = 0.5", "RATE = 0.6")]
-    assert session_id(edited[0]) != first
-    assert len({first, *map(session_id, edited)}) == 3
-
-
-def test_a_file_that_moved_holds_the_same_models(network, model_file):
-    here, there = model_file(), model_file(file="elsewhere.py")
-    sessions = [session_of(network, make_model("mine", {}, [path])).session_id for path in (here, there)]
-    assert sessions[0] == sessions[1]
-
-
-def test_models_of_a_script_are_told_apart_by_their_code():
-    script = TEMPLATE.replace("{cls}", "Mine").replace("{name}", "mine") + "\nprint(Mine().source_fingerprint)\n"
-    edits = (script, "import os\n# a comment\n" + script, script.replace("number / 2", "number / 3"))
-    found = [
-        subprocess.run([sys.executable, "-c", each], capture_output=True, text=True, check=True).stdout
-        for each in edits
-    ]
-    assert found[0] == found[1] != found[2]
-    assert len(found[0].strip()) == 64
-
-
-def test_worker_processes_need_not_have_the_file(network, run, model_file, assert_same_rows):
-    mine = make_model("mine", {"probability": 0.6}, [model_file()])
-    session = session_of(network, mine)
-    Path(sys.modules[type(mine).__module__].__file__).unlink()
-    with connect(ClusterProfile(kind="processes", workers=1)) as client:
-        away = run(session, network, client=client)
-    assert_same_rows(away, run(session, network))
-
-
-def test_installed_packages_offer_models(model_file, tmp_path, monkeypatch):
-    model_file(TEMPLATE, "Mine", "mine", "offered_models.py")
-    information = tmp_path / "offered-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: offered\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text(
-        "[rumormill.models]\nmine = offered_models:Mine\nother = offered_models:Mine\ngone = nowhere:Mine\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    known = known_models()
-    assert {"mine", "other", "gone"} <= set(known)
-    assert len(known) == len(MODELS) + 3
-    assert known["mine"]().probability == 0.4
-    with pytest.raises(
-        InvalidInputError, match=r"model 'gone' of offered \(nowhere:Mine\) cannot be imported: ModuleNot"
-    ):
-        known["gone"]
-    with pytest.raises(InvalidInputError, match=r"model 'other' of offered .* by the name that the class declares"):
-        known["other"]
-
-
-# -- what can be wrong ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('name = "mine"', 'name = "my model"', r"model Mine: name 'my model' is no name"),
-        ('name = "mine"', 'name = "sir"', r"mine.py: a model 'sir' comes with Rumormill; call yours otherwise"),
-        ('name = "mine"', "", r"mine.py defines no model: a subclass of propagation.models.PandasModel with a name"),
-        ('    seeds = "active"\n', "", r"model Mine: seeds '' is no compartment; compartments are susceptible, active"),
-        (
-            'seeds = "active"',
-            'seeds = "susceptible"',
-            r"seeds 'susceptible' must be among reached \(active, inactive\)",
-        ),
-        ('transmitting = ("active",)', 'transmitting = ("active")', r"transmitting 'active' is a text; give a tuple"),
-        ('transmitting = ("active",)', "transmitting = ()", r"transmitting is empty; name the compartments"),
-        ('transmitting = ("active",)', 'transmitting = ("activ",)', r"transmitting 'activ' is no compartment"),
-        (
-            'reached = ("active",',
-            'reached = ("susceptible", "active",',
-            r"reached 'susceptible' is everyone's at the st",
-        ),
-        ('compartments = ("susc', 'compartments = ("active", "susc', r"names something twice"),
-        (
-            "    seeds =",
-            "    memory = {'age': None}\n    seeds =",
-            r"memory 'age' starts as None; give a finite number",
-        ),
-        ("    seeds =", "    memory = {'since': 0}\n    seeds =", r"memory 'since' is a name of the platform's own"),
-        ("    seeds =", "    memory = ('age',)\n    seeds =", r"memory \('age',\) must map names to numbers"),
-        (
-            "    seeds =",
-            "    edge_columns = ('src',)\n    seeds =",
-            r"edge_columns 'src' is a name of the platform's own",
-        ),
-        ("def transmit", "def transmits", r"model Mine: has no function transmit\(self, contacts, draws\); define it"),
-        ("RATE = 0.5", "RATE = 0.5 +", r"mine.py, line 6: SyntaxError: invalid syntax"),
-        ("RATE = 0.5", "RATE = 1 / 0", r"mine.py, line 6: ZeroDivisionError: division by zero"),
-        ("import numpy as np", "import nupmy as np", r"mine.py, line 3: ModuleNotFoundError: No module named 'nupmy'"),
-    ],
-)
-def test_declarations_and_files_that_are_wrong(model_file, old, new, message):
-    text = TEMPLATE.replace("{cls}", "Mine").replace("{name}", "mine")
-    assert old in text
-    with pytest.raises(InvalidInputError, match=message) as raised:
-        known_models([model_file(text.replace(old, new, 1))])
-    assert "\n" not in str(raised.value)
-
-
-def test_files_that_are_not_there_or_clash(model_file, tmp_path):
-    with pytest.raises(SourceNotFoundError, match=r"no file of models 'nowhere.py'"):
-        known_models(["nowhere.py"])
-    one, other = model_file(), model_file(file="other.py")
-    assert models_of_file(one)[0] is known_models([one, one])["mine"]
-    with pytest.raises(InvalidInputError, match=r"other.py: a model 'mine' is in another file; call yours otherwise"):
-        known_models([one, other])
-    with pytest.raises(InvalidInputError, match=r"two models are called 'mine'; names must differ"):
-        known_models([model_file(TEMPLATE + TEMPLATE.replace("{cls}", "Other"))])
-
-
-def test_columns_must_be_there_and_parameters_in_their_range(network):
-    class Wanting(OwnCascade):
-        name: ClassVar[str] = "wanting"
-        edge_columns = ("trust",)
-
-    with pytest.raises(
-        InvalidInputError, match=r"'wanting' reads edge column 'trust', which network 'network' has not"
-    ):
-        session_of(network, Wanting())
-    with pytest.raises(
-        InvalidInputError, match=r"model own_cascade: probability: .* less than or equal to 1 \(given: 1.3"
-    ):
-        OwnCascade(probability=1.3)
-
-    class Taken(OwnCascade):
-        name: ClassVar[str] = "sir"
-
-    with pytest.raises(InvalidInputError, match="a model 'sir' comes with Rumormill"):
-        session_of(network, Taken())
-
-
-TRANSMIT = (
-    """return (contacts["dst_compartment"] == "susceptible") & (draws("transmission") < halved(2 * self.probability))"""
-)
-UPDATE = """return agents["compartment"].mask(reached, "active").mask(spent, "inactive")"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (
-            TRANSMIT,
-            "return None",
-            r"function transmit in round 1 returned nothing; return one value per row of contacts",
-        ),
-        (TRANSMIT, "return True", r"transmit in round 1 returned True; return one value per row of contacts"),
-        (TRANSMIT, "return contacts['src'].iloc[1:]", r"returned \d+ rows for \d+ contacts; return one per row"),
-        (TRANSMIT, "return [0.5] * (len(contacts) + 1)", r"returned \d+ rows for \d+ contacts; return one per row"),
-        (TRANSMIT, "return contacts['src'].set_axis(contacts['src'] + 9)", r"another index than contacts have; keep"),
-        (
-            TRANSMIT,
-            "return contacts['src'].iloc[::-1]",
-            r"another index than contacts have; keep their index and order",
-        ),
-        (TRANSMIT, "return contacts['src'] * float('nan')", r"returned nan; each number must be finite"),
-        (TRANSMIT, "return contacts['src_compartment']", r"returned 'active'; each number must be one number"),
-        (TRANSMIT, "return contacts['strength'] > 0", r"failed: KeyError: 'strength', .*mine.py, line 21"),
-        (TRANSMIT, "return draws(3) < 1", r"failed: TypeError: draws\(3\): give the draws a name, .*mine.py, line 21"),
-        (
-            UPDATE,
-            "return agents['compartment'].mask(reached, 'activ')",
-            r"update in round 1 returned compartment 'activ'; ",
-        ),
-        (
-            UPDATE,
-            "return np.where(reached, None, agents['compartment'])",
-            r"returned compartment None; compartments are",
-        ),
-        (UPDATE, "return agents", r"update in round 1 returned column 'replicate'; columns are compartment"),
-        (UPDATE, "return arrivals[[]]", r"returned no column 'compartment'; return compartment"),
-        (UPDATE, "return agents['compartment'][reached]", r"returned \d+ rows for \d+ agents; return one per row"),
-        (UPDATE, "return halved('a')", r"function update in round 1 failed: TypeError: .*mine.py, line 9"),
-    ],
-)
-def test_what_functions_may_not_return(network, played, model_file, old, new, message):
-    text = TEMPLATE.replace("{cls}", "Mine").replace("{name}", "mine")
-    assert old in text
-    model = make_model("mine", {"probability": 1.0}, [model_file(text.replace(old, new))])
-    with pytest.raises(InvalidInputError, match=message) as raised:
-        played(network, model)
-    assert str(raised.value).startswith("model 'mine', function ")
-    assert "\n" not in str(raised.value)
-    if "failed" in message:
-        assert "Traceback" in "".join(raised.value.__notes__)
 
 
 def test_purposes_of_users_are_their_own():

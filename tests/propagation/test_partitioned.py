@@ -274,18 +274,24 @@ def live(wave, steps):
     return together([tasks.listed(wave, p, step)[1] for p, step in enumerate(steps)])
 
 
+def checkpointed(wave, number):
+    """Make a checkpoint after some rounds; return the steps, counts and files that it keeps."""
+    *_, steps = rounds_of(wave, number)
+    over = np.full(len(wave.lanes), number)
+    saved = [checkpoints.save(wave, p, step, over) for p, step in enumerate(steps)]
+    counts = np.sum([tasks.counts_of(wave, p, step, 0) for p, step in enumerate(steps)], axis=0)
+    files = [file for part in saved for file in part.rows.files]
+    checkpoints.commit(wave, number, list(counts), saved, files, [])
+    return steps, counts, files
+
+
 @pytest.mark.parametrize("record", ["rounds", "activations"])
 @pytest.mark.parametrize("model", STATES, ids=lambda model: model.name)
 @pytest.mark.parametrize("partitions", [1, 2, 5, 7])
 def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, model, partitions, record):
     network = publish_small(numbered_network(11, 40, 200), partitions=7)
     wave = wave_of(network, model, record=record)
-    *_, steps = rounds_of(wave, 3)
-    over = np.full(6, 3)
-    saved = [checkpoints.save(wave, p, steps[p], over) for p in range(3)]
-    counts = np.sum([tasks.counts_of(wave, p, steps[p], 0) for p in range(3)], axis=0)
-    files = [file for part in saved for file in part.rows.files]
-    checkpoints.commit(wave, 3, list(counts), saved, files, [])
+    steps, counts, files = checkpointed(wave, 3)
     other = wave_of(network, model, partitions, record=record)
     found = checkpoints.last_checkpoint(other)
     assert found.number == 3
@@ -312,7 +318,7 @@ def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, mod
 @pytest.mark.parametrize("record", RECORDS)
 @pytest.mark.parametrize(("before", "after"), [(1, 7), (7, 2), (3, 3)])
 def test_a_run_goes_on_in_another_number_of_partitions(
-    publish_small, run, assert_same_rows, monkeypatch, record, before, after
+    publish_small, run, assert_same_rows, monkeypatch, caplog, record, before, after
 ):
     network = publish_small(numbered_network(11, 40, 200), partitions=7)
     session = resolve_session(network, SIRS(beta=0.2, gamma=0.5, waning=0.5), seed_set=[0], replicates=5, record=record,
@@ -330,7 +336,9 @@ def test_a_run_goes_on_in_another_number_of_partitions(
     with pytest.raises(engine.RunCancelledError, match="goes on from its last checkpoint"):
         engine.run_job(network, [session], planned(network, [session], before))
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
-    outcome = engine.run_job(network, [session], planned(network, [session], after))
+    with caplog.at_level("INFO", logger=partitioned.__name__):
+        outcome = engine.run_job(network, [session], planned(network, [session], after))
+    assert caplog.messages[0].startswith("going on from the checkpoint after round ")
     engine.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
@@ -338,13 +346,18 @@ def test_a_run_goes_on_in_another_number_of_partitions(
 def test_checkpoints_of_other_lanes_are_not_taken(publish_small):
     network = publish_small(numbered_network(11, 40, 200), partitions=7)
     wave = wave_of(network, HALF)
-    keys = {checkpoints.wave_key(wave)}
-    keys.add(checkpoints.wave_key(wave_of(network, HALF, replicates=5)))
-    keys.add(checkpoints.wave_key(wave_of(network, HALF, random_seed=1)))
-    keys.add(checkpoints.wave_key(dataclasses.replace(wave, lanes=wave.lanes[:3])))
-    assert len(keys) == 4
-    assert checkpoints.wave_key(wave_of(network, HALF, partitions=5)) in keys
-    assert checkpoints.last_checkpoint(wave) is None
+    others = [
+        wave_of(network, HALF, replicates=5),
+        wave_of(network, HALF, random_seed=1),
+        dataclasses.replace(wave, lanes=wave.lanes[:3]),
+    ]
+    for other in others:
+        checkpointed(other, 2)
+        assert checkpoints.last_checkpoint(other).number == 2
+        assert checkpoints.last_checkpoint(wave) is None
+    checkpointed(wave, 1)
+    for same in (wave, wave_of(network, HALF, partitions=5)):
+        assert checkpoints.last_checkpoint(same).number == 1
 
 
 # -- ends of runs ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from tests.reference.chances import edge_chances, scheme_values
 from tests.reference.draws import favourable_draws
 from tests.reference.lanes import Lane
 
-INFECTIOUS_OF_SI, INFECTIOUS_OF_SIR, RECOVERED_OF_SIR = 1, 1, 2
+INFECTIOUS, RECOVERED = 1, 2
 EXPOSED_OF_SEIR, INFECTIOUS_OF_SEIR = 1, 2
 
 
@@ -29,6 +29,8 @@ class Leaving:
 
     def after(self, number, entered):
         """Who of those who entered the compartment before this round leaves it at its end."""
+        if not self.ever:
+            return set()
         return {agent for agent, since in entered.items() if since < number and self.leaves(agent, number - since)}
 
     def leaves(self, agent, rounds):
@@ -62,75 +64,61 @@ def can_infect(network, beta, infectious, reached):
     return any(dst not in reached and beta[src, dst] > 0 for src in infectious for dst in network.out_neighbours[src])
 
 
-def si(network, parameters, coins, seeds, max_rounds):
-    beta = edge_chances(network, scheme_values(network, parameters["beta"], coins.random_seed), parameters)
-    lane = Lane(seeds)
-    infectious = dict.fromkeys(seeds, 0)
+def rounds(lane, going_on, max_rounds):
+    """Number the rounds while something can change, at most so many."""
     number = 0
-    while can_infect(network, beta, infectious, infectious) and number < max_rounds:
+    while going_on() and number < max_rounds:
         number += 1
-        infected = contacts_of_a_round(network, beta, coins, lane, number, infectious, infectious)
-        for agent, infector in infected.items():
-            lane.activate(agent, number, infector)
-            infectious[agent] = number
-        lane.end_round(len(infectious))
-    lane.truncated = can_infect(network, beta, infectious, infectious)
-    return lane
+        yield number
+    lane.truncated = going_on()
+
+
+def move(agents, number, compartment, to=None):
+    """Let agents go from one compartment to another, if that is kept too."""
+    for agent in agents:
+        del compartment[agent]
+        if to is not None:
+            to[agent] = number
+
+
+def activate(infected_by, number, lane, compartment):
+    for agent, infector in infected_by.items():
+        lane.activate(agent, number, infector)
+        compartment[agent] = number
+
+
+def si(network, parameters, coins, seeds, max_rounds):
+    """SIS in which nobody recovers."""
+    return sis(network, {**parameters, "gamma": 0.0}, coins, seeds, max_rounds)
 
 
 def sis(network, parameters, coins, seeds, max_rounds):
     beta = edge_chances(network, scheme_values(network, parameters["beta"], coins.random_seed), parameters)
     lane = Lane(seeds)
-    recover = recovery(parameters, coins, lane, INFECTIOUS_OF_SI)
+    recover = recovery(parameters, coins, lane, INFECTIOUS)
     infectious = dict.fromkeys(seeds, 0)
 
     def going_on():
         return bool(infectious) if recover.ever else can_infect(network, beta, infectious, infectious)
 
-    number = 0
-    while going_on() and number < max_rounds:
-        number += 1
-        infected = contacts_of_a_round(network, beta, coins, lane, number, infectious, infectious)
-        for agent in recover.after(number, infectious):
-            del infectious[agent]
-        for agent, infector in infected.items():
-            lane.activate(agent, number, infector)
-            infectious[agent] = number
+    for number in rounds(lane, going_on, max_rounds):
+        infected_by = contacts_of_a_round(network, beta, coins, lane, number, infectious, infectious)
+        move(recover.after(number, infectious), number, infectious)
+        activate(infected_by, number, lane, infectious)
         lane.end_round(len(infectious))
-    lane.truncated = going_on()
     return lane
 
 
 def sir(network, parameters, coins, seeds, max_rounds):
-    beta = edge_chances(network, scheme_values(network, parameters["beta"], coins.random_seed), parameters)
-    lane = Lane(seeds)
-    recover = recovery(parameters, coins, lane, INFECTIOUS_OF_SIR)
-    infectious = dict.fromkeys(seeds, 0)
-    ever_infected = set(seeds)
-
-    def going_on():
-        return bool(infectious) if recover.ever else can_infect(network, beta, infectious, ever_infected)
-
-    number = 0
-    while going_on() and number < max_rounds:
-        number += 1
-        infected = contacts_of_a_round(network, beta, coins, lane, number, infectious, ever_infected)
-        for agent in recover.after(number, infectious):
-            del infectious[agent]
-        for agent, infector in infected.items():
-            lane.activate(agent, number, infector)
-            infectious[agent] = number
-            ever_infected.add(agent)
-        lane.end_round(len(infectious))
-    lane.truncated = going_on()
-    return lane
+    """SIRS in which nobody who has recovered becomes susceptible."""
+    return sirs(network, {**parameters, "waning": 0.0}, coins, seeds, max_rounds)
 
 
 def sirs(network, parameters, coins, seeds, max_rounds):
     beta = edge_chances(network, scheme_values(network, parameters["beta"], coins.random_seed), parameters)
     lane = Lane(seeds)
-    recover = recovery(parameters, coins, lane, INFECTIOUS_OF_SIR)
-    forget = Leaving(coins, lane, RECOVERED_OF_SIR, parameters["waning"])
+    recover = recovery(parameters, coins, lane, INFECTIOUS)
+    forget = Leaving(coins, lane, RECOVERED, parameters["waning"])
     infectious, recovered = dict.fromkeys(seeds, 0), {}
 
     def going_on():
@@ -138,21 +126,13 @@ def sirs(network, parameters, coins, seeds, max_rounds):
             return True
         return not recover.ever and can_infect(network, beta, infectious, infectious | recovered)
 
-    number = 0
-    while going_on() and number < max_rounds:
-        number += 1
-        infected = contacts_of_a_round(network, beta, coins, lane, number, infectious, infectious | recovered)
+    for number in rounds(lane, going_on, max_rounds):
+        infected_by = contacts_of_a_round(network, beta, coins, lane, number, infectious, infectious | recovered)
         recovering, forgetting = recover.after(number, infectious), forget.after(number, recovered)
-        for agent in forgetting:
-            del recovered[agent]
-        for agent in recovering:
-            del infectious[agent]
-            recovered[agent] = number
-        for agent, infector in infected.items():
-            lane.activate(agent, number, infector)
-            infectious[agent] = number
+        move(forgetting, number, recovered)
+        move(recovering, number, infectious, recovered)
+        activate(infected_by, number, lane, infectious)
         lane.end_round(len(infectious))
-    lane.truncated = going_on()
     return lane
 
 
@@ -161,28 +141,19 @@ def seir(network, parameters, coins, seeds, max_rounds):
     lane = Lane(seeds)
     incubate = Leaving(coins, lane, EXPOSED_OF_SEIR, parameters["sigma"])
     recover = recovery(parameters, coins, lane, INFECTIOUS_OF_SEIR)
-    exposed, infectious = {}, dict.fromkeys(seeds, 0)
-    ever_infected = set(seeds)
+    exposed, infectious, recovered = {}, dict.fromkeys(seeds, 0), {}
 
     def going_on():
         if (recover.ever and infectious) or (incubate.ever and exposed):
             return True
-        return not recover.ever and can_infect(network, beta, infectious, ever_infected)
+        return not recover.ever and can_infect(network, beta, infectious, exposed | infectious | recovered)
 
-    number = 0
-    while going_on() and number < max_rounds:
-        number += 1
-        infected = contacts_of_a_round(network, beta, coins, lane, number, infectious, ever_infected)
+    for number in rounds(lane, going_on, max_rounds):
+        reached = exposed | infectious | recovered
+        infected_by = contacts_of_a_round(network, beta, coins, lane, number, infectious, reached)
         falling_ill, recovering = incubate.after(number, exposed), recover.after(number, infectious)
-        for agent in recovering:
-            del infectious[agent]
-        for agent in falling_ill:
-            del exposed[agent]
-            infectious[agent] = number
-        for agent, infector in infected.items():
-            lane.activate(agent, number, infector)
-            exposed[agent] = number
-            ever_infected.add(agent)
+        move(recovering, number, infectious, recovered)
+        move(falling_ill, number, exposed, infectious)
+        activate(infected_by, number, lane, exposed)
         lane.end_round(len(infectious))
-    lane.truncated = going_on()
     return lane

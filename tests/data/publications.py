@@ -1,0 +1,126 @@
+"""Small publications, where their files lie, and what is found in them."""
+
+import datetime as dt
+import itertools
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from data.catalogue import query
+from data.edge_lists import EdgeList, ImportOptions
+from data.ingest import publish_edges
+from data.manifests import DataFile, Manifest
+from data.schemas import TABLES
+from data.snapshots import Network
+from data.warehouse import Warehouse
+
+
+def cascades(session: str, replicates: int) -> pa.Table:
+    """Rows of the table `cascades`."""
+    return pa.table(
+        {
+            "session_id": [session] * replicates,
+            "replicate": pa.array(range(replicates), pa.int32()),
+            "size": pa.array(range(1, replicates + 1), pa.int64()),
+            "depth": pa.array([1] * replicates, pa.int32()),
+            "rounds": pa.array([2] * replicates, pa.int32()),
+            "peak_round": pa.array([0] * replicates, pa.int32()),
+            "truncated": [False] * replicates,
+        }
+    )
+
+
+def reach(session: str, agents: int) -> pa.Table:
+    """Rows of the table `reach`."""
+    return pa.table(
+        {
+            "session_id": [session] * agents,
+            "agent": pa.array(range(agents), pa.int32()),
+            "times_reached": pa.array([1] * agents, pa.int64()),
+            "probability": [0.5] * agents,
+            "mean_round": [1.0] * agents,
+        }
+    )
+
+
+def activations(session: str, infectors: list[int | None]) -> pa.Table:
+    """Rows of the table `activations`."""
+    return pa.table(
+        {
+            "session_id": [session] * len(infectors),
+            "replicate": pa.array([0] * len(infectors), pa.int32()),
+            "agent": pa.array(range(len(infectors)), pa.int32()),
+            "round": pa.array(range(len(infectors)), pa.int32()),
+            "infector": pa.array(infectors, pa.int32()),
+            "occasion": pa.array([1] * len(infectors), pa.int32()),
+        }
+    )
+
+
+def publish(warehouse: Warehouse, session: str, replicates: int = 3) -> Manifest:
+    """Publish one session with cascades and reach."""
+    files = [
+        warehouse.stage("cascades", cascades(session, replicates)),
+        warehouse.stage("reach", reach(session, replicates)),
+    ]
+    return warehouse.commit("sessions", [f"session/{session}"], files)
+
+
+def published_sessions(warehouse: Warehouse, table: str = "cascades") -> list[str]:
+    return sorted(set(warehouse.read(table)["session_id"].to_pylist()))
+
+
+def path_of(warehouse: Warehouse, file: DataFile) -> Path:
+    return Path(warehouse.location(file))
+
+
+def manifest_path(warehouse: Warehouse, number: int) -> Path:
+    return Path(warehouse.url) / "manifests" / f"{number:012d}.json"
+
+
+def record(table: str, **given: Any) -> dict[str, Any]:
+    """A row of a table, with something of the right type wherever nothing is given."""
+    row = {}
+    for column in TABLES[table].columns:
+        kind = column.type
+        some: Any = "x"
+        if pa.types.is_list(kind):
+            some = ["x"]
+        elif pa.types.is_timestamp(kind):
+            some = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+        elif pa.types.is_boolean(kind):
+            some = False
+        elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            some = 1
+        row[column.name] = given.get(column.name, None if column.nullable else some)
+    return row
+
+
+def one_of_each(warehouse: Warehouse) -> None:
+    """Publish one row in every table."""
+    warehouse.commit("everything", ["one"], [warehouse.stage_records(table, [record(table)]) for table in TABLES])
+
+
+def new_warehouse() -> Warehouse:
+    return Warehouse(f"memory://{uuid.uuid4().hex}")
+
+
+def publish_network(warehouse: Warehouse, edges: EdgeList, name: str = "friends", **options: Any) -> Network:
+    return publish_edges(warehouse, name, edges, ImportOptions(**options), dict(options))
+
+
+def edges_of(network: Network, attribute: str | None = None) -> dict[tuple[Any, Any], Any]:
+    """Edges of a network between original ids, with an attribute."""
+    rows = network.warehouse.read("network_edges", [network.key])
+    ids = network.agent_ids.to_pylist()
+    pairs = [(ids[s], ids[t]) for s, t in zip(rows["src"].to_pylist(), rows["dst"].to_pylist(), strict=True)]
+    assert len(set(pairs)) == len(pairs)
+    return dict(zip(pairs, rows[attribute].to_pylist() if attribute else itertools.repeat(None), strict=False))
+
+
+def rows(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    """Answer a question in SQL."""
+    table = query(warehouse, sql)
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
