@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from data.errors import NetworkNotFoundError, RumormillError
 from data.snapshots import Network
+from data.validation import Location, UserInput
 from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
 from propagation.models import make_model
@@ -21,9 +22,6 @@ from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, reso
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]*$"
 """What names of campaigns, messages and sessions look like."""
 
-
-Location = tuple[str | int, ...]
-"""Where in a campaign: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
 Parameters = dict[str, Any]
 """Parameters of a model by name."""
 
@@ -35,11 +33,7 @@ class Given(NamedTuple):
     location: Location
 
 
-class _Specification(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MessageSpecification(_Specification):
+class MessageSpecification(UserInput):
     """A message that spreads."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -50,7 +44,7 @@ class MessageSpecification(_Specification):
     """agent_id of the sender, an agent of the network."""
     type: str = Field(default="message", min_length=1)
     """Kind of message, recorded as ``message_type``; the campaign's `message_types` say what it means for models."""
-    properties: dict[str, Any] = {}
+    properties: dict[str, Any] = Field(default_factory=dict)
     """Whatever else is known about it, recorded as JSON; `message_properties` say what it means for models."""
 
     @property
@@ -71,7 +65,7 @@ class MessageSpecification(_Specification):
         }
 
 
-class SessionSpecification(_Specification):
+class SessionSpecification(UserInput):
     """One message with its seed set, simulated over all replicates; what is not given comes from the campaign."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -80,7 +74,7 @@ class SessionSpecification(_Specification):
     """Name of the message; may be left out if the campaign has at most one."""
     model: str = "independent_cascade"
     """Registered name of the model."""
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default_factory=dict)
     """Parameters of the model; those left out come from the message, its type, the campaign or the model's defaults."""
     seeds: tuple[str, ...] | dict[str, Any]
     """agent_ids of the seeds, or ``strategy`` with its ``budget`` and further parameters."""
@@ -111,7 +105,7 @@ class SessionSpecification(_Specification):
         return str(self.seeds.get("strategy", "")), parameters
 
 
-class Campaign(_Specification):
+class Campaign(UserInput):
     """Sessions to be compared on one network, run together as one job."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -122,11 +116,11 @@ class Campaign(_Specification):
     """Python files with models of the user's own; in a file relative to it."""
     messages: tuple[MessageSpecification, ...] = ()
     """Messages that sessions may refer to."""
-    model_parameters: dict[str, Parameters] = {}
+    model_parameters: dict[str, Parameters] = Field(default_factory=dict)
     """By model: parameters of all sessions."""
-    message_types: dict[str, dict[str, Parameters]] = {}
+    message_types: dict[str, dict[str, Parameters]] = Field(default_factory=dict)
     """By type of message and model: parameters of sessions in which such a message spreads."""
-    message_properties: dict[str, dict[str, str]] = {}
+    message_properties: dict[str, dict[str, str]] = Field(default_factory=dict)
     """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
     """What is simulated, at least one session."""

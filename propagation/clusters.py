@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from data.errors import ClusterUnreachableError
+from data.validation import UserInput
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,10 +42,8 @@ _own: "list[Client]" = []
 _own_lock = threading.Lock()
 
 
-class ClusterProfile(BaseModel):
+class ClusterProfile(UserInput):
     """Where the tasks of a run execute."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["threads", "processes", "address"] = "threads"
     """In-process threads, processes on this machine, or an existing scheduler."""

@@ -9,20 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from data.errors import InvalidInputError
 from data.snapshots import Network
-from data.validation import validation_sentences
 from propagation.draws import Purpose, agent_hashes, stream
+from propagation.parameters import Parameters
 
 
-class SeedStrategy(BaseModel):
+class SeedStrategy(Parameters):
     """Base of all strategies: a seed budget k and a rule that picks k agents."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ClassVar[str]
+    kind: ClassVar[str] = "seed strategy"
 
     budget: int = Field(ge=1)
     """Number of seeds."""
@@ -116,10 +114,7 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
     """
     if name not in STRATEGIES:
         raise InvalidInputError(f"no seed strategy {name!r}; strategies are {', '.join(STRATEGIES)}")
-    try:
-        return STRATEGIES[name](**parameters)
-    except ValidationError as error:
-        raise InvalidInputError(f"seed strategy {name}: {validation_sentences(error)}") from None
+    return STRATEGIES[name](**parameters)
 
 
 def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:

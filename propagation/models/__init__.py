@@ -12,7 +12,7 @@ from propagation.models.hybrid import Hybrid
 from propagation.models.independent_cascade import IndependentCascade
 from propagation.models.linear_threshold import LinearThreshold
 from propagation.models.maki_thompson import MakiThompson
-from propagation.models.model import Model, Probability
+from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel
 from propagation.models.registry import ModelRegistry
 from propagation.models.seir import SEIR
@@ -22,6 +22,7 @@ from propagation.models.sir import SIR
 from propagation.models.sirs import SIRS
 from propagation.models.sis import SIS
 from propagation.models.viral import Viral
+from propagation.parameters import Probability
 
 __all__ = [
     "MODELS",

@@ -11,19 +11,12 @@ Granovetter: Threshold models of collective behavior. American Journal of Sociol
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import field_validator
 
 from data.snapshots import Network
 from propagation.models.linear_threshold import THRESHOLD, TOLERANCE
-from propagation.models.model import (
-    FactoredModel,
-    Thresholds,
-    agent_column_name,
-    check_shares,
-    checked_share,
-    checked_strength,
-)
+from propagation.models.model import FactoredModel, Thresholds, agent_column_name, check_shares
 from propagation.models.rules import Rules
+from propagation.parameters import EdgeColumn, Threshold
 from propagation.weights import STRENGTH_IF_ANY, EdgeWeights, agent_column
 
 
@@ -49,18 +42,8 @@ class Diffusion(FactoredModel):
 
     name: ClassVar[str] = "diffusion"
 
-    threshold: float | str = 0.5
-    strength: str | None = None
-
-    @field_validator("threshold")
-    @classmethod
-    def _share(cls, threshold: float | str) -> float | str:
-        return checked_share("threshold", threshold, "uniform")
-
-    @field_validator("strength")
-    @classmethod
-    def _names_a_column(cls, strength: str | None) -> str | None:
-        return checked_strength(strength)
+    threshold: Threshold = 0.5
+    strength: EdgeColumn | None = None
 
     @property
     def rules(self) -> Rules:

@@ -11,12 +11,11 @@ Kleinberg, Tardos: Maximizing the spread of influence through a social network. 
 
 from typing import ClassVar
 
-from pydantic import field_validator
-
 from data.errors import InvalidInputError
 from data.snapshots import Network
-from propagation.models.model import FactoredModel, checked_scheme
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import Scheme
 from propagation.weights import EdgeWeights, largest_in_sum
 
 THRESHOLD = Rules(
@@ -52,12 +51,7 @@ class LinearThreshold(FactoredModel):
 
     name: ClassVar[str] = "linear_threshold"
 
-    weight: float | str = "weighted_cascade"
-
-    @field_validator("weight")
-    @classmethod
-    def _known_or_in_range(cls, weight: float | str) -> float | str:
-        return checked_scheme("weight", weight)
+    weight: Scheme = "weighted_cascade"
 
     @property
     def rules(self) -> Rules:

@@ -14,18 +14,10 @@ Infectious agents and sceptics stay so. If contacts of both kinds succeed in a r
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import field_validator
-
 from data.snapshots import Network
-from propagation.models.model import (
-    FactoredModel,
-    Probability,
-    agent_column_name,
-    check_shares,
-    checked_share,
-    checked_strength,
-)
+from propagation.models.model import FactoredModel, agent_column_name, check_shares
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import EdgeColumn, Probability, Share
 from propagation.weights import EdgeWeights, agent_column
 
 if TYPE_CHECKING:
@@ -68,18 +60,8 @@ class SEIZ(FactoredModel):
     l: Probability = 0.3  # noqa: E741 (the source's name)
     rho: Probability = 0.1
     epsilon: Probability = 0.05
-    sceptics: float | str = 0.0
-    strength: str | None = None
-
-    @field_validator("sceptics")
-    @classmethod
-    def _share(cls, sceptics: float | str) -> float | str:
-        return checked_share("sceptics", sceptics)
-
-    @field_validator("strength")
-    @classmethod
-    def _names_a_column(cls, strength: str | None) -> str | None:
-        return checked_strength(strength)
+    sceptics: Share = 0.0
+    strength: EdgeColumn | None = None
 
     @property
     def rules(self) -> Rules:

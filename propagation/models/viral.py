@@ -13,11 +13,12 @@ Kleinberg, Tardos (KDD 2003), whose transition table it shares.
 import dataclasses
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from propagation.models.independent_cascade import CASCADE
-from propagation.models.model import FactoredModel, Probability, checked_strength
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Rules
+from propagation.parameters import EdgeColumn, Probability
 from propagation.weights import EdgeWeights
 
 
@@ -49,14 +50,9 @@ class Viral(FactoredModel):
 
     base_rate: Probability = 0.1
     virality: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 1.0
-    strength: str | None = None
+    strength: EdgeColumn | None = None
     decay: Probability = 1.0
     fatigue: Probability = 1.0
-
-    @field_validator("strength")
-    @classmethod
-    def _names_a_column(cls, strength: str | None) -> str | None:
-        return checked_strength(strength)
 
     @property
     def rules(self) -> Rules:

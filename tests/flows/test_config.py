@@ -50,13 +50,13 @@ def test_agent_ids_stay_as_written_and_names_are_text(campaign_file: Callable[..
 
 
 def test_numbers_and_truth_values_are_what_they_seem(campaign_file: Callable[..., str]) -> None:
-    text = BASE.replace("probability: 0.1", "probability: 1e-3") + "    replicates: 10_000\n"
+    text = BASE.replace("probability: 0.1", "probability: 1e-3") + "    replicates: 10_000\n    max_rounds: 1_0\n"
     text = text.replace(
         "{name: news, content: Read this}", "{name: news, properties: {a: yes, b: true, c: 010, d: 3, e: -.5, f: ~}}"
     )
     campaign = load_campaign(campaign_file(text))
     assert campaign.sessions[0].parameters == {"probability": 0.001}
-    assert campaign.sessions[0].replicates == 10_000
+    assert (campaign.sessions[0].replicates, campaign.sessions[0].max_rounds) == (10_000, 10)
     assert campaign.messages[0].properties == {"a": "yes", "b": True, "c": "010", "d": 3, "e": -0.5, "f": None}
 
 
@@ -82,7 +82,7 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
     [
         ("0.1", "1.3", 7, "sessions.0.parameters.probability: 1.3 is not in [0, 1]"),
         ("0.1", ".nan", 7, "sessions.0.parameters.probability: nan is not in [0, 1]"),
-        ("0.1", "often", 7, "sessions.0.parameters.probability: 'often' is no scheme"),
+        ("0.1", "often", 7, "sessions.0.parameters.probability: 'often' is unknown; use a number in [0, 1], w"),
         ("probability", "probabilty", 7, "sessions.0.parameters.probabilty: unknown key (did you mean 'probability'?)"),
         ("- name: one", "- name: one\n    repliactes: 5", 6, "unknown key (did you mean 'replicates'?); keys here are"),
         (
@@ -91,7 +91,17 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
             6,
             "sessions.0.replicates: must be greater than or equal to 1",
         ),
-        ("- name: one", "- name: one\n    replicates: ten", 6, "must be a valid integer, unable to parse string"),
+        (
+            "- name: one",
+            "- name: one\n    replicates: ten",
+            6,
+            "replicates: 'ten' is a text; a number is needed",
+        ),
+        ("- name: one", "- name: one\n    replicates: true", 6, "True is a truth value; a number is needed"),
+        ("0.1", "'0.1'", 7, "'0.1' is unknown; use a number in [0, 1], weighted_cascade, trivalency, strength, column"),
+        ("0.1", "'column:'", 7, "column or column:NAME (NAME is missing)"),
+        ("0.1", "trust", 7, "column or column:NAME (a column of that name is column:trust)"),
+        ("0.1", "0.1\n      activity: ''", 8, "sessions.0.parameters.activity: '' names no column; use column:NAME"),
         ("- name: one", "- name: one\n    model: cascade", 6, "no model 'cascade'"),
         ("- name: one", "- name: one\n    record: round", 6, "must be 'rounds', 'reach', 'activations' or 'contacts'"),
         ("- name: one", "- name: one\n    message: newz", 6, "no message 'newz' (did you mean 'news'?)"),
@@ -181,25 +191,30 @@ def test_a_missing_file_is_told_apart_from_a_shipped_name(tmp_path: Path, monkey
         (
             "linear_threshold",
             {"weight": "often"},
-            "weight: 'often' is no scheme; use a number in [0, 1], weighted_casc",
+            "weight: 'often' is unknown; use a number in [0, 1], weighted_casc",
         ),
         ("fractional_threshold", {"threshold": -0.2}, "threshold: -0.2 is not in [0, 1]"),
         ("fractional_threshold", {"threshold": 0.5, "neighbours": 2}, "give exactly one of threshold"),
         ("viral", {"virality": -1}, "virality: must be greater than or equal to 0 (given: -1)"),
-        ("diffusion", {"threshold": 7}, "threshold: 7.0 is not in [0, 1]"),
+        ("diffusion", {"threshold": 7}, "threshold: 7 is not in [0, 1]"),
         (
             "hybrid",
             {"alpha": "half"},
-            "alpha: must be a valid number, unable to parse string as a number (given: 'half')",
+            "alpha: 'half' is a text; a number is needed",
         ),
         ("si", {"beta": 1.01}, "beta: 1.01 is not in [0, 1]"),
         ("sis", {"gamma": 2}, "gamma: must be less than or equal to 1 (given: 2)"),
         ("sir", {"infectious_period": 0}, "infectious_period: must be greater than or equal to 1 (given: 0)"),
+        (
+            "sir",
+            {"gamma": 0.5, "infectious_period": 3},
+            "gamma and infectious_period are both given; give gamma",
+        ),
         ("sirs", {"waning": -0.1}, "waning: must be greater than or equal to 0 (given: -0.1)"),
         ("seir", {"sgima": 0.1}, "sgima: unknown key (did you mean 'sigma'?); keys here are"),
-        ("seiz", {"sceptics": 3}, "sceptics: 3.0 is not in [0, 1]"),
+        ("seiz", {"sceptics": 3}, "sceptics: 3 is not in [0, 1]"),
         ("maki_thompson", {"stifling": 1.5}, "stifling: must be less than or equal to 1 (given: 1.5)"),
-        ("daley_kendall", {"spreading": -1}, "spreading: -1.0 is not in [0, 1]"),
+        ("daley_kendall", {"spreading": -1}, "spreading: -1 is not in [0, 1]"),
     ],
 )
 def test_a_bad_parameter_of_any_model_is_told_with_value_rule_and_line(
@@ -345,7 +360,7 @@ def test_the_resolved_parameters_are_what_is_hashed(warehouse: Warehouse, campai
         ("urgency: virality", "urgency: viralty", 13, "no parameter 'viralty' (did you mean 'virality'?); parameters"),
         ("urgency: virality", "urgency: decay\n    pace: decay", 14, "'decay' is set by a property above"),
         ("urgency: 5", "urgency: -5", 4, "messages.1.properties.urgency: as virality of viral: must be greater than"),
-        ("urgency: 5", "urgency: much", 4, "as virality of viral: must be a valid number"),
+        ("urgency: 5", "urgency: much", 4, "as virality of viral: 'much' is a text; a number is needed"),
         ("virality: 9", "virality: -9", 17, "sessions.2.parameters.virality: must be greater than or equal to 0"),
         ("viral: {virality: 2, fatigue: 0.5}", "viral: 2", 9, "message_types.alarm.viral: must be a valid dictionary"),
     ],
