@@ -20,6 +20,17 @@ class InvalidInputError(RumormillError, ValueError):
     exit_code = 2
 
 
+class UnfitModelError(InvalidInputError):
+    """Raised when a model cannot run on a network; `parameter` is the one that asks for what is not there, if one is.
+
+    Of such an error the message begins with the parameter's name.
+    """
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
 class EdgeListError(InvalidInputError):
     """Raised when a source cannot be read as an edge list."""
 

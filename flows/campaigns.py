@@ -1,17 +1,17 @@
 """Campaigns: sessions to be compared on one network, and what becomes of them on a network of a warehouse."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator
 
-from data.errors import NetworkNotFoundError, RumormillError
+from data.errors import NetworkNotFoundError, RumormillError, UnfitModelError
 from data.snapshots import Network
-from data.validation import Location, UserInput
+from data.validation import Location, Problem, UserInput
 from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
 from propagation.models import make_model
@@ -31,6 +31,11 @@ class Given(NamedTuple):
 
     value: Any
     location: Location
+
+    def problem(self, parameter: str, model: str, sentence: str, *inside: str | int) -> Problem:
+        """Return what is wrong with the value as a parameter of a model, at the place that gives it."""
+        what = f"as {parameter} of {model}: {sentence}" if self.location[0] == "messages" else sentence
+        return Problem((*self.location, *inside), what)
 
 
 class MessageSpecification(UserInput):
@@ -142,6 +147,23 @@ class Campaign(UserInput):
             raise ValueError("no session; a campaign simulates at least one")
         return sessions
 
+    def part(self, location: Location) -> str:
+        """Return what a part of the campaign is called where there is no file with lines.
+
+        Examples
+        --------
+        >>> sessions = ({"name": "hubs", "seeds": ["3"]},)
+        >>> Campaign(name="spring", network="town", sessions=sessions).part(("sessions", 0, "seeds"))
+        "campaign 'spring', session 'hubs', seeds"
+        """
+        entries: Mapping[Any, tuple[Any, ...]] = {"messages": self.messages, "sessions": self.sessions}
+        named, rest = [f"campaign {self.name!r}"], location
+        if location[0] in entries:
+            kind, index, *_ = location
+            named.append(f"{str(kind).removesuffix('s')} {entries[kind][int(index)].name!r}")
+            rest = location[2:]
+        return ", ".join([*named, ".".join(map(str, rest))])
+
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
         """Return the message that spreads in a session of the campaign, if there is one."""
         if session.message is None:
@@ -225,7 +247,12 @@ class ResolvedCampaign:
         return resolved
 
 
-def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = None) -> ResolvedCampaign:
+def resolve(
+    campaign: Campaign,
+    warehouse: Warehouse,
+    snapshot_id: str | None = None,
+    where: Callable[[Location], str] | None = None,
+) -> ResolvedCampaign:
     """Return the campaign's sessions on its network: seeds chosen, defaults filled in, ids derived.
 
     Parameters
@@ -234,6 +261,8 @@ def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = 
     warehouse : Warehouse
     snapshot_id : str, optional
         Snapshot of the network; default: its latest.
+    where : callable, optional
+        Says of a part of the campaign where it is; errors begin with it. Default: names of campaign and part.
 
     Raises
     ------
@@ -241,19 +270,23 @@ def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = 
         If the warehouse has no such network.
     UnknownAgentError
         If a sender or seed is not in the network.
+    UnfitModelError
+        If a model cannot run on the network.
     InvalidInputError
-        If a model cannot run on the network, or a seed budget exceeds it.
+        If a seed budget exceeds the network, or a seed is named twice.
     """
-    network = (
-        warehouse.network(campaign.network) if snapshot_id is None else _snapshot(campaign, warehouse, snapshot_id)
-    )
-    for message in campaign.messages:
+    where = where or campaign.part
+    with _naming(_about("network"), where):
+        network = (
+            warehouse.network(campaign.network) if snapshot_id is None else _snapshot(campaign, warehouse, snapshot_id)
+        )
+    for index, message in enumerate(campaign.messages):
         if message.sender is not None:
-            with _naming(f"campaign {campaign.name!r}, sender of message {message.name!r}"):
+            with _naming(_about("messages", index, "sender"), where):
                 network.dense_ids([message.sender])
     sessions = []
-    for position, session in enumerate(campaign.sessions):
-        with _naming(f"campaign {campaign.name!r}, session {session.name!r}"):
+    for position in range(len(campaign.sessions)):
+        with _naming(partial(_misfit, campaign, position), where):
             sessions.append(_resolved(campaign, position, network))
     return ResolvedCampaign(campaign, network, tuple(sessions))
 
@@ -284,13 +317,32 @@ def _resolved(campaign: Campaign, position: int, network: Network) -> Session:
     )
 
 
+def _about(*location: str | int) -> Callable[[RumormillError], Problem]:
+    return lambda error: Problem(location, str(error))
+
+
+def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem:
+    """Return what does not fit the network: a parameter, where it is given; the model; or else the seeds."""
+    place = ("sessions", position)
+    if not isinstance(error, UnfitModelError):
+        return Problem((*place, "seeds"), str(error))
+    if error.parameter is None:
+        return Problem((*place, "model"), str(error))
+    given = campaign.parameters_of(position).get(error.parameter)
+    if given is None:  # its default does not fit
+        return Problem((*place, "parameters"), str(error))
+    sentence = str(error).removeprefix(f"{error.parameter}: ")
+    return given.problem(error.parameter, campaign.sessions[position].model, sentence)
+
+
 @contextmanager
-def _naming(part: str) -> Iterator[None]:
+def _naming(problem_of: Callable[[RumormillError], Problem], where: Callable[[Location], str]) -> Iterator[None]:
     """Say which part of the campaign an error is about."""
     try:
         yield
     except RumormillError as error:
-        raise type(error)(f"{part}: {error}") from error
+        problem = problem_of(error)
+        raise type(error)(f"{where(problem.location)}: {problem.sentence}") from error
 
 
 def _canonical(value: Mapping[str, Any] | list[Any]) -> str:

@@ -15,12 +15,21 @@ from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError, SourceNotFoundError
 from data.validation import Location, Problem, problems_of, suggestion
+from data.warehouse import Warehouse
 from flows.campaigns import Campaign, Given, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, known_models
 from propagation.seeding import STRATEGIES
 
-__all__ = ["Campaign", "ResolvedCampaign", "campaign_path", "load_campaign", "load_cluster_profile", "resolve"]
+__all__ = [
+    "Campaign",
+    "ResolvedCampaign",
+    "campaign_path",
+    "load_campaign",
+    "load_cluster_profile",
+    "resolve",
+    "resolve_file",
+]
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the campaigns and cluster profiles that come with Rumormill."""
@@ -78,6 +87,31 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     >>> [session.name for session in load_campaign("seed-strategies").sessions]
     ['random', 'top out-degree', 'degree discount']
     """
+    return _loaded(name_or_path, models)[0]
+
+
+def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] = ()) -> ResolvedCampaign:
+    """Return the campaign of a YAML file on its network; what does not fit the network is told with its line, too.
+
+    Parameters
+    ----------
+    name_or_path, models
+        As of `load_campaign`.
+    warehouse : Warehouse
+        Holds the network.
+
+    Raises
+    ------
+    CampaignError, SourceNotFoundError
+        As by `load_campaign`.
+    NetworkNotFoundError, UnknownAgentError, InvalidInputError
+        As by `flows.campaigns.resolve`.
+    """
+    campaign, document = _loaded(name_or_path, models)
+    return resolve(campaign, warehouse, where=document.place)
+
+
+def _loaded(name_or_path: str, models: Sequence[str]) -> "tuple[Campaign, _Document]":
     path = campaign_path(name_or_path)
     document = _Document(path)
     document.content.setdefault("name", path.stem)
@@ -91,7 +125,7 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
         _problems_of_choices(campaign, known),
     ]
     document.refuse(list(itertools.chain.from_iterable(problems)))
-    return campaign
+    return campaign, document
 
 
 def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterProfile:
@@ -181,6 +215,7 @@ def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) ->
         rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
     for place, model, row in rows:
         yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(campaign, model, known, place)
         if model in known:  # a row alone may lack what others add
             found = _problems_of_parameters(known[model], row, place)
             yield from (
@@ -189,8 +224,19 @@ def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) ->
     for model, names in campaign.message_properties.items():
         place = ("message_properties", model)
         yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(campaign, model, known, place)
         if model in known:
             yield from _problems_of_properties(campaign, names, list(known[model].model_fields), place)
+
+
+def _problems_of_use(
+    campaign: Campaign, model: str, known: Mapping[str, type[Model]], place: Location
+) -> Iterator[Problem]:
+    """Yield a problem if a table is for a model that no session runs: what it says would count for nothing."""
+    run = list(dict.fromkeys(session.model for session in campaign.sessions))
+    if model in known and model not in run:
+        what = f"no session is of model {model!r}{suggestion(model, run)}; sessions are of {', '.join(run)}"
+        yield Problem(place, f"{what}; correct the name, or leave this out")
 
 
 def _problems_of_properties(
@@ -237,9 +283,8 @@ def _where_given(problem: Problem, model: str, given: Mapping[str, Given]) -> Pr
     _, _, _, *rest = problem.location  # sessions, position, parameters
     if not rest or str(rest[0]) not in given:
         return problem
-    parameter, location = rest[0], given[str(rest[0])].location
-    sentence = f"as {parameter} of {model}: {problem.sentence}" if location[0] == "messages" else problem.sentence
-    return Problem((*location, *rest[1:]), sentence)
+    parameter, *inside = rest
+    return given[str(parameter)].problem(str(parameter), model, problem.sentence, *inside)
 
 
 # -- YAML with lines ------------------------------------------------------------------------------------------------
@@ -304,6 +349,10 @@ class _Document:
         sentences = [f"line {line}: {where + ': ' if where else ''}{what}" for line, where, what in found]
         more = f"; and {len(found) - MOST_PROBLEMS} more" if len(found) > MOST_PROBLEMS else ""
         raise CampaignError(f"{self.path}, {'; '.join(sentences[:MOST_PROBLEMS])}{more}")
+
+    def place(self, location: Location) -> str:
+        """Return file, line and key of a part."""
+        return f"{self.path}, line {self._line(location)}: {'.'.join(map(str, location))}"
 
     def _error(self, line: int, sentence: str) -> CampaignError:
         return CampaignError(f"{self.path}, line {line}: {sentence}")

@@ -113,7 +113,7 @@ def simulate(
     max_rounds : int
         Last round in which agents may be activated.
     plan : str
-        ``auto``, ``broadcast`` or ``reference``; never changes the rows.
+        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
     client : distributed.Client, optional
         Cluster to run on; default: threads of this process.
     publish : bool
@@ -149,6 +149,7 @@ def simulate(
     >>> simulate(network, IndependentCascade(probability=1.0), seed_set=["ann"], replicates=2).reach.mean
     3.0
     """
+    planner.check_plan(plan)
     session = resolve_session(
         network,
         model,

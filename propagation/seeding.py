@@ -127,11 +127,24 @@ def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np
     UnknownAgentError
         If one is not in the network.
     """
-    if isinstance(agent_ids, str) or len(agent_ids) == 0:
-        raise InvalidInputError(f"seed set {agent_ids!r}: give a list of at least one agent id")
-    seeds = network.dense_ids(agent_ids)
-    names = [str(agent_id) for agent_id in agent_ids]
+    names = _listed(agent_ids)
+    if not names:
+        raise InvalidInputError(
+            f"seed set {agent_ids!r}: give a list of at least one agent id, or a strategy such as "
+            "DegreeDiscount(budget=50)"
+        )
+    seeds = network.dense_ids(names)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidInputError(f"seed set names agent {', '.join(map(repr, repeated[:3]))} more than once")
     return seeds
+
+
+def _listed(agent_ids: Any) -> list[str]:
+    """Return agent ids as text; none of what is no list."""
+    if isinstance(agent_ids, str | bytes | Mapping):
+        return []
+    try:
+        return [str(agent_id) for agent_id in agent_ids]
+    except TypeError:
+        return []

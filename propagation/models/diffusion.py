@@ -59,7 +59,7 @@ class Diffusion(FactoredModel):
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")
 

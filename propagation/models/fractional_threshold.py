@@ -73,7 +73,7 @@ class FractionalThreshold(Model):
         return Thresholds(np.maximum(np.ceil(share * network.in_degree - 1e-9), 1.0).astype(np.int64))
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         if self.threshold is not None:
             check_shares(network, "threshold", self.threshold, "threshold")

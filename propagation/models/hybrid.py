@@ -61,6 +61,6 @@ class Hybrid(Viral):
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")

@@ -78,7 +78,7 @@ class Model(Parameters):
         return 0.0
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError unless the model can run on `network`; called once, before work starts."""
+        """Raise UnfitModelError unless the model can run on `network`; called once, before work starts."""
         for weights in (self.chances(), self.influence()):
             if weights is not None:
                 weights.check(network)
@@ -103,6 +103,6 @@ def agent_column_name(value: str, default: str) -> str:
 
 
 def check_shares(network: Network, parameter: str, value: float | str, default: str) -> None:
-    """Raise InvalidInputError unless the agents' column that `value` asks for, if it does, holds numbers in [0, 1]."""
+    """Raise UnfitModelError unless the agents' column that `value` asks for, if it does, holds numbers in [0, 1]."""
     if isinstance(value, str) and value.startswith("column"):
         check_agent_column(network, parameter, agent_column_name(value, default), 1.0)

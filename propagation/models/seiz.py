@@ -95,6 +95,6 @@ class SEIZ(FactoredModel):
         return self.sceptics
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "sceptics", self.sceptics, "sceptic")

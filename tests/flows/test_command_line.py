@@ -345,7 +345,10 @@ def test_files_that_cannot_be_imported(
     [
         ({"network": "nowhere"}, ["no network 'nowhere'", "networks there: path", "rumormill network import"]),
         ({"netwrok": "path"}, ["line 1", "netwrok: unknown key (did you mean 'network'?)", "keys here are name,"]),
-        ({"seeds": ["zoe"]}, ["session 'all'", "agent 'zoe' is not in network 'path'", "ids there look like 'bob'"]),
+        (
+            {"seeds": ["zoe"]},
+            ["line 1: sessions.0.seeds", "agent 'zoe' is not in network 'path'", "ids there look like 'bob'"],
+        ),
         ({"parameters": {"probability": 1.3}}, ["line 1", "probability: 1.3 is not in [0, 1]"]),
         ({"seeds": {"strategy": "random", "budget": 6}}, ["seed budget 6 exceeds the 5 agents"]),
         ({"parameters": {"probability": "column:p"}}, ["no edge column 'p'"]),

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from data.errors import CampaignError, InvalidInputError, SourceNotFoundError, UnknownAgentError
+from data.errors import (
+    CampaignError,
+    InvalidInputError,
+    NetworkNotFoundError,
+    SourceNotFoundError,
+    UnfitModelError,
+    UnknownAgentError,
+)
 from data.warehouse import Warehouse
 from flows.campaigns import Campaign, MessageSpecification, ResolvedCampaign, SessionSpecification, resolve
-from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile
+from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile, resolve_file
 from propagation.models import MODELS
 from propagation.seeding import STRATEGIES
 from propagation.sessions import RECORDS
@@ -355,6 +363,24 @@ def test_the_resolved_parameters_are_what_is_hashed(warehouse: Warehouse, campai
             10,
             "message_types.alarm.seir.sigma: must be less than or equal",
         ),
+        (
+            "  viral: {base",
+            "  sis: {gamma: 0.5}\n  viral: {base",
+            6,
+            "model_parameters.sis: no session is of model 'sis' (did",
+        ),
+        (
+            "    sir: {b",
+            "    seir: {b",
+            10,
+            "message_types.alarm.seir: no session is of model 'seir' (did you mean 'sir'?); ",
+        ),
+        (
+            "  viral:\n    urg",
+            "  si: {pace: beta}\n  viral:\n    urg",
+            12,
+            "message_properties.si: no session is of model 's",
+        ),
         ("  alarm:", "  alarms:", 8, "no message is of type 'alarms' (did you mean 'alarm'?); types are alarm, talk"),
         ("urgency: virality", "urgncy: virality", 13, "no message has a property 'urgncy' (did you mean 'urgency'?)"),
         ("urgency: virality", "urgency: viralty", 13, "no parameter 'viralty' (did you mean 'virality'?); parameters"),
@@ -438,15 +464,110 @@ def test_a_campaign_is_its_name_and_its_sessions(warehouse: Warehouse) -> None:
 
 def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
     with pytest.raises(
-        UnknownAgentError, match=r"campaign 'c', session 'a': agent 'zoe' is not in network 'path' of 5"
+        UnknownAgentError, match=r"campaign 'c', session 'a', seeds: agent 'zoe' is not in network 'path' of 5"
     ):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann", "zoe"]}])
-    with pytest.raises(UnknownAgentError, match=r"sender of message 'm': agent 'zoe'"):
+    with pytest.raises(UnknownAgentError, match=r"^campaign 'c', message 'm', sender: agent 'zoe'"):
         resolved(warehouse, messages=[{"name": "m", "sender": "zoe"}])
-    with pytest.raises(InvalidInputError, match=r"session 'a': seed budget 6 exceeds the 5 agents"):
+    with pytest.raises(InvalidInputError, match=r"session 'a', seeds: seed budget 6 exceeds the 5 agents"):
         resolved(warehouse, sessions=[{"name": "a", "seeds": {"strategy": "random", "budget": 6}}])
-    with pytest.raises(InvalidInputError, match=r"session 'a': .*names no probability column"):
+    with pytest.raises(InvalidInputError, match=r"'a', parameters.probability: 'column' asks for the prob"):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": "column"}}])
+
+
+PEOPLE = """\
+network: people
+messages:
+  - {name: news, properties: {who: city}}
+model_parameters:
+  sir: {gamma: 0.5}
+message_properties:
+  sir: {who: susceptibility}
+sessions:
+  - name: one
+    model: sir
+    seeds:
+      - ann
+  - name: two
+    seeds: {strategy: random, budget: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "line", "message"),
+    [
+        ("network: people", "network: peple", NetworkNotFoundError, 1, "network: no network 'peple'"),
+        (
+            "name: news,",
+            "name: news, sender: zoe,",
+            UnknownAgentError,
+            3,
+            "messages.0.sender: agent 'zoe' is not in netwo",
+        ),
+        (
+            "- ann",
+            "- zoe",
+            UnknownAgentError,
+            11,
+            "sessions.0.seeds: agent 'zoe' is not in network 'people' of 3 agents;",
+        ),
+        ("budget: 2", "budget: 4", InvalidInputError, 14, "sessions.1.seeds: seed budget 4 exceeds the 3 agents"),
+        (
+            "",
+            "",
+            UnfitModelError,
+            3,
+            "messages.0.properties.who: as susceptibility of sir: agent column 'city' of network ",
+        ),
+        (
+            "who: city",
+            "who: cit",
+            UnfitModelError,
+            3,
+            "as susceptibility of sir: network 'people' has no agent column 'cit'",
+        ),
+        (
+            "gamma:",
+            "activity: trust, gamma:",
+            UnfitModelError,
+            5,
+            "model_parameters.sir.activity: network 'people' has no",
+        ),
+        (
+            "name: two",
+            "name: two\n    parameters: {probability: column}",
+            UnfitModelError,
+            14,
+            "probability: 'column' asks for the prob",
+        ),
+        (
+            "name: two",
+            "name: two\n    model: diffusion\n    parameters:\n      threshold: column",
+            UnfitModelError,
+            16,
+            "'threshold'",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_network_is_said_with_its_line(
+    warehouse: Warehouse,
+    campaign_file: Callable[..., str],
+    tmp_path: Path,
+    old: str,
+    new: str,
+    error: type[Exception],
+    line: int,
+    message: str,
+) -> None:
+    edges = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
+    (tmp_path / "agents.csv").write_text("agent,care,city\nann,1,x\nbob,2,y\ncy,0.5,z\n")
+    warehouse.import_network("people", edges, agents=str(tmp_path / "agents.csv"))
+    fits = PEOPLE if "city" in message or "cit'" in message else PEOPLE.replace("who: city", "who: care")
+    path = campaign_file(fits.replace(old, new, 1))
+    with pytest.raises(error) as raised:
+        resolve_file(path, warehouse)
+    assert str(raised.value).startswith(f"{path}, line {line}: ")
+    assert message in str(raised.value)
 
 
 # -- documentation --------------------------------------------------------------------------------------------------
