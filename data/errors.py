@@ -104,9 +104,13 @@ class InsufficientMemoryError(RumormillError, MemoryError):
 
 
 class ClusterUnreachableError(RumormillError, ConnectionError):
-    """Raised when the scheduler named by the user does not answer."""
+    """Raised when the scheduler or server named by the user does not answer at the start."""
 
     exit_code = 2
+
+
+class ClusterLostError(RumormillError, ConnectionError):
+    """Raised when workers or the scheduler of a cluster go away during a run, and it cannot go on without them."""
 
 
 class RowsDifferError(RumormillError, AssertionError):

@@ -42,15 +42,20 @@ class TableSpecification:
         Columns whose values together occur once.
     columns : tuple of Column
         All columns every file of the table has, in order.
-    open : bool
-        Whether files may carry further columns (attributes that came with a user's data).
+    further : str
+        What further columns are that files may carry; empty if they may not.
     """
 
     name: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    open: bool = False
+    further: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether files may carry further columns."""
+        return bool(self.further)
 
     @property
     def schema(self) -> pa.Schema:
@@ -138,7 +143,7 @@ _SPECIFICATIONS = (
             Column("in_degree", pa.int32(), "number of in-edges"),
             Column("out_degree", pa.int32(), "number of out-edges"),
         ),
-        open=True,
+        further="the attributes that came with the data",
     ),
     TableSpecification(
         "network_edges",
@@ -149,7 +154,7 @@ _SPECIFICATIONS = (
             Column("src", pa.int32(), "dense id of the source agent"),
             Column("dst", pa.int32(), "dense id of the target agent"),
         ),
-        open=True,
+        further="the attributes that came with the data",
     ),
     TableSpecification(
         "network_rejects",
@@ -288,7 +293,8 @@ _SPECIFICATIONS = (
             Column("activated", pa.bool_(), "whether it was activated in this round"),
             Column("infector", pa.int32(), "dense id of the agent that activated it then", nullable=True),
         ),
-        open=True,
+        further="of models of users' own `moves`, how often the agent has changed its compartment, a seed's start "
+        "included, and each number of the model's `memory`; float64",
     ),
     TableSpecification(
         "lane_rounds",
@@ -439,7 +445,7 @@ def tables_page() -> str:
             "",
         ]
         if table.open:
-            lines += ["Files carry further columns: the attributes that came with the data.", ""]
+            lines += [f"Files carry further columns: {table.further}.", ""]
         lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
             kind = "string" if column.type == SYMBOL else str(column.type)

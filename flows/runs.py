@@ -267,7 +267,8 @@ def summary(run: CampaignRun) -> dict[str, Any]:
     """Return what came out of a finished run, as JSON: the campaign, and one row per session of it."""
     found = {name: result.session for name, result in results(run).items()}
     first = next(iter(found.values()))
-    jobs = list({row["started_at"]: row for row in found.values()}.values())
+    started = {row["started_at"]: row for row in found.values()}
+    jobs = [started[when] for when in sorted(started)]
     return {
         "campaign": run.resolved.campaign.name,
         "campaign_id": run.resolved.campaign_id,

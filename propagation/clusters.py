@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from data.errors import ClusterUnreachableError
+from data.errors import ClusterLostError, ClusterUnreachableError
 from data.validation import UserInput
 
 if TYPE_CHECKING:
@@ -226,19 +226,19 @@ def wait_for_workers(client: "Client") -> None:
 
     Raises
     ------
-    ClusterUnreachableError
+    ClusterLostError
         If that takes too long.
     """
     started = time.monotonic()
     while not worker_addresses(client):
         waited = time.monotonic() - started
         if client.status == "closed" or (client.status != "running" and waited > 2 * CONNECT_SECONDS):
-            raise ClusterUnreachableError(
+            raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} went away and did not come back within "
                 f"{CONNECT_SECONDS} s; start it and its workers again, then run again"
             )
         if waited > WORKERS_SECONDS:
-            raise ClusterUnreachableError(
+            raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
                 "start some with `dask worker`, then run again"
             )

@@ -127,7 +127,7 @@ def _describe_table(name: str, *, as_json: bool) -> None:
     print_line(f"{table.name}: {table.grain} Key: {', '.join(table.key)}.")
     print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
     if table.open:
-        print_line("Further columns: the attributes that came with the data.")
+        print_line(f"Further columns: {table.further}.")
 
 
 def verify(
