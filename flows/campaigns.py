@@ -14,7 +14,7 @@ from data.snapshots import Network
 from data.validation import Location, Problem, UserInput
 from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
-from propagation.models import make_model
+from propagation.models import Model, make_model
 from propagation.planner import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
@@ -162,7 +162,7 @@ class Campaign(UserInput):
             kind, index, *_ = location
             named.append(f"{str(kind).removesuffix('s')} {entries[kind][int(index)].name!r}")
             rest = location[2:]
-        return ", ".join([*named, ".".join(map(str, rest))])
+        return ", ".join([*named, ".".join(map(str, rest))] if rest else named)
 
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
         """Return the message that spreads in a session of the campaign, if there is one."""
@@ -286,8 +286,10 @@ def resolve(
                 network.dense_ids([message.sender])
     sessions = []
     for position in range(len(campaign.sessions)):
+        with _naming(_about("sessions", position), where):
+            model = _model(campaign, position)
         with _naming(partial(_misfit, campaign, position), where):
-            sessions.append(_resolved(campaign, position, network))
+            sessions.append(_resolved(campaign, position, model, network))
     return ResolvedCampaign(campaign, network, tuple(sessions))
 
 
@@ -301,13 +303,17 @@ def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Net
     )
 
 
-def _resolved(campaign: Campaign, position: int, network: Network) -> Session:
+def _model(campaign: Campaign, position: int) -> Model:
+    parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
+    return make_model(campaign.sessions[position].model, parameters, campaign.models)
+
+
+def _resolved(campaign: Campaign, position: int, model: Model, network: Network) -> Session:
     session = campaign.sessions[position]
     message = campaign.message_of(session)
-    parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
     return resolve_session(
         network,
-        make_model(session.model, parameters, campaign.models),
+        model,
         seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
         replicates=session.replicates,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,

@@ -13,6 +13,7 @@ from data.errors import (
     AlreadyPublishedError,
     ClusterLostError,
     CommitConflictError,
+    InvalidInputError,
     RowsDifferError,
     RunCancelledError,
 )
@@ -151,6 +152,10 @@ def simulate(
     3.0
     """
     planner.check_plan(plan)
+    if not (client is None or hasattr(client, "nthreads")):
+        raise InvalidInputError(
+            f"client {client!r} is no distributed.Client; give one, or none for threads of this process"
+        )
     session = resolve_session(
         network,
         model,

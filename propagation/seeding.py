@@ -13,6 +13,7 @@ from pydantic import Field
 
 from data.errors import InvalidInputError
 from data.snapshots import Network
+from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
 from propagation.parameters import Parameters
 
@@ -113,7 +114,9 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
         If there is no such strategy, or a parameter breaks its rule.
     """
     if name not in STRATEGIES:
-        raise InvalidInputError(f"no seed strategy {name!r}; strategies are {', '.join(STRATEGIES)}")
+        raise InvalidInputError(
+            f"no seed strategy {name!r}{suggestion(name, STRATEGIES)}; strategies are {', '.join(STRATEGIES)}"
+        )
     return STRATEGIES[name](**parameters)
 
 

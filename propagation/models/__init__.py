@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data.errors import InvalidInputError
+from data.validation import suggestion
 from propagation.models.daley_kendall import DaleyKendall
 from propagation.models.diffusion import Diffusion
 from propagation.models.fractional_threshold import FractionalThreshold
@@ -99,5 +100,5 @@ def make_model(name: str, parameters: Mapping[str, Any], files: Sequence[str] = 
     """
     known = known_models(files)
     if name not in known:
-        raise InvalidInputError(f"no model {name!r}; models are {', '.join(known)}")
+        raise InvalidInputError(f"no model {name!r}{suggestion(name, known)}; models are {', '.join(known)}")
     return known[name](**parameters)

@@ -90,7 +90,8 @@ class FactoredModel(Model):
     Attributes
     ----------
     susceptibility, activity : str, optional
-        Agent columns that multiply each edge's number: of the contacted and of the contacting agent.
+        Agent columns that multiply each edge's number: of the contacted and of the contacting agent;
+        ``column:NAME``, or NAME alone.
     """
 
     susceptibility: AgentColumn | None = None

@@ -467,6 +467,10 @@ def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
         UnknownAgentError, match=r"campaign 'c', session 'a', seeds: agent 'zoe' is not in network 'path' of 5"
     ):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann", "zoe"]}])
+    with pytest.raises(
+        InvalidInputError, match=r"^campaign 'c', session 'a': model independent_cascade: probability: 2 "
+    ):
+        resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": 2}}])
     with pytest.raises(UnknownAgentError, match=r"^campaign 'c', message 'm', sender: agent 'zoe'"):
         resolved(warehouse, messages=[{"name": "m", "sender": "zoe"}])
     with pytest.raises(InvalidInputError, match=r"session 'a', seeds: seed budget 6 exceeds the 5 agents"):

@@ -17,7 +17,9 @@ from propagation.models import (
     LinearThreshold,
     PandasModel,
     Viral,
+    make_model,
 )
+from propagation.seeding import make_strategy
 from propagation.sessions import Session
 
 
@@ -75,6 +77,15 @@ def test_gamma_beside_an_infectious_period_is_refused(model):
     assert model(gamma=0.5, infectious_period=None).gamma == 0.5
     # As ever in what identifies a session: whoever published such sessions finds them again.
     assert model(infectious_period=3).resolved_parameters["gamma"] == 0.2
+
+
+def test_names_that_do_not_exist_are_told_with_the_nearest():
+    with pytest.raises(InvalidInputError, match=r"^no model 'siz' \(did you mean 's"):
+        make_model("siz", {})
+    with pytest.raises(
+        InvalidInputError, match=r"^no seed strategy 'randm' \(did you mean 'random'\?\); strategies are ra"
+    ):
+        make_strategy("randm", {})
 
 
 @pytest.mark.parametrize("name", MODELS)
