@@ -53,11 +53,6 @@ class TableSpecification:
     further: str = ""
 
     @property
-    def open(self) -> bool:
-        """Whether files may carry further columns."""
-        return bool(self.further)
-
-    @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the specified columns."""
         return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
@@ -444,7 +439,7 @@ def tables_page() -> str:
             f"Key: {', '.join(f'`{k}`' for k in table.key)}.",
             "",
         ]
-        if table.open:
+        if table.further:
             lines += [f"Files carry further columns: {table.further}.", ""]
         lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
