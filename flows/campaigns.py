@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator
 
-from data.errors import NetworkNotFoundError, RumormillError, UnfitModelError
+from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError, UnfitModelError, UnknownAgentError
 from data.snapshots import Network
 from data.validation import Location, Problem, UserInput
 from data.warehouse import Warehouse
@@ -328,8 +328,10 @@ def _about(*location: str | int) -> Callable[[RumormillError], Problem]:
 
 
 def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem:
-    """Return what does not fit the network: a parameter, where it is given; the model; or else the seeds."""
+    """Return what does not fit the network: a parameter, where it is given; the model; or the seeds."""
     place = ("sessions", position)
+    if not isinstance(error, InvalidInputError | UnknownAgentError):  # such as a damaged file
+        return Problem(place, str(error))
     if not isinstance(error, UnfitModelError):
         return Problem((*place, "seeds"), str(error))
     if error.parameter is None:
