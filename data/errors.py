@@ -20,6 +20,17 @@ class InvalidInputError(RumormillError, ValueError):
     exit_code = 2
 
 
+class UnfitModelError(InvalidInputError):
+    """Raised when a model cannot run on a network; `parameter` is the one that asks for what is not there, if one is.
+
+    Of such an error the message begins with the parameter's name.
+    """
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
 class EdgeListError(InvalidInputError):
     """Raised when a source cannot be read as an edge list."""
 
@@ -93,9 +104,13 @@ class InsufficientMemoryError(RumormillError, MemoryError):
 
 
 class ClusterUnreachableError(RumormillError, ConnectionError):
-    """Raised when the scheduler named by the user does not answer."""
+    """Raised when the scheduler or server named by the user does not answer at the start."""
 
     exit_code = 2
+
+
+class ClusterLostError(RumormillError, ConnectionError):
+    """Raised when workers or the scheduler of a cluster go away during a run, and it cannot go on without them."""
 
 
 class RowsDifferError(RumormillError, AssertionError):

@@ -124,10 +124,11 @@ def generate_network(
     _check_name(name)
     if generator not in GENERATORS:
         raise InvalidInputError(f"no generator {generator!r}; generators are {', '.join(GENERATORS)}")
+    kind = GENERATORS[generator]
     try:
-        made = GENERATORS[generator](**parameters)
+        made = kind(**parameters)
     except ValidationError as error:
-        raise InvalidInputError(f"generator {generator}: {validation_sentences(error)}") from None
+        raise InvalidInputError(f"generator {generator}: {validation_sentences(error, kind)}") from None
     described = {"generator": generator, **made.model_dump()}
     options = ImportOptions(partitions=partitions)
     # 1. The same parameters, published last: nothing to do.
@@ -156,7 +157,7 @@ def import_options(options: dict[str, Any]) -> ImportOptions:
     try:
         return ImportOptions(**options)
     except ValidationError as error:
-        raise InvalidInputError(f"import options: {validation_sentences(error)}") from None
+        raise InvalidInputError(f"import options: {validation_sentences(error, ImportOptions, 'option')}") from None
 
 
 def publish_edges(

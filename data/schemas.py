@@ -42,15 +42,15 @@ class TableSpecification:
         Columns whose values together occur once.
     columns : tuple of Column
         All columns every file of the table has, in order.
-    open : bool
-        Whether files may carry further columns (attributes that came with a user's data).
+    further : str
+        What further columns are that files may carry; empty if they may not.
     """
 
     name: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    open: bool = False
+    further: str = ""
 
     @property
     def schema(self) -> pa.Schema:
@@ -138,7 +138,7 @@ _SPECIFICATIONS = (
             Column("in_degree", pa.int32(), "number of in-edges"),
             Column("out_degree", pa.int32(), "number of out-edges"),
         ),
-        open=True,
+        further="the attributes that came with the data",
     ),
     TableSpecification(
         "network_edges",
@@ -149,7 +149,7 @@ _SPECIFICATIONS = (
             Column("src", pa.int32(), "dense id of the source agent"),
             Column("dst", pa.int32(), "dense id of the target agent"),
         ),
-        open=True,
+        further="the attributes that came with the data",
     ),
     TableSpecification(
         "network_rejects",
@@ -254,7 +254,7 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "frontiers",
-        "One row per session, replicate, round and transmitting agent: of all runs of the reference plan, and of others "
+        "One row per session, replicate, round and transmitting agent: of all runs of the reference plan; of others, "
         "where agents transmit in the one round after their activation and activations are recorded.",
         ("session_id", "replicate", "round", "agent"),
         (
@@ -280,7 +280,7 @@ _SPECIFICATIONS = (
             Column(
                 "since",
                 pa.int32(),
-                "round in which it entered the compartment; null in the files of checkpoints once it can do nothing more",
+                "round in which it entered the compartment; null in checkpoints' files once it can do nothing more",
                 nullable=True,
             ),
             Column("occasion", pa.int32(), "activations of the agent so far"),
@@ -289,7 +289,8 @@ _SPECIFICATIONS = (
             Column("activated", pa.bool_(), "whether it was activated in this round"),
             Column("infector", pa.int32(), "dense id of the agent that activated it then", nullable=True),
         ),
-        open=True,
+        further="of models of users' own `moves`, how often the agent has changed its compartment, a seed's start "
+        "included, and each number of the model's `memory`; float64",
     ),
     TableSpecification(
         "lane_rounds",
@@ -439,8 +440,8 @@ def tables_page() -> str:
             f"Key: {', '.join(f'`{k}`' for k in table.key)}.",
             "",
         ]
-        if table.open:
-            lines += ["Files carry further columns: the attributes that came with the data.", ""]
+        if table.further:
+            lines += [f"Files carry further columns: {table.further}.", ""]
         lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
             kind = "string" if column.type == SYMBOL else str(column.type)

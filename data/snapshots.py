@@ -221,7 +221,7 @@ class Network:
             )
         parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.edge_files]
         if not (pa.types.is_floating(parts[0].type) or pa.types.is_integer(parts[0].type)):
-            raise InvalidInputError(f"edge column {attribute!r} is {parts[0].type}, a number is needed")
+            raise InvalidInputError(_not_numeric(self, "edge", attribute, parts[0].type))
         return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
 
     def agent_values(self, attribute: str) -> npt.NDArray[np.float64]:
@@ -240,7 +240,7 @@ class Network:
         parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.agent_files]
         kind = parts[0].type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-            raise InvalidInputError(f"agent column {attribute!r} is {parts[0].type}, a number is needed")
+            raise InvalidInputError(_not_numeric(self, "agent", attribute, kind))
         return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
 
     def _build_rows(self, folder: Path) -> None:
@@ -289,6 +289,15 @@ class Network:
 
     def _build_in_degree(self, folder: Path) -> None:
         save_blocks(folder, "in_degree", np.int64, (self.n_agents,), self._columns("network_agents", "in_degree"))
+
+
+def _not_numeric(network: Network, kind: str, attribute: str, found: pa.DataType) -> str:
+    known = ", ".join(network.row[f"{kind}_attributes"])
+    what = "text" if pa.types.is_string(found) or pa.types.is_large_string(found) else found
+    return (
+        f"{kind} column {attribute!r} of network {network.network_id!r} is {what}, a number is needed; choose another "
+        f"(columns: {known}), or correct it and import the network again"
+    )
 
 
 def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:

@@ -1,14 +1,134 @@
-"""What pydantic finds wrong, said so that a user can mend it."""
+"""What users fill in: classes whose numbers are numbers, and what is wrong with them, said so that it can be mended."""
 
-from pydantic import ValidationError
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+UNQUOTED = "without quotes or leading zeros"
+"""How a number is written that was given as a text."""
+Location = tuple[str | int, ...]
+"""Where in what the user gave: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
 
 
-def validation_sentences(error: ValidationError) -> str:
-    """Return what pydantic found wrong as sentences: name, rule, value."""
-    sentences = []
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, as a sentence without its subject, and where."""
+
+    location: Location
+    sentence: str
+
+
+class UserInput(BaseModel):
+    """Base of classes that users fill in: frozen, without further keys, and with numbers that are numbers.
+
+    A text or a truth value is no number, although pydantic would make one of it; NumPy's scalars count as Python's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        value = value.item() if isinstance(value, np.generic) else value
+        meant = _alternatives(cls.model_fields[str(info.field_name)].annotation)
+        if isinstance(value, bool | str) and type(value) not in meant and meant & {int, float}:
+            what = "text" if isinstance(value, str) else "truth value"
+            hint = f", {UNQUOTED}" if isinstance(value, str) and looks_like_a_number(value) else ""
+            raise ValueError(f"{value!r} is a {what}; a number is needed{hint}")
+        return value
+
+
+def looks_like_a_number(text: str) -> bool:
+    """Return whether a text reads as a number.
+
+    Examples
+    --------
+    >>> looks_like_a_number("0.2"), looks_like_a_number("often")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _alternatives(annotation: Any) -> set[Any]:
+    """Return the plain types that an annotation allows."""
+    origin, inside = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _alternatives(inside[0])
+    if _is_union(annotation):
+        return set().union(*(_alternatives(each) for each in inside))
+    return {origin or annotation}
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in {typing.Union, types.UnionType}
+
+
+def validation_sentences(error: ValidationError, kind: type[BaseModel], word: str = "parameter") -> str:
+    """Return what pydantic found wrong as sentences: name, value, rule."""
+    found = [(".".join(map(str, problem.location)), problem.sentence) for problem in problems_of(error, kind, word)]
+    return "; ".join(f"{where + ': ' if where else ''}{sentence}" for where, sentence in found)
+
+
+def problems_of(error: ValidationError, kind: type[BaseModel], word: str = "key") -> Iterator[Problem]:
+    """Yield what pydantic found wrong with an instance of `kind`, whose fields the user calls by `word`, one by one."""
+    found: dict[Location, list[Any]] = {}
     for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        given = "" if problem["type"] in {"missing", "value_error"} else f" (given: {problem['input']!r})"
-        sentences.append(f"{where + ': ' if where else ''}{message}{given}")
-    return "; ".join(sentences)
+        location = problem["loc"]
+        place = location[:-1] if _is_branch(kind, location) else location
+        found.setdefault(place, []).append(problem)
+    for location, problems in found.items():
+        yield Problem(location, _sentence(location, problems, kind, word))
+
+
+def _sentence(location: Location, problems: list[Any], kind: type[BaseModel], word: str) -> str:
+    first = problems[0]
+    if first["type"] == "extra_forbidden":
+        known = list(_class_at(kind, location[:-1]).model_fields)
+        return f"unknown {word}{suggestion(str(location[-1]), known)}; {word}s here are {', '.join(known) or 'none'}"
+    if first["type"] == "missing":
+        return f"is missing; add '{location[-1]}: ...'" if word == "key" else "is missing"
+    if first["type"] == "value_error":
+        name = f"{location[-1]} " if location else ""
+        return str(first["msg"].removeprefix("Value error, ").removeprefix(name))
+    rules = [each["msg"].replace("Input should", "must").replace("valid tuple", "list") for each in problems]
+    return f"{', or '.join(rules)} (given: {first['input']!r})"
+
+
+def _is_branch(kind: type[BaseModel], location: Location) -> bool:
+    """Whether the last part of a location is pydantic's name of one type of a union, and nothing that the user gave."""
+    if len(location) < 2:
+        return False
+    field = _class_at(kind, location[:-2]).model_fields.get(str(location[-2]))
+    return field is not None and _is_union(field.annotation)
+
+
+def _class_at(kind: type[BaseModel], location: Location) -> type[BaseModel]:
+    """Return the class that validates what lies at a place."""
+    for part in location:
+        if part in kind.model_fields:
+            annotation = kind.model_fields[str(part)].annotation
+            inside = [annotation, *typing.get_args(annotation)]
+            kind = next((c for c in inside if isinstance(c, type) and issubclass(c, BaseModel)), kind)
+    return kind
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" if something known is near enough.
+
+    Examples
+    --------
+    >>> suggestion("gama", ["beta", "gamma"])
+    " (did you mean 'gamma'?)"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -126,7 +126,7 @@ class Warehouse:
         """Write one new file with all of `rows`, seen by nobody until it is committed."""
         specification = table_specification(table)
         schema = specification.schema
-        if specification.open:
+        if specification.further:
             extra = [f.remove_metadata() for f in rows.schema if f.name not in schema.names]
             schema = pa.schema([*schema, *extra])
         with self.staging(table, schema, division) as staged:
@@ -334,7 +334,7 @@ class Warehouse:
         """Return the specified columns, and in an open table the further ones that some of the files carry."""
         specification = table_specification(table)
         schemas = [specification.schema]
-        for file in {file.fingerprint: file for file in files if specification.open}.values():
+        for file in {file.fingerprint: file for file in files if specification.further}.values():
             with self.open_file(file) as opened:
                 schemas.append(opened.schema_arrow.remove_metadata())
         return pa.unify_schemas(schemas, promote_options="permissive")

@@ -1,19 +1,20 @@
 """Campaigns: sessions to be compared on one network, and what becomes of them on a network of a warehouse."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from data.errors import NetworkNotFoundError, RumormillError
+from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError, UnfitModelError, UnknownAgentError
 from data.snapshots import Network
+from data.validation import Location, Problem, UserInput
 from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
-from propagation.models import make_model
+from propagation.models import Model, make_model
 from propagation.planner import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
@@ -21,9 +22,6 @@ from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, reso
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]*$"
 """What names of campaigns, messages and sessions look like."""
 
-
-Location = tuple[str | int, ...]
-"""Where in a campaign: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
 Parameters = dict[str, Any]
 """Parameters of a model by name."""
 
@@ -34,12 +32,13 @@ class Given(NamedTuple):
     value: Any
     location: Location
 
+    def problem(self, parameter: str, model: str, sentence: str, *inside: str | int) -> Problem:
+        """Return what is wrong with the value as a parameter of a model, at the place that gives it."""
+        what = f"as {parameter} of {model}: {sentence}" if self.location[0] == "messages" else sentence
+        return Problem((*self.location, *inside), what)
 
-class _Specification(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class MessageSpecification(_Specification):
+class MessageSpecification(UserInput):
     """A message that spreads."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -50,7 +49,7 @@ class MessageSpecification(_Specification):
     """agent_id of the sender, an agent of the network."""
     type: str = Field(default="message", min_length=1)
     """Kind of message, recorded as ``message_type``; the campaign's `message_types` say what it means for models."""
-    properties: dict[str, Any] = {}
+    properties: dict[str, Any] = Field(default_factory=dict)
     """Whatever else is known about it, recorded as JSON; `message_properties` say what it means for models."""
 
     @property
@@ -71,7 +70,7 @@ class MessageSpecification(_Specification):
         }
 
 
-class SessionSpecification(_Specification):
+class SessionSpecification(UserInput):
     """One message with its seed set, simulated over all replicates; what is not given comes from the campaign."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -80,7 +79,7 @@ class SessionSpecification(_Specification):
     """Name of the message; may be left out if the campaign has at most one."""
     model: str = "independent_cascade"
     """Registered name of the model."""
-    parameters: Parameters = {}
+    parameters: Parameters = Field(default_factory=dict)
     """Parameters of the model; those left out come from the message, its type, the campaign or the model's defaults."""
     seeds: tuple[str, ...] | dict[str, Any]
     """agent_ids of the seeds, or ``strategy`` with its ``budget`` and further parameters."""
@@ -111,7 +110,7 @@ class SessionSpecification(_Specification):
         return str(self.seeds.get("strategy", "")), parameters
 
 
-class Campaign(_Specification):
+class Campaign(UserInput):
     """Sessions to be compared on one network, run together as one job."""
 
     name: str = Field(pattern=NAME, max_length=100)
@@ -122,11 +121,11 @@ class Campaign(_Specification):
     """Python files with models of the user's own; in a file relative to it."""
     messages: tuple[MessageSpecification, ...] = ()
     """Messages that sessions may refer to."""
-    model_parameters: dict[str, Parameters] = {}
+    model_parameters: dict[str, Parameters] = Field(default_factory=dict)
     """By model: parameters of all sessions."""
-    message_types: dict[str, dict[str, Parameters]] = {}
+    message_types: dict[str, dict[str, Parameters]] = Field(default_factory=dict)
     """By type of message and model: parameters of sessions in which such a message spreads."""
-    message_properties: dict[str, dict[str, str]] = {}
+    message_properties: dict[str, dict[str, str]] = Field(default_factory=dict)
     """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
     """What is simulated, at least one session."""
@@ -147,6 +146,23 @@ class Campaign(_Specification):
         if not sessions:
             raise ValueError("no session; a campaign simulates at least one")
         return sessions
+
+    def part(self, location: Location) -> str:
+        """Return what a part of the campaign is called where there is no file with lines.
+
+        Examples
+        --------
+        >>> sessions = ({"name": "hubs", "seeds": ["3"]},)
+        >>> Campaign(name="spring", network="town", sessions=sessions).part(("sessions", 0, "seeds"))
+        "campaign 'spring', session 'hubs', seeds"
+        """
+        entries: Mapping[Any, tuple[Any, ...]] = {"messages": self.messages, "sessions": self.sessions}
+        named, rest = [f"campaign {self.name!r}"], location
+        if location[0] in entries:
+            kind, index, *_ = location
+            named.append(f"{str(kind).removesuffix('s')} {entries[kind][int(index)].name!r}")
+            rest = location[2:]
+        return ", ".join([*named, ".".join(map(str, rest))] if rest else named)
 
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
         """Return the message that spreads in a session of the campaign, if there is one."""
@@ -231,7 +247,12 @@ class ResolvedCampaign:
         return resolved
 
 
-def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = None) -> ResolvedCampaign:
+def resolve(
+    campaign: Campaign,
+    warehouse: Warehouse,
+    snapshot_id: str | None = None,
+    where: Callable[[Location], str] | None = None,
+) -> ResolvedCampaign:
     """Return the campaign's sessions on its network: seeds chosen, defaults filled in, ids derived.
 
     Parameters
@@ -240,6 +261,8 @@ def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = 
     warehouse : Warehouse
     snapshot_id : str, optional
         Snapshot of the network; default: its latest.
+    where : callable, optional
+        Says of a part of the campaign where it is; errors begin with it. Default: names of campaign and part.
 
     Raises
     ------
@@ -247,20 +270,26 @@ def resolve(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = 
         If the warehouse has no such network.
     UnknownAgentError
         If a sender or seed is not in the network.
+    UnfitModelError
+        If a model cannot run on the network.
     InvalidInputError
-        If a model cannot run on the network, or a seed budget exceeds it.
+        If a seed budget exceeds the network, or a seed is named twice.
     """
-    network = (
-        warehouse.network(campaign.network) if snapshot_id is None else _snapshot(campaign, warehouse, snapshot_id)
-    )
-    for message in campaign.messages:
+    where = where or campaign.part
+    with _naming(_about("network"), where):
+        network = (
+            warehouse.network(campaign.network) if snapshot_id is None else _snapshot(campaign, warehouse, snapshot_id)
+        )
+    for index, message in enumerate(campaign.messages):
         if message.sender is not None:
-            with _naming(f"campaign {campaign.name!r}, sender of message {message.name!r}"):
+            with _naming(_about("messages", index, "sender"), where):
                 network.dense_ids([message.sender])
     sessions = []
-    for position, session in enumerate(campaign.sessions):
-        with _naming(f"campaign {campaign.name!r}, session {session.name!r}"):
-            sessions.append(_resolved(campaign, position, network))
+    for position in range(len(campaign.sessions)):
+        with _naming(_about("sessions", position), where):
+            model = _model(campaign, position)
+        with _naming(partial(_misfit, campaign, position), where):
+            sessions.append(_resolved(campaign, position, model, network))
     return ResolvedCampaign(campaign, network, tuple(sessions))
 
 
@@ -274,13 +303,17 @@ def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Net
     )
 
 
-def _resolved(campaign: Campaign, position: int, network: Network) -> Session:
+def _model(campaign: Campaign, position: int) -> Model:
+    parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
+    return make_model(campaign.sessions[position].model, parameters, campaign.models)
+
+
+def _resolved(campaign: Campaign, position: int, model: Model, network: Network) -> Session:
     session = campaign.sessions[position]
     message = campaign.message_of(session)
-    parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
     return resolve_session(
         network,
-        make_model(session.model, parameters, campaign.models),
+        model,
         seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
         replicates=session.replicates,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,
@@ -290,13 +323,34 @@ def _resolved(campaign: Campaign, position: int, network: Network) -> Session:
     )
 
 
+def _about(*location: str | int) -> Callable[[RumormillError], Problem]:
+    return lambda error: Problem(location, str(error))
+
+
+def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem:
+    """Return what does not fit the network: a parameter, where it is given; the model; or the seeds."""
+    place = ("sessions", position)
+    if not isinstance(error, InvalidInputError | UnknownAgentError):  # such as a damaged file
+        return Problem(place, str(error))
+    if not isinstance(error, UnfitModelError):
+        return Problem((*place, "seeds"), str(error))
+    if error.parameter is None:
+        return Problem((*place, "model"), str(error))
+    given = campaign.parameters_of(position).get(error.parameter)
+    if given is None:  # its default does not fit
+        return Problem((*place, "parameters"), str(error))
+    sentence = str(error).removeprefix(f"{error.parameter}: ")
+    return given.problem(error.parameter, campaign.sessions[position].model, sentence)
+
+
 @contextmanager
-def _naming(part: str) -> Iterator[None]:
+def _naming(problem_of: Callable[[RumormillError], Problem], where: Callable[[Location], str]) -> Iterator[None]:
     """Say which part of the campaign an error is about."""
     try:
         yield
     except RumormillError as error:
-        raise type(error)(f"{part}: {error}") from error
+        problem = problem_of(error)
+        raise type(error)(f"{where(problem.location)}: {problem.sentence}") from error
 
 
 def _canonical(value: Mapping[str, Any] | list[Any]) -> str:

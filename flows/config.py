@@ -4,12 +4,9 @@ Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a
 """
 
 import contextlib
-import difflib
 import itertools
 import re
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +14,22 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError, SourceNotFoundError
-from flows.campaigns import Campaign, Given, Location, ResolvedCampaign, resolve
+from data.validation import Location, Problem, problems_of, suggestion
+from data.warehouse import Warehouse
+from flows.campaigns import Campaign, Given, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, known_models
 from propagation.seeding import STRATEGIES
 
-__all__ = ["Campaign", "ResolvedCampaign", "campaign_path", "load_campaign", "load_cluster_profile", "resolve"]
+__all__ = [
+    "Campaign",
+    "ResolvedCampaign",
+    "campaign_path",
+    "load_campaign",
+    "load_cluster_profile",
+    "resolve",
+    "resolve_file",
+]
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the campaigns and cluster profiles that come with Rumormill."""
@@ -37,8 +44,9 @@ _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 _NOTHING = {"", "~", "null"}
 _WORDS = {"true": True, "false": False, ".nan": float("nan"), ".inf": float("inf")}
-_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_DIGITS = "[0-9]+(?:_[0-9]+)*"
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*(?:_[0-9]+)*")
+_NUMBER = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 
 
@@ -79,6 +87,31 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     >>> [session.name for session in load_campaign("seed-strategies").sessions]
     ['random', 'top out-degree', 'degree discount']
     """
+    return _loaded(name_or_path, models)[0]
+
+
+def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] = ()) -> ResolvedCampaign:
+    """Return the campaign of a YAML file on its network; what does not fit the network is told with its line, too.
+
+    Parameters
+    ----------
+    name_or_path, models
+        As of `load_campaign`.
+    warehouse : Warehouse
+        Holds the network.
+
+    Raises
+    ------
+    CampaignError, SourceNotFoundError
+        As by `load_campaign`.
+    NetworkNotFoundError, UnknownAgentError, InvalidInputError
+        As by `flows.campaigns.resolve`.
+    """
+    campaign, document = _loaded(name_or_path, models)
+    return resolve(campaign, warehouse, where=document.place)
+
+
+def _loaded(name_or_path: str, models: Sequence[str]) -> "tuple[Campaign, _Document]":
     path = campaign_path(name_or_path)
     document = _Document(path)
     document.content.setdefault("name", path.stem)
@@ -92,7 +125,7 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
         _problems_of_choices(campaign, known),
     ]
     document.refuse(list(itertools.chain.from_iterable(problems)))
-    return campaign
+    return campaign, document
 
 
 def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterProfile:
@@ -127,7 +160,7 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
         return named
     known = sorted(file.stem for file in shipped.glob("*.yaml"))
     raise SourceNotFoundError(
-        f"no {kind} file {name_or_path!r}{_suggestion(name_or_path, known)}; give the path of a YAML file, or the name "
+        f"no {kind} file {name_or_path!r}{suggestion(name_or_path, known)}; give the path of a YAML file, or the name "
         f"of one that comes with Rumormill: {', '.join(known)}"
     )
 
@@ -135,30 +168,24 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
 # -- what can be wrong ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Problem:
-    location: Location
-    sentence: str
-
-
-def _problems_of_names(campaign: Campaign) -> Iterator[_Problem]:
+def _problems_of_names(campaign: Campaign) -> Iterator[Problem]:
     """Names must be distinct, and the messages that sessions name must exist."""
     for field, entries in (("messages", campaign.messages), ("sessions", campaign.sessions)):
         names = [entry.name for entry in entries]
         for index, name in enumerate(names):
             if name in names[:index]:
-                yield _Problem((field, index, "name"), f"{name!r} is taken by an entry above; names must differ")
+                yield Problem((field, index, "name"), f"{name!r} is taken by an entry above; names must differ")
     messages = [message.name for message in campaign.messages]
     known = ", ".join(messages) or "none"
     for index, session in enumerate(campaign.sessions):
         if session.message is None and len(messages) > 1:
-            yield _Problem(("sessions", index), f"message is missing; say which of {known} spreads in this session")
+            yield Problem(("sessions", index), f"message is missing; say which of {known} spreads in this session")
         elif session.message is not None and session.message not in messages:
-            sentence = f"no message {session.message!r}{_suggestion(session.message, messages)}; messages are {known}"
-            yield _Problem(("sessions", index, "message"), sentence)
+            sentence = f"no message {session.message!r}{suggestion(session.message, messages)}; messages are {known}"
+            yield Problem(("sessions", index, "message"), sentence)
 
 
-def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[_Problem]:
+def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
     """Models and seed strategies must be there, and accept the parameters that are meant for them."""
     for position, session in enumerate(campaign.sessions):
         place: Location = ("sessions", position)
@@ -176,18 +203,19 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
                 yield _unknown("seed strategy", name, STRATEGIES, (*place, "seeds", "strategy"))
 
 
-def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[_Problem]:
+def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
     """Tables of parameters must name models, parameters, and types and properties that messages have."""
     rows: list[tuple[Location, str, dict[str, Any]]] = [
         (("model_parameters", model), model, row) for model, row in campaign.model_parameters.items()
     ]
     for kind, by_model in campaign.message_types.items():
         if kind not in (kinds := sorted({message.type for message in campaign.messages})):
-            what = f"no message is of type {kind!r}{_suggestion(kind, kinds)}"
-            yield _Problem(("message_types", kind), f"{what}; types are {', '.join(kinds) or 'none'}")
+            what = f"no message is of type {kind!r}{suggestion(kind, kinds)}"
+            yield Problem(("message_types", kind), f"{what}; types are {', '.join(kinds) or 'none'}")
         rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
     for place, model, row in rows:
         yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(campaign, model, known, place)
         if model in known:  # a row alone may lack what others add
             found = _problems_of_parameters(known[model], row, place)
             yield from (
@@ -196,26 +224,37 @@ def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) ->
     for model, names in campaign.message_properties.items():
         place = ("message_properties", model)
         yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(campaign, model, known, place)
         if model in known:
             yield from _problems_of_properties(campaign, names, list(known[model].model_fields), place)
 
 
+def _problems_of_use(
+    campaign: Campaign, model: str, known: Mapping[str, type[Model]], place: Location
+) -> Iterator[Problem]:
+    """Yield a problem if a table is for a model that no session runs: what it says would count for nothing."""
+    run = list(dict.fromkeys(session.model for session in campaign.sessions))
+    if model in known and model not in run:
+        what = f"no session is of model {model!r}{suggestion(model, run)}; sessions are of {', '.join(run)}"
+        yield Problem(place, f"{what}; correct the name, or leave this out")
+
+
 def _problems_of_properties(
     campaign: Campaign, names: Mapping[str, str], parameters: list[str], place: Location
-) -> Iterator[_Problem]:
+) -> Iterator[Problem]:
     properties = sorted({name for message in campaign.messages for name in message.properties})
     for position, (name, parameter) in enumerate(names.items()):
         if name not in properties:
-            what = f"no message has a property {name!r}{_suggestion(name, properties)}"
-            yield _Problem((*place, name), f"{what}; properties are {', '.join(properties) or 'none'}")
+            what = f"no message has a property {name!r}{suggestion(name, properties)}"
+            yield Problem((*place, name), f"{what}; properties are {', '.join(properties) or 'none'}")
         if parameter not in parameters:
-            what = f"no parameter {parameter!r}{_suggestion(parameter, parameters)}"
-            yield _Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
+            what = f"no parameter {parameter!r}{suggestion(parameter, parameters)}"
+            yield Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
         elif parameter in list(names.values())[:position]:
-            yield _Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
+            yield Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
 
 
-def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Location) -> Iterator[_Problem]:
+def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Location) -> Iterator[Problem]:
     if name not in known:
         yield _unknown("model", name, known, place)
         return
@@ -225,61 +264,27 @@ def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Locat
         raise CampaignError(str(error)) from error
 
 
-def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> _Problem:
+def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> Problem:
     known = list(known)
-    what = f"no {kind} {name!r}{_suggestion(name, known)}" if name else "is missing"
-    return _Problem(place, f"{what}; choose one of {', '.join(known)}")
+    what = f"no {kind} {name!r}{suggestion(name, known)}" if name else "is missing"
+    return Problem(place, f"{what}; choose one of {', '.join(known)}")
 
 
-def _problems_of_parameters(
-    kind: type[BaseModel], parameters: Mapping[str, Any], place: Location
-) -> Iterator[_Problem]:
+def _problems_of_parameters(kind: type[BaseModel], parameters: Mapping[str, Any], place: Location) -> Iterator[Problem]:
     try:
         kind.model_validate(dict(parameters))
     except ValidationError as error:
-        yield from _problems_of(error, kind, place)
+        for problem in problems_of(error, kind):
+            yield Problem((*place, *problem.location), problem.sentence)
 
 
-def _where_given(problem: _Problem, model: str, given: Mapping[str, Given]) -> _Problem:
+def _where_given(problem: Problem, model: str, given: Mapping[str, Given]) -> Problem:
     """Return a problem of a session's parameters at the place that gives the parameter."""
     _, _, _, *rest = problem.location  # sessions, position, parameters
     if not rest or str(rest[0]) not in given:
         return problem
-    parameter, location = rest[0], given[str(rest[0])].location
-    sentence = f"as {parameter} of {model}: {problem.sentence}" if location[0] == "messages" else problem.sentence
-    return _Problem((*location, *rest[1:]), sentence)
-
-
-def _problems_of(error: ValidationError, model: type[BaseModel], place: Location = ()) -> Iterator[_Problem]:
-    for problem in error.errors(include_url=False):
-        location = problem["loc"]
-        if problem["type"] == "extra_forbidden":
-            keys = list(_class_at(model, location[:-1]).model_fields)
-            sentence = f"unknown key{_suggestion(str(location[-1]), keys)}; keys here are {', '.join(keys)}"
-        elif problem["type"] == "missing":
-            sentence = f"is missing; add '{location[-1]}: ...'"
-        elif problem["type"] == "value_error":
-            sentence = problem["msg"].removeprefix("Value error, ").removeprefix(f"{location[-1] if location else ''} ")
-        else:
-            rule = problem["msg"].replace("Input should", "must").replace("valid tuple", "list")
-            sentence = f"{rule} (given: {problem['input']!r})"
-        yield _Problem((*place, *location), sentence)
-
-
-def _class_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
-    """Return the class that validates what lies at a place of a document."""
-    for part in location:
-        if part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-            inside = [annotation, *typing.get_args(annotation)]
-            model = next((c for c in inside if isinstance(c, type) and issubclass(c, BaseModel)), model)
-    return model
-
-
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" if something known is near enough."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    parameter, *inside = rest
+    return given[str(parameter)].problem(str(parameter), model, problem.sentence, *inside)
 
 
 # -- YAML with lines ------------------------------------------------------------------------------------------------
@@ -309,7 +314,7 @@ class _Document:
         try:
             return model(**self.content)
         except ValidationError as error:
-            self.refuse(list(_problems_of(error, model)))
+            self.refuse(list(problems_of(error, model)))
             raise
 
     def load_cluster(self, folder: Path) -> None:
@@ -318,7 +323,7 @@ class _Document:
             try:
                 self.content["cluster"] = load_cluster_profile(self.content["cluster"], folder)
             except RumormillError as error:
-                self.refuse([_Problem(("cluster",), str(error))])
+                self.refuse([Problem(("cluster",), str(error))])
 
     def find_models(self, folder: Path, others: Sequence[str]) -> None:
         """Run the files of models that the document names, from its folder, and then the others, from here."""
@@ -330,13 +335,13 @@ class _Document:
             try:
                 known_models(files[: position + 1])
             except RumormillError as error:
-                self.refuse([_Problem(("models", position), str(error))])
+                self.refuse([Problem(("models", position), str(error))])
         files += [str(Path(name).expanduser().absolute()) for name in others]
         known_models(files)
         if files:
             self.content["models"] = list(dict.fromkeys(files))
 
-    def refuse(self, problems: list[_Problem]) -> None:
+    def refuse(self, problems: list[Problem]) -> None:
         """Raise CampaignError if there are problems."""
         if not problems:
             return
@@ -344,6 +349,10 @@ class _Document:
         sentences = [f"line {line}: {where + ': ' if where else ''}{what}" for line, where, what in found]
         more = f"; and {len(found) - MOST_PROBLEMS} more" if len(found) > MOST_PROBLEMS else ""
         raise CampaignError(f"{self.path}, {'; '.join(sentences[:MOST_PROBLEMS])}{more}")
+
+    def place(self, location: Location) -> str:
+        """Return file, line and key of a part."""
+        return f"{self.path}, line {self._line(location)}: {'.'.join(map(str, location))}"
 
     def _error(self, line: int, sentence: str) -> CampaignError:
         return CampaignError(f"{self.path}, line {line}: {sentence}")

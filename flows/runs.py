@@ -15,8 +15,8 @@ from data.errors import AlreadyPublishedError, RowsDifferError, RunCancelledErro
 from data.manifests import DataFile
 from data.progress import Progress, ignore_progress
 from data.warehouse import Warehouse
-from flows.campaigns import ResolvedCampaign, resolve
-from flows.config import load_campaign
+from flows.campaigns import ResolvedCampaign
+from flows.config import resolve_file
 from flows.prefect_server import embedded_server, set_prefect_defaults
 from flows.started_runs import is_reference, record_start, started_campaign
 from propagation.engine import JobOutcome, publish_job, unpublished
@@ -115,7 +115,7 @@ def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: S
     place = Warehouse(warehouse)
     if is_reference(campaign):
         return CampaignRun(started_campaign(campaign, place), again=again)
-    return CampaignRun(resolve(load_campaign(campaign, models), place), again=again)
+    return CampaignRun(resolve_file(campaign, place, models), again=again)
 
 
 def run_campaign(
@@ -267,7 +267,8 @@ def summary(run: CampaignRun) -> dict[str, Any]:
     """Return what came out of a finished run, as JSON: the campaign, and one row per session of it."""
     found = {name: result.session for name, result in results(run).items()}
     first = next(iter(found.values()))
-    jobs = list({row["started_at"]: row for row in found.values()}.values())
+    started = {row["started_at"]: row for row in found.values()}
+    jobs = [started[when] for when in sorted(started)]
     return {
         "campaign": run.resolved.campaign.name,
         "campaign_id": run.resolved.campaign_id,

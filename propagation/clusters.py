@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from data.errors import ClusterUnreachableError
+from data.errors import ClusterLostError, ClusterUnreachableError
+from data.validation import UserInput
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,10 +42,8 @@ _own: "list[Client]" = []
 _own_lock = threading.Lock()
 
 
-class ClusterProfile(BaseModel):
+class ClusterProfile(UserInput):
     """Where the tasks of a run execute."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["threads", "processes", "address"] = "threads"
     """In-process threads, processes on this machine, or an existing scheduler."""
@@ -227,19 +226,19 @@ def wait_for_workers(client: "Client") -> None:
 
     Raises
     ------
-    ClusterUnreachableError
+    ClusterLostError
         If that takes too long.
     """
     started = time.monotonic()
     while not worker_addresses(client):
         waited = time.monotonic() - started
         if client.status == "closed" or (client.status != "running" and waited > 2 * CONNECT_SECONDS):
-            raise ClusterUnreachableError(
+            raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} went away and did not come back within "
                 f"{CONNECT_SECONDS} s; start it and its workers again, then run again"
             )
         if waited > WORKERS_SECONDS:
-            raise ClusterUnreachableError(
+            raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
                 "start some with `dask worker`, then run again"
             )

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from data.errors import (
     AlreadyPublishedError,
+    ClusterLostError,
     CommitConflictError,
+    InvalidInputError,
     RowsDifferError,
     RunCancelledError,
 )
@@ -20,7 +22,7 @@ from data.progress import Progress, ignore_progress
 from data.snapshots import Network
 from data.warehouse import Warehouse
 from propagation import planner
-from propagation.clusters import own_client
+from propagation.clusters import loss_errors, own_client
 from propagation.lanes import AgentReach, Lanes
 from propagation.measures import Measures
 from propagation.models.model import Model
@@ -113,7 +115,7 @@ def simulate(
     max_rounds : int
         Last round in which agents may be activated.
     plan : str
-        ``auto``, ``broadcast`` or ``reference``; never changes the rows.
+        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
     client : distributed.Client, optional
         Cluster to run on; default: threads of this process.
     publish : bool
@@ -149,6 +151,11 @@ def simulate(
     >>> simulate(network, IndependentCascade(probability=1.0), seed_set=["ann"], replicates=2).reach.mean
     3.0
     """
+    planner.check_plan(plan)
+    if not (client is None or hasattr(client, "nthreads")):
+        raise InvalidInputError(
+            f"client {client!r} is no distributed.Client; give one, or none for threads of this process"
+        )
     session = resolve_session(
         network,
         model,
@@ -214,6 +221,8 @@ def run_job(
     ------
     RunCancelledError
         If it was interrupted; staged files are left for the warehouse's sweep.
+    ClusterLostError
+        If workers or scheduler went away, and the run cannot go on without them.
     """
     client = client or own_client()
     run = _RUNS[job_plan.plan]
@@ -221,8 +230,14 @@ def run_job(
         with Measures() as measures:
             rows = run(network, sessions, job_plan, client, publish, progress)
     except KeyboardInterrupt:
-        left = _LEFT_BEHIND.get(job_plan.plan, _NOTHING) if publish else _NOTHING
-        raise RunCancelledError(f"the run was cancelled; {left}") from None
+        raise RunCancelledError(f"the run was cancelled; {_left_behind(job_plan, publish=publish)}") from None
+    except loss_errors() as error:
+        lost = f"{type(error).__name__}: {error}".splitlines()[0]
+        left = _left_behind(job_plan, publish=publish)
+        raise ClusterLostError(
+            f"the cluster lost its workers or its scheduler ({lost}); {left}. Workers are often killed for want of "
+            "memory: see their logs, give them more or run fewer replicates, and run again"
+        ) from error
     session_rows = [
         _session_row(session, lanes, job_plan, measures) for session, lanes in zip(sessions, rows.lanes, strict=True)
     ]
@@ -313,6 +328,12 @@ _LEFT_BEHIND = {
     "partitioned": "running it again goes on from its last checkpoint, if it had come to one",
 }
 """What a cancelled run that publishes leaves behind, by plan."""
+
+
+def _left_behind(job_plan: JobPlan, *, publish: bool) -> str:
+    return _LEFT_BEHIND.get(job_plan.plan, _NOTHING) if publish else _NOTHING
+
+
 _RUNS = {"broadcast": _run_broadcast, "partitioned": _run_partitioned, "reference": _run_reference}
 
 

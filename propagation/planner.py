@@ -130,6 +130,12 @@ class JobPlan:
     lanes_at_once: int = 1
 
 
+def check_plan(plan: Any) -> None:
+    """Raise InvalidInputError if there is no such plan."""
+    if plan not in get_args(PlanChoice):
+        raise InvalidInputError(f"no plan {plan!r}; plans are {', '.join(get_args(PlanChoice))}")
+
+
 def plan_job(
     network: Network,
     sessions: Sequence[Session],
@@ -159,8 +165,7 @@ def plan_job(
     InsufficientMemoryError
         If the job does not fit the memory that is available.
     """
-    if plan not in get_args(PlanChoice):
-        raise InvalidInputError(f"no plan {plan!r}; plans are {', '.join(get_args(PlanChoice))}")
+    check_plan(plan)
     own = _own_models(sessions, plan)
     threads = thread_count(client)
     lanes = sum(session.replicates for session in sessions)

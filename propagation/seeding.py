@@ -9,20 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from data.errors import InvalidInputError
 from data.snapshots import Network
-from data.validation import validation_sentences
+from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
+from propagation.parameters import Parameters
 
 
-class SeedStrategy(BaseModel):
+class SeedStrategy(Parameters):
     """Base of all strategies: a seed budget k and a rule that picks k agents."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ClassVar[str]
+    kind: ClassVar[str] = "seed strategy"
 
     budget: int = Field(ge=1)
     """Number of seeds."""
@@ -115,11 +114,10 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
         If there is no such strategy, or a parameter breaks its rule.
     """
     if name not in STRATEGIES:
-        raise InvalidInputError(f"no seed strategy {name!r}; strategies are {', '.join(STRATEGIES)}")
-    try:
-        return STRATEGIES[name](**parameters)
-    except ValidationError as error:
-        raise InvalidInputError(f"seed strategy {name}: {validation_sentences(error)}") from None
+        raise InvalidInputError(
+            f"no seed strategy {name!r}{suggestion(name, STRATEGIES)}; strategies are {', '.join(STRATEGIES)}"
+        )
+    return STRATEGIES[name](**parameters)
 
 
 def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
@@ -132,11 +130,24 @@ def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np
     UnknownAgentError
         If one is not in the network.
     """
-    if isinstance(agent_ids, str) or len(agent_ids) == 0:
-        raise InvalidInputError(f"seed set {agent_ids!r}: give a list of at least one agent id")
-    seeds = network.dense_ids(agent_ids)
-    names = [str(agent_id) for agent_id in agent_ids]
+    names = _listed(agent_ids)
+    if not names:
+        raise InvalidInputError(
+            f"seed set {agent_ids!r}: give a list of at least one agent id, or a strategy such as "
+            "DegreeDiscount(budget=50)"
+        )
+    seeds = network.dense_ids(names)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidInputError(f"seed set names agent {', '.join(map(repr, repeated[:3]))} more than once")
     return seeds
+
+
+def _listed(agent_ids: Any) -> list[str]:
+    """Return agent ids as text; none of what is no list."""
+    if isinstance(agent_ids, str | bytes | Mapping):
+        return []
+    try:
+        return [str(agent_id) for agent_id in agent_ids]
+    except TypeError:
+        return []

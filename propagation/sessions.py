@@ -137,9 +137,12 @@ def resolve_session(
     ------
     InvalidInputError
         If a value breaks its rule; the message names it.
+    UnfitModelError
+        If the model cannot run on the network.
     UnknownAgentError
         If a seed is not in the network.
     """
+    _check_kinds(network, model)
     _check_whole("replicates", replicates, 1, 2**31 - 1)
     _check_whole("random_seed", random_seed, 0, 2**63 - 1)
     _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
@@ -163,6 +166,18 @@ def resolve_session(
         record=record,
         message_id=message_id,
     )
+
+
+def _check_kinds(network: Any, model: Any) -> None:
+    if not isinstance(network, Network):
+        raise InvalidInputError(f"network {network!r} is no network; give one of a warehouse: warehouse.network(NAME)")
+    if isinstance(model, type):
+        raise InvalidInputError(f"model {model.__name__} is a class; give it its parameters: {model.__name__}(...)")
+    if not isinstance(model, Model):
+        raise InvalidInputError(
+            f"model {model!r} is no model; give one such as IndependentCascade(probability=0.1), or by its name: "
+            'make_model("independent_cascade", {"probability": 0.1})'
+        )
 
 
 def _check_whole(name: str, value: Any, low: int, high: int) -> None:

@@ -4,6 +4,7 @@ Every scheme is a pure function of some edges, so that the compiled plans and th
 single partitions, compute the very same numbers.
 """
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import InvalidInputError
+from data.errors import InvalidInputError, UnfitModelError
 from data.snapshots import Network
 from data.sparse_rows import forget_pages, mapped_arrays, save_array, save_blocks
+from data.validation import suggestion
 from propagation.draws import DRAWS_VERSION, Purpose, chances, edge_hashes, stream
 
 TRIVALENCY_VALUES = (0.1, 0.01, 0.001)
@@ -78,12 +80,14 @@ class EdgeWeights:
         return list(dict.fromkeys(name for name in names if name is not None))
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError unless every column that is read is there and holds numbers in its range."""
-        name = _edge_column(network, self.parameter, self.scheme)
-        if name is not None and name != network.row["probability_column"]:  # that one was checked at import
-            _check_values(network, name, None if self.normalised else 1.0, f"a {self.parameter} must be in [0, 1]")
-        if (name := _edge_column(network, "strength", self.strength)) is not None:
-            _check_values(network, name, None, "a strength must be a finite number >= 0")
+        """Raise UnfitModelError unless every column that is read is there and holds numbers in its range."""
+        with _asked_by(self.parameter):
+            name = _edge_column(network, self.parameter, self.scheme)
+            if name is not None and name != network.row["probability_column"]:  # that one was checked at import
+                _check_values(network, name, None if self.normalised else 1.0)
+        with _asked_by("strength"):
+            if (name := _edge_column(network, "strength", self.strength)) is not None:
+                _check_values(network, name, None)
         for parameter in ("susceptibility", "activity"):
             if (column := getattr(self, parameter)) is not None:
                 check_agent_column(network, parameter, column)
@@ -154,21 +158,45 @@ def _edge_column(network: Network, parameter: str, asked: float | str | None) ->
     name = asked.partition(":")[2] or network.row[f"{role}_column"]
     if not name:
         raise InvalidInputError(
-            f"{parameter} {asked!r}: network {network.network_id!r} names no {role} column; import it with "
-            f"--{role} NAME, or give 'column:NAME'"
+            f"{asked!r} asks for the {role} column, and network {network.network_id!r} names none; import it with "
+            f"--{role} NAME, or give column:NAME (columns: {_known(network, 'edge')})"
         )
     if name not in network.row["edge_attributes"]:
-        known = ", ".join(network.row["edge_attributes"]) or "none"
-        raise InvalidInputError(f"network {network.network_id!r} has no edge column {name!r} (columns: {known})")
+        raise InvalidInputError(_no_column(network, "edge", name))
     return str(name)
 
 
-def _check_values(network: Network, name: str, most: float | None, rule: str) -> None:
+@contextlib.contextmanager
+def _asked_by(parameter: str) -> Iterator[None]:
+    """Say which of a model's parameters asks for what a network does not have."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise UnfitModelError(f"{parameter}: {error}", parameter) from None
+
+
+def _known(network: Network, kind: str) -> str:
+    return ", ".join(network.row[f"{kind}_attributes"]) or "none"
+
+
+def _no_column(network: Network, kind: str, name: str) -> str:
+    """Say that a network has no such column, which it has, and where columns come from."""
+    nearest = suggestion(name, network.row[f"{kind}_attributes"])
+    there = f"network {network.network_id!r} has no {kind} column {name!r}{nearest} (columns: {_known(network, kind)})"
+    if kind == "edge":
+        return f"{there}; choose another, or import the network with --columns source,target,{name}"
+    if network.row["agent_attributes"]:
+        return f"{there}; choose another, or import the network again with such a column in the file of --agents"
+    return f"{there}; import the network with --agents FILE, a table of agents with such a column"
+
+
+def _check_values(network: Network, name: str, most: float | None) -> None:
     values = network.edge_values(name)
     bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
     if len(bad):
         raise InvalidInputError(
-            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; {rule}"
+            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; each number must "
+            f"be {_rule(most)}"
         )
 
 
@@ -182,22 +210,26 @@ def _agent_values(network: Network, name: str) -> npt.NDArray[np.float64]:
     return network.agent_values(name)
 
 
+def _rule(most: float | None) -> str:
+    return "a finite number >= 0" if most is None else f"in [0, {most:g}]"
+
+
 def check_agent_column(network: Network, parameter: str, name: str, most: float | None = None) -> None:
-    """Raise InvalidInputError unless the agent column `name` is there and holds numbers >= 0, and <= `most`."""
+    """Raise UnfitModelError unless the agent column `name` is there and holds numbers >= 0, and <= `most`."""
+    with _asked_by(parameter):
+        _check_agent_values(network, name, most)
+
+
+def _check_agent_values(network: Network, name: str, most: float | None) -> None:
     if name not in network.row["agent_attributes"]:
-        known = ", ".join(network.row["agent_attributes"]) or "none"
-        raise InvalidInputError(
-            f"{parameter}: agents of network {network.network_id!r} have no column {name!r} (columns: {known}); "
-            "import the network with --agents FILE"
-        )
+        raise InvalidInputError(_no_column(network, "agent", name))
     values = agent_column(network, name)
     bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
     if len(bad):
-        rule = "a finite number >= 0" if most is None else f"in [0, {most:g}]"
         agent = network.agent_ids[int(bad[0])].as_py()
         raise InvalidInputError(
             f"agent column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r} for agent "
-            f"{agent!r}; {parameter} must be {rule}"
+            f"{agent!r}; each number must be {_rule(most)}"
         )
 
 

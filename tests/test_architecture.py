@@ -248,7 +248,7 @@ def test_nothing_happens_at_import(package, tmp_path):
         Path(folder).mkdir()
     here, home, temporary = folders
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    environment = {**kept, "HOME": home, "TMPDIR": temporary, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**kept, "HOME": home, "TMPDIR": temporary, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
     answer = subprocess.run(
         [
             sys.executable,

@@ -126,8 +126,8 @@ def _describe_table(name: str, *, as_json: bool) -> None:
         return
     print_line(f"{table.name}: {table.grain} Key: {', '.join(table.key)}.")
     print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
-    if table.open:
-        print_line("Further columns: the attributes that came with the data.")
+    if table.further:
+        print_line(f"Further columns: {table.further}.")
 
 
 def verify(

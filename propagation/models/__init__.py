@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data.errors import InvalidInputError
+from data.validation import suggestion
 from propagation.models.daley_kendall import DaleyKendall
 from propagation.models.diffusion import Diffusion
 from propagation.models.fractional_threshold import FractionalThreshold
@@ -12,7 +13,7 @@ from propagation.models.hybrid import Hybrid
 from propagation.models.independent_cascade import IndependentCascade
 from propagation.models.linear_threshold import LinearThreshold
 from propagation.models.maki_thompson import MakiThompson
-from propagation.models.model import Model, Probability
+from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel
 from propagation.models.registry import ModelRegistry
 from propagation.models.seir import SEIR
@@ -22,6 +23,7 @@ from propagation.models.sir import SIR
 from propagation.models.sirs import SIRS
 from propagation.models.sis import SIS
 from propagation.models.viral import Viral
+from propagation.parameters import Probability
 
 __all__ = [
     "MODELS",
@@ -98,5 +100,5 @@ def make_model(name: str, parameters: Mapping[str, Any], files: Sequence[str] = 
     """
     known = known_models(files)
     if name not in known:
-        raise InvalidInputError(f"no model {name!r}; models are {', '.join(known)}")
+        raise InvalidInputError(f"no model {name!r}{suggestion(name, known)}; models are {', '.join(known)}")
     return known[name](**parameters)

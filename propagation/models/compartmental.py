@@ -7,10 +7,11 @@ round each infectious agent contacts each of its out-neighbours; several contact
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
-from propagation.models.model import FactoredModel, Probability, checked_scheme
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import Probability, Scheme
 from propagation.weights import EdgeWeights
 
 
@@ -24,12 +25,7 @@ class Compartmental(FactoredModel):
         independent cascade.
     """
 
-    beta: float | str = 0.1
-
-    @field_validator("beta")
-    @classmethod
-    def _known_or_in_range(cls, beta: float | str) -> float | str:
-        return checked_scheme("beta", beta)
+    beta: Scheme = 0.1
 
     def chances(self) -> EdgeWeights:
         """Return what decides the edges' probabilities."""
@@ -44,11 +40,20 @@ class Recovering(Compartmental):
     gamma : float
         Probability per round of leaving the infectious compartment, in [0, 1].
     infectious_period : int, optional
-        Number of rounds that an agent is infectious, at least 1; replaces gamma.
+        Number of rounds that an agent is infectious, at least 1; given instead of gamma.
     """
 
     gamma: Probability = 0.2
     infectious_period: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+    @model_validator(mode="after")
+    def _gamma_or_period(self) -> "Recovering":
+        if self.infectious_period is not None and "gamma" in self.model_fields_set:
+            raise ValueError(
+                "gamma and infectious_period are both given; give gamma (a probability per round) or "
+                "infectious_period (a number of rounds)"
+            )
+        return self
 
     def leaving_infectious(self, to: str) -> Transition:
         """Return how agents leave the infectious compartment."""

@@ -11,19 +11,12 @@ Granovetter: Threshold models of collective behavior. American Journal of Sociol
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import field_validator
 
 from data.snapshots import Network
 from propagation.models.linear_threshold import THRESHOLD, TOLERANCE
-from propagation.models.model import (
-    FactoredModel,
-    StrengthColumn,
-    Thresholds,
-    agent_column_name,
-    check_shares,
-    checked_share,
-)
+from propagation.models.model import FactoredModel, Thresholds, agent_column_name, check_shares
 from propagation.models.rules import Rules
+from propagation.parameters import EdgeColumn, Threshold
 from propagation.weights import STRENGTH_IF_ANY, EdgeWeights, agent_column
 
 
@@ -49,13 +42,8 @@ class Diffusion(FactoredModel):
 
     name: ClassVar[str] = "diffusion"
 
-    threshold: float | str = 0.5
-    strength: StrengthColumn = None
-
-    @field_validator("threshold")
-    @classmethod
-    def _share(cls, threshold: float | str) -> float | str:
-        return checked_share("threshold", threshold, "uniform")
+    threshold: Threshold = 0.5
+    strength: EdgeColumn | None = None
 
     @property
     def rules(self) -> Rules:
@@ -71,7 +59,7 @@ class Diffusion(FactoredModel):
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")
 

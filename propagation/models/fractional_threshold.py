@@ -12,12 +12,13 @@ contagions and the weakness of long ties. American Journal of Sociology 113, 200
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from data.snapshots import Network
 from propagation.models.linear_threshold import THRESHOLD
-from propagation.models.model import Model, Thresholds, agent_column_name, check_shares, checked_share
+from propagation.models.model import Model, Thresholds, agent_column_name, check_shares
 from propagation.models.rules import Rules
+from propagation.parameters import Threshold
 from propagation.weights import ONE_EACH, EdgeWeights, agent_column
 
 
@@ -40,13 +41,8 @@ class FractionalThreshold(Model):
 
     name: ClassVar[str] = "fractional_threshold"
 
-    threshold: float | str | None = None
+    threshold: Threshold | None = None
     neighbours: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
-
-    @field_validator("threshold")
-    @classmethod
-    def _share(cls, threshold: float | str | None) -> float | str | None:
-        return None if threshold is None else checked_share("threshold", threshold, "uniform")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "FractionalThreshold":
@@ -77,7 +73,7 @@ class FractionalThreshold(Model):
         return Thresholds(np.maximum(np.ceil(share * network.in_degree - 1e-9), 1.0).astype(np.int64))
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         if self.threshold is not None:
             check_shares(network, "threshold", self.threshold, "threshold")

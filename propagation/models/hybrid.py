@@ -13,13 +13,12 @@ many as in `diffusion`. alpha = 1 is viral and alpha = 0 is diffusion, row for r
 import dataclasses
 from typing import ClassVar
 
-from pydantic import field_validator
-
 from data.snapshots import Network
 from propagation.models.diffusion import normalised_strength, share_thresholds
-from propagation.models.model import Probability, Thresholds, check_shares, checked_share
+from propagation.models.model import Thresholds, check_shares
 from propagation.models.rules import Rules
 from propagation.models.viral import Viral
+from propagation.parameters import Probability, Threshold
 from propagation.weights import EdgeWeights
 
 
@@ -46,12 +45,7 @@ class Hybrid(Viral):
     name: ClassVar[str] = "hybrid"
 
     alpha: Probability = 0.5
-    threshold: float | str = 0.5
-
-    @field_validator("threshold")
-    @classmethod
-    def _share(cls, threshold: float | str) -> float | str:
-        return checked_share("threshold", threshold, "uniform")
+    threshold: Threshold = 0.5
 
     @property
     def rules(self) -> Rules:
@@ -67,6 +61,6 @@ class Hybrid(Viral):
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")

@@ -12,10 +12,9 @@ Several successes in one round activate once; the infector is one of them, chose
 
 from typing import ClassVar
 
-from pydantic import field_validator
-
-from propagation.models.model import FactoredModel, checked_scheme
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import Scheme
 from propagation.weights import EdgeWeights
 
 CASCADE = Rules(
@@ -49,12 +48,7 @@ class IndependentCascade(FactoredModel):
 
     name: ClassVar[str] = "independent_cascade"
 
-    probability: float | str = "weighted_cascade"
-
-    @field_validator("probability")
-    @classmethod
-    def _known_or_in_range(cls, probability: float | str) -> float | str:
-        return checked_scheme("probability", probability)
+    probability: Scheme = "weighted_cascade"
 
     @property
     def rules(self) -> Rules:

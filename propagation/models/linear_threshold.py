@@ -11,12 +11,11 @@ Kleinberg, Tardos: Maximizing the spread of influence through a social network. 
 
 from typing import ClassVar
 
-from pydantic import field_validator
-
-from data.errors import InvalidInputError
+from data.errors import UnfitModelError
 from data.snapshots import Network
-from propagation.models.model import FactoredModel, checked_scheme
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import Scheme
 from propagation.weights import EdgeWeights, largest_in_sum
 
 THRESHOLD = Rules(
@@ -52,12 +51,7 @@ class LinearThreshold(FactoredModel):
 
     name: ClassVar[str] = "linear_threshold"
 
-    weight: float | str = "weighted_cascade"
-
-    @field_validator("weight")
-    @classmethod
-    def _known_or_in_range(cls, weight: float | str) -> float | str:
-        return checked_scheme("weight", weight)
+    weight: Scheme = "weighted_cascade"
 
     @property
     def rules(self) -> Rules:
@@ -69,13 +63,15 @@ class LinearThreshold(FactoredModel):
         return EdgeWeights(self.weight, susceptibility=self.susceptibility, activity=self.activity, parameter="weight")
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there, or some agent's weights sum to more than 1."""
+        """Raise UnfitModelError if a column is not there, or some agent's weights sum to more than 1."""
         super().check(network)
         if self.weight == "weighted_cascade" and self.susceptibility is None and self.activity is None:
             return  # 1 / in_degree sums to 1
         agent, total = largest_in_sum(network, self.influence(), 0)
         if total > 1.0 + TOLERANCE:
-            raise InvalidInputError(
-                f"weight {self.weight!r}: the weights of the in-edges of agent {network.agent_ids[agent].as_py()!r} "
-                f"sum to {total:.6g}; they may sum to at most 1 (weighted_cascade always does; diffusion normalises)"
+            raise UnfitModelError(
+                f"weight: with {self.weight!r} the weights of the in-edges of agent "
+                f"{network.agent_ids[agent].as_py()!r} sum to {total:.6g}; they may sum to at most 1 (weighted_cascade "
+                "always does; diffusion normalises)",
+                "weight",
             )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from data.errors import InvalidInputError
+from data.errors import InvalidInputError, UnfitModelError
 from data.snapshots import Network
 from propagation.models.model import Model
 from propagation.models.rules import COMPARTMENTS_LIMIT, Rules
@@ -201,11 +201,14 @@ class PandasModel(Model):
             for name in names:
                 if name not in network.row[f"{kind}_attributes"]:
                     known = ", ".join(network.row[f"{kind}_attributes"]) or "none"
-                    raise InvalidInputError(
+                    raise UnfitModelError(
                         f"model {self.name!r} reads {kind} column {name!r}, which network "
                         f"{network.network_id!r} has not (columns: {known})"
                     )
-                (network.edge_values if kind == "edge" else network.agent_values)(name)
+                try:
+                    (network.edge_values if kind == "edge" else network.agent_values)(name)
+                except InvalidInputError as error:
+                    raise UnfitModelError(f"model {self.name!r}: {error}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Take the class along: other processes need not have the user's file."""

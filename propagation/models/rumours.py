@@ -1,9 +1,8 @@
 """What the rumour models share: ignorant agents, spreaders who tell everyone, and stiflers who have stopped."""
 
-from pydantic import field_validator
-
-from propagation.models.model import FactoredModel, Probability, checked_scheme
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules
+from propagation.parameters import Probability, Scheme
 from propagation.weights import EdgeWeights
 
 
@@ -19,13 +18,8 @@ class Rumour(FactoredModel):
         Probability per contact and round that a spreader who contacts a spreader or stifler stops, in [0, 1].
     """
 
-    spreading: float | str = 0.1
+    spreading: Scheme = 0.1
     stifling: Probability = 0.1
-
-    @field_validator("spreading")
-    @classmethod
-    def _known_or_in_range(cls, spreading: float | str) -> float | str:
-        return checked_scheme("spreading", spreading)
 
     def chances(self) -> EdgeWeights:
         """Return what decides the edges' probabilities."""

@@ -14,18 +14,10 @@ Infectious agents and sceptics stay so. If contacts of both kinds succeed in a r
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import field_validator
-
 from data.snapshots import Network
-from propagation.models.model import (
-    FactoredModel,
-    Probability,
-    StrengthColumn,
-    agent_column_name,
-    check_shares,
-    checked_share,
-)
+from propagation.models.model import FactoredModel, agent_column_name, check_shares
 from propagation.models.rules import Contact, Rules, Transition
+from propagation.parameters import EdgeColumn, Probability, Share
 from propagation.weights import EdgeWeights, agent_column
 
 if TYPE_CHECKING:
@@ -68,13 +60,8 @@ class SEIZ(FactoredModel):
     l: Probability = 0.3  # noqa: E741 (the source's name)
     rho: Probability = 0.1
     epsilon: Probability = 0.05
-    sceptics: float | str = 0.0
-    strength: StrengthColumn = None
-
-    @field_validator("sceptics")
-    @classmethod
-    def _share(cls, sceptics: float | str) -> float | str:
-        return checked_share("sceptics", sceptics)
+    sceptics: Share = 0.0
+    strength: EdgeColumn | None = None
 
     @property
     def rules(self) -> Rules:
@@ -108,6 +95,6 @@ class SEIZ(FactoredModel):
         return self.sceptics
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is not there or holds values out of its range."""
         super().check(network)
         check_shares(network, "sceptics", self.sceptics, "sceptic")

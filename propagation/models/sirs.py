@@ -13,8 +13,8 @@ Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Pro
 from typing import ClassVar
 
 from propagation.models.compartmental import Recovering, infection
-from propagation.models.model import Probability
 from propagation.models.rules import Rules, Transition
+from propagation.parameters import Probability
 
 
 class SIRS(Recovering):
@@ -28,7 +28,7 @@ class SIRS(Recovering):
     gamma : float
         Probability per round of recovering, in [0, 1].
     infectious_period : int, optional
-        Number of rounds that an agent is infectious, at least 1; replaces gamma.
+        Number of rounds that an agent is infectious, at least 1; given instead of gamma.
     waning : float
         Probability per round of becoming susceptible again, in [0, 1].
     susceptibility, activity : str, optional

@@ -26,7 +26,7 @@ class SIS(Recovering):
     gamma : float
         Probability per round of becoming susceptible again, in [0, 1].
     infectious_period : int, optional
-        Number of rounds that an agent is infectious, at least 1; replaces gamma.
+        Number of rounds that an agent is infectious, at least 1; given instead of gamma.
     susceptibility, activity : str, optional
         Agent columns: beta is multiplied by that of the target and of the source, and capped at 1.
 

@@ -16,8 +16,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from propagation.models.independent_cascade import CASCADE
-from propagation.models.model import FactoredModel, Probability, StrengthColumn
+from propagation.models.model import FactoredModel
 from propagation.models.rules import Rules
+from propagation.parameters import EdgeColumn, Probability
 from propagation.weights import EdgeWeights
 
 
@@ -49,7 +50,7 @@ class Viral(FactoredModel):
 
     base_rate: Probability = 0.1
     virality: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 1.0
-    strength: StrengthColumn = None
+    strength: EdgeColumn | None = None
     decay: Probability = 1.0
     fatigue: Probability = 1.0
 

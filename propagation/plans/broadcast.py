@@ -14,6 +14,7 @@ import numpy as np
 
 from data.progress import Progress
 from data.snapshots import Network
+from propagation.clusters import tell_workers
 from propagation.lanes import AgentReach, Lanes
 from propagation.planner import WORD, JobPlan
 from propagation.plans.lane_batches import BatchRows, Span, run_batch
@@ -71,7 +72,7 @@ def run_broadcast(
             heard += sum(span.replicates for span in batch.spans)
             progress("simulating", heard, job_plan.lanes)
     except BaseException:
-        client.run(request_stop, job)
+        tell_workers(client, request_stop, job)
         for future in futures:  # not client.cancel: the scheduler's time for that is quadratic in their number
             future.release()
         raise

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from dask._task_spec import List, Task, TaskRef
 
-from data.errors import ClusterUnreachableError
+from data.errors import ClusterLostError
 from data.manifests import DataFile
 from data.progress import Progress
 from data.snapshots import Network
@@ -131,7 +131,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
             "begins again" if checkpoint is None else f"goes on from the checkpoint after round {checkpoint.number}"
         )
         if failures > ATTEMPTS:
-            raise ClusterUnreachableError(
+            raise ClusterLostError(
                 f"the cluster lost its workers {failures} times while the run did not get on (last: {lost}); workers "
                 "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
                 f"the run {going_on} when it is run again"
@@ -139,8 +139,8 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
         logger.warning("the run %s: %s", going_on, lost)
         try:
             clusters.wait_for_workers(client)
-        except ClusterUnreachableError as error:
-            raise ClusterUnreachableError(f"{error}; the run then {going_on}") from None
+        except ClusterLostError as error:
+            raise ClusterLostError(f"{error}; the run then {going_on}") from None
 
 
 class _WaveRun:

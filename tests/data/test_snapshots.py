@@ -292,7 +292,9 @@ def test_edge_values_are_numbers_in_the_order_of_the_sparse_rows(edge_list, ware
     assert network.sparse_rows.targets.tolist() == [1, 0, 0]
     values = network.edge_values("meetings")
     assert (values.dtype, values.tolist()) == (np.float64, [3.0, 2.0, 1.0])
-    with pytest.raises(InvalidInputError, match="edge column 'kind' is string, a number is needed"):
+    with pytest.raises(
+        InvalidInputError, match="edge column 'kind' of network 'friends' is text, a number is needed; choose"
+    ):
         network.edge_values("kind")
     with pytest.raises(InvalidInputError, match=r"no column 'p' \(columns: meetings, kind\)"):
         network.edge_values("p")

@@ -345,7 +345,10 @@ def test_files_that_cannot_be_imported(
     [
         ({"network": "nowhere"}, ["no network 'nowhere'", "networks there: path", "rumormill network import"]),
         ({"netwrok": "path"}, ["line 1", "netwrok: unknown key (did you mean 'network'?)", "keys here are name,"]),
-        ({"seeds": ["zoe"]}, ["session 'all'", "agent 'zoe' is not in network 'path'", "ids there look like 'bob'"]),
+        (
+            {"seeds": ["zoe"]},
+            ["line 1: sessions.0.seeds", "agent 'zoe' is not in network 'path'", "ids there look like 'bob'"],
+        ),
         ({"parameters": {"probability": 1.3}}, ["line 1", "probability: 1.3 is not in [0, 1]"]),
         ({"seeds": {"strategy": "random", "budget": 6}}, ["seed budget 6 exceeds the 5 agents"]),
         ({"parameters": {"probability": "column:p"}}, ["no edge column 'p'"]),
@@ -415,9 +418,9 @@ def test_exit_codes_and_streams_of_a_process(tmp_path: Path, environment: dict[s
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("cluster", ["threads", "processes"])
+@pytest.mark.parametrize(("cluster", "options"), [("threads", []), ("processes", []), ("threads", ["--verbose"])])
 def test_ctrl_c_says_one_sentence_and_publishes_nothing(
-    tmp_path: Path, environment: dict[str, str], prefect_url: str, cluster: str
+    tmp_path: Path, environment: dict[str, str], prefect_url: str, cluster: str, options: list[str]
 ) -> None:
     from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL as DATABASE
 
@@ -429,7 +432,7 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
     sessions = [{**session, "seeds": {"strategy": "top_out_degree", "budget": 10}}]
     (tmp_path / "long.yaml").write_text(json.dumps({"network": "big", "cluster": cluster, "sessions": sessions}))
     run = subprocess.Popen(
-        [*COMMAND, "run", "long.yaml"],
+        [*COMMAND, "run", "long.yaml", *options],
         cwd=tmp_path,
         env={**environment, **server},
         stdout=subprocess.PIPE,
@@ -446,7 +449,13 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
         run.kill()
     assert started
     assert (run.returncode, stdout) == (130, "")
-    assert stderr == "error: the run was cancelled; nothing of it was published\n"
+    said = "error: the run was cancelled; nothing of it was published\n"
+    if options:  # what Prefect reports is beside it, a line each
+        assert said in stderr
+        assert "Task run failed with exception: RunCancelledError" in stderr
+        assert "Traceback" not in stderr
+    else:
+        assert stderr == said
     assert warehouse.read("propagation_sessions").num_rows == 0
     events = warehouse.read("events")["event_type"].to_pylist()
     assert events == ["propagation_started", "propagation_cancelled"]

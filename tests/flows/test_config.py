@@ -6,12 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from data.errors import CampaignError, InvalidInputError, SourceNotFoundError, UnknownAgentError
+from data.errors import (
+    CampaignError,
+    InvalidInputError,
+    NetworkNotFoundError,
+    SourceNotFoundError,
+    UnfitModelError,
+    UnknownAgentError,
+)
 from data.warehouse import Warehouse
 from flows.campaigns import Campaign, MessageSpecification, ResolvedCampaign, SessionSpecification, resolve
-from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile
+from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile, resolve_file
 from propagation.models import MODELS
 from propagation.seeding import STRATEGIES
 from propagation.sessions import RECORDS
@@ -50,13 +58,13 @@ def test_agent_ids_stay_as_written_and_names_are_text(campaign_file: Callable[..
 
 
 def test_numbers_and_truth_values_are_what_they_seem(campaign_file: Callable[..., str]) -> None:
-    text = BASE.replace("probability: 0.1", "probability: 1e-3") + "    replicates: 10_000\n"
+    text = BASE.replace("probability: 0.1", "probability: 1e-3") + "    replicates: 10_000\n    max_rounds: 1_0\n"
     text = text.replace(
         "{name: news, content: Read this}", "{name: news, properties: {a: yes, b: true, c: 010, d: 3, e: -.5, f: ~}}"
     )
     campaign = load_campaign(campaign_file(text))
     assert campaign.sessions[0].parameters == {"probability": 0.001}
-    assert campaign.sessions[0].replicates == 10_000
+    assert (campaign.sessions[0].replicates, campaign.sessions[0].max_rounds) == (10_000, 10)
     assert campaign.messages[0].properties == {"a": "yes", "b": True, "c": "010", "d": 3, "e": -0.5, "f": None}
 
 
@@ -82,7 +90,7 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
     [
         ("0.1", "1.3", 7, "sessions.0.parameters.probability: 1.3 is not in [0, 1]"),
         ("0.1", ".nan", 7, "sessions.0.parameters.probability: nan is not in [0, 1]"),
-        ("0.1", "often", 7, "sessions.0.parameters.probability: 'often' is no scheme"),
+        ("0.1", "often", 7, "sessions.0.parameters.probability: 'often' is unknown; use a number in [0, 1], w"),
         ("probability", "probabilty", 7, "sessions.0.parameters.probabilty: unknown key (did you mean 'probability'?)"),
         ("- name: one", "- name: one\n    repliactes: 5", 6, "unknown key (did you mean 'replicates'?); keys here are"),
         (
@@ -91,7 +99,17 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
             6,
             "sessions.0.replicates: must be greater than or equal to 1",
         ),
-        ("- name: one", "- name: one\n    replicates: ten", 6, "must be a valid integer, unable to parse string"),
+        (
+            "- name: one",
+            "- name: one\n    replicates: ten",
+            6,
+            "replicates: 'ten' is a text; a number is needed",
+        ),
+        ("- name: one", "- name: one\n    replicates: true", 6, "True is a truth value; a number is needed"),
+        ("0.1", "'0.1'", 7, "'0.1' is unknown; use a number in [0, 1], weighted_cascade, trivalency, strength, column"),
+        ("0.1", "'column:'", 7, "column or column:NAME (NAME is missing)"),
+        ("0.1", "trust", 7, "column or column:NAME (a column of that name is column:trust)"),
+        ("0.1", "0.1\n      activity: ''", 8, "sessions.0.parameters.activity: '' names no column; use column:NAME"),
         ("- name: one", "- name: one\n    model: cascade", 6, "no model 'cascade'"),
         ("- name: one", "- name: one\n    record: round", 6, "must be 'rounds', 'reach', 'activations' or 'contacts'"),
         ("- name: one", "- name: one\n    message: newz", 6, "no message 'newz' (did you mean 'news'?)"),
@@ -181,25 +199,30 @@ def test_a_missing_file_is_told_apart_from_a_shipped_name(tmp_path: Path, monkey
         (
             "linear_threshold",
             {"weight": "often"},
-            "weight: 'often' is no scheme; use a number in [0, 1], weighted_casc",
+            "weight: 'often' is unknown; use a number in [0, 1], weighted_casc",
         ),
         ("fractional_threshold", {"threshold": -0.2}, "threshold: -0.2 is not in [0, 1]"),
         ("fractional_threshold", {"threshold": 0.5, "neighbours": 2}, "give exactly one of threshold"),
         ("viral", {"virality": -1}, "virality: must be greater than or equal to 0 (given: -1)"),
-        ("diffusion", {"threshold": 7}, "threshold: 7.0 is not in [0, 1]"),
+        ("diffusion", {"threshold": 7}, "threshold: 7 is not in [0, 1]"),
         (
             "hybrid",
             {"alpha": "half"},
-            "alpha: must be a valid number, unable to parse string as a number (given: 'half')",
+            "alpha: 'half' is a text; a number is needed",
         ),
         ("si", {"beta": 1.01}, "beta: 1.01 is not in [0, 1]"),
         ("sis", {"gamma": 2}, "gamma: must be less than or equal to 1 (given: 2)"),
         ("sir", {"infectious_period": 0}, "infectious_period: must be greater than or equal to 1 (given: 0)"),
+        (
+            "sir",
+            {"gamma": 0.5, "infectious_period": 3},
+            "gamma and infectious_period are both given; give gamma",
+        ),
         ("sirs", {"waning": -0.1}, "waning: must be greater than or equal to 0 (given: -0.1)"),
         ("seir", {"sgima": 0.1}, "sgima: unknown key (did you mean 'sigma'?); keys here are"),
-        ("seiz", {"sceptics": 3}, "sceptics: 3.0 is not in [0, 1]"),
+        ("seiz", {"sceptics": 3}, "sceptics: 3 is not in [0, 1]"),
         ("maki_thompson", {"stifling": 1.5}, "stifling: must be less than or equal to 1 (given: 1.5)"),
-        ("daley_kendall", {"spreading": -1}, "spreading: -1.0 is not in [0, 1]"),
+        ("daley_kendall", {"spreading": -1}, "spreading: -1 is not in [0, 1]"),
     ],
 )
 def test_a_bad_parameter_of_any_model_is_told_with_value_rule_and_line(
@@ -340,12 +363,30 @@ def test_the_resolved_parameters_are_what_is_hashed(warehouse: Warehouse, campai
             10,
             "message_types.alarm.seir.sigma: must be less than or equal",
         ),
+        (
+            "  viral: {base",
+            "  sis: {gamma: 0.5}\n  viral: {base",
+            6,
+            "model_parameters.sis: no session is of model 'sis' (did",
+        ),
+        (
+            "    sir: {b",
+            "    seir: {b",
+            10,
+            "message_types.alarm.seir: no session is of model 'seir' (did you mean 'sir'?); ",
+        ),
+        (
+            "  viral:\n    urg",
+            "  si: {pace: beta}\n  viral:\n    urg",
+            12,
+            "message_properties.si: no session is of model 's",
+        ),
         ("  alarm:", "  alarms:", 8, "no message is of type 'alarms' (did you mean 'alarm'?); types are alarm, talk"),
         ("urgency: virality", "urgncy: virality", 13, "no message has a property 'urgncy' (did you mean 'urgency'?)"),
         ("urgency: virality", "urgency: viralty", 13, "no parameter 'viralty' (did you mean 'virality'?); parameters"),
         ("urgency: virality", "urgency: decay\n    pace: decay", 14, "'decay' is set by a property above"),
         ("urgency: 5", "urgency: -5", 4, "messages.1.properties.urgency: as virality of viral: must be greater than"),
-        ("urgency: 5", "urgency: much", 4, "as virality of viral: must be a valid number"),
+        ("urgency: 5", "urgency: much", 4, "as virality of viral: 'much' is a text; a number is needed"),
         ("virality: 9", "virality: -9", 17, "sessions.2.parameters.virality: must be greater than or equal to 0"),
         ("viral: {virality: 2, fatigue: 0.5}", "viral: 2", 9, "message_types.alarm.viral: must be a valid dictionary"),
     ],
@@ -423,15 +464,129 @@ def test_a_campaign_is_its_name_and_its_sessions(warehouse: Warehouse) -> None:
 
 def test_what_only_the_network_can_tell(warehouse: Warehouse) -> None:
     with pytest.raises(
-        UnknownAgentError, match=r"campaign 'c', session 'a': agent 'zoe' is not in network 'path' of 5"
+        UnknownAgentError, match=r"campaign 'c', session 'a', seeds: agent 'zoe' is not in network 'path' of 5"
     ):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann", "zoe"]}])
-    with pytest.raises(UnknownAgentError, match=r"sender of message 'm': agent 'zoe'"):
+    with pytest.raises(
+        InvalidInputError, match=r"^campaign 'c', session 'a': model independent_cascade: probability: 2 "
+    ):
+        resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": 2}}])
+    with pytest.raises(UnknownAgentError, match=r"^campaign 'c', message 'm', sender: agent 'zoe'"):
         resolved(warehouse, messages=[{"name": "m", "sender": "zoe"}])
-    with pytest.raises(InvalidInputError, match=r"session 'a': seed budget 6 exceeds the 5 agents"):
+    with pytest.raises(InvalidInputError, match=r"session 'a', seeds: seed budget 6 exceeds the 5 agents"):
         resolved(warehouse, sessions=[{"name": "a", "seeds": {"strategy": "random", "budget": 6}}])
-    with pytest.raises(InvalidInputError, match=r"session 'a': .*names no probability column"):
+    with pytest.raises(InvalidInputError, match=r"'a', parameters.probability: 'column' asks for the prob"):
         resolved(warehouse, sessions=[{"name": "a", "seeds": ["ann"], "parameters": {"probability": "column"}}])
+
+
+PEOPLE = """\
+network: people
+messages:
+  - {name: news, properties: {who: city}}
+model_parameters:
+  sir: {gamma: 0.5}
+message_properties:
+  sir: {who: susceptibility}
+sessions:
+  - name: one
+    model: sir
+    seeds:
+      - ann
+  - name: two
+    seeds: {strategy: random, budget: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "line", "message"),
+    [
+        ("network: people", "network: peple", NetworkNotFoundError, 1, "network: no network 'peple'"),
+        (
+            "name: news,",
+            "name: news, sender: zoe,",
+            UnknownAgentError,
+            3,
+            "messages.0.sender: agent 'zoe' is not in netwo",
+        ),
+        (
+            "- ann",
+            "- zoe",
+            UnknownAgentError,
+            11,
+            "sessions.0.seeds: agent 'zoe' is not in network 'people' of 3 agents;",
+        ),
+        ("budget: 2", "budget: 4", InvalidInputError, 14, "sessions.1.seeds: seed budget 4 exceeds the 3 agents"),
+        (
+            "",
+            "",
+            UnfitModelError,
+            3,
+            "messages.0.properties.who: as susceptibility of sir: agent column 'city' of network ",
+        ),
+        (
+            "who: city",
+            "who: cit",
+            UnfitModelError,
+            3,
+            "as susceptibility of sir: network 'people' has no agent column 'cit'",
+        ),
+        (
+            "gamma:",
+            "activity: trust, gamma:",
+            UnfitModelError,
+            5,
+            "model_parameters.sir.activity: network 'people' has no",
+        ),
+        (
+            "name: two",
+            "name: two\n    parameters: {probability: column}",
+            UnfitModelError,
+            14,
+            "probability: 'column' asks for the prob",
+        ),
+        (
+            "name: two",
+            "name: two\n    model: diffusion\n    parameters:\n      threshold: column",
+            UnfitModelError,
+            16,
+            "'threshold'",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_network_is_said_with_its_line(
+    warehouse: Warehouse,
+    campaign_file: Callable[..., str],
+    tmp_path: Path,
+    old: str,
+    new: str,
+    error: type[Exception],
+    line: int,
+    message: str,
+) -> None:
+    edges = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
+    (tmp_path / "agents.csv").write_text("agent,care,city\nann,1,x\nbob,2,y\ncy,0.5,z\n")
+    warehouse.import_network("people", edges, agents=str(tmp_path / "agents.csv"))
+    fits = PEOPLE if "city" in message or "cit'" in message else PEOPLE.replace("who: city", "who: care")
+    path = campaign_file(fits.replace(old, new, 1))
+    with pytest.raises(error) as raised:
+        resolve_file(path, warehouse)
+    assert str(raised.value).startswith(f"{path}, line {line}: ")
+    assert message in str(raised.value)
+
+
+def test_columns_that_a_model_of_ones_own_reads_are_said_with_the_line_of_the_model(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
+) -> None:
+    edges = pd.DataFrame({"source": ["1", "2"], "target": ["2", "3"], "kind": ["x", "y"]})
+    warehouse.import_network("town", edges)
+    text = BASE.replace("- name: one", "- name: one\n    model: mine").replace("probability:", "beta:")
+    for column, sentence in {"trust": "reads edge column 'trust', which", "kind": "edge column 'kind' of netw"}.items():
+        (tmp_path / "mine.py").write_text(OWN.replace("    seeds =", f"    edge_columns = ('{column}',)\n    seeds ="))
+        path = campaign_file(text + "models: [mine.py]\n")
+        with pytest.raises(UnfitModelError) as raised:
+            resolve_file(path, warehouse)
+        assert str(raised.value).startswith(f"{path}, line 6: sessions.0.model: model 'mine'")
+        assert sentence in str(raised.value)
 
 
 # -- documentation --------------------------------------------------------------------------------------------------

@@ -92,6 +92,22 @@ def test_the_command_prints_it_and_exits_as_the_run_would(
 OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
 
 
+def test_jobs_come_in_the_order_in_which_they_run(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
+) -> None:
+    from flows import runs
+
+    (tmp_path / "rumour.py").write_text(OWN)
+    own = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
+    path = campaign_file({**TOWN, "sessions": [own, *TOWN["sessions"]], "models": ["rumour.py"]})
+    estimated = [job["plan"] for job in estimate_campaign(path, warehouse.url)["jobs"]]
+    run = runs.prepare_run(path, warehouse.url)
+    for job in run.jobs:
+        plan = engine.plan_job(run.resolved.network, job.sessions)
+        runs.publish_outcome(run, engine.run_job(run.resolved.network, job.sessions, plan))
+    assert [job["plan"] for job in runs.summary(run)["jobs"]] == estimated == ["broadcast", "reference"]
+
+
 def test_models_of_ones_own_are_a_job_of_their_own(
     rumormill: Callable[..., Any], warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from distributed.comm import CommClosedError
 
 from data import Warehouse
 from data.errors import (
+    ClusterLostError,
     CommitConflictError,
     InsufficientMemoryError,
+    InvalidInputError,
     RowsDifferError,
     RunCancelledError,
     WarehouseFullError,
@@ -511,6 +514,28 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     network.warehouse.sweep(grace_seconds=0)
     left = {path.parent.name for path in (Path(network.warehouse.url) / "tables").rglob("*.parquet")}
     assert left <= {"networks", "network_agents", "network_edges", "frontiers", "lane_states"}
+
+
+def test_a_plan_or_client_that_is_none_is_refused_though_the_session_is_there(network):
+    simulate(network, HALF, seed_set=[0], replicates=2)
+    for plan in ("fast", None, ["broadcast"]):
+        with pytest.raises(InvalidInputError, match=r"no plan .*; plans are auto, broadcast, partitioned, reference"):
+            simulate(network, HALF, seed_set=[0], replicates=2, plan=plan)
+    with pytest.raises(InvalidInputError, match=r"client 'threads' is no distributed\.Client; give one, or none"):
+        simulate(network, HALF, seed_set=[0], replicates=2, client="threads")
+
+
+@pytest.mark.parametrize("publish_it", [True, False])
+def test_a_cluster_that_loses_its_workers_is_the_machines_fault(network, monkeypatch, publish_it):
+    def lost(*_, **__):
+        raise CommClosedError("in <TCP>\nclosed")
+
+    monkeypatch.setattr(engine.broadcast, "run_broadcast", lost)
+    with pytest.raises(ClusterLostError, match=r"lost its w.*\(CommClosedError: in <TCP>\); nothing of it") as told:
+        simulate(network, HALF, seed_set=[0], replicates=2, publish=publish_it)
+    assert told.value.exit_code == 1
+    assert "\n" not in str(told.value)
+    assert kinds(network.warehouse)["sessions"] == 0
 
 
 def test_what_cannot_fit_is_refused_before_work_starts(network, monkeypatch):

@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from data import Warehouse
-from data.errors import ClusterUnreachableError, RunCancelledError, WarehouseFullError
+from data.errors import ClusterLostError, ClusterUnreachableError, RunCancelledError, WarehouseFullError
 from propagation import clusters, simulate
 from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiThompson
@@ -118,7 +118,7 @@ def test_a_run_whose_workers_die_again_and_again_ends_with_a_message(ladder, mon
         raise clusters.WorkersLostError("lost tcp://127.0.0.1:1")
 
     monkeypatch.setattr(clusters, "wait_for", lost)
-    with pytest.raises(ClusterUnreachableError, match="lost its workers 6 times while the run did not get on") as told:
+    with pytest.raises(ClusterLostError, match="lost its workers 6 times while the run did not get on") as told:
         simulate(ladder, MODELS[0], seed_set=[0], replicates=3, plan="partitioned", publish=publish_it)
     assert "WorkersLostError: lost tcp://127.0.0.1:1" in str(told.value)
     assert "begins again when it is run again" in str(told.value)
@@ -167,7 +167,7 @@ def test_without_workers_a_run_waits_for_a_while_only(ladder, monkeypatch):
     with (
         LocalCluster(**options, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}) as cluster,
         Client(cluster, set_as_default=False) as client,
-        pytest.raises(ClusterUnreachableError, match=r"has had no worker for 1 s; start some with `dask worker`"),
+        pytest.raises(ClusterLostError, match=r"has had no worker for 1 s; start some with `dask worker`"),
     ):
         simulate(ladder, MODELS[0], seed_set=[0], replicates=3, plan="partitioned", client=client, publish=False)
 
@@ -378,11 +378,11 @@ def test_a_scheduler_that_dies_ends_the_run_and_the_next_goes_on(publish, run, a
             scheduler.kill()
             output, errors = process.communicate(timeout=ENDS_IN_TIME)
     told = output.splitlines()[-1]
-    assert told.startswith(f"ClusterUnreachableError the Dask scheduler at {address} went away"), output + errors
+    assert told.startswith(f"ClusterLostError the Dask scheduler at {address} went away"), output + errors
     before = checkpoint_rounds(network.warehouse)
     assert told.endswith(f"run again; the run then goes on from the checkpoint after round {max(before)}")
     assert errors == ""
-    assert process.returncode == ClusterUnreachableError.exit_code
+    assert process.returncode == ClusterLostError.exit_code == 1
     assert_nothing_is_seen(network.warehouse)
     # 2. A new scheduler, new workers.
     with shell_cluster(port, tmp_path), connected(port) as client:

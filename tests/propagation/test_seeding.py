@@ -128,5 +128,23 @@ def test_unknown_strategies_and_parameters_are_refused():
         make_strategy("best", {"budget": 1})
     with pytest.raises(InvalidInputError, match=r"degree_discount: p: .* less than or equal to 1 \(given: 1\.5\)"):
         make_strategy("degree_discount", {"budget": 1, "p": 1.5})
-    with pytest.raises(InvalidInputError, match="seed strategy random: p: Extra inputs are not permitted"):
+    with pytest.raises(InvalidInputError, match=r"^seed strategy random: p: unknown parameter; .* here are budget$"):
         make_strategy("random", {"budget": 1, "p": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"budget": 0}, r"^seed strategy degree_discount: budget: must be greater than or equal to 1 \(given: 0\)$"),
+        ({"budget": True}, "budget: True is a truth value; a number is needed"),
+        ({"budget": "5"}, "budget: '5' is a text; a number is needed, without quotes"),
+        ({"bugdet": 5}, r"bugdet: unknown parameter \(did you mean 'budget'\?\)"),
+        ({}, "budget: is missing"),
+    ],
+    ids=str,
+)
+def test_a_strategy_made_in_python_is_refused_in_the_same_words(parameters, message):
+    with pytest.raises(InvalidInputError, match=message):
+        DegreeDiscount(**parameters)
+    with pytest.raises(InvalidInputError, match=r"random: 5 is given without a name; write PARAMETER=5"):
+        RandomSeeds(5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.errors import InvalidInputError
-from propagation.models import IndependentCascade
+from propagation.models import SIR, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, Session, resolve_session
 
@@ -133,6 +133,20 @@ def test_each_detail_includes_those_before_it():
         ({"random_seed": 2**63}, r"random_seed 9223372036854775808 is not a whole number"),
         ({"max_rounds": -1}, r"max_rounds -1 is not a whole number in \[0, "),
         ({"max_rounds": None}, r"max_rounds None is not a whole number"),
+        ({"replicates": "ten"}, r"replicates 'ten' is not a whole number in \[1, "),
+        ({"random_seed": 1.5}, r"random_seed 1\.5 is not a whole number in \[0, "),
+        ({"record": ["reach"]}, r"record \['reach'\] is unknown; record one of rounds"),
+        (
+            {"model": "sir"},
+            r"model 'sir' is no model; give one such as IndependentCascade\(probability=0\.1\), or by its na",
+        ),
+        ({"model": SIR}, r"model SIR is a class; give it its parameters: SIR\(\.\.\.\)"),
+        ({"seed_set": 3}, r"seed set 3: give a list of at least one agent id, or a strategy such as DegreeDiscount\("),
+        ({"seed_set": "3"}, r"seed set '3': give a list of at least one agent id, or a strategy"),
+        ({"seed_set": {"3": 1}}, r"seed set \{'3': 1\}: give a list"),
+        ({"seed_set": None}, r"seed set None: give a list"),
+        ({"seed_set": RandomSeeds}, r"seed set .*RandomSeeds.*: give a list of at least one agent id, or a strategy"),
+        ({"seed_set": np.array(3)}, r"seed set array\(3\): give a list"),
         ({"record": "everything"}, r"record 'everything' is unknown; record one of rounds, reach, activations, cont"),
     ],
     ids=str,
@@ -140,6 +154,13 @@ def test_each_detail_includes_those_before_it():
 def test_a_value_that_breaks_its_rule_is_refused(network, changes, message):
     with pytest.raises(InvalidInputError, match=message):
         resolved(network, **changes)
+
+
+def test_a_network_is_one_of_a_warehouse():
+    with pytest.raises(
+        InvalidInputError, match=r"network 'town' is no network; give one of a warehouse: warehouse\.netw"
+    ):
+        resolved("town")
 
 
 def test_extreme_values_are_accepted(network, run):

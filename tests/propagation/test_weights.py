@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import Warehouse
-from data.errors import EdgeListError, InvalidInputError
+from data.errors import EdgeListError, InvalidInputError, UnfitModelError
 from propagation import simulate, weights
 from propagation.draws import Purpose, stream
 from propagation.models import IndependentCascade, make_model
@@ -171,22 +171,22 @@ def test_constants_at_the_ends_of_their_range(publish, run, shape, probability, 
 
 @pytest.mark.parametrize("value", [1.3, -0.1, float("nan"), float("inf")])
 def test_a_probability_outside_its_range_is_refused(value):
-    with pytest.raises(ValueError, match=rf"probability {value!r} is not in \[0, 1\]"):
+    with pytest.raises(ValueError, match=rf"probability: {value!r} is not in \[0, 1\]"):
         IndependentCascade(probability=value)
-    with pytest.raises(InvalidInputError, match=rf"independent_cascade: probability: probability {value!r} is not in"):
+    with pytest.raises(InvalidInputError, match=rf"^model independent_cascade: probability: {value!r} is not in"):
         make_model("independent_cascade", {"probability": value})
 
 
 def test_an_unknown_scheme_is_refused_with_the_ones_there_are():
     known = "weighted_cascade, trivalency, strength, column"
-    with pytest.raises(InvalidInputError, match=rf"'weighted' is no scheme; use .*{known}"):
+    with pytest.raises(InvalidInputError, match=rf"'weighted' is unknown; use .*{known}.*did you mean 'weighted_c"):
         make_model("independent_cascade", {"probability": "weighted"})
 
 
 def test_an_unknown_model_or_parameter_is_refused():
     with pytest.raises(InvalidInputError, match="no model 'gossip'; models are independent_cascade"):
         make_model("gossip", {})
-    with pytest.raises(InvalidInputError, match="model independent_cascade: beta: Extra inputs are not permitted"):
+    with pytest.raises(InvalidInputError, match="model independent_cascade: beta: unknown parameter; parameters"):
         make_model("independent_cascade", {"beta": 0.1})
 
 
@@ -200,11 +200,11 @@ def columns_network(new_warehouse):
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [
-        ("column", "network 'columns' names no probability column; import it with --probability NAME, or give"),
+        ("column", "^probability: 'column' asks for the probability column, and network 'columns' names none"),
         ("column:other", r"network 'columns' has no edge column 'other' \(columns: good, high, missing, text, whole\)"),
-        ("column:high", r"column 'high' of network 'columns' holds 1\.3; a probability must be in \[0, 1\]"),
-        ("column:missing", r"column 'missing' of network 'columns' holds nan; a probability must be in \[0, 1\]"),
-        ("column:text", "edge column 'text' is .*string, a number is needed"),
+        ("column:high", r"column 'high' of network 'columns' holds 1\.3; each number must be in \[0, 1\]"),
+        ("column:missing", r"column 'missing' of network 'columns' holds nan; each number must be in \[0, 1\]"),
+        ("column:text", "^probability: edge column 'text' of network 'columns' is text, a number is needed; choose"),
     ],
 )
 def test_a_column_that_holds_no_probabilities_is_refused_before_work_starts(columns_network, scheme, message):
@@ -226,3 +226,61 @@ def test_a_probability_column_is_checked_at_import(tmp_path, value):
     frame = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"], "chance": [0.5, value]})
     with pytest.raises(EdgeListError, match=r"row 2: probability column 'chance' holds .* not a number in \[0, 1\]"):
         Warehouse(tmp_path / "warehouse").import_network("bad", frame, probability="chance")
+
+
+@pytest.fixture(scope="module")
+def agents_network(publish):
+    attributes = {"care": [0.5, 1.0, 2.0], "city": ["x", "y", "z"]}
+    return publish([(0, 1), (1, 2), (0, 2)], 3, name="people", agent_attributes=attributes)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "message"),
+    [
+        (
+            "sir",
+            {"susceptibility": "caer"},
+            r"has no agent column 'caer' \(did you mean 'care'\?\) \(columns: care, city\)",
+        ),
+        ("sir", {"activity": "trust"}, "^activity: network .* with such a column in the file of --agents$"),
+        (
+            "sir",
+            {"activity": "column:city"},
+            "^activity: agent column 'city' of network 'people' is text, a number is nee",
+        ),
+        (
+            "sir",
+            {"beta": "column:p"},
+            r"^beta: network 'people' has no edge column 'p' \(columns: none\); choose another",
+        ),
+        (
+            "diffusion",
+            {"threshold": "column:care"},
+            r"^threshold: agent column 'care' .* holds 2.0 for agent '2'; each num",
+        ),
+        ("seiz", {"sceptics": "column"}, "^sceptics: network 'people' has no agent column 'sceptic'"),
+        (
+            "viral",
+            {"strength": "strength"},
+            "^strength: 'strength' asks for the strength column, and network 'people' na",
+        ),
+        (
+            "linear_threshold",
+            {"weight": 1.0, "susceptibility": "care"},
+            "^weight: with 1.0 the weights .* of agent '2' sum",
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_network_does_not_have_is_said_with_the_parameter_that_asks(agents_network, model, parameters, message):
+    with pytest.raises(UnfitModelError, match=message) as raised:
+        simulate(agents_network, make_model(model, parameters), seed_set=[0], publish=False)
+    assert raised.value.parameter in parameters
+    assert str(raised.value).startswith(f"{raised.value.parameter}: ")
+
+
+def test_without_a_table_of_agents_the_advice_is_to_give_one(columns_network):
+    with pytest.raises(
+        UnfitModelError, match=r"no agent column 'care' \(columns: none\); import the network with --agents"
+    ):
+        simulate(columns_network, make_model("sir", {"activity": "care"}), seed_set=["a"])
