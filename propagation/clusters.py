@@ -262,3 +262,10 @@ def machine_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def installed_memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)

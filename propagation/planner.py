@@ -1,11 +1,11 @@
 """The planner: which physical plan a job gets, why, and what it will cost; it refuses what cannot fit."""
 
-import functools
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -13,14 +13,13 @@ import numpy as np
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
 from propagation.calibration import calibration
-from propagation.clusters import machine_memory, thread_count
+from propagation.clusters import installed_memory, machine_memory, thread_count
+from propagation.expectations import ExpectedCascade, expected_cascade, rounds_of_contacts
 from propagation.kernels.epidemics import SLOTS
 from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel
 from propagation.models.rules import Contact, Rules
-from propagation.programs import contact_rows
 from propagation.sessions import RECORDS, Record, Session
-from propagation.weights import ONE_EACH
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -30,8 +29,15 @@ Shape = Literal["sparse", "packed", "threshold", "epidemic", "rules"]
 WORD = 64
 """Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
-SECONDS_PER_REFERENCE_ROUND = 0.5
 SECONDS_PER_JOB = 0.05
+SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.1, 2e-6
+"""Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
+SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0005, 0.0004, 0.003
+"""Measured: a round of the partitioned plan; more for each partition, within one worker and between several."""
+SECONDS_PER_ROW = 1.5e-7
+"""Measured: a row of activations or contacts, written by one thread."""
+LIBRARY_BYTES = 96 << 20
+"""Measured: what libraries and compiled kernels take when they are first used."""
 WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
 """Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
 clearing a word of an agent; an edge in the kernel of all rules."""
@@ -41,39 +47,14 @@ of contacts for which it is looked at once."""
 _COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
-MEAN_FIELD_ROUNDS = 1000
-LONG_TRANSMISSION = 50
-"""Rounds that agents who never stop are taken to transmit in."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
-PARTITIONED_COST = 2.0
-"""Measured, relative to an edge in a sparse kernel: an edge in the partitioned plan, messages included."""
-_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE = 24, 60, 48
+PARTITIONED_COST = 4.0
+"""Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message."""
+_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 200
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ExpectedCascade:
-    """What a lane is expected to do.
-
-    Attributes
-    ----------
-    activations : float
-        Agents reached.
-    trials : float
-        Edges looked at, those of the seeds included.
-    seed_trials : float
-        Edges of the seeds, which all lanes look at in the same round.
-    overlap : float
-        Share of the other edges that another lane looks at in the same round, in [0, 1].
-    """
-
-    activations: float
-    trials: float
-    seed_trials: float
-    overlap: float
 
 
 @dataclass(frozen=True)
@@ -167,17 +148,11 @@ def plan_job(
     """
     check_plan(plan)
     own = _own_models(sessions, plan)
-    threads = thread_count(client)
-    lanes = sum(session.replicates for session in sessions)
-    network_bytes = 16 * (network.n_agents + 1) + 12 * network.n_edges
     _refuse_beyond(
         _BYTES_PER_AGENT * network.n_agents, f"network {network.network_id!r} of {network.n_agents:,} agents"
     )
-    expected = [_expected_cascade(network, session) for session in sessions]
-    needed = int(network_bytes + _working_bytes(network, sessions, expected, threads, publish=publish))
-    fits = needed <= machine_memory()
-    if plan == "broadcast" or (plan == "auto" and not fits and network_bytes <= machine_memory() // 2):
-        _refuse_beyond(needed, f"the job of {lanes:,} lanes recording {max_record(sessions)!r}")
+    threads = thread_count(client)
+    expected = [expected_cascade(network, session) for session in sessions]
     alike: Counter[Any] = Counter()
     for session in sessions:
         alike[_likeness(session)] += session.replicates
@@ -185,28 +160,86 @@ def plan_job(
         _session_plan(network, session, lane, alike[_likeness(session)] / threads)
         for session, lane in zip(sessions, expected, strict=True)
     )
+    job = _Job(network, sessions, planned, threads, publish)
+    network_bytes = _network_bytes(network)
+    needed = network_bytes + _working_bytes(job)
+    fits = needed <= machine_memory()
+    if plan == "broadcast" or (plan == "auto" and not fits and network_bytes <= machine_memory() // 2):
+        _refuse_beyond(needed, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
     if plan == "reference" or own:
-        reason = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
-        reason += ": every round is a join of tables on the cluster"
-        seconds = SECONDS_PER_REFERENCE_ROUND * 20 * len(network.edge_files) * len(sessions)
-        made = JobPlan("reference", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed)
+        why = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
+        made = _reference_plan(job, why)
     elif plan == "partitioned" or not fits:
-        made = _partitioned_plan(network, sessions, planned, threads, asked=fits)
+        made = _partitioned_plan(job, workers=len(client.nthreads()), asked=fits)
     else:
-        reason = (
-            f"the edge table ({network_bytes / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
-            f"so {lanes:,} lanes are split over {threads} threads"
-        )
-        effort = sum(s.replicates * p.seconds_per_lane for s, p in zip(sessions, planned, strict=True))
-        # Batches of about a second; one per thread where more would cut a short job.
-        per_thread = 1 if effort < SHORT_JOB_SECONDS * threads else 4
-        batches = min(lanes, max(per_thread * threads, int(effort / BATCH_SECONDS)))
-        seconds = effort / min(threads, lanes)
-        made = JobPlan("broadcast", reason, planned, lanes, batches, SECONDS_PER_JOB + seconds, needed)
+        made = _broadcast_plan(job, needed)
     logger.info(
-        "plan %s: %s; about %.1f s and %.0f MiB", made.plan, made.reason, made.estimated_seconds, needed / 2**20
+        "plan %s: %s; about %.1f s and %.0f MiB",
+        made.plan,
+        made.reason,
+        made.estimated_seconds,
+        made.estimated_bytes / 2**20,
     )
     return made
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be planned."""
+
+    network: Network
+    sessions: Sequence[Session]
+    planned: tuple[SessionPlan, ...]
+    threads: int
+    publish: bool
+
+    @cached_property
+    def lanes(self) -> int:
+        """Replicates of all sessions."""
+        return sum(session.replicates for session in self.sessions)
+
+    @property
+    def pairs(self) -> Iterator[tuple[Session, SessionPlan]]:
+        """Sessions with their plans."""
+        return zip(self.sessions, self.planned, strict=True)
+
+    @cached_property
+    def row_seconds(self) -> float:
+        """Time of one thread for the rows of large tables."""
+        return SECONDS_PER_ROW * sum(sum(_rows(session, planned.expected)) for session, planned in self.pairs)
+
+
+def _rows(session: Session, lane: ExpectedCascade) -> tuple[float, float]:
+    """Return how many activations and contacts a session is expected to record."""
+    activations = session.replicates * lane.activations * lane.occasions if session.records("activations") else 0.0
+    return activations, session.replicates * lane.trials if session.records("contacts") else 0.0
+
+
+def _broadcast_plan(job: _Job, needed: int) -> JobPlan:
+    """Plan lanes that are split over threads, each of which holds the whole network."""
+    reason = (
+        f"the edge table ({_network_bytes(job.network) / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
+        f"so {job.lanes:,} lanes are split over {job.threads} threads"
+    )
+    effort = job.row_seconds + sum(session.replicates * planned.seconds_per_lane for session, planned in job.pairs)
+    # Batches of about a second; one per thread where more would cut a short job.
+    per_thread = 1 if effort < SHORT_JOB_SECONDS * job.threads else 4
+    batches = min(job.lanes, max(per_thread * job.threads, int(effort / BATCH_SECONDS)))
+    seconds = SECONDS_PER_JOB + effort / min(job.threads, job.lanes)
+    return JobPlan("broadcast", reason, job.planned, job.lanes, batches, seconds, needed)
+
+
+def _reference_plan(job: _Job, why: str) -> JobPlan:
+    """Plan rounds that are joins of tables on the cluster, session after session."""
+    seconds, joined = 0.0, 0.0
+    for session, planned in job.pairs:
+        lane = planned.expected
+        seconds += (lane.rounds + 1.0) * SECONDS_PER_REFERENCE_ROUND * len(job.network.edge_files)
+        seconds += session.replicates * lane.trials * SECONDS_PER_JOINED_EDGE
+        joined = max(joined, session.replicates * _trials_at_once(session, lane))
+    reason = f"{why}: every round is a join of tables on the cluster"
+    needed = int(LIBRARY_BYTES + joined * _BYTES_PER_JOINED_EDGE)
+    return JobPlan("reference", reason, job.planned, job.lanes, 1, SECONDS_PER_JOB + seconds, needed)
 
 
 def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
@@ -219,25 +252,53 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
     return own
 
 
-def _partitioned_plan(
-    network: Network, sessions: Sequence[Session], planned: tuple[SessionPlan, ...], threads: int, *, asked: bool
-) -> JobPlan:
-    partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * threads))
-    available = machine_memory()
-    held = max(
-        lane.expected.activations * _BYTES_PER_TOUCHED
-        + lane.expected.trials * _BYTES_PER_MESSAGE * (1.0 if _all_travel(session) else 0.1)
-        for session, lane in zip(sessions, planned, strict=True)
-    )
-    lanes = sum(session.replicates for session in sessions)
-    at_once = int(np.clip(available / 4 / max(held, 1.0), 1, min(lanes, MOST_LANES_AT_ONCE)))
-    needed = int(held * at_once + threads * network.n_agents / partitions * 48 + 16 * network.n_agents)
+def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
+    """Plan lanes that go through all partitions of the network together."""
+    network = job.network
+    partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
+    lane_bytes = max(_partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
+    fixed = LIBRARY_BYTES + 16 * network.n_agents + job.threads * _BYTES_PER_AGENT * network.n_agents // partitions
+    # By the memory that is installed, so that a run that goes on finds the checkpoints of the same lanes together.
+    share = installed_memory() / 8 / lane_bytes
+    at_once = 1 << int(np.clip(math.log2(max(share, 1.0)), 0, math.log2(MOST_LANES_AT_ONCE)))
+    while at_once > 1 and fixed + at_once * lane_bytes > machine_memory() / 2:
+        at_once //= 2
+    at_once = min(at_once, job.lanes)
+    needed = int(fixed + at_once * lane_bytes)
     _refuse_beyond(needed, f"one lane of the job on network {network.network_id!r} of {network.n_edges:,} edges")
-    trials = sum(s.replicates * p.expected.trials for s, p in zip(sessions, planned, strict=True))
-    seconds = trials * calibration().seconds_per_trial(network.n_edges) * PARTITIONED_COST / min(threads, partitions)
+    effort, round_trips, longest = job.row_seconds, 0.0, max(planned.expected.rounds for planned in job.planned)
+    for session, planned in job.pairs:
+        effort += session.replicates * (
+            planned.seconds_per_lane
+            if runs_in_words(session)
+            else planned.expected.trials * calibration().seconds_per_trial(network.n_edges) * PARTITIONED_COST
+        )
+        round_trips += planned.expected.rounds * session.replicates / at_once
+    per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
+    seconds = SECONDS_PER_JOB + effort / min(job.threads, partitions) + max(round_trips, longest) * per_round
     why = "asked for" if asked else f"the edge table of {network.n_edges:,} edges does not fit a worker's memory"
     reason = f"{why}: edges in {partitions} partitions, {at_once:,} lanes at once, messages between them"
-    return JobPlan("partitioned", reason, planned, lanes, 1, SECONDS_PER_JOB + seconds, needed, partitions, at_once)
+    return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
+
+
+def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
+    """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages on their way."""
+    rules = session.model.rules
+    remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
+    dense = network.n_agents * (1 / 8 if runs_in_words(session) else 1 + remembered)
+    log = min(lane.activations * lane.occasions, 2.0 * network.n_agents) * _BYTES_PER_TOUCHED
+    travelling = 1.0 if _all_travel(session) else 0.1
+    return float(dense + log + _trials_at_once(session, lane) * travelling * _BYTES_PER_MESSAGE)
+
+
+def _trials_at_once(session: Session, lane: ExpectedCascade) -> float:
+    """Return about how many edges a lane looks at in its largest round."""
+    return lane.trials / (rounds_of_contacts(session) * lane.occasions) / 2.0
+
+
+def runs_in_words(session: Session) -> bool:
+    """Return whether the partitioned plan runs 64 lanes to a word: cascades of which nobody asks who activated whom."""
+    return "packed" in shapes_of(session.model, session.record)
 
 
 def _all_travel(session: Session) -> bool:
@@ -264,7 +325,7 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     single, seconds_per_trial = lane.trials, calibration().seconds_per_trial(network.n_edges)
     shape = shapes_of(session.model, session.record)[0]
     if shape == "epidemic":
-        single /= min(_rounds_of_contacts(session), float(SLOTS))
+        single /= min(rounds_of_contacts(session), float(SLOTS))
     if shape != "sparse":
         return SessionPlan(shape, lane, single * _COSTS[shape] * seconds_per_trial)
     per_word = min(WORD, math.ceil(together))
@@ -325,86 +386,23 @@ def max_record(sessions: Sequence[Session]) -> str:
     return max((session.record for session in sessions), key=RECORDS.index)
 
 
-def _expected_cascade(network: Network, session: Session) -> "ExpectedCascade":
-    """Estimate a lane from the network's profile, as a mean field of agents that are reached independently.
-
-    An agent with in-probabilities summing to c is reached with probability ``1 - exp(-c f)``, where f is the share of
-    all out-probability that transmitting agents carry; the fixed point from below is where cascades end. Communities
-    and correlations are not seen, so it errs high near the threshold.
-    """
-    if isinstance(session.model, PandasModel):  # what it does is not known: at most everyone, once
-        return ExpectedCascade(float(network.n_agents), float(network.n_edges), 0.0, 0.0)
-    rows = contact_rows(network, session.model, session.random_seed)
-    seeds = session.seed_array
-    seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
-    repeated = _rounds_of_contacts(session)
-    # The nearest power of 2 ** 0.25 tells cascades apart well enough, and many sessions have the same.
-    about = 2.0 ** (round(4.0 * math.log2(seed_degree)) / 4.0) if seed_degree else 0.0
-    field = _mean_field(network, session.model, session.random_seed, repeated, about)
-    return ExpectedCascade(
-        activations=min(len(seeds) + field.activations, float(network.n_agents)),
-        trials=min(seed_degree + field.trials, float(max(network.n_edges, seed_degree))) * repeated,
-        seed_trials=seed_degree,
-        overlap=field.overlap,
-    )
+def _network_bytes(network: Network) -> int:
+    """Return the bytes of a network's arrays, which all workers of a machine share."""
+    return 16 * (network.n_agents + 1) + 12 * network.n_edges
 
 
-@functools.lru_cache(maxsize=1024)
-def _mean_field(
-    network: Network, model: Model, random_seed: int, repeated: float, seed_degree: float
-) -> ExpectedCascade:
-    """Return what a lane does beyond its seeds, whose out-degrees sum to `seed_degree`; see `_expected_cascade`."""
-    agents, in_chance, out_chance, degree = contact_rows(network, model, random_seed).profile.T
-    if model.influence() == ONE_EACH:  # thresholds on numbers decide, which no mean field knows
-        in_chance, out_chance = np.full(len(agents), 1e9), degree
-    in_chance, out_chance = in_chance * repeated, out_chance * repeated
-    total_out = float(out_chance.sum())
-    if total_out == 0.0:
-        return ExpectedCascade(0.0, 0.0, 0.0, 0.0)
-    mean_chance = total_out / max(float(degree.sum()), 1.0)
-    reached, shared = np.zeros(len(agents)), 0.0
-    force = seed_degree * mean_chance / total_out
-    for _ in range(MEAN_FIELD_ROUNDS):
-        before, reached = reached, -np.expm1(-in_chance * force)
-        # Two lanes look at the same row if both reach its agent, and in the same round.
-        shared += float(degree @ (reached - before) ** 2)
-        following = (seed_degree * mean_chance + float(out_chance @ reached)) / total_out
-        if following - force < 1e-6 * force:
-            break
-        force = following
-    trials = float(degree @ reached)
-    return ExpectedCascade(float(agents @ reached), trials, 0.0, shared / trials if trials else 0.0)
-
-
-def _rounds_of_contacts(session: Session) -> float:
-    """Return for how many rounds an agent is expected to contact its out-neighbours."""
-    rules = session.model.rules
-    leaving = {transition.source: transition for transition in rules.transitions if transition.is_possible}
-    first = leaving.get(next(name for name in rules.transmitting if name in rules.reached))
-    lasting = float(LONG_TRANSMISSION) if first is None else float(first.after or 1.0 / first.probability)
-    return min(lasting, float(LONG_TRANSMISSION), float(max(session.max_rounds, 1)))
-
-
-def _working_bytes(
-    network: Network,
-    sessions: Sequence[Session],
-    expected: Sequence[ExpectedCascade],
-    threads: int,
-    *,
-    publish: bool,
-) -> float:
-    """Return the bytes of scratch arrays and of rows held: until they are written, or for good."""
-    held = 4e6 * threads if publish else float("inf")
-    scratch = threads * network.n_agents * 48.0
-    rows = sum(session.replicates * 4.0 * 64 for session in sessions)
-    for session, lane in zip(sessions, expected, strict=True):
+def _working_bytes(job: _Job) -> int:
+    """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
+    held = 4e6 * job.threads if job.publish else float("inf")
+    scratch = LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0
+    rows = sum(session.replicates * 4.0 * 64 for session in job.sessions)
+    for session, planned in job.pairs:
+        lane = planned.expected
         if session.records("reach"):
-            rows += 20.0 * min(session.replicates * lane.activations, network.n_agents)
-        if session.records("activations"):
-            rows += min(session.replicates * lane.activations, held) * _BYTES_PER_ACTIVATION
-        if session.records("contacts"):
-            rows += min(session.replicates * lane.trials, held) * _BYTES_PER_CONTACT
-    return scratch + rows
+            rows += 20.0 * min(session.replicates * lane.activations, job.network.n_agents)
+        activations, contacts = _rows(session, lane)
+        rows += min(activations, held) * _BYTES_PER_ACTIVATION + min(contacts, held) * _BYTES_PER_CONTACT
+    return int(scratch + rows)
 
 
 def _refuse_beyond(needed: float, what: str) -> None:

@@ -1,4 +1,4 @@
--- One row per session, replicate, round and transmitting agent.
+-- One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all others in which agents transmit in the one round after their activation and activations are recorded.
 WITH sessions AS (
     SELECT session_id, snapshot_id, propagation_model FROM files.propagation_sessions
 ),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from data.snapshots import Network
 from propagation.draws import replicate_salts
-from propagation.planner import JobPlan
+from propagation.planner import JobPlan, runs_in_words
 from propagation.programs import Edges, Program, session_edges, session_program
 from propagation.sessions import Session
 
@@ -72,7 +72,7 @@ class Wave:
     @property
     def in_words(self) -> bool:
         """Whether 64 lanes share a word: cascades of which nobody asks who activated whom."""
-        return self.one.model.rules.is_cascade and not self.one.records("activations")
+        return runs_in_words(self.one)
 
 
 def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:

@@ -181,14 +181,17 @@ def test_contacts_carry_ids_message_and_simulated_time(warehouse: Warehouse, fri
     }
 
 
-def test_frontiers_are_those_published_and_the_activations_of_all_other_sessions(
+def test_frontiers_follow_from_activations_where_they_do_and_are_those_published_elsewhere(
     warehouse: Warehouse, friends: Network
 ):
     frontier = [{"round": 0, "agent": 0}, {"round": 1, "agent": 0}]
-    publish_session(warehouse, friends, "kept", frontiers=frontier, activations=[{"round": 0, "agent": 0}])
-    publish_session(warehouse, friends, "implied", activations=[{"round": 2, "agent": 1, "infector": 0}])
-    # Its agents transmit in several rounds: activations do not say in which.
-    publish_session(warehouse, friends, "lasting", activations=[{"round": 2, "agent": 1, "infector": 0}])
+    # No activations are recorded, or agents transmit in several rounds, of which activations say nothing.
+    publish_session(warehouse, friends, "kept", frontiers=frontier)
+    publish_session(warehouse, friends, "lasting", frontiers=frontier[:1], activations=[{"round": 0, "agent": 0}])
+    publish_session(warehouse, friends, "lost", activations=[])
+    # The activations say all, whatever is published besides.
+    infected = {"round": 2, "agent": 1, "infector": 0}
+    publish_session(warehouse, friends, "implied", frontiers=frontier[:1], activations=[infected])
     # A reference-plan run that has not finished: rounds are published, the session is not.
     unfinished = record("frontiers", session_id="unfinished", round=0, agent=2, replicate=0)
     warehouse.commit("round", ["round/unfinished/0"], [warehouse.stage_records("frontiers", [unfinished])])
@@ -197,6 +200,7 @@ def test_frontiers_are_those_published_and_the_activations_of_all_other_sessions
         ("implied", 1, 2, 1, "newly_active", 2, "bob"),
         ("kept", 1, 0, 0, "x", 1, "ann"),
         ("kept", 1, 1, 0, "x", 1, "ann"),
+        ("lasting", 1, 0, 0, "x", 1, "ann"),
         ("unfinished", 0, 0, 2, "x", 1, None),
     ]
 

@@ -36,7 +36,7 @@ from propagation.plans.stopping import StoppedError, check_stop, request_stop
 from propagation.plans.waves import partition_firsts, waves
 from propagation.programs import constant_array
 from propagation.published import load_result
-from propagation.sessions import RECORDS, resolve_session
+from propagation.sessions import RECORDS, resolve_session, session_key
 from tests.reference.small_networks import numbered_network
 
 HALF = IndependentCascade(probability=0.5)
@@ -358,6 +358,31 @@ def test_checkpoints_of_other_lanes_are_not_taken(publish_small):
     checkpointed(wave, 1)
     for same in (wave, wave_of(network, HALF, partitions=5)):
         assert checkpoints.last_checkpoint(same).number == 1
+
+
+def test_a_later_checkpoint_takes_the_place_of_the_one_before(publish_small):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    wave, warehouse = wave_of(network, HALF, record="activations"), network.warehouse
+    for number in (1, 3):
+        checkpointed(wave, number)
+    # 1. Every round is there once; states and recorded rows are seen by nobody.
+    rounds = warehouse.read("lane_rounds").to_pandas()
+    assert rounds.groupby("replicate")["round"].apply(list).tolist() == [[0, 1, 2, 3]] * 6
+    for table in ("lane_states", "frontiers", "activations"):
+        assert warehouse.files(table) == []
+    # 2. What the first checkpoint kept alone is swept, what the last one needs is not.
+    last = checkpoints.last_checkpoint(wave)
+    before = {file.path for manifest in warehouse.manifests() for file in manifest.pending}
+    needed = {file.path for file in (*last.states, *last.pending)}
+    assert set(warehouse.sweep(grace_seconds=-60)) == before - needed != set()
+    assert checkpoints.last_checkpoint(wave).states == last.states
+    # 3. Nothing is needed once the session is there; a run that is late adds nothing.
+    warehouse.commit("sessions", [session_key(wave.one.session_id)], [])
+    assert set(warehouse.sweep(grace_seconds=-60)) == needed
+    manifests = len(warehouse.manifests())
+    checkpointed(wave, 2)
+    assert len(warehouse.manifests()) == manifests
+    assert warehouse.verify() == []
 
 
 # -- ends of runs ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from data.errors import InsufficientMemoryError, InvalidInputError
 from propagation import engine, planner
 from propagation.clusters import own_client, thread_count
-from propagation.models import IndependentCascade
+from propagation.models import SIS, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, resolve_session
 
@@ -82,6 +82,65 @@ def test_more_work_is_estimated_to_take_more_time_and_memory(generated):
     assert few.estimated_bytes > 12 * network.n_edges + 16 * network.n_agents
 
 
+@pytest.mark.parametrize("plan", ["broadcast", "partitioned", "reference"])
+def test_agents_that_are_activated_over_and_over_take_time_for_every_round(generated, plan):
+    network = generated["erdos_renyi"]
+    short, long, dying = (
+        engine.plan_job(
+            network,
+            [
+                resolve_session(
+                    network,
+                    SIS(beta=beta, gamma=0.2),
+                    seed_set=RandomSeeds(budget=50),
+                    replicates=1,
+                    max_rounds=rounds,
+                )
+            ],
+            plan=plan,
+        )
+        for beta, rounds in ((0.2, 100), (0.2, 10_000), (0.001, 10_000))
+    )
+    assert 30 < (long.estimated_seconds - 0.05) / (short.estimated_seconds - 0.05) < 300
+    assert dying.estimated_seconds < short.estimated_seconds
+    (lane,) = long.sessions
+    assert lane.expected.rounds == 10_000
+    assert lane.expected.activations <= network.n_agents
+    assert lane.expected.occasions > 500  # about every six rounds
+
+
+def test_expected_rounds_of_an_endemic_epidemic_are_those_it_takes(generated, run):
+    network = generated["erdos_renyi"]
+    session = resolve_session(
+        network, SIS(beta=0.2, gamma=0.2), seed_set=RandomSeeds(budget=50), replicates=3, max_rounds=60
+    )
+    (lane,) = engine.plan_job(network, [session]).sessions
+    truth = run(session, network).rounds["new_infections"].sum()
+    assert truth / 2 < lane.expected.activations * lane.expected.occasions < truth * 2
+
+
+@pytest.mark.parametrize("plan", ["broadcast", "partitioned"])
+def test_rows_that_are_recorded_take_time_and_memory(generated, plan):
+    network = generated["rmat"]
+    seconds = [planned(network, 0.1, plan=plan, replicates=1000, record=record)[1] for record in RECORDS[2:]]
+    assert seconds[0].estimated_seconds < seconds[1].estimated_seconds
+    assert all(made.estimated_bytes > planner.LIBRARY_BYTES for made in seconds)
+
+
+def test_lanes_of_a_checkpoint_do_not_follow_the_memory_that_is_free(generated, monkeypatch):
+    network = generated["rmat"]
+    monkeypatch.setattr(planner, "installed_memory", lambda: 2**30)
+    found = set()
+    for free in (2**30, 900 << 20, 800 << 20):
+        monkeypatch.setattr(planner, "machine_memory", lambda free=free: free)
+        _, made = planned(network, 0.1, plan="partitioned", replicates=5000, record="contacts")
+        found.add(made.lanes_at_once)
+    (lanes,) = found
+    assert lanes.bit_count() == 1
+    monkeypatch.setattr(planner, "machine_memory", lambda: 300 << 20)
+    assert planned(network, 0.1, plan="partitioned", replicates=5000, record="contacts")[1].lanes_at_once < lanes
+
+
 # -- choices --------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +186,9 @@ def test_batches_are_of_about_a_second(generated):
         for probability in (0.1, "weighted_cascade"):
             for record in ("rounds", "activations"):
                 _, made = planned(network, probability, replicates=replicates, record=record)
-                seconds = made.sessions[0].seconds_per_lane * replicates
+                (lane,) = made.sessions
+                rows = lane.expected.activations * planner.SECONDS_PER_ROW if record == "activations" else 0.0
+                seconds = (lane.seconds_per_lane + rows) * replicates
                 assert made.batches <= max(4 * threads, seconds), (replicates, probability)
                 assert made.batches >= min(replicates, max(threads, int(seconds)))
                 assert made.estimated_seconds >= seconds / threads
