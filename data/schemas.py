@@ -254,8 +254,8 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "frontiers",
-        "One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all others "
-        "in which agents transmit in the one round after their activation and activations are recorded.",
+        "One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all "
+        "others in which agents transmit in the one round after their activation and activations are recorded.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
