@@ -5,6 +5,7 @@ together (all tables of a run) becomes visible together. A file that no manifest
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -115,3 +116,15 @@ class Manifest:
             return Manifest(**{**content, "keys": tuple(content["keys"]), "files": files, "checksum": checksum})
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is not a manifest ({error}): restore it from a backup") from error
+
+
+def awaited_files(manifests: Sequence[Manifest]) -> set[str]:
+    """Return the paths of pending files that may still be asked for."""
+    published = {key for manifest in manifests for key in manifest.keys}
+    superseded = {key for manifest in manifests for key in manifest.properties.get("supersedes", ())}
+    paths: set[str] = set()
+    for manifest in manifests:
+        until = manifest.properties.get("until", ())
+        if superseded.isdisjoint(manifest.keys) and not (until and published.issuperset(until)):
+            paths.update(file.path for file in manifest.pending)
+    return paths

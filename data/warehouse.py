@@ -37,7 +37,7 @@ from data.errors import (
     NetworkNotFoundError,
 )
 from data.frames import pandas_frame
-from data.manifests import DataFile, Manifest
+from data.manifests import DataFile, Manifest, awaited_files
 from data.progress import Progress, ignore_progress
 from data.schemas import TABLES, schema_fingerprint, table_specification
 from data.staging import StagedFile, staged_file
@@ -406,28 +406,17 @@ class Warehouse:
 
     def sweep(self, grace_seconds: float = GRACE_SECONDS) -> list[str]:
         """Delete data files that no manifest needs and that are older than the grace period; return their paths."""
-        pending = self._awaited()
+        awaited = awaited_files(self.manifests())
         orphans = []
         for table in TABLES:
             present = [f"tables/{table}/{name}" for name in self._storage.names(f"tables/{table}")]
             published = {file.path for file in self.files(table)}
-            orphans += [path for path in present if path not in published and path not in pending]
+            orphans += [path for path in present if path not in published and path not in awaited]
         oldest_kept = time.time() - grace_seconds
         swept = [path for path in orphans if self._storage.modified(path) < oldest_kept]
         for path in swept:
             self._storage.remove(path)
         return swept
-
-    def _awaited(self) -> set[str]:
-        """Return the paths of pending files that may still be asked for."""
-        manifests = self.manifests()
-        superseded = {key for manifest in manifests for key in manifest.properties.get("supersedes", ())}
-        paths: set[str] = set()
-        for manifest in manifests:
-            until = manifest.properties.get("until", ())
-            if superseded.isdisjoint(manifest.keys) and not (until and all(map(self.find, until))):
-                paths.update(file.path for file in manifest.pending)
-        return paths
 
     # -- networks -----------------------------------------------------------------------------------------------
 
