@@ -6,7 +6,7 @@ together (all tables of a run) becomes visible together. A file that no manifest
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from data.errors import CorruptFileError
@@ -94,9 +94,9 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the manifest as stored."""
-        content = {"format": FORMAT, **asdict(self)}
-        del content["checksum"]
-        return json.dumps(content, indent=1, sort_keys=True).encode()
+        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "checksum"}
+        content |= {"format": FORMAT, "files": [asdict(file) for file in self.files]}
+        return json.dumps(content, sort_keys=True).encode()
 
     @staticmethod
     def from_bytes(stored: bytes, path: str, checksum: str) -> "Manifest":

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
+from prefect.utilities.annotations import quote
 
 from data.errors import CommitConflictError, RumormillError, RunCancelledError
 from data.progress import Progress, ignore_progress
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
+_validated: ContextVar[CampaignRun | None] = ContextVar("validated", default=None)
 _listener: ContextVar[Progress] = ContextVar("listener", default=ignore_progress)
 
 
@@ -68,15 +71,15 @@ def propagate(
         return report_finished(run)
     try:
         with connected(run.resolved.campaign.cluster) as client:
-            plans = [plan(run, job, client) for job in run.jobs]
+            plans = [plan(run, whole(job), client) for job in run.jobs]
             runs.record_run(run)
             with recorded_events(run):
                 for job, job_plan in zip(run.jobs, plans, strict=True):
-                    outcome = simulate(run, job, job_plan, client)
+                    outcome = simulate(run, whole(job), whole(job_plan), client)
                     if job.publish:
-                        publish(run, outcome)
+                        publish(run, whole(outcome))
                     else:
-                        compare(outcome)
+                        compare(whole(outcome))
                 register(run)
                 return summarise(run)
     except RunCancelledError as error:
@@ -93,13 +96,28 @@ def heard_by(listener: Progress) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def validated_as(run: CampaignRun) -> Iterator[None]:
+    """Let the flow inside the block take up what was found out just now: a long campaign takes seconds to validate."""
+    token = _validated.set(run)
+    try:
+        yield
+    finally:
+        _validated.reset(token)
+
+
+def whole(value: T) -> T:
+    """Hand a value to a task as it is: Prefect would look at every item within, for a thousand sessions for seconds."""
+    return cast("T", quote(value))
+
+
 # -- tasks ----------------------------------------------------------------------------------------------------------
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def validate(campaign: str, warehouse: str, again: bool, models: list[str]) -> CampaignRun:
     """Validate the campaign against its network, and find out what there is to compute."""
-    return runs.prepare_run(campaign, warehouse, again=again, models=models)
+    return _validated.get() or runs.prepare_run(campaign, warehouse, again=again, models=models)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

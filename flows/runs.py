@@ -163,20 +163,20 @@ def run_campaign(
     progress("starting Prefect", 0, 1)
     embedded_server().wait()
     progress("starting Prefect", 1, 1)
-    return _as_flow(campaign, run.warehouse.url, again, list(models), progress)
+    return _as_flow(run, campaign, again, list(models), progress)
 
 
-def _as_flow(campaign: str, warehouse: str, again: bool, models: list[str], progress: Progress) -> dict[str, Any]:
+def _as_flow(run: CampaignRun, campaign: str, again: bool, models: list[str], progress: Progress) -> dict[str, Any]:
     from prefect.exceptions import CancelledRun
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows.propagate import heard_by, propagate
+    from flows.propagate import heard_by, propagate, validated_as
 
     # Heartbeats tell a server that outlives its runs which of them died; they cost a second at the end of each.
     quiet = {} if embedded_server().is_configured else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     try:
-        with heard_by(progress), temporary_settings(quiet):
-            return propagate(campaign, warehouse, again, models)
+        with heard_by(progress), validated_as(run), temporary_settings(quiet):
+            return propagate(campaign, run.warehouse.url, again, models)
     except CancelledRun as error:
         raise RunCancelledError(str(error)) from None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.commands.estimates import print_estimate, readable_bytes, readable_seconds
+from flows.commands.estimates import SESSIONS_SHOWN, print_estimate, readable_bytes, readable_seconds
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_json, print_line, print_table, progress_bars
 
@@ -138,7 +138,7 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print what came out of a campaign: one row per session, and how it was computed."""
     print_line(STATUS[summary["status"]].format(**summary))
-    print_table([_session_cells(row, summary["agents"]) for row in summary["sessions"]])
+    print_table([_session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
     for row in summary["sessions"]:
         if row["truncated_replicates"]:
             print_line(

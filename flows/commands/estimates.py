@@ -7,6 +7,9 @@ from flows.commands.terminal import print_line, print_table
 
 MINUTE, HOUR = 60.0, 3600.0
 
+SESSIONS_SHOWN = 50
+"""Rows of a table of sessions on the terminal."""
+
 
 def print_estimate(estimate: Mapping[str, Any]) -> None:
     """Print what a run would do and take: one row per session, and how each job would run."""
@@ -14,7 +17,7 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
         f"campaign {estimate['campaign']!r} would run on network {estimate['network']!r}: "
         f"{estimate['agents']:,} agents, {estimate['edges']:,} edges"
     )
-    print_table([_session_cells(row, estimate["agents"]) for row in estimate["sessions"]])
+    print_table([_session_cells(row, estimate["agents"]) for row in estimate["sessions"]], most=SESSIONS_SHOWN)
     if not estimate["jobs"]:
         print_line("every session is published already: nothing would be computed (--again recomputes and compares)")
     for number, job in enumerate(estimate["jobs"], 1):

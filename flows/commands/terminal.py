@@ -65,9 +65,13 @@ def _print(output: Console, text: str, style: str = "", styled: int = 0) -> None
 
 
 def print_table(
-    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None, *, title: str | None = None
+    rows: Sequence[Mapping[str, Any]],
+    columns: Iterable[str] | None = None,
+    *,
+    title: str | None = None,
+    most: int | None = None,
 ) -> None:
-    """Print rows as a table; numbers are aligned to the right."""
+    """Print rows as a table, at most so many; numbers are aligned to the right."""
     names = list(rows[0]) if columns is None else list(columns)
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for name in names:
@@ -76,9 +80,11 @@ def print_table(
         table.add_column(
             Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=name.endswith("_id")
         )
-    for row in rows:
+    for row in rows[:most]:
         table.add_row(*(Text(cell(row[name])) for name in names))
     console().print(table)
+    if most is not None and len(rows) > most:
+        print_line(f"... and {len(rows) - most:,} more rows: --json prints all")
 
 
 def cell(value: Any) -> str:
