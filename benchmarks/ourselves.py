@@ -1,16 +1,22 @@
 """Rumormill beside itself: what the engine, many sessions and the partitioned plan cost."""
 
+import json
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.measurements import LeftOutError, Say, frozen_garbage, model_of, ours, timed
-from benchmarks.workloads import SEEDS, WORKS, Edges
+from benchmarks.workloads import SEEDS, WORKS, Edges, Work
 from data import Network
 from propagation import engine
 from propagation.clusters import own_client, thread_count
@@ -137,59 +143,67 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
 
 
 def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure many sessions of one replicate as one job beside one session of as many replicates, all published."""
-    work = WORKS["wc1000"]
-    generator = np.random.default_rng(2)
+    """Measure a campaign of many sessions of one replicate beside one of one session: all that a user waits for."""
+    work, generator = WORKS["wc1000"], np.random.default_rng(2)
+    session = {"model": "independent_cascade", "parameters": dict(work.parameters)}
     seed_sets = [
         network.agent_ids.take(generator.choice(network.n_agents, SEEDS, replace=False)).to_pylist()
         for _ in range(SESSIONS)
     ]
-    parts: list[list[float]] = []
-    fresh = time.time_ns()  # a warehouse that keeps earlier runs would answer from them
+    many = [{"name": f"s{i}", **session, "seeds": seeds, "replicates": 1} for i, seeds in enumerate(seed_sets)]
+    one = [{"name": "one", **session, "seeds": network.agent_ids.take(edges.seeds).to_pylist(), "replicates": SESSIONS}]
+    fresh = time.time_ns() % 10**9  # a warehouse that keeps earlier runs would answer from them
+    jobs: list[list[float]] = []
+    with tempfile.TemporaryDirectory() as folder:
 
-    def campaign(random_seed: int) -> None:
-        resolving, sessions = timed(
-            lambda: [
-                resolve_session(network, model_of(work), seed_set=seeds, replicates=1, random_seed=fresh + random_seed)
-                for seeds in seed_sets
-            ]
-        )
-        planning, planned = timed(lambda: engine.plan_job(network, sessions))
-        running, outcome = timed(lambda: engine.run_job(network, sessions, planned))
-        publishing, _ = timed(lambda: engine.publish_job(outcome))
-        parts.append([resolving, planning, running, publishing])
+        def campaign(name: str, sessions: list[Any]) -> Callable[[int], None]:
+            return lambda random_seed: jobs.append(_run_command(folder, network, name, sessions, fresh + random_seed))
 
-    def one(random_seed: int) -> float:
-        return ours(network, edges, work, fresh + random_seed, replicates=SESSIONS, publish=True).reach.mean
-
-    seconds, one_seconds, _ = _pairs(min(runs, MOST_CAMPAIGN_RUNS), campaign, one)
+        seconds, one_seconds, _ = _pairs(min(runs, MOST_CAMPAIGN_RUNS), campaign("many", many), campaign("one", one))
     ratios = [many / single for many, single in zip(seconds, one_seconds, strict=True)]
-    medians = [statistics.median(column) for column in zip(*parts[1:], strict=True)]
-    names = ("resolving", "planning", "running", "publishing")
-    note = ", ".join(f"{name} {took:.2f} s" for name, took in zip(names, medians, strict=True))
+    within = [statistics.median(job[0] for job in jobs[start::2]) for start in (2, 3)]
+    note = f"of it the job itself {within[0]:.2f} s, beside {within[1]:.2f} s"
     say(f"  {note}")
-    title = f"{SESSIONS:,} sessions of 1 replicate as one job, published"
-    baseline = f"one session of {SESSIONS:,} replicates, published"
+    title = f"`rumormill run` of {SESSIONS:,} sessions of 1 replicate"
+    baseline = f"of one session of {SESSIONS:,} replicates"
     return [OwnRow(title, baseline, seconds, one_seconds, ratios, "time", 1.5, at_most=True, note=note)]
 
 
-def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure the partitioned plan beside the broadcast plan: a whole job, and what a round with no work costs."""
-    if "partitioned" not in get_args(PlanChoice):
-        raise LeftOutError("the planner has no partitioned plan")
-    work = WORKS["ic64"]
-    seconds, broadcast_seconds, reached = _pairs(
-        runs,
-        lambda random_seed: ours(network, edges, work, random_seed, plan="partitioned").reach.mean,
-        lambda random_seed: ours(network, edges, work, random_seed, plan="broadcast").reach.mean,
+def _run_command(folder: str, network: Network, name: str, sessions: list[Any], random_seed: int) -> list[float]:
+    """Run a campaign from the command line; return the seconds of each of its jobs."""
+    file = Path(folder) / f"{name}.yaml"
+    file.write_text(
+        json.dumps({"name": name, "network": network.network_id, "random_seed": random_seed, "sessions": sessions})
     )
-    if any(one != other for one, other in reached):
-        raise LeftOutError(f"the plans differ: {reached}")
-    speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
-    n_parts = len(network.edge_files)
-    title = f"partitioned plan, {n_parts} partitions, {work.title}"
-    speed = OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False)
-    return [speed, _empty_rounds(network, runs, say)]
+    command = [sys.executable, "-m", "flows.command_line", "run", str(file), "-w", network.warehouse.url, "--json"]
+    environment = {**os.environ, "PREFECT_HOME": f"{folder}/prefect"}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return [job["job_seconds"] for job in json.loads(found.stdout)["jobs"]]
+
+
+PARTITIONED_WORKS = {"ic1": 1, "ic64": 64, "wc1000": 1000, "lt1000": 100, "sir64": 4}
+"""Replicates of each work in which the partitioned plan is measured beside the broadcast plan."""
+
+
+def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
+    """Measure the partitioned plan beside the broadcast plan: whole jobs, and what a round with no work costs."""
+    rows = []
+    for name, replicates in PARTITIONED_WORKS.items():
+        work, parts = WORKS[name], len(network.edge_files)
+
+        def run(plan: PlanChoice, work: Work = work, replicates: int = replicates) -> Callable[[int], float]:
+            return lambda random_seed: (
+                ours(network, edges, work, random_seed, plan=plan, replicates=replicates).reach.mean
+            )
+
+        seconds, broadcast_seconds, reached = _pairs(runs, run("partitioned"), run("broadcast"))
+        if any(one != other for one, other in reached):
+            raise LeftOutError(f"the plans differ: {reached}")
+        speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
+        say(f"  {name}: {statistics.median(speeds):.2f} of the broadcast plan's speed")
+        title = f"partitioned plan, {parts} partitions, {work.title.partition(',')[0]}, {replicates:,} replicates"
+        rows.append(OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False))
+    return [*rows, _empty_rounds(network, runs, say)]
 
 
 FEW_ROUNDS, MANY_ROUNDS = 64, 320
