@@ -16,6 +16,8 @@ from propagation.weights import ONE_EACH
 MEAN_FIELD_ROUNDS = 1000
 LONG_TRANSMISSION = 50
 """Rounds that agents who never stop are taken to transmit in."""
+ENDEMIC = 0.01
+"""Share of the agents from which on an epidemic whose agents are activated again is taken never to die out."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,9 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     # The last of many agents to stop takes the longer, the more there are.
     rounds = field.rounds + (lasting * math.log1p(reached) if lasting > 1.0 else 0.0)
     occasions = 1.0
-    if session.model.rules.recurrent:
-        share, cycle = field.activations / network.n_agents, 1.0 + _rounds_of_cycle(session)
-        occasions += share * session.max_rounds / cycle
-        rounds += share * session.max_rounds
+    if session.model.rules.recurrent and field.activations > ENDEMIC * network.n_agents:
+        occasions += session.max_rounds / (1.0 + _rounds_of_cycle(session))
+        rounds = float(session.max_rounds)
     once = min(seed_degree + field.trials, float(max(network.n_edges, seed_degree)))
     return ExpectedCascade(
         activations=reached,

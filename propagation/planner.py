@@ -30,12 +30,12 @@ WORD = 64
 """Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SECONDS_PER_JOB = 0.05
-SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.1, 2e-6
+SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
 """Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
-SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0005, 0.0004, 0.003
+SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0005, 0.0005, 0.003
 """Measured: a round of the partitioned plan; more for each partition, within one worker and between several."""
-SECONDS_PER_ROW = 1.5e-7
-"""Measured: a row of activations or contacts, written by one thread."""
+SECONDS_PER_ACTIVATION, SECONDS_PER_CONTACT = 6e-7, 2.4e-7
+"""Measured: a row that is recorded, of one thread."""
 LIBRARY_BYTES = 96 << 20
 """Measured: what libraries and compiled kernels take when they are first used."""
 WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
@@ -48,9 +48,12 @@ _COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
-PARTITIONED_COST = 4.0
-"""Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message."""
-_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 200
+PARTITIONED_COST, PARTITIONED_ADDING_COST = 4.0, 40.0
+"""Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message; of
+a model whose contacts add, which all travel."""
+_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
+_BYTES_IN_WORDS = 12
+"""Of an activation or a message that lanes share."""
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
@@ -206,7 +209,8 @@ class _Job:
     @cached_property
     def row_seconds(self) -> float:
         """Time of one thread for the rows of large tables."""
-        return SECONDS_PER_ROW * sum(sum(_rows(session, planned.expected)) for session, planned in self.pairs)
+        activations, contacts = np.sum([_rows(session, planned.expected) for session, planned in self.pairs], axis=0)
+        return float(SECONDS_PER_ACTIVATION * activations + SECONDS_PER_CONTACT * contacts)
 
 
 def _rows(session: Session, lane: ExpectedCascade) -> tuple[float, float]:
@@ -268,10 +272,11 @@ def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
     _refuse_beyond(needed, f"one lane of the job on network {network.network_id!r} of {network.n_edges:,} edges")
     effort, round_trips, longest = job.row_seconds, 0.0, max(planned.expected.rounds for planned in job.planned)
     for session, planned in job.pairs:
+        cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
         effort += session.replicates * (
             planned.seconds_per_lane
             if runs_in_words(session)
-            else planned.expected.trials * calibration().seconds_per_trial(network.n_edges) * PARTITIONED_COST
+            else planned.expected.trials * calibration().seconds_per_trial(network.n_edges) * cost
         )
         round_trips += planned.expected.rounds * session.replicates / at_once
     per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
@@ -284,11 +289,13 @@ def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
 def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
     """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
+    activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
+    messages = _trials_at_once(session, lane) * (1.0 if _all_travel(session) else 0.1)
+    if runs_in_words(session):
+        return network.n_agents / 8 + (activations + messages) * _BYTES_IN_WORDS
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
-    dense = network.n_agents * (1 / 8 if runs_in_words(session) else 1 + remembered)
-    log = min(lane.activations * lane.occasions, 2.0 * network.n_agents) * _BYTES_PER_TOUCHED
-    travelling = 1.0 if _all_travel(session) else 0.1
-    return float(dense + log + _trials_at_once(session, lane) * travelling * _BYTES_PER_MESSAGE)
+    dense = network.n_agents * (1 + remembered)
+    return float(dense + activations * _BYTES_PER_TOUCHED + messages * _BYTES_PER_MESSAGE)
 
 
 def _trials_at_once(session: Session, lane: ExpectedCascade) -> float:
