@@ -60,7 +60,7 @@ class Manifest:
     parent : str or None
         SHA-256 of the manifest before it.
     kind : str
-        What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``campaign``, ``events``.
+        What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``run``, ``campaign``, ``events``.
     keys : tuple of str
         What this publication makes exist; no key is published twice in a warehouse.
     files : tuple of DataFile
@@ -69,8 +69,8 @@ class Manifest:
         Hash of the specification that these rows answer, where there is one.
     properties : dict
         Whatever else a reader needs, JSON. Files listed under ``pending`` are kept, and seen only once another
-        manifest names them. They are let go once another manifest ``supersedes`` this one's key, or all keys listed
-        under ``until`` are published.
+        manifest names them; so are those under ``passing``, but only as long as no other manifest ``supersedes`` a key
+        of this one. Both are let go once all keys under ``until`` are published.
     created_at : str
         Clock time, ISO 8601, UTC.
     checksum : str
@@ -91,6 +91,11 @@ class Manifest:
     def pending(self) -> list[DataFile]:
         """Files that are kept for a later publication."""
         return [DataFile.from_json(stored) for stored in self.properties.get("pending", ())]
+
+    @property
+    def passing(self) -> list[DataFile]:
+        """Files that are kept until another manifest takes the place of this one."""
+        return [DataFile.from_json(stored) for stored in self.properties.get("passing", ())]
 
     def to_bytes(self) -> bytes:
         """Return the manifest as stored."""
@@ -125,6 +130,9 @@ def awaited_files(manifests: Sequence[Manifest]) -> set[str]:
     paths: set[str] = set()
     for manifest in manifests:
         until = manifest.properties.get("until", ())
-        if superseded.isdisjoint(manifest.keys) and not (until and published.issuperset(until)):
-            paths.update(file.path for file in manifest.pending)
+        if until and published.issuperset(until):
+            continue
+        paths.update(file.path for file in manifest.pending)
+        if superseded.isdisjoint(manifest.keys):
+            paths.update(file.path for file in manifest.passing)
     return paths

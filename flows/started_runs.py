@@ -96,7 +96,8 @@ def _rounds_kept(manifests: list[Manifest]) -> Counter[str]:
             for session in manifest.properties["sessions"]:
                 rounds[session] = max(rounds[session], int(manifest.properties["round"]))
         for key in manifest.keys:
-            rounds[key.rpartition("/")[0].removeprefix("frontier/")] += key.startswith("frontier/")
+            if key.startswith("frontier/"):
+                rounds[key.split("/")[1]] += 1
     return rounds
 
 

@@ -76,10 +76,11 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     about = 2.0 ** (round(4.0 * math.log2(seed_degree)) / 4.0) if seed_degree else 0.0
     field = _mean_field(network, session.model, session.random_seed, lasting, about, session.max_rounds)
     reached = min(len(seeds) + field.activations, float(network.n_agents))
-    # The last of many agents to stop takes the longer, the more there are.
-    rounds = field.rounds + (lasting * math.log1p(reached) if lasting > 1.0 else 0.0)
-    occasions = 1.0
-    if session.model.rules.recurrent and field.activations > ENDEMIC * network.n_agents:
+    rules, rounds, occasions = session.model.rules, field.rounds + 1.0, 1.0
+    if lasting > 1.0 and not rules.everlasting:  # the last of many agents to stop takes the longer, the more there are
+        rounds += lasting * math.log1p(reached)
+    again = any(t.is_possible and t.source in rules.reached and t.to not in rules.reached for t in rules.transitions)
+    if again and field.activations > ENDEMIC * network.n_agents:
         occasions += session.max_rounds / (1.0 + _rounds_of_cycle(session))
         rounds = float(session.max_rounds)
     once = min(seed_degree + field.trials, float(max(network.n_edges, seed_degree)))

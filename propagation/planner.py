@@ -52,6 +52,7 @@ PARTITIONED_COST, PARTITIONED_ADDING_COST = 4.0, 40.0
 """Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message; of
 a model whose contacts add, which all travel."""
 _BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
+_BYTES_PER_COUNT = 40
 _BYTES_IN_WORDS = 12
 """Of an activation or a message that lanes share."""
 _BYTES_PER_ACTIVATION = 40
@@ -67,7 +68,8 @@ class SessionPlan:
     Attributes
     ----------
     shape : str
-        Kernels: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes to a word) or ``rules`` (any model).
+        Kernels of the broadcast plan: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes to a word),
+        ``threshold``, ``epidemic``, or ``rules`` (any model).
     expected : ExpectedCascade
         What a lane is expected to do.
     seconds_per_lane : float
@@ -167,13 +169,17 @@ def plan_job(
     network_bytes = _network_bytes(network)
     needed = network_bytes + _working_bytes(job)
     fits = needed <= machine_memory()
-    if plan == "broadcast" or (plan == "auto" and not fits and network_bytes <= machine_memory() // 2):
+    if plan == "broadcast":
         _refuse_beyond(needed, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
     if plan == "reference" or own:
         why = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
         made = _reference_plan(job, why)
     elif plan == "partitioned" or not fits:
-        made = _partitioned_plan(job, workers=len(client.nthreads()), asked=fits)
+        too_large = f"the broadcast plan would need {needed / 2**30:.1f} GiB, more than is free"
+        why = "asked for" if plan == "partitioned" else too_large
+        made = _partitioned_plan(job, why, workers=len(client.nthreads()))
+        least = made.estimated_bytes if plan == "partitioned" else min(needed, made.estimated_bytes)
+        _refuse_beyond(least, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
     else:
         made = _broadcast_plan(job, needed)
     logger.info(
@@ -243,6 +249,7 @@ def _reference_plan(job: _Job, why: str) -> JobPlan:
         joined = max(joined, session.replicates * _trials_at_once(session, lane))
     reason = f"{why}: every round is a join of tables on the cluster"
     needed = int(LIBRARY_BYTES + joined * _BYTES_PER_JOINED_EDGE)
+    _refuse_beyond(needed, f"a round of the job of {job.lanes:,} lanes")
     return JobPlan("reference", reason, job.planned, job.lanes, 1, SECONDS_PER_JOB + seconds, needed)
 
 
@@ -256,7 +263,15 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
     return own
 
 
-def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
+def groups_in_waves(sessions: Sequence[Session]) -> list[list[Session]]:
+    """Return the sessions whose lanes can go through the partitions together: those that differ in seeds only."""
+    alike: dict[Any, list[Session]] = {}
+    for session in sessions:
+        alike.setdefault((session.model, session.random_seed, session.max_rounds, session.record), []).append(session)
+    return list(alike.values())
+
+
+def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     """Plan lanes that go through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
@@ -268,9 +283,10 @@ def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
     while at_once > 1 and fixed + at_once * lane_bytes > machine_memory() / 2:
         at_once //= 2
     at_once = min(at_once, job.lanes)
-    needed = int(fixed + at_once * lane_bytes)
-    _refuse_beyond(needed, f"one lane of the job on network {network.network_id!r} of {network.n_edges:,} edges")
-    effort, round_trips, longest = job.row_seconds, 0.0, max(planned.expected.rounds for planned in job.planned)
+    longest = max(planned.expected.rounds for planned in job.planned)
+    counted = at_once * longest * partitions * _BYTES_PER_COUNT
+    needed = int(fixed + at_once * lane_bytes + counted + _row_bytes(job))
+    effort = job.row_seconds
     for session, planned in job.pairs:
         cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
         effort += session.replicates * (
@@ -278,11 +294,14 @@ def _partitioned_plan(job: _Job, *, workers: int, asked: bool) -> JobPlan:
             if runs_in_words(session)
             else planned.expected.trials * calibration().seconds_per_trial(network.n_edges) * cost
         )
-        round_trips += planned.expected.rounds * session.replicates / at_once
+    rounds_of = {session.session_id: planned.expected.rounds for session, planned in job.pairs}
+    round_trips = 0.0
+    for group in groups_in_waves(job.sessions):
+        together = math.ceil(sum(session.replicates for session in group) / at_once)
+        round_trips += together * max(rounds_of[session.session_id] for session in group)
     per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
-    seconds = SECONDS_PER_JOB + effort / min(job.threads, partitions) + max(round_trips, longest) * per_round
-    why = "asked for" if asked else f"the edge table of {network.n_edges:,} edges does not fit a worker's memory"
-    reason = f"{why}: edges in {partitions} partitions, {at_once:,} lanes at once, messages between them"
+    seconds = SECONDS_PER_JOB + effort / min(job.threads, partitions) + round_trips * per_round
+    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
     return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
 
 
@@ -400,8 +419,12 @@ def _network_bytes(network: Network) -> int:
 
 def _working_bytes(job: _Job) -> int:
     """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
+    return int(LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0 + _row_bytes(job))
+
+
+def _row_bytes(job: _Job) -> float:
+    """Return the bytes of rows held: until they are written, or for good."""
     held = 4e6 * job.threads if job.publish else float("inf")
-    scratch = LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0
     rows = sum(session.replicates * 4.0 * 64 for session in job.sessions)
     for session, planned in job.pairs:
         lane = planned.expected
@@ -409,7 +432,7 @@ def _working_bytes(job: _Job) -> int:
             rows += 20.0 * min(session.replicates * lane.activations, job.network.n_agents)
         activations, contacts = _rows(session, lane)
         rows += min(activations, held) * _BYTES_PER_ACTIVATION + min(contacts, held) * _BYTES_PER_CONTACT
-    return int(scratch + rows)
+    return rows
 
 
 def _refuse_beyond(needed: float, what: str) -> None:

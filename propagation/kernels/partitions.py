@@ -354,13 +354,7 @@ def send_lanes(  # type: ignore[no-untyped-def]
         Out: long enough for all contacts that are due, and `CHUNK` more.
     ends : (lanes + 1,) int64
         Out: where each lane's messages end.
-
-    Returns
-    -------
-    trials : int
-        Edges looked at.
     """
-    trials = 0
     ends[0] = 0
     for lane in range(len(salts)):
         low = ends[lane]
@@ -372,7 +366,7 @@ def send_lanes(  # type: ignore[no-untyped-def]
         rest = Messages(
             messages.dst[low:], messages.src[low:], messages.value[low:], messages.draw[low:], messages.kind[:0]
         )
-        _, _, count, looked = send(
+        _, _, count, _ = send(
             edges,
             program,
             first,
@@ -388,8 +382,6 @@ def send_lanes(  # type: ignore[no-untyped-def]
             hits,
         )
         ends[lane + 1] = low + count
-        trials += looked
-    return trials
 
 
 @numba.njit(nogil=True, cache=True)

@@ -167,13 +167,8 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
         Out: long enough for `messages_due`.
     ends : (words + 1,) int64
         Out: where each word's messages end.
-
-    Returns
-    -------
-    trials : int
-        Edges looked at, once for all lanes of a word that look together.
     """
-    trials, count = 0, 0
+    count = 0
     ends[0] = 0
     for word in range(len(fresh.ends) - 1):
         own = salts[WORD * word : WORD * (word + 1)]
@@ -183,7 +178,6 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
             look_ahead(offsets, words, fresh.agent, position, tail)
             low, end = offsets[src], offsets[src + 1]
             if bit_count(sending) > FEW_LANES:
-                trials += end - low
                 for edge in range(low, end):
                     chance = np.int64(words[edge] >> SHIFT) + base
                     if chance == 0:
@@ -197,7 +191,6 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
             while sending != 0:
                 lane = lowest_bit(sending)
                 sending &= sending - _ONE
-                trials += end - low
                 for start in range(low, end, CHUNK):
                     high = min(start + CHUNK, end)
                     if attempt(words, base, stream, own[lane], src, start, high, hits):
@@ -207,4 +200,3 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
                                 messages.value[count] = np.int64(_ONE << np.uint64(lane))
                                 count += 1
         ends[word + 1] = count
-    return trials

@@ -37,15 +37,12 @@ class PartitionRows:
 
     Attributes
     ----------
-    trials : int
-        Edges looked at.
     first : (3, k) int32
         Session (its position), agent and round of every first activation, if reach is recorded.
     files, tables : list, dict
         Staged files, or tables by name where nothing is published.
     """
 
-    trials: int = 0
     first: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((3, 0), np.int32))
     files: list[DataFile] = field(default_factory=list)
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
@@ -71,7 +68,7 @@ def collect(
     keep : bool
         Whether to stage activations also where they are needed to count reach only.
     """
-    found = PartitionRows(step.state.trials)
+    found = PartitionRows()
     ids = [session.session_id for session in wave.sessions]
     warehouse = wave.network.warehouse if publish else None
     with collected_rows(warehouse) as writer:
@@ -159,11 +156,11 @@ def commit(
     wave: Wave,
     number: int,
     counts: Sequence[npt.NDArray[np.int64]],
-    saved: Sequence[SavedPartition],
-    pending: Sequence[DataFile],
-    kept: Sequence[DataFile],
-) -> None:
-    """Publish a checkpoint, in the place of the one before.
+    states: Sequence[DataFile],
+    rows: Sequence[DataFile],
+    after: int,
+) -> bool:
+    """Publish a checkpoint, in the place of the one before; return whether it is there now, and this run's.
 
     Parameters
     ----------
@@ -172,16 +169,15 @@ def commit(
         The round after which the states are.
     counts : sequence of (lanes, COUNTS) int64
         Of all rounds up to it.
-    saved : sequence of SavedPartition
-    pending : sequence of DataFile
-        Recorded rows of all rounds up to it, to be published with the sessions.
-    kept : sequence of DataFile
-        Activations of all rounds up to it that are needed to count reach only.
+    states, rows : sequence of DataFile
+        State of all lanes, and rows recorded since this run's checkpoint before.
+    after : int
+        The round of that one, -1 if there is none.
     """
     warehouse, before = wave.network.warehouse, _published(wave)
     first = int(before[-1].properties["round"]) + 1 if before else 0
-    if first > number:  # another run of these sessions has come further
-        return
+    if first > number:  # another run of these sessions has come as far
+        return False
     series = np.stack(counts[first:])
     _, key = _of_lanes(wave, np.arange(len(wave.lanes) + 1) * len(series))
     columns = series.transpose(1, 0, 2).reshape(-1, COUNTS)
@@ -194,14 +190,13 @@ def commit(
             "changed": columns[:, 4] > 0,
         }
     )
-    states = [file for part in saved for file in part.state]
     sessions = [session.session_id for session in wave.sessions]
     properties = {
         "round": number,
+        "after": after,
         "sessions": sessions,
-        "pending": [dataclasses.asdict(file) for file in [*states, *pending, *kept]],
-        "states": [file.path for file in states],
-        "to_publish": [file.path for file in pending],
+        "pending": [dataclasses.asdict(file) for file in rows],
+        "passing": [dataclasses.asdict(file) for file in states],
         "supersedes": [key for manifest in before for key in manifest.keys],
         "until": [session_key(session) for session in sessions],
     }
@@ -209,18 +204,30 @@ def commit(
         warehouse.commit(
             KIND, [f"{wave_key(wave)}/{number}"], [warehouse.stage("lane_rounds", rounds)], properties=properties
         )
-    except AlreadyPublishedError:  # by another run of these sessions: its state is the same
-        return
+    except AlreadyPublishedError:  # by another run of these sessions
+        return False
+    return True
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint, as `commit` was given it."""
+    """A published checkpoint, with what those before it hold.
+
+    Attributes
+    ----------
+    number : int
+        The round after which it is.
+    counts : list of (lanes, COUNTS) int64
+        By round.
+    rows : list of DataFile
+        Files of rows recorded up to it.
+    states : list of DataFile
+        State of all lanes.
+    """
 
     number: int
     counts: list[npt.NDArray[np.int64]]
-    pending: list[DataFile]
-    kept: list[DataFile]
+    rows: list[DataFile]
     states: list[DataFile]
 
 
@@ -229,16 +236,14 @@ def last_checkpoint(wave: Wave) -> Checkpoint | None:
     found = _published(wave)
     if not found:
         return None
-    manifest = found[-1]
-    states, to_publish = set(manifest.properties["states"]), set(manifest.properties["to_publish"])
-    rows = [file for file in manifest.pending if file.path not in states]
-    return Checkpoint(
-        int(manifest.properties["round"]),
-        _counts(wave, [file for each in found for file in each.files]),
-        [file for file in rows if file.path in to_publish],
-        [file for file in rows if file.path not in to_publish],
-        [file for file in manifest.pending if file.path in states],
-    )
+    by_round = {int(manifest.properties["round"]): manifest for manifest in found}
+    rows: list[DataFile] = []
+    number = int(found[-1].properties["round"])
+    while number >= 0:  # only those that the run of the last one stood on: another may have written between them
+        rows += by_round[number].pending
+        number = int(by_round[number].properties["after"])
+    counts = _counts(wave, [file for manifest in found for file in manifest.files])
+    return Checkpoint(int(found[-1].properties["round"]), counts, rows, found[-1].passing)
 
 
 def _published(wave: Wave) -> list[Manifest]:
@@ -279,16 +284,16 @@ def _counts(wave: Wave, files: Sequence[DataFile]) -> list[npt.NDArray[np.int64]
     return list(series)
 
 
-def restored(wave: Wave, partition: int, checkpoint: Checkpoint) -> Step:
-    """Return a partition's step as the checkpoint holds it, whatever the partitions were then."""
+def restored(wave: Wave, partition: int, number: int, states: Sequence[DataFile]) -> Step:
+    """Return a partition's step as a checkpoint after a round holds it, whatever the partitions were then."""
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
     program, lanes = wave.program, len(wave.lanes)
-    files = [f for f in checkpoint.states if f.division and f.division[0] < high and f.division[1] >= low]
+    files = [f for f in states if f.division and f.division[0] < high and f.division[1] >= low]
     if not files:
         none = np.empty(0, np.int32)
         ends = np.zeros(lanes + 1, np.int64)
         touched = Touched(ends, none, none.astype(np.uint8), none, none.astype(np.int64), none)
-        return resume(wave, partition, checkpoint.number, touched, Live(ends, none, none, none.astype(np.uint8), none))
+        return resume(wave, partition, number, touched, Live(ends, none, none, none.astype(np.uint8), none))
     rows = _read(wave.network.warehouse, files)
     rows = rows.filter(pc.and_(pc.greater_equal(rows["agent"], low), pc.less(rows["agent"], high)))
     lane = _lane_numbers(wave, rows)
@@ -311,9 +316,7 @@ def restored(wave: Wave, partition: int, checkpoint: Checkpoint) -> Step:
     since = rows["since"].fill_null(-1).to_numpy()[is_live]
     live_ends = np.searchsorted(lane[is_live], np.arange(lanes + 1))
     own = np.maximum(occasion[is_live], 1)
-    return resume(
-        wave, partition, checkpoint.number, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own)
-    )
+    return resume(wave, partition, number, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own))
 
 
 def first_activations(wave: Wave, files: Sequence[DataFile]) -> npt.NDArray[np.int32]:

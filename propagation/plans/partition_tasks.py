@@ -84,10 +84,10 @@ def advance(
 
 def _step(partition: Partition, state: PartitionState, states: Any) -> Step:
     """Return the step of a state: with what is sent, if the next round comes."""
-    sent, trials = partition.sent(states, state)
+    sent = partition.sent(states, state)
     partition.keep(state, states)
     _forget_edges(partition)
-    return Step(dataclasses.replace(state, trials=state.trials + trials), sent)
+    return Step(state, sent)
 
 
 def _forget_edges(partition: Partition) -> None:
@@ -160,7 +160,7 @@ def probe(wave: Wave, number: int, step: Step) -> Sent:
     """Send every contact that could ever succeed, as if it did."""
     partition = RulePartition(wave, number)
     states = partition.states(step.state)
-    sent, _ = partition.sent(states, step.state, probing=True)
+    sent = partition.sent(states, step.state, probing=True)
     partition.keep(step.state, states)
     return sent
 

@@ -27,7 +27,7 @@ from propagation.planner import JobPlan
 from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint
-from propagation.plans.partitions import forget_states
+from propagation.plans.partitions import forget_arrays
 from propagation.plans.rule_lanes import lanes_of
 from propagation.plans.stopping import request_stop
 from propagation.plans.waves import Wave, waves
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_SECONDS, CHECKPOINT_SECONDS = 1.0, 10.0
-"""About how long a submission of rounds is to take, and the least time between checkpoints."""
+"""How long a submission of rounds is to take, about; the time between checkpoints, for each second that one takes."""
+SAVING_SECONDS = 0.05
+"""What a checkpoint takes, as long as it is not known."""
 FIRST_CHUNK, LARGEST_CHUNK = 4, 64
 """Rounds submitted at a time."""
 MOST_TASKS = 20_000
@@ -108,7 +110,7 @@ def run_partitioned(
         clusters.tell_workers(client, request_stop, job)
         raise
     finally:
-        clusters.tell_workers(client, forget_states, job)
+        clusters.tell_workers(client, forget_arrays, job)
     return found
 
 
@@ -160,9 +162,11 @@ class _WaveRun:
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
         self.files: list[DataFile] = []
-        self.kept: list[DataFile] = []
+        self.unsaved: list[DataFile] = []  # rows that no checkpoint of this run names yet
+        self.last_checkpoint = -1
         self.first: list[npt.NDArray[np.int32]] = []
         self.saved_at = time.perf_counter()
+        self.saving_took = SAVING_SECONDS
 
     def _begin(self) -> None:
         """Begin, or take up the last checkpoint."""
@@ -176,7 +180,7 @@ class _WaveRun:
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         self.keys = self._names("begin")
         key, begin = TaskRef(self.wave_key), tasks.begin if checkpoint is None else checkpoints.restored
-        more = () if checkpoint is None else (checkpoint,)
+        more = () if checkpoint is None else (checkpoint.number, checkpoint.states)
         graph = {name: Task(name, begin, key, p, *more) for p, name in enumerate(self.keys)}
         self.steps = self.client.get(graph, self.keys, sync=False)
         if checkpoint is not None:
@@ -185,28 +189,39 @@ class _WaveRun:
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Take up what a checkpoint says."""
         logger.info("going on from the checkpoint after round %d", checkpoint.number)
-        self.files, self.kept = list(checkpoint.pending), list(checkpoint.kept)
-        activations = [file for file in [*self.files, *self.kept] if file.table == "activations"]
+        self.files = [file for file in checkpoint.rows if self._is_published(file)]
+        activations = [file for file in checkpoint.rows if file.table == "activations"]
         self.first = [checkpoints.first_activations(self.wave, activations)]
-        self.number = checkpoint.number
+        self.number = self.last_checkpoint = checkpoint.number
         self._note(np.stack(checkpoint.counts))
         self.saved = len(self.counts)
 
+    def _is_published(self, file: DataFile) -> bool:
+        """Return whether a file of rows is to be published; activations may be needed to count reach only."""
+        return file.table != "activations" or self.wave.one.records("activations")
+
     def _checkpoint(self) -> None:
         """Publish the state of all lanes, and keep the rows recorded so far."""
-        ends = np.where(self.over < 0, self.number, self.over)
+        started, ends = time.perf_counter(), np.where(self.over < 0, self.number, self.over)
         saved: list[SavedPartition] = self._on_steps(checkpoints.save, over=ends)
-        for part in saved:
-            recorded = self.wave.one.records("activations")
-            for file in part.rows.files:
-                (self.files if recorded or file.table != "activations" else self.kept).append(file)
-            self.first.append(part.rows.first)
-        checkpoints.commit(self.wave, self.number, self.counts, saved, self.files, self.kept)
+        rows = [file for part in saved for file in part.rows.files]
+        self.files += filter(self._is_published, rows)
+        self.first += [part.rows.first for part in saved]
+        self.unsaved += rows
+        states = [file for part in saved for file in part.state]
+        if checkpoints.commit(self.wave, self.number, self.counts, states, self.unsaved, self.last_checkpoint):
+            self.unsaved, self.last_checkpoint = [], self.number
         names = self._names("saved")
         graph = {name: Task(name, tasks.without_rows, TaskRef(self.keys[p])) for p, name in enumerate(names)}
         self.steps, self.keys = self.client.get(graph, names, sync=False), names
         self.saved, self.saved_at = len(self.counts), time.perf_counter()
+        self.saving_took = self.saved_at - started
         logger.info("checkpoint after round %d", self.number)
+
+    def _is_due(self, least_taken: float = 0.0) -> bool:
+        """Return whether to make a checkpoint now, as one takes so many seconds, or longer."""
+        pause = CHECKPOINT_SECONDS * max(self.saving_took, least_taken)
+        return self.publish and time.perf_counter() - self.saved_at >= pause
 
     def run(self) -> WaveRows | None:
         """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
@@ -220,13 +235,16 @@ class _WaveRun:
             rounds = self._advance(rounds)
             seconds = time.perf_counter() - started
             logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
-            due = self.submitted >= MOST_TASKS or time.perf_counter() - self.saved_at >= CHECKPOINT_SECONDS
-            if self.publish and due and rounds and (self.over < 0).any():
+            lasts = (self.over < 0).any() and self.number < self.wave.one.max_rounds
+            spent = self.publish and self.submitted >= MOST_TASKS
+            if rounds and lasts and (spent or self._is_due(1.0)):
                 self._checkpoint()
-                if self.submitted >= MOST_TASKS:
+                if spent:
                     return None
             rounds = max(rounds, 1)
             rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
+        if self.wave.more and self._is_due():
+            self._checkpoint()
         return self._rows()
 
     def _names(self, what: str) -> list[str]:

@@ -5,7 +5,6 @@ which kernels work; they are made anew from the log wherever they are not those 
 """
 
 import contextlib
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
 from propagation.kernels.partitions import Live, Mail, Touched, sort_mail
 from propagation.plans.rule_lanes import new_arrivals, new_messages
+from propagation.plans.stopping import stop_flag
 from propagation.plans.waves import Wave
 from propagation.programs import Program, constant_array
 
@@ -38,8 +38,6 @@ class PartitionState:
         By round.
     events, contacts : tuple of tuples
         (lane, rows) by round.
-    trials : int
-        Edges looked at.
     """
 
     number: int
@@ -48,7 +46,6 @@ class PartitionState:
     counts: tuple[npt.NDArray[np.int64], ...] = ()
     events: tuple[tuple[npt.NDArray[np.int32], Events], ...] = ()
     contacts: tuple[tuple[npt.NDArray[np.int32], Contacts], ...] = ()
-    trials: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -84,10 +81,15 @@ _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
 """By job and partition: the log up to which the dense arrays are, and the arrays. Tasks take them out to work."""
 
 
-def forget_states(job: str) -> None:
-    """Forget all dense arrays of a job in this process."""
+_scratch: dict[str, list["Scratch"]] = {}
+"""By job: scratch arrays that no task works in at the moment."""
+
+
+def forget_arrays(job: str) -> None:
+    """Forget all dense arrays and scratch arrays of a job in this process."""
     for key in [key for key in list(_kept) if key[0] == job]:
         _kept.pop(key, None)
+    _scratch.pop(job, None)
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,11 @@ class Partition(ABC):
         return states
 
     def keep(self, state: PartitionState, states: Any) -> None:
-        """Keep the dense arrays of a state for the next task."""
-        _kept[self.wave.job, self.number] = state.log, states
+        """Keep the dense arrays of a state for the next task; a run that is to stop has none."""
+        key = self.wave.job, self.number
+        _kept[key] = state.log, states
+        if stop_flag(self.wave.job)[0]:  # looked at last: the flag is raised before all is forgotten
+            _kept.pop(key, None)
 
     @abstractmethod
     def initial(self) -> Any:
@@ -172,8 +177,8 @@ class Partition(ABC):
         """
 
     @abstractmethod
-    def sent(self, states: Any, state: PartitionState, *, probing: bool = False) -> tuple[Sent, int]:
-        """Return the messages of live agents for the next round, and the number of edges looked at.
+    def sent(self, states: Any, state: PartitionState, *, probing: bool = False) -> Sent:
+        """Return the messages of live agents for the next round.
 
         Parameters
         ----------
@@ -220,12 +225,10 @@ class Partition(ABC):
 
 # -- scratch --------------------------------------------------------------------------------------------------------
 
-_own = threading.local()
-
 
 @dataclass
 class Scratch:
-    """Arrays of a thread, clear between tasks.
+    """Arrays that a task works in, clear between tasks.
 
     Attributes
     ----------
@@ -249,15 +252,20 @@ class Scratch:
 
 
 @contextlib.contextmanager
-def scratch_of(program: Program, size: int) -> Iterator[Scratch]:
-    """Lend scratch arrays of this thread for a range of agents; a task that fails leaves none behind."""
-    needed = size, bool(program.fatigued)
-    kept, _own.scratch = getattr(_own, "scratch", None), None
-    if kept is not None and kept[0] == needed:
-        scratch = kept[1]
-    else:
+def scratch_of(partition: Partition) -> Iterator[Scratch]:
+    """Lend scratch arrays, which are as long as the job's largest range; a task that fails leaves none behind."""
+    wave, program = partition.wave, partition.program
+    free, size = _scratch.setdefault(wave.job, []), int(np.diff(wave.firsts).max())
+    try:
+        scratch = free.pop()
+    except IndexError:
+        scratch = None
+    if scratch is None or len(scratch.words) < size:
         nothing = new_messages(0, named=False, recorded=False)
         queue = np.empty((2, size), np.int32)
         scratch = Scratch(new_arrivals(program, size), np.zeros(size, np.uint64), queue, nothing)
+    if program.fatigued and not len(scratch.arrivals.fresh):  # the job's waves are of several models
+        scratch.arrivals = new_arrivals(program, len(scratch.arrivals.flags))
     yield scratch
-    _own.scratch = needed, scratch
+    if not stop_flag(wave.job)[0]:
+        free.append(scratch)

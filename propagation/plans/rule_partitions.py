@@ -37,7 +37,7 @@ class RulePartition(Partition):
         ends, seeds = self.wave.seeds(self.number)
         room = len(seeds) + (self.lanes * self.size if len(self.program.sceptics) else 0)
         touched, live = self._touched(room), self._live(room)
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             kernels.start_lanes(
                 self.program, self.first, ends, seeds, self.wave.salts, states, scratch.arrivals, scratch.queue,
                 touched, live,
@@ -64,7 +64,7 @@ class RulePartition(Partition):
         counts = np.zeros((self.lanes, COUNTS), np.int64)
         pairs = np.concatenate([*stops, np.empty((0, 2), np.int32)])
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             n_events, n_contacts = kernels.settle_lanes(
                 self.program, self.first, states, read_only(before.live), self.wave.salts, np.int64(before.number + 1),
                 mail, np.searchsorted(pairs[:, 0], np.arange(self.lanes + 1)), np.ascontiguousarray(pairs[:, 1]),
@@ -78,30 +78,29 @@ class RulePartition(Partition):
             (*before.counts, counts),
             _with_rows(before.events, events_lane, events, n_events),
             _with_rows(before.contacts, contacts_lane, contacts, n_contacts),
-            before.trials,
         )
 
-    def sent(self, states: LaneStates, state: PartitionState, *, probing: bool = False) -> tuple[Sent, int]:
-        """Return the messages of live agents for the next round, and the edges looked at; see `Partition`."""
+    def sent(self, states: LaneStates, state: PartitionState, *, probing: bool = False) -> Sent:
+        """Return the messages of live agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds and not probing:
-            return self.nothing_sent(self.lanes), 0
+            return self.nothing_sent(self.lanes)
         edges, live, rules = self.wave.edges, read_only(state.live), self.wave.one.model.rules
         recorded = self.wave.one.records("contacts")
         ends = np.zeros(self.lanes + 1, np.int64)
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             due = int(kernels.contacts_due(edges.offsets, self.program, live)) + CHUNK
             messages = scratch.room(due, named=bool(self.program.chooses) or recorded or rules.replies)
-            trials = kernels.send_lanes(
+            kernels.send_lanes(
                 edges, self.program, self.first, states, live, self.wave.salts, np.int64(state.number + 1),
                 np.int64(recorded and not probing), np.int64(probing), scratch.queue, np.zeros(CHUNK, np.uint8),
                 messages, ends,
             )  # fmt: skip
-            return self.sorted_mail(messages, ends), int(trials)
+            return self.sorted_mail(messages, ends)
 
     def stopped(self, states: LaneStates, mail: Mail) -> npt.NDArray[np.int32]:
         """Return the sources that the contacts with agents of this range make stop: (k, 2) lane and source."""
         lane, src = np.empty(len(mail.messages.dst), np.int32), np.empty(len(mail.messages.dst), np.int32)
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             found = kernels.stopped_sources(
                 self.program, self.first, states, scratch.arrivals, scratch.queue, mail, lane, src
             )

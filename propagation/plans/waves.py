@@ -3,14 +3,13 @@
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from data.snapshots import Network
 from propagation.draws import replicate_salts
-from propagation.planner import JobPlan, runs_in_words
+from propagation.planner import JobPlan, groups_in_waves, runs_in_words
 from propagation.programs import Edges, Program, session_edges, session_program
 from propagation.sessions import Session
 
@@ -29,7 +28,9 @@ class Wave:
     firsts : (partitions + 1,) int64
         First agent of each partition, and the number of agents.
     job : str
-        Names the stop flag.
+        Names the stop flag, and the arrays that workers keep.
+    more : bool
+        Whether more waves of the job follow: what this one has found must not be lost with them.
     """
 
     network: Network
@@ -37,6 +38,7 @@ class Wave:
     lanes: npt.NDArray[np.int32]
     firsts: npt.NDArray[np.int64]
     job: str
+    more: bool = False
 
     @property
     def one(self) -> Session:
@@ -92,10 +94,8 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
 def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job: str) -> Iterator[Wave]:
     """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says."""
     firsts = partition_firsts(network, job_plan.partitions)
-    alike: dict[Any, list[Session]] = {}
-    for session in sessions:
-        alike.setdefault((session.model, session.random_seed, session.max_rounds, session.record), []).append(session)
-    for group in alike.values():
+    left = job_plan.lanes
+    for group in groups_in_waves(sessions):
         lanes = np.concatenate(
             [np.stack([np.full(s.replicates, i), np.arange(s.replicates)], axis=1) for i, s in enumerate(group)]
         ).astype(np.int32)
@@ -103,4 +103,5 @@ def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job:
             chosen = lanes[start : start + job_plan.lanes_at_once]
             used, positions = np.unique(chosen[:, 0], return_inverse=True)
             own = np.stack([positions, chosen[:, 1]], axis=1).astype(np.int32)
-            yield Wave(network, tuple(group[i] for i in used), own, firsts, job)
+            left -= len(chosen)
+            yield Wave(network, tuple(group[i] for i in used), own, firsts, job, left > 0)

@@ -46,7 +46,7 @@ class WordPartition(Partition):
         """Return the state after a round; see `Partition`."""
         room = len(mail.messages.dst)
         fresh = Fresh(np.zeros(self.words + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             kernels.settle_words(self.first, states, mail, scratch.words, scratch.queue[0], fresh)
         return self._state(before, trimmed(fresh))
 
@@ -65,21 +65,21 @@ class WordPartition(Partition):
             of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
             events = (*events, (of_lane, Events(agents, rounds, np.full_like(agents, -1), np.ones_like(agents))))
         log, number = (*before.log, fresh), before.number + 1
-        return PartitionState(number, log, fresh, (*before.counts, counts), events, trials=before.trials)
+        return PartitionState(number, log, fresh, (*before.counts, counts), events)
 
-    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> tuple[Sent, int]:  # noqa: ARG002 (cascades end by themselves)
-        """Return the messages of newly active agents for the next round, and the edges looked at; see `Partition`."""
+    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> Sent:  # noqa: ARG002 (cascades end by themselves)
+        """Return the messages of newly active agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds:
-            return self.nothing_sent(self.words), 0
+            return self.nothing_sent(self.words)
         edges, fresh = self.wave.edges, read_only(state.live)
         ends = np.zeros(self.words + 1, np.int64)
-        with scratch_of(self.program, self.size) as scratch:
+        with scratch_of(self) as scratch:
             messages = scratch.room(int(kernels.messages_due(edges.offsets, fresh)), named=False)
-            trials = kernels.send_words(
+            kernels.send_words(
                 edges.offsets, edges.words, edges.base, self.program.transmission, fresh, self.wave.salts,
                 np.zeros(CHUNK, np.uint8), messages, ends,
             )  # fmt: skip
-            return self.sorted_mail(messages, ends), int(trials)
+            return self.sorted_mail(messages, ends)
 
     def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
         """Return the agents that are reached, and those newly active."""

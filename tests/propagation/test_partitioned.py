@@ -274,14 +274,15 @@ def live(wave, steps):
     return together([tasks.listed(wave, p, step)[1] for p, step in enumerate(steps)])
 
 
-def checkpointed(wave, number):
+def checkpointed(wave, number, after=-1):
     """Make a checkpoint after some rounds; return the steps, counts and files that it keeps."""
     *_, steps = rounds_of(wave, number)
     over = np.full(len(wave.lanes), number)
     saved = [checkpoints.save(wave, p, step, over) for p, step in enumerate(steps)]
     counts = np.sum([tasks.counts_of(wave, p, step, 0) for p, step in enumerate(steps)], axis=0)
     files = [file for part in saved for file in part.rows.files]
-    checkpoints.commit(wave, number, list(counts), saved, files, [])
+    states = [file for part in saved for file in part.state]
+    checkpoints.commit(wave, number, list(counts), states, files, after)
     return steps, counts, files
 
 
@@ -297,9 +298,8 @@ def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, mod
     assert found.number == 3
     counts[:, :, 4] = counts[:, :, 4] > 0  # whether anything changed
     np.testing.assert_array_equal(np.stack(found.counts), counts)
-    assert sorted(file.path for file in found.pending) == sorted(file.path for file in files)
-    assert found.kept == []
-    restored = [checkpoints.restored(other, p, found) for p in range(partitions)]
+    assert sorted(file.path for file in found.rows) == sorted(file.path for file in files)
+    restored = [checkpoints.restored(other, p, found.number, found.states) for p in range(partitions)]
     assert live(other, restored) == live(wave, steps)
     assert touched(other, restored) == touched(wave, steps)
     for p, step in enumerate(restored):
@@ -370,15 +370,20 @@ def test_a_later_checkpoint_takes_the_place_of_the_one_before(publish_small):
     assert rounds.groupby("replicate")["round"].apply(list).tolist() == [[0, 1, 2, 3]] * 6
     for table in ("lane_states", "frontiers", "activations"):
         assert warehouse.files(table) == []
-    # 2. What the first checkpoint kept alone is swept, what the last one needs is not.
+    # 2. The first one's states are swept; rows of a run that did not stand on it are not the last one's, but kept.
     last = checkpoints.last_checkpoint(wave)
-    before = {file.path for manifest in warehouse.manifests() for file in manifest.pending}
-    needed = {file.path for file in (*last.states, *last.pending)}
-    assert set(warehouse.sweep(grace_seconds=-60)) == before - needed != set()
+    first, second = (manifest for manifest in warehouse.manifests() if manifest.kind == checkpoints.KIND)
+    assert (last.states, last.rows) == (second.passing, second.pending)
+    assert set(warehouse.sweep(grace_seconds=-60)) == {file.path for file in first.passing} != set()
     assert checkpoints.last_checkpoint(wave).states == last.states
+    # A run that did stand on it has its rows, too.
+    checkpointed(wave, 4, after=3)
+    assert {file.path for file in checkpoints.last_checkpoint(wave).rows} > {file.path for file in last.rows}
+    needed = {file.path for m in warehouse.manifests() for file in (*m.pending, *m.passing)}
     # 3. Nothing is needed once the session is there; a run that is late adds nothing.
     warehouse.commit("sessions", [session_key(wave.one.session_id)], [])
-    assert set(warehouse.sweep(grace_seconds=-60)) == needed
+    swept = set(warehouse.sweep(grace_seconds=-60))
+    assert swept == needed - {file.path for file in first.passing}
     manifests = len(warehouse.manifests())
     checkpointed(wave, 2)
     assert len(warehouse.manifests()) == manifests

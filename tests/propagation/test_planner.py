@@ -7,7 +7,7 @@ import pytest
 from data.errors import InsufficientMemoryError, InvalidInputError
 from propagation import engine, planner
 from propagation.clusters import own_client, thread_count
-from propagation.models import SIS, IndependentCascade
+from propagation.models import SI, SIS, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, resolve_session
 
@@ -122,23 +122,48 @@ def test_expected_rounds_of_an_endemic_epidemic_are_those_it_takes(generated, ru
 @pytest.mark.parametrize("plan", ["broadcast", "partitioned"])
 def test_rows_that_are_recorded_take_time_and_memory(generated, plan):
     network = generated["rmat"]
-    seconds = [planned(network, 0.1, plan=plan, replicates=1000, record=record)[1] for record in RECORDS[2:]]
-    assert seconds[0].estimated_seconds < seconds[1].estimated_seconds
-    assert all(made.estimated_bytes > planner.LIBRARY_BYTES for made in seconds)
+    by_record = [planned(network, 0.1, plan=plan, replicates=1000, record=record) for record in RECORDS]
+    made = [plan for _, plan in by_record]
+    assert made[0].estimated_seconds < made[2].estimated_seconds < made[3].estimated_seconds
+    assert made[1].estimated_bytes < made[2].estimated_bytes < made[3].estimated_bytes
+    # Rows that are not written as they come are all held.
+    session, written = by_record[3]
+    held = engine.plan_job(network, [session], plan=plan, publish=False)
+    rows = 1000 * held.sessions[0].expected.trials
+    assert held.estimated_bytes - written.estimated_bytes > 20 * (rows - 4e6 * thread_count(own_client()))
+
+
+def test_agents_that_never_stop_are_not_activated_again_and_end_with_the_network(generated):
+    network = generated["erdos_renyi"]
+    for model in (SIS(beta=0.2, gamma=0.0), SI(beta=0.2)):
+        session = resolve_session(network, model, seed_set=RandomSeeds(budget=50), replicates=1)
+        (lane,) = engine.plan_job(network, [session]).sessions
+        assert (lane.expected.occasions, lane.expected.rounds < 100) == (1.0, True)
+
+
+def test_sessions_that_cannot_go_together_go_one_after_the_other(generated):
+    network = generated["erdos_renyi"]
+    endemic, fields = SIS(beta=0.2, gamma=0.2), {"seed_set": RandomSeeds(budget=50), "replicates": 1, "max_rounds": 500}
+    seconds = []
+    for random_seeds in ([1], [1, 2, 3, 4, 5, 6, 7, 8]):
+        sessions = [resolve_session(network, endemic, random_seed=number, **fields) for number in random_seeds]
+        seconds.append(engine.plan_job(network, sessions, plan="partitioned").estimated_seconds)
+    assert seconds[1] > 6 * seconds[0]
 
 
 def test_lanes_of_a_checkpoint_do_not_follow_the_memory_that_is_free(generated, monkeypatch):
     network = generated["rmat"]
     monkeypatch.setattr(planner, "installed_memory", lambda: 2**30)
     found = set()
-    for free in (2**30, 900 << 20, 800 << 20):
+    for free in (4 << 30, 3 << 30, 2 << 30):
         monkeypatch.setattr(planner, "machine_memory", lambda free=free: free)
-        _, made = planned(network, 0.1, plan="partitioned", replicates=5000, record="contacts")
+        _, made = planned(network, 0.1, plan="partitioned", replicates=5000)
         found.add(made.lanes_at_once)
     (lanes,) = found
     assert lanes.bit_count() == 1
     monkeypatch.setattr(planner, "machine_memory", lambda: 300 << 20)
-    assert planned(network, 0.1, plan="partitioned", replicates=5000, record="contacts")[1].lanes_at_once < lanes
+    fewer = planned(network, 0.1, plan="partitioned", replicates=5000)[1].lanes_at_once
+    assert fewer.bit_count() == 1 <= fewer < lanes
 
 
 # -- choices --------------------------------------------------------------------------------------------------------
