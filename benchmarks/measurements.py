@@ -152,7 +152,7 @@ def ours(network: Network, edges: Edges, work: Work, random_seed: int, **options
     return simulate(
         network,
         model_of(work),
-        seed_set=network.agent_ids.take(edges.seeds).to_pylist(),
+        seed_set=edges.seed_ids,
         replicates=options.pop("replicates", work.replicates),
         random_seed=random_seed,
         record="rounds",

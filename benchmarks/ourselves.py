@@ -95,7 +95,7 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
     session = resolve_session(
         network,
         model_of(work),
-        seed_set=network.agent_ids.take(edges.seeds).to_pylist(),
+        seed_set=edges.seed_ids,
         replicates=LONG_JOB_REPLICATES,
     )
     planned = engine.plan_job(network, [session], client=client, publish=False)
@@ -129,7 +129,7 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
     lanes, n_agents = len(replicates), network.n_agents
     counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
     nothing, touched = np.zeros(0, np.int64), np.empty(n_agents, np.int32)
-    seeds = edges.seeds.astype(np.int32)
+    seeds = network.dense_ids(edges.seed_ids)
     own = LaneSeeds(np.zeros(lanes, np.int32), np.array([0, len(seeds)]), seeds)
     done, _, _ = cascades.sparse_cascades(
         rows.offsets, rows.words, np.int64(rows.base), stream(random_seed, Purpose.TRANSMISSION),
@@ -151,7 +151,7 @@ def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[O
         for _ in range(SESSIONS)
     ]
     many = [{"name": f"s{i}", **session, "seeds": seeds, "replicates": 1} for i, seeds in enumerate(seed_sets)]
-    one = [{"name": "one", **session, "seeds": network.agent_ids.take(edges.seeds).to_pylist(), "replicates": SESSIONS}]
+    one = [{"name": "one", **session, "seeds": edges.seed_ids, "replicates": SESSIONS}]
     fresh = time.time_ns() % 10**9  # a warehouse that keeps earlier runs would answer from them
     jobs: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:

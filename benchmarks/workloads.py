@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from data import Network, Warehouse
 
@@ -122,6 +123,11 @@ class Edges:
     seeds: npt.NDArray[np.int64]
 
     @property
+    def seed_ids(self) -> list[str]:
+        """Ids of the seeds in Rumormill's network."""
+        return [str(seed) for seed in self.seeds]
+
+    @property
     def n_agents(self) -> int:
         """Number of agents."""
         return len(self.offsets) - 1
@@ -150,7 +156,11 @@ def generated(warehouse: Warehouse, graph: str) -> Network:
 
 
 def edges_of(network: Network) -> Edges:
-    """Return a network and its seeds as peers are handed them: by dense id, as Rumormill itself reads them."""
-    rows = network.sparse_rows
-    seeds = np.random.default_rng(SEEDS_RANDOM_SEED).choice(network.n_agents, SEEDS, replace=False)
-    return Edges(np.array(rows.offsets), np.array(rows.targets), np.array(network.in_degree), seeds)
+    """Return a network and its seeds as peers are handed them: by the ids that the generator gave its agents."""
+    rows, n_agents = network.sparse_rows, network.n_agents
+    ids = network.agent_ids.cast(pa.int64()).to_numpy()
+    edges = np.sort(np.repeat(ids, np.diff(rows.offsets)) * n_agents + ids[rows.targets])
+    sources, targets = edges // n_agents, (edges % n_agents).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(sources, minlength=n_agents))])
+    seeds = np.random.default_rng(SEEDS_RANDOM_SEED).choice(n_agents, SEEDS, replace=False)
+    return Edges(offsets, targets, np.bincount(targets, minlength=n_agents), seeds)

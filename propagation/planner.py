@@ -16,18 +16,15 @@ from propagation.calibration import calibration
 from propagation.clusters import installed_memory, machine_memory, thread_count
 from propagation.expectations import ExpectedCascade, expected_cascade, rounds_of_contacts
 from propagation.kernels.epidemics import SLOTS
-from propagation.models.model import Model
+from propagation.kernels.words import WORD
 from propagation.models.pandas_model import PandasModel
-from propagation.models.rules import Contact, Rules
-from propagation.sessions import RECORDS, Record, Session
+from propagation.sessions import RECORDS, Session
+from propagation.shapes import Shape, runs_in_words, shapes_of
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Plan = Literal["broadcast", "partitioned", "reference"]
-Shape = Literal["sparse", "packed", "threshold", "epidemic", "rules"]
-WORD = 64
-"""Lanes of a word."""
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SECONDS_PER_JOB = 0.05
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
@@ -182,6 +179,9 @@ def plan_job(
         _refuse_beyond(least, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
     else:
         made = _broadcast_plan(job, needed)
+        if plan == "auto" and _partitions_share_words(job, made.estimated_seconds, client):
+            shared = _partitioned_plan(job, f"{job.lanes:,} lanes are few words for {threads} threads", workers=1)
+            made = shared if shared.estimated_bytes <= machine_memory() else made
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB",
         made.plan,
@@ -263,6 +263,14 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
     return own
 
 
+def _partitions_share_words(job: _Job, seconds: float, client: "Client") -> bool:
+    """Return whether all lanes are so few words that threads had better share each than split them, and that long."""
+    packed = all(planned.shape == "packed" and session.record == "rounds" for session, planned in job.pairs)
+    few = len(groups_in_waves(job.sessions)) == 1 and job.lanes < 2 * WORD * job.threads
+    parts = len(job.network.edge_files)
+    return packed and few and 1 < job.threads <= parts and len(client.nthreads()) == 1 and seconds > SHORT_JOB_SECONDS
+
+
 def groups_in_waves(sessions: Sequence[Session]) -> list[list[Session]]:
     """Return the sessions whose lanes can go through the partitions together: those that differ in seeds only."""
     alike: dict[Any, list[Session]] = {}
@@ -322,11 +330,6 @@ def _trials_at_once(session: Session, lane: ExpectedCascade) -> float:
     return lane.trials / (rounds_of_contacts(session) * lane.occasions) / 2.0
 
 
-def runs_in_words(session: Session) -> bool:
-    """Return whether the partitioned plan runs 64 lanes to a word: cascades of which nobody asks who activated whom."""
-    return "packed" in shapes_of(session.model, session.record)
-
-
 def _all_travel(session: Session) -> bool:
     """Return whether contacts that do not succeed travel too."""
     rules = session.model.rules
@@ -364,47 +367,6 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     if packed < single:
         return SessionPlan("packed", lane, packed * seconds_per_trial)
     return SessionPlan("sparse", lane, single * seconds_per_trial)
-
-
-def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
-    """Return the shapes of kernels that can run a model and record this, the fastest first; ``rules`` runs all."""
-    if record not in {"rounds", "reach"} or isinstance(model, PandasModel):
-        return ("rules",)
-    if model.rules.is_cascade:
-        return ("sparse", "packed", "rules")
-    if _is_threshold(model.rules):
-        return ("threshold", "rules")
-    return ("epidemic", "rules") if _is_epidemic(model.rules) else ("rules",)
-
-
-def _is_threshold(rules: Rules) -> bool:
-    """Return whether weights add up, of agents that transmit in the one round after their activation."""
-    return rules.adds and rules.transmits_once and rules.mixing is None and rules.decay == rules.fatigue == 1.0
-
-
-def _is_epidemic(rules: Rules) -> bool:
-    """Return whether contacts infect by the edge alone, at once or after a time, and nobody is infected again."""
-    infection = rules.contacts[0]
-    plain = not (rules.adds or rules.mixing is not None or rules.sceptics) and rules.decay == rules.fatigue == 1.0
-    alone = rules.contacts == (Contact(infection.source, infection.target, target_to=infection.target_to),)
-    ways = {transition.source: transition for transition in rules.transitions}
-    recovery, onset = ways.get(rules.seeds), ways.get(str(infection.target_to))
-    ends = recovery is None or recovery.to not in ways
-    exposes = infection.target_to != rules.seeds
-    begins = not exposes or (onset is not None and onset.to == rules.seeds and onset.after is None)
-    return (
-        plain
-        and alone
-        and rules.transmitting == (rules.seeds,)
-        and infection.source == rules.seeds
-        and infection.target == rules.compartments[0]
-        and infection.target_to in rules.reached
-        and rules.seeds in rules.reached
-        and not rules.recurrent
-        and ends
-        and begins
-        and ways.keys() <= {rules.seeds, infection.target_to}
-    )
 
 
 def max_record(sessions: Sequence[Session]) -> str:

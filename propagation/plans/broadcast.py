@@ -15,8 +15,9 @@ import numpy as np
 from data.progress import Progress
 from data.snapshots import Network
 from propagation.clusters import tell_workers
+from propagation.kernels.words import WORD
 from propagation.lanes import AgentReach, Lanes
-from propagation.planner import WORD, JobPlan
+from propagation.planner import JobPlan
 from propagation.plans.lane_batches import BatchRows, Span, run_batch
 from propagation.plans.stopping import request_stop
 from propagation.sessions import Session

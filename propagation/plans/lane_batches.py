@@ -17,14 +17,15 @@ from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
+from propagation.kernels.words import WORD
 from propagation.lanes import AgentReach, Lanes
-from propagation.planner import WORD, Shape
 from propagation.plans.fast_lanes import QueueKernel, run_epidemics, threshold_kernel, touched_reach
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import run_by_rules
 from propagation.plans.stopping import StoppedError, stop_flag
 from propagation.programs import contact_rows
 from propagation.sessions import Session
+from propagation.shapes import Shape
 from propagation.weights import AttemptRows
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from data.snapshots import Network
 from propagation.draws import replicate_salts
-from propagation.planner import JobPlan, groups_in_waves, runs_in_words
+from propagation.planner import JobPlan, groups_in_waves
 from propagation.programs import Edges, Program, session_edges, session_program
 from propagation.sessions import Session
+from propagation.shapes import runs_in_words
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from propagation.models import MODELS, make_model
-from propagation.planner import Plan, shapes_of
+from propagation.planner import Plan
 from propagation.plans import row_writer
 from propagation.sessions import RECORDS, resolve_session
+from propagation.shapes import shapes_of
 from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 from tests.reference.textbook import TEXTBOOK

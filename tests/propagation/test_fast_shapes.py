@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from propagation.kernels.epidemics import epidemic_lanes
 from propagation.kernels.thresholds import threshold_lanes
 from propagation.models import make_model
-from propagation.planner import shapes_of
 from propagation.sessions import resolve_session
+from propagation.shapes import shapes_of
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 
 EPIDEMICS = [

@@ -183,6 +183,27 @@ def test_few_lanes_are_not_packed_however_they_overlap(generated):
     assert planned(generated["rmat"], 0.1, replicates=4)[1].sessions[0].shape == "sparse"
 
 
+def test_few_words_are_shared_by_threads_where_there_are_partitions(generated, new_warehouse, monkeypatch):
+    monkeypatch.setattr(planner, "SHORT_JOB_SECONDS", 0.0)
+    network = new_warehouse().generate_network("parts", "rmat", agents=20_000, edges=200_000, partitions=4)
+    session, made = planned(network, 0.1, replicates=64)
+    threads = thread_count(own_client())
+    assert made.plan == "partitioned"
+    assert made.reason.startswith(f"64 lanes are few words for {threads} threads: edges in 4 partitions")
+    rows = engine.run_job(network, [session], made, publish=False).results[session.session_id]
+    whole = engine.run_job(
+        network, [session], engine.plan_job(network, [session], plan="broadcast"), publish=False
+    ).results[session.session_id]
+    assert rows.table("cascades").equals(whole.table("cascades"))
+    others = [
+        planned(network, 0.1, replicates=128 * threads),
+        planned(network, 0.1, replicates=64, record="reach"),
+        planned(network, "weighted_cascade", RandomSeeds(budget=50), replicates=64),
+        planned(generated["rmat"], 0.1, replicates=64),
+    ]
+    assert {made.plan for _, made in others} == {"broadcast"}
+
+
 @pytest.mark.parametrize(
     ("record", "by_rules"), [("rounds", False), ("reach", False), ("activations", True), ("contacts", True)]
 )
