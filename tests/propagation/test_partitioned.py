@@ -28,7 +28,7 @@ from propagation.models import (
     MakiThompson,
     Viral,
 )
-from propagation.plans import checkpoints, partitioned
+from propagation.plans import checkpoints, partitioned, partitions
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.partitions import Sent
 from propagation.plans.rule_lanes import new_messages
@@ -238,6 +238,47 @@ def test_rounds_together_are_rounds_apart(network, model):
     assert [as_bytes(tasks.one_of(together, p)) for p in range(3)] == [as_bytes(step) for step in together]
 
 
+@pytest.mark.parametrize("record", ["reach", "activations"])
+def test_a_task_that_runs_again_does_not_take_the_arrays_of_a_later_round(network, record):
+    wave = wave_of(network, HALF, record=record)
+    _, first, second, *_ = rounds_of(wave, 3)
+    sent = [step.sent for step in first]
+    after = [as_bytes(tasks.advance(wave, p, first[p], sent)) for p in range(3)]
+    assert after == [as_bytes(step) for step in second]
+    # The arrays kept are those of the second round; another log of as many rounds is not theirs, either.
+    for p in range(3):
+        tasks.advance(wave, p, second[p], [step.sent for step in second])
+        assert as_bytes(tasks.advance(wave, p, copy.deepcopy(first[p]), sent)) == after[p]
+
+
+def test_a_log_that_says_more_than_there_are_states_is_written_anew(network):
+    wave = wave_of(network, SIRS(beta=0.9, gamma=0.9, waning=0.9), replicates=1, record="activations")
+    lengths, listed = [], []
+    for steps in rounds_of(wave, 60):
+        lengths.append(sum(len(changes.agent) for step in steps for changes in step.state.log))
+        listed.append(touched(wave, steps))
+    assert max(lengths) <= 4 * network.n_agents < sum(np.diff(lengths)[np.diff(lengths) > 0])
+    partitions.forget_arrays(wave.job)  # now they are made from the logs
+    assert touched(wave, steps) == listed[-1]
+
+
+@pytest.mark.usefixtures("tasks_of_rounds")
+def test_no_arrays_are_kept_once_a_run_is_over_or_stopped(network):
+    session = resolve_session(network, HALF, seed_set=[0], replicates=70)
+    engine.run_job(network, [session], planned(network, [session]), publish=False)
+    wave = wave_of(network, HALF)
+    assert not [key for key in partitions._kept if key[0] != wave.job]
+    assert not [job for job in partitions._scratch if job != wave.job]
+    stopped = dataclasses.replace(wave, job="a job that is stopped while a task is at work")
+    step = tasks.begin(stopped, 0)
+    partition = tasks.partition_of(stopped, 0)
+    states = partition.states(step.state)
+    request_stop(stopped.job)
+    partitions.forget_arrays(stopped.job)
+    partition.keep(step.state, states)
+    assert not [key for key in partitions._kept if key[0] == stopped.job]
+
+
 def test_a_task_of_a_run_that_is_to_stop_does_nothing(network):
     wave = wave_of(network, HALF)
     step = tasks.begin(wave, 0)
@@ -388,6 +429,37 @@ def test_a_later_checkpoint_takes_the_place_of_the_one_before(publish_small):
     checkpointed(wave, 2)
     assert len(warehouse.manifests()) == manifests
     assert warehouse.verify() == []
+
+
+@pytest.mark.parametrize("record", ["rounds", "reach", "activations"])
+def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_same_rows, monkeypatch, record):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    session = resolve_session(network, HALF, seed_set=[0], replicates=9, record=record)
+    monkeypatch.setattr(partitioned, "SAVING_SECONDS", 0.0)
+    made, begun, original = planned(network, [session], 3, lanes_at_once=3), [], tasks.begin
+    monkeypatch.setattr(tasks, "begin", lambda wave, p: begun.append(wave.lanes[0, 1]) or original(wave, p))
+    with monkeypatch.context() as patched:
+        patched.setattr(partitioned._WaveRun, "_rows", interrupt_third(partitioned._WaveRun._rows))
+        with pytest.raises(engine.RunCancelledError):
+            engine.run_job(network, [session], made)
+    assert set(begun) == {0, 3, 6}
+    begun.clear()
+    outcome = engine.run_job(network, [session], made)
+    assert set(begun) == {6}
+    engine.publish_job(outcome)
+    assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
+
+
+def interrupt_third(function):
+    """Return a function that is interrupted when it is called for the third time."""
+    calls = itertools.count(1)
+
+    def called(self):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return function(self)
+
+    return called
 
 
 # -- ends of runs ---------------------------------------------------------------------------------------------------
