@@ -243,7 +243,7 @@ class _WaveRun:
                     return None
             rounds = max(rounds, 1)
             rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
-        if self.wave.more and self._is_due():
+        if self.wave.more and self.number > self.last_checkpoint and self._is_due():
             self._checkpoint()
         return self._rows()
 

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import pickle
+import uuid
 
 import numpy as np
 import pytest
@@ -269,7 +270,7 @@ def test_no_arrays_are_kept_once_a_run_is_over_or_stopped(network):
     wave = wave_of(network, HALF)
     assert not [key for key in partitions._kept if key[0] != wave.job]
     assert not [job for job in partitions._scratch if job != wave.job]
-    stopped = dataclasses.replace(wave, job="a job that is stopped while a task is at work")
+    stopped = dataclasses.replace(wave, job=f"stopped while a task is at work {uuid.uuid4()}")
     step = tasks.begin(stopped, 0)
     partition = tasks.partition_of(stopped, 0)
     states = partition.states(step.state)
@@ -432,20 +433,21 @@ def test_a_later_checkpoint_takes_the_place_of_the_one_before(publish_small):
 
 
 @pytest.mark.parametrize("record", ["rounds", "reach", "activations"])
-def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_same_rows, monkeypatch, record):
+def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_same_rows, monkeypatch, caplog, record):
     network = publish_small(numbered_network(11, 40, 200), partitions=7)
     session = resolve_session(network, HALF, seed_set=[0], replicates=9, record=record)
     monkeypatch.setattr(partitioned, "SAVING_SECONDS", 0.0)
-    made, begun, original = planned(network, [session], 3, lanes_at_once=3), [], tasks.begin
-    monkeypatch.setattr(tasks, "begin", lambda wave, p: begun.append(wave.lanes[0, 1]) or original(wave, p))
+    made = planned(network, [session], 3, lanes_at_once=3)
     with monkeypatch.context() as patched:
         patched.setattr(partitioned._WaveRun, "_rows", interrupt_third(partitioned._WaveRun._rows))
         with pytest.raises(engine.RunCancelledError):
             engine.run_job(network, [session], made)
-    assert set(begun) == {0, 3, 6}
-    begun.clear()
-    outcome = engine.run_job(network, [session], made)
-    assert set(begun) == {6}
+    assert set(network.warehouse.read("lane_rounds")["replicate"].to_pylist()) == {0, 1, 2, 3, 4, 5}
+    with caplog.at_level("INFO", logger=partitioned.__name__):
+        outcome = engine.run_job(network, [session], made)
+    taken_up = [message.startswith("going on from the checkpoint") for message in caplog.messages]
+    assert taken_up[:2] == [True, True]
+    assert sum(taken_up) == 2
     engine.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
