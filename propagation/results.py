@@ -116,9 +116,19 @@ def _reproduction_rate(session: Session, incidence: npt.NDArray[np.int64]) -> np
 def _over_replicates(name: str, matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
     columns: dict[str, Any] = {name: matrix.sum(axis=0) / len(matrix)}
     columns[f"{name}_standard_error"] = standard_errors(matrix)
-    for quantile, values in zip(QUANTILES, np.quantile(matrix, QUANTILES, axis=0), strict=True):
+    for quantile, values in zip(QUANTILES, _quantiles(matrix), strict=True):
         columns[f"{name}_q{round(quantile * 100):02d}"] = values
     return columns
+
+
+def _quantiles(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the quantiles of each column of counts: (quantiles, columns)."""
+    found = np.zeros((len(QUANTILES), matrix.shape[1]))
+    # In most rounds of a long tail so few counts are not zero that even the highest quantile is.
+    rows = len(matrix)
+    some = np.count_nonzero(matrix, axis=0) >= rows - np.ceil(max(QUANTILES) * (rows - 1))
+    found[:, some] = np.quantile(matrix[:, some], QUANTILES, axis=0)
+    return found
 
 
 def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:

@@ -1,7 +1,8 @@
 """The partitioned plan: edges split by ranges of their source, one task per partition and round.
 
 Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
-take about a second; after such a chunk the run looks which lanes are over. For networks larger than a worker's memory.
+take about a second (on a single worker as one task, which runs partitions on its threads); after such a chunk the run
+looks which lanes are over. For networks larger than a worker's memory.
 """
 
 import itertools

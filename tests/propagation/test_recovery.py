@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -22,6 +21,7 @@ from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiTho
 from propagation.plans import checkpoints, partitioned
 from propagation.published import load_result
 from propagation.sessions import resolve_session
+from tests.shell_clusters import free_port, shell_cluster
 
 ENDS_IN_TIME = 60
 """Seconds after which a process that should have ended long ago is taken for hanging."""
@@ -316,34 +316,6 @@ def test_an_interrupted_run_stops_before_its_end_and_goes_on_later(publish, run,
 
 
 # -- a scheduler and workers from the shell -------------------------------------------------------------------------
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@contextlib.contextmanager
-def shell_cluster(port, folder):
-    """Start a scheduler and two workers as a user would; give the processes, the scheduler first."""
-    here = ["--host", "127.0.0.1", "--no-dashboard"]
-    commands = [["scheduler", "--port", str(port), *here]]
-    worker = ["worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
-    commands += [[*worker, *here]] * 2
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dask", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
-        )
-        for command in commands
-    ]
-    try:
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-        for process in started:
-            process.wait()
 
 
 @contextlib.contextmanager
