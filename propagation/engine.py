@@ -382,7 +382,7 @@ def _session_row(session: Session, lanes: Lanes, job_plan: JobPlan, measures: Me
         "truncated_replicates": truncated,
         "rounds": int(lanes.rounds.max()),
         "total_influenced": int(sizes.sum()) / session.replicates,
-        "total_influenced_standard_error": standard_errors(sizes[:, None])[0].as_py(),
+        "total_influenced_standard_error": standard_errors(sizes[None])[0].as_py(),
         "plan": job_plan.plan,
         "plan_reason": job_plan.reason,
         "estimated_seconds": job_plan.estimated_seconds,

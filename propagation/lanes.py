@@ -92,10 +92,32 @@ class Lanes:
     def sizes(self) -> npt.NDArray[np.int64]:
         """Distinct agents reached, (replicates,) int64."""
         counts = self.activations if self.distinct is None else self.distinct
-        return np.add.reduceat(counts.astype(np.int64), np.cumsum(self.lengths) - self.lengths)
+        return np.add.reduceat(counts.astype(np.int64), self._starts)
 
-    def by_round(self, quantity: str, rounds: int) -> npt.NDArray[np.int64]:
-        """Return a quantity as a matrix (replicates, rounds); after a replicate is over it stays as it was.
+    @property
+    def depths(self) -> npt.NDArray[np.int64]:
+        """Last round with activations, (replicates,) int64."""
+        return np.maximum.reduceat(np.where(self.activations > 0, self._rounds_counted, 0), self._starts)
+
+    @property
+    def peak_rounds(self) -> npt.NDArray[np.int64]:
+        """First of the rounds with most activations, (replicates,) int64."""
+        peaks = np.repeat(np.maximum.reduceat(self.activations, self._starts), self.lengths)
+        beyond = self._rounds_counted.max(initial=0) + 1
+        return np.minimum.reduceat(np.where(self.activations == peaks, self._rounds_counted, beyond), self._starts)
+
+    @property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """Where each replicate's counts begin."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
+    def _rounds_counted(self) -> npt.NDArray[np.int64]:
+        """Round of every count."""
+        return np.arange(len(self.activations)) - np.repeat(self._starts, self.lengths)
+
+    def by_round(self, quantity: str, rounds: int) -> npt.NDArray[np.int32]:
+        """Return a quantity as a matrix (rounds, replicates) int32; after a replicate is over it stays as it was.
 
         Parameters
         ----------
@@ -107,13 +129,11 @@ class Lanes:
         values = getattr(self, quantity)
         lasting = quantity == "infectious" and values is not None
         values = self.activations if values is None else values
-        matrix = np.zeros((len(self.lengths), rounds), np.int64)
-        row = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        starts = np.cumsum(self.lengths) - self.lengths
-        matrix[row, np.arange(len(values)) - starts[row]] = values
+        matrix = np.zeros((rounds, len(self.lengths)), np.int32)
+        matrix[self._rounds_counted, np.repeat(np.arange(len(self.lengths)), self.lengths)] = values
         if lasting:
-            later = np.arange(rounds) >= self.lengths[:, None]
-            matrix += later * values[starts + self.lengths - 1][:, None]
+            later = np.arange(rounds)[:, None] >= self.lengths
+            matrix += later * values[self._starts + self.lengths - 1]
         return matrix
 
 

@@ -32,6 +32,8 @@ TABLE_OF_RECORD = {
 """Tables that each detail adds."""
 CELLS_AT_ONCE = 1 << 23
 """Replicates x rounds of the sessions that are counted in one go."""
+CELLS_IN_CACHE = 1 << 18
+"""Of these, how many are worked on at a time."""
 EVENT_TYPES = ("received", "ignored", "sent")
 """What can become of a contact; kernels and plans give the position."""
 
@@ -39,14 +41,13 @@ EVENT_TYPES = ("received", "ignored", "sent")
 def cascade_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Table:
     """Return the sessions' rows of the table `cascades`."""
     parts = []
-    for group, joined, rounds in _alike(sessions, lanes):
-        matrix = joined.by_round("activations", rounds)
+    for group, joined, _ in _alike(sessions, lanes):
         columns = {
             "replicate": np.tile(np.arange(group[0].replicates), len(group)),
             "size": joined.sizes,
-            "depth": rounds - 1 - (matrix[:, ::-1] > 0).argmax(axis=1),
+            "depth": joined.depths,
             "rounds": joined.rounds,
-            "peak_round": matrix.argmax(axis=1),
+            "peak_round": joined.peak_rounds,
             "truncated": joined.truncated,
         }
         parts.append(_rows("cascades", group, [session.replicates for session in group], columns))
@@ -57,26 +58,31 @@ def metric_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Table
     """Return the sessions' rows of the table `propagation_metrics`: rounds 0 to the last one simulated."""
     parts = []
     for group, joined, rounds in _alike(sessions, lanes):
-        shape = (len(group), group[0].replicates, rounds)
-        last = joined.rounds.reshape(shape[:2]).max(axis=1)
+        replicates = group[0].replicates
+        last = joined.rounds.reshape(-1, replicates).max(axis=1)
         simulated = np.arange(rounds) <= last[:, None]
-        new = joined.by_round("activations", rounds).reshape(shape)
-        incidence = new.sum(axis=1)
+
+        def of(counts: npt.NDArray[np.int32], simulated: Any = simulated, replicates: int = replicates) -> Any:
+            """Return the counts of every session and round that was simulated: (rows, replicates)."""
+            by_session = counts.reshape(len(counts), -1, replicates).transpose(1, 0, 2)
+            return by_session.reshape(-1, replicates) if simulated.all() else by_session[simulated]
+
+        by_round = joined.by_round("activations", rounds)
+        new, incidence = of(by_round), by_round.reshape(rounds, -1, replicates).sum(axis=2, dtype=np.int64).T
         columns: dict[str, Any] = {
             "round": np.broadcast_to(np.arange(rounds), incidence.shape)[simulated],
-            "active_replicates": (new > 0).sum(axis=1)[simulated],
-            "propagation_speed": incidence[simulated] / shape[1],
+            "active_replicates": np.count_nonzero(new, axis=1),
+            "propagation_speed": incidence[simulated] / replicates,
             "reproduction_rate": _reproduction_rate(group[0], incidence)[simulated],
         }
-        distinct = new if joined.distinct is None else joined.by_round("distinct", rounds).reshape(shape)
-        columns |= _over_replicates("new_infections", new.transpose(1, 0, 2)[:, simulated])
-        columns |= _over_replicates("total_influenced", distinct.cumsum(axis=2).transpose(1, 0, 2)[:, simulated])
+        distinct = by_round if joined.distinct is None else joined.by_round("distinct", rounds)
+        columns |= _over_replicates("new_infections", new)
+        columns |= _over_replicates("total_influenced", of(distinct.cumsum(axis=0, dtype=np.int32)))
         if joined.infectious is None:  # those newly active are those who transmit
             renamed = {name.replace("new_infections", "current_infected"): column for name, column in columns.items()}
             columns |= renamed
         else:
-            infectious = joined.by_round("infectious", rounds).reshape(shape)
-            columns |= _over_replicates("current_infected", infectious.transpose(1, 0, 2)[:, simulated])
+            columns |= _over_replicates("current_infected", of(joined.by_round("infectious", rounds)))
         parts.append(_rows("propagation_metrics", group, (last + 1).tolist(), columns))
     return pa.concat_tables(parts)
 
@@ -113,42 +119,48 @@ def _reproduction_rate(session: Session, incidence: npt.NDArray[np.int64]) -> np
     return np.where(unknown | (not session.model.rules.transmits_once), np.nan, rate)
 
 
-def _over_replicates(name: str, matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: matrix.sum(axis=0) / len(matrix)}
-    columns[f"{name}_standard_error"] = standard_errors(matrix)
-    for quantile, values in zip(QUANTILES, _quantiles(matrix), strict=True):
+def _over_replicates(name: str, counts: npt.NDArray[np.int32]) -> dict[str, Any]:
+    """Return mean, standard error and quantiles of each row of counts, (rows, replicates)."""
+    at_once = max(CELLS_IN_CACHE // counts.shape[1], 1)
+    blocks = [counts[first : first + at_once] for first in range(0, len(counts), at_once)]
+    columns: dict[str, Any] = {
+        name: counts.sum(axis=1, dtype=np.int64) / counts.shape[1],
+        f"{name}_standard_error": pa.concat_arrays([standard_errors(block) for block in blocks]),
+    }
+    quantiles = np.concatenate([_quantiles(block) for block in blocks], axis=1)
+    for quantile, values in zip(QUANTILES, quantiles, strict=True):
         columns[f"{name}_q{round(quantile * 100):02d}"] = values
     return columns
 
 
-def _quantiles(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the quantiles of each column of counts: (quantiles, columns)."""
-    found = np.zeros((len(QUANTILES), matrix.shape[1]))
+def _quantiles(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Return the quantiles of each row of counts: (quantiles, rows)."""
+    found = np.zeros((len(QUANTILES), len(counts)))
     # In most rounds of a long tail so few counts are not zero that even the highest quantile is.
-    rows = len(matrix)
-    some = np.count_nonzero(matrix, axis=0) >= rows - np.ceil(max(QUANTILES) * (rows - 1))
-    found[:, some] = np.quantile(matrix[:, some], QUANTILES, axis=0)
+    replicates = counts.shape[1]
+    some = np.count_nonzero(counts, axis=1) >= replicates - np.ceil(max(QUANTILES) * (replicates - 1))
+    found[:, some] = np.quantile(counts[some], QUANTILES, axis=1)
     return found
 
 
-def standard_errors(matrix: npt.NDArray[np.int64]) -> pa.Array:
-    """Return the standard error of each column's mean, sd(ddof=1) / sqrt(rows), from exact integer sums.
+def standard_errors(counts: npt.NDArray[np.integer[Any]]) -> pa.Array:
+    """Return the standard error of each row's mean, sd(ddof=1) / sqrt(n), from exact integer sums.
 
     Examples
     --------
-    >>> standard_errors(np.array([[1], [3]])).to_pylist(), standard_errors(np.array([[1]])).to_pylist()
+    >>> standard_errors(np.array([[1, 3]])).to_pylist(), standard_errors(np.array([[1]])).to_pylist()
     ([1.0], [None])
     """
-    rows = len(matrix)
-    if rows < 2 or not matrix.size:
-        return pa.nulls(matrix.shape[1], pa.float64())
+    size = counts.shape[1]
+    if size < 2 or not counts.size:
+        return pa.nulls(len(counts), pa.float64())
     # Ten million agents, squared, over a hundred thousand replicates are more than 64 bits hold.
-    wide = matrix.astype(object) if rows * int(matrix.max()) ** 2 >= 2**63 else matrix
-    sums, squares = matrix.sum(axis=0).tolist(), (wide * wide).sum(axis=0).tolist()
+    wide = counts.astype(object if size * int(counts.max()) ** 2 >= 2**63 else np.int64)
+    sums, squares = wide.sum(axis=1).tolist(), (wide * wide).sum(axis=1).tolist()
     variances = [
-        (rows * square - total * total) / (rows * (rows - 1)) for total, square in zip(sums, squares, strict=True)
+        (size * square - total * total) / (size * (size - 1)) for total, square in zip(sums, squares, strict=True)
     ]
-    return pa.array(np.sqrt(np.array(variances) / rows))
+    return pa.array(np.sqrt(np.array(variances) / size))
 
 
 def reach_rows(session: Session, reach: AgentReach) -> pa.Table:

@@ -155,7 +155,7 @@ def test_one_replicate_has_no_standard_error(real_network, run):
 def test_standard_errors_are_exact_for_the_largest_cascades(sizes):
     mean = Fraction(sum(sizes), len(sizes))
     variance = sum((size - mean) ** 2 for size in sizes) / (len(sizes) - 1)
-    (error,) = standard_errors(np.array(sizes)[:, None]).to_pylist()
+    (error,) = standard_errors(np.array([sizes])).to_pylist()
     assert error == pytest.approx(float(variance / len(sizes)) ** 0.5, rel=1e-14)
 
 
