@@ -149,10 +149,9 @@ def plan_job(
         If the job does not fit the memory that is available.
     """
     check_plan(plan)
-    own = _own_models(sessions, plan)
-    _refuse_beyond(
-        _BYTES_PER_AGENT * network.n_agents, f"network {network.network_id!r} of {network.n_agents:,} agents"
-    )
+    own, available = _own_models(sessions, plan), machine_memory()
+    agents_alone = f"network {network.network_id!r} of {network.n_agents:,} agents"
+    _refuse_beyond(available, _BYTES_PER_AGENT * network.n_agents, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
     alike: Counter[Any] = Counter()
@@ -162,26 +161,25 @@ def plan_job(
         _session_plan(network, session, lane, alike[_likeness(session)] / threads)
         for session, lane in zip(sessions, expected, strict=True)
     )
-    job = _Job(network, sessions, planned, threads, publish)
-    network_bytes = _network_bytes(network)
-    needed = network_bytes + _working_bytes(job)
-    fits = needed <= machine_memory()
+    job = _Job(network, sessions, planned, threads, available, publish)
+    whole = f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}"
+    needed = _network_bytes(network) + _working_bytes(job)
     if plan == "broadcast":
-        _refuse_beyond(needed, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
+        _refuse_beyond(available, needed, whole)
     if plan == "reference" or own:
         why = f"model {own[0]!r} is written in pandas" if own and plan == "auto" else "asked for"
         made = _reference_plan(job, why)
-    elif plan == "partitioned" or not fits:
+    elif plan == "partitioned" or needed > available:
         too_large = f"the broadcast plan would need {needed / 2**30:.1f} GiB, more than is free"
         why = "asked for" if plan == "partitioned" else too_large
         made = _partitioned_plan(job, why, workers=len(client.nthreads()))
         least = made.estimated_bytes if plan == "partitioned" else min(needed, made.estimated_bytes)
-        _refuse_beyond(least, f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}")
+        _refuse_beyond(available, least, whole)
     else:
         made = _broadcast_plan(job, needed)
         if plan == "auto" and _partitions_share_words(job, made.estimated_seconds, client):
             shared = _partitioned_plan(job, f"{job.lanes:,} lanes are few words for {threads} threads", workers=1)
-            made = shared if shared.estimated_bytes <= machine_memory() else made
+            made = shared if shared.estimated_bytes <= available else made
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB",
         made.plan,
@@ -194,12 +192,13 @@ def plan_job(
 
 @dataclass(frozen=True)
 class _Job:
-    """What is to be planned."""
+    """What is to be planned, and with how many threads and bytes."""
 
     network: Network
     sessions: Sequence[Session]
     planned: tuple[SessionPlan, ...]
     threads: int
+    available: int
     publish: bool
 
     @cached_property
@@ -249,7 +248,7 @@ def _reference_plan(job: _Job, why: str) -> JobPlan:
         joined = max(joined, session.replicates * _trials_at_once(session, lane))
     reason = f"{why}: every round is a join of tables on the cluster"
     needed = int(LIBRARY_BYTES + joined * _BYTES_PER_JOINED_EDGE)
-    _refuse_beyond(needed, f"a round of the job of {job.lanes:,} lanes")
+    _refuse_beyond(job.available, needed, f"a round of the job of {job.lanes:,} lanes")
     return JobPlan("reference", reason, job.planned, job.lanes, 1, SECONDS_PER_JOB + seconds, needed)
 
 
@@ -285,32 +284,48 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
     lane_bytes = max(_partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
     fixed = LIBRARY_BYTES + 16 * network.n_agents + job.threads * _BYTES_PER_AGENT * network.n_agents // partitions
-    # By the memory that is installed, so that a run that goes on finds the checkpoints of the same lanes together.
+    at_once = _lanes_at_once(job, lane_bytes, fixed)
+    counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * _BYTES_PER_COUNT
+    needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
+    per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
+    effort = _partitioned_effort(job) / min(job.threads, partitions)
+    seconds = SECONDS_PER_JOB + effort + _rounds_of_waves(job, at_once) * per_round
+    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
+    return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
+
+
+def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
+    """Return how many lanes go through the partitions together, a power of two unless all do.
+
+    It follows the memory that is installed, so that a run that goes on finds the checkpoints of the same lanes
+    together; only where less than twice of what that takes is free, fewer go together.
+    """
     share = installed_memory() / 8 / lane_bytes
     at_once = 1 << int(np.clip(math.log2(max(share, 1.0)), 0, math.log2(MOST_LANES_AT_ONCE)))
-    while at_once > 1 and fixed + at_once * lane_bytes > machine_memory() / 2:
+    while at_once > 1 and fixed + at_once * lane_bytes > job.available / 2:
         at_once //= 2
-    at_once = min(at_once, job.lanes)
-    longest = max(planned.expected.rounds for planned in job.planned)
-    counted = at_once * longest * partitions * _BYTES_PER_COUNT
-    needed = int(fixed + at_once * lane_bytes + counted + _row_bytes(job))
+    return min(at_once, job.lanes)
+
+
+def _partitioned_effort(job: _Job) -> float:
+    """Return the seconds of one thread for all lanes and rows."""
+    per_trial = calibration().seconds_per_trial(job.network.n_edges)
     effort = job.row_seconds
     for session, planned in job.pairs:
         cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
-        effort += session.replicates * (
-            planned.seconds_per_lane
-            if runs_in_words(session)
-            else planned.expected.trials * calibration().seconds_per_trial(network.n_edges) * cost
-        )
+        by_rules = planned.expected.trials * per_trial * cost
+        effort += session.replicates * (planned.seconds_per_lane if runs_in_words(session) else by_rules)
+    return effort
+
+
+def _rounds_of_waves(job: _Job, at_once: int) -> float:
+    """Return the rounds of all waves, which go one after the other."""
     rounds_of = {session.session_id: planned.expected.rounds for session, planned in job.pairs}
-    round_trips = 0.0
+    rounds = 0.0
     for group in groups_in_waves(job.sessions):
-        together = math.ceil(sum(session.replicates for session in group) / at_once)
-        round_trips += together * max(rounds_of[session.session_id] for session in group)
-    per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
-    seconds = SECONDS_PER_JOB + effort / min(job.threads, partitions) + round_trips * per_round
-    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
-    return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
+        waves = math.ceil(sum(session.replicates for session in group) / at_once)
+        rounds += waves * max(rounds_of[session.session_id] for session in group)
+    return rounds
 
 
 def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
@@ -397,8 +412,7 @@ def _row_bytes(job: _Job) -> float:
     return rows
 
 
-def _refuse_beyond(needed: float, what: str) -> None:
-    available = machine_memory()
+def _refuse_beyond(available: int, needed: float, what: str) -> None:
     if needed > available:
         raise InsufficientMemoryError(
             f"{what} needs about {needed / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are available: record less, "

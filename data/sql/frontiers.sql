@@ -1,8 +1,17 @@
 -- One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all others in which agents transmit in the one round after their activation and activations are recorded.
 WITH sessions AS (
-    SELECT session_id, snapshot_id, propagation_model FROM files.propagation_sessions
+    SELECT session_id, snapshot_id, propagation_model, record FROM files.propagation_sessions
 ),
 -- In these models whoever is activated in a round transmits in the next, and only then: whatever the plan.
+once AS (
+    SELECT session_id, propagation_model
+    FROM sessions
+    WHERE
+        propagation_model IN (
+            'independent_cascade', 'viral', 'hybrid', 'linear_threshold', 'diffusion', 'fractional_threshold'
+        )
+        AND record IN ('activations', 'contacts')
+),
 implied AS (
     SELECT
         session_id,
@@ -16,16 +25,13 @@ implied AS (
         round AS since,
         occasion
     FROM files.activations
-    INNER JOIN sessions USING (session_id)
-    WHERE propagation_model IN (
-        'independent_cascade', 'viral', 'hybrid', 'linear_threshold', 'diffusion', 'fractional_threshold'
-    )
+    INNER JOIN once USING (session_id)
 ),
 -- All others, and runs that are not finished: what the reference plan has published.
 published AS (
     SELECT session_id, replicate, round, agent, compartment, since, occasion
     FROM files.frontiers
-    ANTI JOIN (SELECT DISTINCT session_id FROM implied) USING (session_id)
+    ANTI JOIN once USING (session_id)
 ),
 frontiers AS (
     SELECT * FROM published

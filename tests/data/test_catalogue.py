@@ -35,6 +35,7 @@ def publish_session(warehouse: Warehouse, network: Network, session: str, **tabl
         snapshot_id=network.snapshot_id,
         message_id=f"of {session}",
         propagation_model="sir" if session == "lasting" else "linear_threshold",
+        record="activations" if "activations" in tables else "rounds",
     )
     files = [warehouse.stage_records("propagation_sessions", [row])]
     for table, some in tables.items():
