@@ -134,8 +134,8 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
     done, _, _ = cascades.sparse_cascades(
         rows.offsets, rows.words, np.int64(rows.base), stream(random_seed, Purpose.TRANSMISSION),
         replicate_salts(replicates), own, np.int64(10_000), np.zeros(1, np.uint8),
-        np.zeros(n_agents // 8 + 1, np.uint8), np.empty(n_agents, np.int32), np.zeros(CHUNK, np.uint8),
-        counts, ends, truncated, nothing, nothing.copy(), touched, np.int64(0),
+        np.zeros(n_agents // 8 + 1, np.uint8), np.zeros(n_agents // 64 + 1, np.uint64), np.empty(n_agents, np.int32),
+        np.zeros(CHUNK, np.uint8), counts, ends, truncated, nothing, nothing.copy(), touched, np.int64(0),
     )  # fmt: skip
     if done < lanes:
         raise LeftOutError("a lane had more rounds than expected")

@@ -24,7 +24,7 @@ from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
 from propagation.programs import constant_array
 
-VERSION = 1
+VERSION = 2
 """Raised when the kernel that is measured changes its speed."""
 SMALL, LARGE = 1 << 12, 1 << 18
 """Agents of the networks that are measured, each with `DEGREE` out-edges."""
@@ -80,9 +80,9 @@ def _measured(agents: int) -> float:
         started = time.perf_counter()
         _, trials, _ = sparse_cascades(
             constant_array(offsets), constant_array(words), np.int64(0), stream(0, Purpose.TRANSMISSION),
-            replicate_salts([replicate]), seeds, np.int64(agents), np.zeros(1, np.uint8), reached, queue,
-            np.zeros(CHUNK, np.uint8), counts, np.zeros(1, np.int64), np.zeros(1, np.uint8), none, none,
-            np.empty(agents, np.int32), np.int64(0),
+            replicate_salts([replicate]), seeds, np.int64(agents), np.zeros(1, np.uint8), reached,
+            np.zeros(agents // 64 + 1, np.uint64), queue, np.zeros(CHUNK, np.uint8), counts, np.zeros(1, np.int64),
+            np.zeros(1, np.uint8), none, none, np.empty(agents, np.int32), np.int64(0),
         )  # fmt: skip
         best = min(best, (time.perf_counter() - started) / max(trials, 1))
     return best

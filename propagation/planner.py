@@ -44,6 +44,8 @@ of contacts for which it is looked at once."""
 _COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
+LONG_LANE_SECONDS = 0.01
+"""Time of a lane from which on several threads had better share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
 PARTITIONED_COST, PARTITIONED_ADDING_COST = 4.0, 40.0
 """Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message; of
@@ -66,7 +68,7 @@ class SessionPlan:
     ----------
     shape : str
         Kernels of the broadcast plan: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes to a word),
-        ``threshold``, ``epidemic``, or ``rules`` (any model).
+        ``shared`` (each lane by several threads), ``threshold``, ``epidemic``, or ``rules`` (any model).
     expected : ExpectedCascade
         What a lane is expected to do.
     seconds_per_lane : float
@@ -92,8 +94,8 @@ class JobPlan:
         How each session's lanes run.
     lanes : int
         Replicates of all sessions.
-    batches : int
-        Tasks that the lanes are split over (broadcast).
+    batches, threads : int
+        Tasks that the lanes are split over, and threads that each of them uses (broadcast).
     partitions, lanes_at_once : int
         Ranges that the network is split into, and lanes that go through them together (partitioned).
     estimated_seconds : float
@@ -111,6 +113,7 @@ class JobPlan:
     estimated_bytes: int
     partitions: int = 1
     lanes_at_once: int = 1
+    threads: int = 1
 
 
 def check_plan(plan: Any) -> None:
@@ -176,10 +179,7 @@ def plan_job(
         least = made.estimated_bytes if plan == "partitioned" else min(needed, made.estimated_bytes)
         _refuse_beyond(available, least, whole)
     else:
-        made = _broadcast_plan(job, needed)
-        if plan == "auto" and _partitions_share_words(job, made.estimated_seconds, client):
-            shared = _partitioned_plan(job, f"{job.lanes:,} lanes are few words for {threads} threads", workers=1)
-            made = shared if shared.estimated_bytes <= available else made
+        made = _broadcast_plan(job, needed, list(client.nthreads().values()))
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB",
         made.plan,
@@ -224,18 +224,39 @@ def _rows(session: Session, lane: ExpectedCascade) -> tuple[float, float]:
     return activations, session.replicates * lane.trials if session.records("contacts") else 0.0
 
 
-def _broadcast_plan(job: _Job, needed: int) -> JobPlan:
-    """Plan lanes that are split over threads, each of which holds the whole network."""
+def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
+    """Plan lanes that are split over threads, each of which holds the whole network.
+
+    Parameters
+    ----------
+    workers : sequence of int
+        Threads of each worker.
+    """
     reason = (
         f"the edge table ({_network_bytes(job.network) / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
         f"so {job.lanes:,} lanes are split over {job.threads} threads"
     )
-    effort = job.row_seconds + sum(session.replicates * planned.seconds_per_lane for session, planned in job.pairs)
-    # Batches of about a second; one per thread where more would cut a short job.
+    # Lanes that are fewer than threads, and last: threads share each.
+    sharing = min(workers) // math.ceil(job.lanes / len(workers))
+    planned = tuple(_shared_plan(each, sharing) for each in job.planned) if sharing > 1 else job.planned
+    threads = sharing if any(each.shape == "shared" for each in planned) else 1
+    effort = job.row_seconds + sum(
+        s.replicates * each.seconds_per_lane for s, each in zip(job.sessions, planned, strict=True)
+    )
+    # Batches of about a second; one per thread where more would cut a short job, or words of lanes.
     per_thread = 1 if effort < SHORT_JOB_SECONDS * job.threads else 4
-    batches = min(job.lanes, max(per_thread * job.threads, int(effort / BATCH_SECONDS)))
+    batches = max(per_thread * job.threads, int(effort / BATCH_SECONDS))
+    if all(each.shape == "packed" for each in planned):
+        batches = min(batches, max(job.threads, math.ceil(job.lanes / WORD)))
     seconds = SECONDS_PER_JOB + effort / min(job.threads, job.lanes)
-    return JobPlan("broadcast", reason, job.planned, job.lanes, batches, seconds, needed)
+    return JobPlan("broadcast", reason, planned, job.lanes, min(job.lanes, batches), seconds, needed, threads=threads)
+
+
+def _shared_plan(planned: SessionPlan, threads: int) -> SessionPlan:
+    """Return the plan of lanes that so many threads share, if they are cascades that take long enough."""
+    if planned.shape not in {"sparse", "packed"} or planned.seconds_per_lane < LONG_LANE_SECONDS:
+        return planned
+    return SessionPlan("shared", planned.expected, planned.seconds_per_lane / threads)
 
 
 def _reference_plan(job: _Job, why: str) -> JobPlan:
@@ -260,14 +281,6 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
             f"model {own[0]!r} is written in pandas, which the {plan} plan cannot run; use plan 'auto' or 'reference'"
         )
     return own
-
-
-def _partitions_share_words(job: _Job, seconds: float, client: "Client") -> bool:
-    """Return whether all lanes are so few words that threads had better share each than split them, and that long."""
-    packed = all(planned.shape == "packed" and session.record == "rounds" for session, planned in job.pairs)
-    few = len(groups_in_waves(job.sessions)) == 1 and job.lanes < 2 * WORD * job.threads
-    parts = len(job.network.edge_files)
-    return packed and few and 1 < job.threads <= parts and len(client.nthreads()) == 1 and seconds > SHORT_JOB_SECONDS
 
 
 def groups_in_waves(sessions: Sequence[Session]) -> list[list[Session]]:

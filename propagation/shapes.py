@@ -7,7 +7,7 @@ from propagation.models.pandas_model import PandasModel
 from propagation.models.rules import Contact, Rules
 from propagation.sessions import Record, Session
 
-Shape = Literal["sparse", "packed", "threshold", "epidemic", "rules"]
+Shape = Literal["sparse", "packed", "shared", "threshold", "epidemic", "rules"]
 
 
 def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
@@ -15,7 +15,7 @@ def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
     if record not in {"rounds", "reach"} or isinstance(model, PandasModel):
         return ("rules",)
     if model.rules.is_cascade:
-        return ("sparse", "packed", "rules")
+        return ("sparse", "packed", "shared", "rules")
     if _is_threshold(model.rules):
         return ("threshold", "rules")
     return ("epidemic", "rules") if _is_epidemic(model.rules) else ("rules",)

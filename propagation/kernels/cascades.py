@@ -19,14 +19,15 @@ from propagation.kernels.primitives import (
     STATE_AHEAD,
     add_reach,
     bit_count,
+    count_lanes,
     look_ahead,
-    lowest_bit,
     prefetch,
+    put_in_order,
+    take_bits,
 )
+from propagation.kernels.vectors import lanes_hit
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-FEW_LANES = 4
-"""Measured: up to so many lanes of a word, drawing lane by lane beats drawing for all 64."""
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -43,51 +44,71 @@ def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def lanes_hit(key, last, salts):  # type: ignore[no-untyped-def]
-    """Return the lanes of a word in which the draw of an edge is at most `last`."""
-    hit = _ZERO
-    for lane in range(len(salts)):
-        hit |= np.uint64(lane_draw(key, salts[lane]) <= last) << np.uint64(lane)
-    return hit
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _arrive(state, dst, lanes, next_queue, n_next):  # type: ignore[no-untyped-def]
-    """Note that `dst` is hit in some lanes; return how many agents arrive in this round."""
-    arriving = state[2 * dst + 1]
-    lanes &= ~(state[2 * dst] | arriving)
-    if lanes != 0:
-        if arriving == 0:
-            next_queue[n_next] = dst
-            n_next += 1
-        state[2 * dst + 1] = arriving | lanes
-    return n_next
-
-
-@numba.njit(nogil=True, cache=True, inline="always")
-def _attempt_together(  # type: ignore[no-untyped-def]
-    words, base, stream, salts, src, low, end, sending, state, next_queue, n_next
+def _rounds_of_lane(  # type: ignore[no-untyped-def]
+    offsets,
+    words,
+    base,
+    stream,
+    salt,
+    max_rounds,
+    stop,
+    most,
+    reached,
+    arrived,
+    queue,
+    hits,
+    counts,
+    number,
+    head,
+    tail,
 ):
-    """Draw for the edges ``words[low:end]`` of `src` in all lanes of a word: one hash per edge, one draw per lane."""
-    for edge in range(low, end):
-        if edge + STATE_AHEAD < end:
-            prefetch(state, np.int64(2) * np.int64(words[edge + STATE_AHEAD] & DST))
-        word = words[edge]
-        dst = np.int64(word & DST)
-        exposed = sending & ~(state[2 * dst] | state[2 * dst + 1])
-        chance = np.int64(word >> SHIFT) + base
-        if exposed == 0 or chance == 0:
-            continue
-        key = edge_key(stream, src, dst)
-        hit = lanes_hit(key, np.uint32(chance - 1), salts)
-        n_next = _arrive(state, dst, hit & exposed, next_queue, n_next)
-    return n_next
+    """Run rounds of a lane until it is over, has no room for counts, or more than `most` agents are active.
+
+    Parameters
+    ----------
+    counts : (capacity,) int32
+        In and out: activations by round, of which those up to `number` are known.
+    number, head, tail : int64
+        The last round that is known, whose agents are ``queue[head:tail]``.
+
+    Returns
+    -------
+    number, head, tail, trials : int
+        Where `number` is ``len(counts)``, the counts of that round had no room.
+    """
+    trials = 0
+    while 0 < tail - head <= most and number < min(max_rounds, len(counts)) and stop[0] == 0:
+        level = tail
+        for position in range(head, level):
+            src = queue[position]
+            look_ahead(offsets, words, queue, position, tail)
+            low, end = offsets[src], offsets[src + 1]
+            trials += end - low
+            while low < end:
+                high = min(low + CHUNK, end)
+                if attempt(words, base, stream, salt, src, low, high, hits):
+                    for j in range(high - low):
+                        if hits[j]:
+                            dst = np.int64(words[low + j] & DST)
+                            bit = np.uint8(1 << (dst & 7))
+                            if not reached[dst >> 3] & bit:
+                                reached[dst >> 3] |= bit
+                                arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+                                queue[tail] = dst
+                                tail += 1
+                low = high
+        put_in_order(arrived, queue, level, tail)
+        head = level
+        number += 1
+        if number < len(counts):
+            counts[number] = tail - level
+    return number, head, tail, trials
 
 
 @numba.njit(nogil=True, cache=True)
-def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
+def sparse_cascades(  # type: ignore[no-untyped-def]
     offsets, words, base, stream, salts, seeds, max_rounds, stop,
-    reached, queue, hits, counts, ends, truncated, times, round_sums, touched, n_touched,
+    reached, arrived, queue, hits, counts, ends, truncated, times, round_sums, touched, n_touched,
 ):  # fmt: skip
     """Run lanes one after another, each as a queue of agents.
 
@@ -105,6 +126,8 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
     stop : (1,) uint8
         Nonzero ends the run at the next round.
     reached : (n // 8 + 1,) uint8, zero
+        Scratch: one bit per agent; zero again at the end.
+    arrived : (n // 64 + 1,) uint64, zero
         Scratch: one bit per agent; zero again at the end.
     queue : (n,) int32
         Scratch.
@@ -126,142 +149,211 @@ def sparse_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
     lanes_done, trials, n_touched : int
         Fewer lanes than asked for mean that `counts` is full or `stop` was set; trials are edges looked at.
     """
-    at, trials = 0, 0
+    at, trials, everyone = np.int64(0), np.int64(0), np.int64(len(queue))
     for lane in range(len(salts)):
-        salt = salts[lane]
-        first = at
+        own = counts[at:]
         # 1. Round 0: the seeds.
-        tail = 0
+        tail = np.int64(0)
         for i in range(seeds.ends[seeds.of_lane[lane]], seeds.ends[seeds.of_lane[lane] + 1]):
             seed = seeds.agents[i]
             queue[tail] = seed
             tail += 1
             reached[seed >> 3] |= np.uint8(1 << (seed & 7))
-        head, number, full = 0, 0, at == len(counts)
-        if not full:
-            counts[at] = tail
-            at += 1
+        if len(own) > 0:
+            own[0] = tail
         # 2. Each round: attempts of the agents activated in the round before.
-        while head < tail and number < max_rounds and not full and stop[0] == 0:
-            number += 1
-            level = tail
-            for position in range(head, level):
-                src = queue[position]
-                look_ahead(offsets, words, queue, position, tail)
-                low, end = offsets[src], offsets[src + 1]
-                trials += end - low
-                while low < end:
-                    high = min(low + CHUNK, end)
-                    if attempt(words, base, stream, salt, src, low, high, hits):
-                        for j in range(high - low):
-                            if hits[j]:
-                                dst = np.int64(words[low + j] & DST)
-                                bit = np.uint8(1 << (dst & 7))
-                                if not reached[dst >> 3] & bit:
-                                    reached[dst >> 3] |= bit
-                                    queue[tail] = dst
-                                    tail += 1
-                    low = high
-            head = level
-            if tail > level:
-                full = at == len(counts)
-                if not full:
-                    counts[at] = tail - level
-                    at += 1
+        number, head, tail, looked = _rounds_of_lane(
+            offsets, words, base, stream, salts[lane], max_rounds, stop, everyone, reached, arrived, queue, hits, own,
+            np.int64(0), np.int64(0), tail,
+        )  # fmt: skip
+        trials += looked
         # 3. Clear the lane's bits; a lane that did not end is left out.
         for position in range(tail):
             reached[queue[position] >> 3] = 0
-        if full or stop[0] != 0:
+        rounds = max(number + (head < tail), np.int64(1))  # the last round of a lane that is over has no activations
+        if rounds > len(own) or stop[0] != 0:
             return lane, trials, n_touched
         truncated[lane] = head < tail
+        n_touched = add_reach(queue, counts, at, at + rounds, times, round_sums, touched, n_touched)
+        at += rounds
         ends[lane] = at
-        n_touched = add_reach(queue, counts, first, at, times, round_sums, touched, n_touched)
     return len(salts), trials, n_touched
 
 
 @numba.njit(nogil=True, cache=True)
-def packed_cascades(  # type: ignore[no-untyped-def]  # noqa: C901
+def narrow_rounds(  # type: ignore[no-untyped-def]
+    offsets,
+    words,
+    base,
+    stream,
+    salt,
+    max_rounds,
+    stop,
+    most,
+    reached,
+    arrived,
+    queue,
+    hits,
+    counts,
+    number,
+    head,
+    tail,
+):
+    """Run rounds of one lane as long as at most `most` agents are active; see `sparse_cascades`.
+
+    Parameters
+    ----------
+    counts : (rounds,) int32
+        In and out: activations by round; room for all of them, and one more.
+    number, head, tail : int64
+        The last round that was run, whose agents are ``queue[head:tail]``.
+
+    Returns
+    -------
+    number, head, tail, trials : int
+    """
+    return _rounds_of_lane(
+        offsets, words, base, stream, salt, max_rounds, stop, most, reached, arrived, queue, hits, counts, number, head,
+        tail,
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, cache=True)
+def wide_attempts(offsets, words, base, stream, salt, queue, low, high, reached, arrived, hits):  # type: ignore[no-untyped-def]
+    """Let the agents ``queue[low:high]`` of one lane contact their out-neighbours; several threads share a round.
+
+    Parameters
+    ----------
+    reached : (n // 8 + 1,) uint8
+        One bit per agent; not changed.
+    arrived : (n // 64 + 1,) uint64
+        In and out, of this thread alone: agents that are hit and were not reached.
+
+    Returns
+    -------
+    trials : int
+    """
+    trials = 0
+    for position in range(low, high):
+        src = queue[position]
+        look_ahead(offsets, words, queue, position, high)
+        start, end = offsets[src], offsets[src + 1]
+        trials += end - start
+        while start < end:
+            stop = min(start + CHUNK, end)
+            if attempt(words, base, stream, salt, src, start, stop, hits):
+                for j in range(stop - start):
+                    if hits[j]:
+                        dst = np.int64(words[start + j] & DST)
+                        if not (reached[dst >> 3] >> np.uint8(dst & 7)) & 1:
+                            arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+            start = stop
+    return trials
+
+
+@numba.njit(nogil=True, cache=True)
+def wide_arrivals(reached, arrived, queue, tail):  # type: ignore[no-untyped-def]
+    """Add the agents that any thread's attempts hit to the queue, in order, and to those reached; return its length.
+
+    Parameters
+    ----------
+    reached : (n // 8 + 1,) uint8
+        In and out.
+    arrived : (threads, n // 64 + 1) uint64
+        In and out: see `wide_attempts`; zero at the end.
+    """
+    first, level = arrived[0], tail
+    for thread in range(1, len(arrived)):
+        for i in range(len(first)):
+            first[i] |= arrived[thread, i]
+            arrived[thread, i] = _ZERO
+    tail = take_bits(first, queue, level)
+    for position in range(level, tail):
+        reached[queue[position] >> 3] |= np.uint8(1 << (queue[position] & 7))
+    return tail
+
+
+@numba.njit(nogil=True, cache=True)
+def end_lane(reached, queue, tail, counts, end, times, round_sums, touched, n_touched):  # type: ignore[no-untyped-def]
+    """Clear the bits of one lane, and add it to the reach of its agents; see `sparse_cascades`."""
+    for position in range(tail):
+        reached[queue[position] >> 3] = 0
+    return add_reach(queue, counts, 0, end, times, round_sums, touched, n_touched)
+
+
+@numba.njit(nogil=True, cache=True)
+def packed_cascades(  # type: ignore[no-untyped-def]
     offsets, words, base, stream, salts, first_round, max_rounds, stop,
-    state, frontier, queue, next_queue, n_queue, hits, counts, times, round_sums, touched, n_touched,
+    state, frontier, arrived, queue, n_queue, counts, times, round_sums, touched, n_touched,
 ):  # fmt: skip
     """Run up to 64 lanes at once, one bit of a word each, for as many rounds as `counts` has rows.
 
-    Where many lanes send from the same agent, one hash per edge serves them all; where few do, each lane draws for
-    the whole row before anything about a destination is loaded, as in `sparse_cascades`.
+    An edge is looked at once for all lanes that send along it and have not reached its target yet, not even in this
+    round. Agents send in the order of their ids, so that their rows lie one behind the other.
 
     Parameters as in `sparse_cascades`, and:
 
     Parameters
     ----------
-    salts : (lanes,) uint32
-        At most 64.
+    salts : (64,) uint32
+        Those of lanes that there are not may be anything.
     first_round : int64
         The round to run first; later calls continue where the one before ended.
     state : (2 n,) uint64
         In and out: lanes in which agent a is reached, at 2 a, and in which it arrives in this round, at 2 a + 1.
     frontier : (n,) uint64
         In and out: lanes in which each agent transmits in the first round.
-    queue, next_queue : (n,) int32
+    arrived : (n // 64 + 1,) uint64, zero
+        Scratch: one bit per agent; zero again at the end.
+    queue : (n,) int32
         In and out: agents with a frontier word, the first `n_queue`.
     counts : (rounds, lanes) int64, zero
         Out: activations by round and lane.
 
     Returns
     -------
-    rounds_done, n_queue, swapped, trials, n_touched : int
-        `swapped` is 1 if the frontier is now in `next_queue`; trials are edges looked at, once for all lanes of a word.
+    rounds_done, n_queue, trials, n_touched : int
+        Trials are edges looked at, once for all lanes of a word.
     """
-    lanes = len(salts)
-    done, trials, swapped = 0, 0, 0
+    done, trials = 0, 0
     while n_queue > 0 and done < len(counts) and first_round + done <= max_rounds and stop[0] == 0:
         number = first_round + done
         # 1. Attempts.
-        n_next = 0
         for position in range(n_queue):
             src = queue[position]
             look_ahead(offsets, words, queue, position, n_queue)
             sending = frontier[src]
             frontier[src] = _ZERO
             low, end = offsets[src], offsets[src + 1]
-            if bit_count(sending) > FEW_LANES:
-                trials += end - low
-                n_next = _attempt_together(
-                    words, base, stream, salts, src, low, end, sending, state, next_queue, n_next
-                )
-                continue
-            while sending != 0:
-                lane = lowest_bit(sending)
-                sending &= sending - _ONE
-                trials += end - low
-                for start in range(low, end, CHUNK):
-                    high = min(start + CHUNK, end)
-                    if attempt(words, base, stream, salts[lane], src, start, high, hits):
-                        for j in range(high - start):
-                            if hits[j]:
-                                dst = np.int64(words[start + j] & DST)
-                                n_next = _arrive(state, dst, _ONE << np.uint64(lane), next_queue, n_next)
+            trials += end - low
+            for edge in range(low, end):
+                if edge + STATE_AHEAD < end:
+                    prefetch(state, np.int64(2) * np.int64(words[edge + STATE_AHEAD] & DST))
+                word = words[edge]
+                dst = np.int64(word & DST)
+                arriving = state[2 * dst + 1]
+                exposed = sending & ~(state[2 * dst] | arriving)
+                chance = np.int64(word >> SHIFT) + base
+                if exposed == 0 or chance == 0:
+                    continue
+                hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), salts, exposed)
+                if hit != 0:
+                    state[2 * dst + 1] = arriving | hit
+                    arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
         # 2. Arrivals become the next frontier.
-        for position in range(n_next):
-            agent = next_queue[position]
+        n_queue = take_bits(arrived, queue, np.int64(0))
+        for position in range(n_queue):
+            agent = queue[position]
             newly = state[2 * agent + 1]
             state[2 * agent + 1] = _ZERO
             state[2 * agent] |= newly
             frontier[agent] = newly
+            count_lanes(newly, counts[done])
             if len(times) > 0:
                 if times[agent] == 0:
                     touched[n_touched] = agent
                     n_touched += 1
                 times[agent] += bit_count(newly)
                 round_sums[agent] += bit_count(newly) * number
-            if bit_count(newly) > FEW_LANES:
-                for lane in range(lanes):
-                    counts[done, lane] += np.int64((newly >> np.uint64(lane)) & _ONE)
-            else:
-                while newly != 0:
-                    counts[done, lowest_bit(newly)] += 1
-                    newly &= newly - _ONE
-        queue, next_queue = next_queue, queue
-        swapped = 1 - swapped
-        n_queue = n_next
         done += 1
-    return done, n_queue, swapped, trials, n_touched
+    return done, n_queue, trials, n_touched

@@ -16,6 +16,11 @@ OFFSETS_AHEAD, WORDS_AHEAD, STATE_AHEAD = 8, 3, 12
 """How many agents, and edges, ahead of the present one data is asked for."""
 _U32, _ROUND_UP = np.uint64(32), np.uint64(0xFFFFFFFF)
 _CERTAIN = np.uint64(2**32)
+_ONE = np.uint64(1)
+_MANY_SHIFT = 3
+"""Measured: sets are read in order where they hold an agent in 2**3 words, or more."""
+_FEW_LANES = 8
+"""Measured: up to so many lanes of a word are counted one by one."""
 
 
 @intrinsic
@@ -52,6 +57,57 @@ def bit_count(_context, word):  # type: ignore[no-untyped-def]
         return builder.ctpop(arguments[0])
 
     return types.int64(word), generate
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def take_bits(bits, queue, tail):  # type: ignore[no-untyped-def]
+    """Move agents from a set to the end of a queue, in the order of their ids; return the queue's length.
+
+    Parameters
+    ----------
+    bits : (n // 64 + 1,) uint64
+        In and out: one bit per agent; zero at the end.
+    queue : (capacity,) int32
+        In and out.
+    tail : int64
+        Length of the queue.
+    """
+    for i in range(len(bits)):
+        rest = bits[i]
+        bits[i] = 0
+        while rest != 0:
+            queue[tail] = 64 * i + lowest_bit(rest)
+            rest &= rest - _ONE
+            tail += 1
+    return tail
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def put_in_order(bits, queue, level, tail):  # type: ignore[no-untyped-def]
+    """Sort the agents ``queue[level:tail]``, where they are many; their rows then lie one behind the other.
+
+    Parameters
+    ----------
+    bits : (n // 64 + 1,) uint64
+        In and out: these agents, one bit each; zero at the end.
+    """
+    if tail - level > len(bits) >> _MANY_SHIFT:
+        take_bits(bits, queue, level)
+    else:
+        for position in range(level, tail):
+            bits[queue[position] >> 6] = 0
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def count_lanes(lanes, counts):  # type: ignore[no-untyped-def]
+    """Add one to the count of each of some lanes of a word."""
+    if bit_count(lanes) > _FEW_LANES:
+        for lane in range(len(counts)):
+            counts[lane] += np.int64((lanes >> np.uint64(lane)) & _ONE)
+    else:
+        while lanes != 0:
+            counts[lowest_bit(lanes)] += 1
+            lanes &= lanes - _ONE
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

@@ -11,12 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.draws import edge_key
-from propagation.kernels.cascades import FEW_LANES, attempt, lanes_hit
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, STATE_AHEAD, bit_count, look_ahead, lowest_bit, prefetch
+from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, count_lanes, look_ahead, lowest_bit, prefetch
+from propagation.kernels.vectors import lanes_hit
 
 WORD = 64
 """Lanes of a word."""
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
+
+
+def padded(salts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Return the salts of lanes, filled up to whole words."""
+    return np.pad(salts, (0, -len(salts) % WORD))
 
 
 class Fresh(NamedTuple):
@@ -59,14 +64,7 @@ def lane_counts(fresh, counts):  # type: ignore[no-untyped-def]
     for word in range(len(fresh.ends) - 1):
         own = counts[WORD * word : WORD * (word + 1)]
         for i in range(fresh.ends[word], fresh.ends[word + 1]):
-            lanes = fresh.lanes[i]
-            if bit_count(lanes) > FEW_LANES:
-                for lane in range(len(own)):
-                    own[lane] += np.int64((lanes >> np.uint64(lane)) & _ONE)
-            else:
-                while lanes != 0:
-                    own[lowest_bit(lanes)] += 1
-                    lanes &= lanes - _ONE
+            count_lanes(fresh.lanes[i], own)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -142,14 +140,12 @@ def messages_due(offsets, fresh):  # type: ignore[no-untyped-def]
     """Return how many messages the agents of a `Fresh` send at the most."""
     total = 0
     for i in range(len(fresh.agent)):
-        lanes = bit_count(fresh.lanes[i])
-        times = 1 if lanes > FEW_LANES else lanes
-        total += times * (offsets[fresh.agent[i] + 1] - offsets[fresh.agent[i]])
+        total += offsets[fresh.agent[i] + 1] - offsets[fresh.agent[i]]
     return total
 
 
 @numba.njit(nogil=True, cache=True)
-def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends):  # type: ignore[no-untyped-def]
+def send_words(offsets, words, base, stream, fresh, salts, messages, ends):  # type: ignore[no-untyped-def]
     """Let the agents reached in a round contact their out-neighbours.
 
     Parameters
@@ -159,10 +155,8 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
     stream : uint64
         Of transmissions.
     fresh : Fresh
-    salts : (lanes,) uint32
-        Salt of each lane's replicate.
-    hits : (CHUNK,) uint8
-        Scratch.
+    salts : (64 words,) uint32
+        Salt of each lane's replicate; see `padded`.
     messages : Messages
         Out: long enough for `messages_due`.
     ends : (words + 1,) int64
@@ -177,26 +171,13 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
             src, sending = fresh.agent[position], fresh.lanes[position]
             look_ahead(offsets, words, fresh.agent, position, tail)
             low, end = offsets[src], offsets[src + 1]
-            if bit_count(sending) > FEW_LANES:
-                for edge in range(low, end):
-                    chance = np.int64(words[edge] >> SHIFT) + base
-                    if chance == 0:
-                        continue
-                    dst = words[edge] & DST
-                    hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), own) & sending
-                    if hit != 0:
-                        messages.dst[count], messages.value[count] = dst, np.int64(hit)
-                        count += 1
-                continue
-            while sending != 0:
-                lane = lowest_bit(sending)
-                sending &= sending - _ONE
-                for start in range(low, end, CHUNK):
-                    high = min(start + CHUNK, end)
-                    if attempt(words, base, stream, own[lane], src, start, high, hits):
-                        for j in range(high - start):
-                            if hits[j]:
-                                messages.dst[count] = words[start + j] & DST
-                                messages.value[count] = np.int64(_ONE << np.uint64(lane))
-                                count += 1
+            for edge in range(low, end):
+                chance = np.int64(words[edge] >> SHIFT) + base
+                if chance == 0:
+                    continue
+                dst = words[edge] & DST
+                hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), own, sending)
+                if hit != 0:
+                    messages.dst[count], messages.value[count] = dst, np.int64(hit)
+                    count += 1
         ends[word + 1] = count

@@ -61,7 +61,9 @@ def run_broadcast(
     cuts = _batch_bounds(sessions, job_plan)
     batches = [_spans(sessions, first, last) for first, last in itertools.pairwise(cuts)]
     shapes = tuple(planned.shape for planned in job_plan.sessions)
-    task = functools.partial(run_batch, network, tuple(sessions), shapes, publish=publish, job=job)
+    task = functools.partial(
+        run_batch, network, tuple(sessions), shapes, publish=publish, job=job, threads=job_plan.threads
+    )
     keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
     futures = client.map(task, batches, key=keys, pure=False)
     done: list[BatchRows] = []

@@ -111,6 +111,13 @@ def run_epidemics(
     return lanes, touched_reach(times, round_sums, scratch.touched[:n_touched])
 
 
+def cascade_lanes(session: Session, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> Lanes:
+    """Return lanes of agents that transmit once, of parts of them."""
+    return Lanes.of_cascades(
+        np.concatenate(lengths), np.concatenate(counts), np.concatenate(truncated), session.max_rounds
+    )
+
+
 def touched_reach(
     times: npt.NDArray[np.int64], round_sums: npt.NDArray[np.int64], touched: npt.NDArray[np.int32]
 ) -> AgentReach:

@@ -17,11 +17,12 @@ from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
-from propagation.kernels.words import WORD
+from propagation.kernels.words import WORD, padded
 from propagation.lanes import AgentReach, Lanes
-from propagation.plans.fast_lanes import QueueKernel, run_epidemics, threshold_kernel, touched_reach
+from propagation.plans.fast_lanes import QueueKernel, cascade_lanes, run_epidemics, threshold_kernel, touched_reach
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import run_by_rules
+from propagation.plans.shared_lanes import run_shared
 from propagation.plans.stopping import StoppedError, stop_flag
 from propagation.programs import contact_rows
 from propagation.sessions import Session
@@ -69,8 +70,8 @@ class BatchRows:
 class Scratch:
     """Arrays that the kernels of one task work in; some are made when first used."""
 
-    def __init__(self, n_agents: int, stop: npt.NDArray[np.uint8]) -> None:
-        self.n_agents, self.stop = n_agents, stop
+    def __init__(self, n_agents: int, stop: npt.NDArray[np.uint8], threads: int) -> None:
+        self.n_agents, self.stop, self.threads = n_agents, stop, threads
         self.queue = np.empty(n_agents, np.int32)
         self.hits = np.zeros(CHUNK, np.uint8)
         self.touched = np.empty(n_agents, np.int32)
@@ -79,6 +80,16 @@ class Scratch:
     def reached_bits(self) -> npt.NDArray[np.uint8]:
         """One bit per agent, zero."""
         return np.zeros(self.n_agents // 8 + 1, np.uint8)
+
+    @functools.cached_property
+    def arrived_of_threads(self) -> npt.NDArray[np.uint64]:
+        """One bit per thread and agent, zero."""
+        return np.zeros((self.threads, self.n_agents // 64 + 1), np.uint64)
+
+    @property
+    def arrived(self) -> npt.NDArray[np.uint64]:
+        """One bit per agent, zero."""
+        return self.arrived_of_threads[0]
 
     def check(self) -> None:
         """Raise StoppedError if the job is to stop."""
@@ -94,6 +105,7 @@ def run_batch(
     *,
     publish: bool,
     job: str,
+    threads: int = 1,
 ) -> BatchRows:
     """Run the lanes of some spans on this worker.
 
@@ -103,17 +115,19 @@ def run_batch(
     sessions : tuple of Session
         The job's sessions, which spans refer to by position.
     shapes : tuple of str
-        Kernel shape of each session: ``sparse`` or ``packed`` (64 lanes to a word), for cascades; ``threshold``;
-        ``epidemic``; ``rules``, for all.
+        Kernel shape of each session: ``sparse``, ``packed`` (64 lanes to a word) or ``shared`` (a lane by several
+        threads), for cascades; ``threshold``; ``epidemic``; ``rules``, for all.
     spans : list of Span
         Lanes to run.
     publish : bool
         Whether to stage the rows of large tables, or return them.
     job : str
         Names the stop flag.
+    threads : int
+        Threads of this worker that the task may use (``shared``).
     """
     started = time.perf_counter()
-    scratch = Scratch(network.n_agents, stop_flag(job))
+    scratch = Scratch(network.n_agents, stop_flag(job), threads)
     batch = BatchRows(spans)
     try:
         with collected_rows(network.warehouse if publish else None) as writer:
@@ -177,6 +191,8 @@ def _run_fast(
     rows = contact_rows(network, session.model, session.random_seed)
     if shape == "packed":
         return _run_packed(session, rows, salts, seeds, scratch, batch, times)
+    if shape == "shared":
+        return run_shared(session, rows, salts, seeds, scratch, batch, times)
     kernel = _sparse_kernel(session, rows, scratch)
     return _run_queues(session, network.n_agents, kernel, salts, seeds, scratch, batch, times)
 
@@ -194,8 +210,8 @@ def _sparse_kernel(session: Session, rows: AttemptRows, scratch: Scratch) -> Que
     ) -> Any:
         return kernels.sparse_cascades(
             rows.offsets, rows.words, np.int64(rows.base), transmissions, salts, seeds,
-            np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, scratch.hits, counts, ends,
-            truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
+            np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.arrived, scratch.queue,
+            scratch.hits, counts, ends, truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
         )  # fmt: skip
 
     return run
@@ -230,7 +246,7 @@ def _run_queues(
         truncated.append(cut[:finished] > 0)
         at += finished
     return (
-        _cascade_lanes(session, lengths, counts, truncated),
+        cascade_lanes(session, lengths, counts, truncated),
         touched_reach(times, round_sums, scratch.touched[:n_touched]),
     )
 
@@ -255,7 +271,7 @@ def _run_packed(
         counts.append(matrix.T[active.T].astype(np.int32))
         truncated.append(cut)
     return (
-        _cascade_lanes(session, lengths, counts, truncated),
+        cascade_lanes(session, lengths, counts, truncated),
         touched_reach(times, round_sums, scratch.touched[:n_touched]),
     )
 
@@ -278,26 +294,24 @@ def _packed_word(
         alike = np.flatnonzero(seeds.of_lane == seeds.of_lane[lane])
         frontier[seeds.of(lane)] |= np.bitwise_or.reduce(np.uint64(1) << alike.astype(np.uint64))
     state[2 * agents.astype(np.int64)] = frontier[agents]
-    queue, next_queue = scratch.queue, np.empty_like(scratch.queue)
+    queue = scratch.queue
     queue[: len(agents)] = agents
     if len(times):  # of one session, whose lanes have the same seeds
         new = agents[times[agents] == 0]
         scratch.touched[n_touched : n_touched + len(new)] = new
         n_touched += len(new)
         times[agents] += lanes
-    n_queue, first_round = len(agents), 1
+    n_queue, first_round, word_of_salts = len(agents), 1, padded(salts)
     blocks = [np.diff(seeds.ends)[seeds.of_lane][None, :]]
     while n_queue and first_round <= session.max_rounds:
         block = np.zeros((64, lanes), np.int64)
-        done, n_queue, swapped, trials, n_touched = kernels.packed_cascades(
-            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION), salts,
-            np.int64(first_round), np.int64(session.max_rounds), scratch.stop, state, frontier, queue, next_queue,
-            np.int64(n_queue), scratch.hits, block, times, round_sums, scratch.touched, np.int64(n_touched),
+        done, n_queue, trials, n_touched = kernels.packed_cascades(
+            rows.offsets, rows.words, np.int64(rows.base), stream(session.random_seed, Purpose.TRANSMISSION),
+            word_of_salts, np.int64(first_round), np.int64(session.max_rounds), scratch.stop, state, frontier,
+            scratch.arrived, queue, np.int64(n_queue), block, times, round_sums, scratch.touched, np.int64(n_touched),
         )  # fmt: skip
         scratch.check()
         batch.trials += trials
-        if swapped:
-            queue, next_queue = next_queue, queue
         blocks.append(block[:done])
         first_round += done
     matrix = np.concatenate(blocks)
@@ -310,9 +324,3 @@ def _first_of_each(of_lane: npt.NDArray[np.int32]) -> list[int]:
     """Return the first lane of each seed set."""
     first: list[int] = np.unique(of_lane, return_index=True)[1].tolist()
     return first
-
-
-def _cascade_lanes(session: Session, lengths: list[Any], counts: list[Any], truncated: list[Any]) -> Lanes:
-    return Lanes.of_cascades(
-        np.concatenate(lengths), np.concatenate(counts), np.concatenate(truncated), session.max_rounds
-    )

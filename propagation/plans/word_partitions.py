@@ -8,7 +8,6 @@ import numpy.typing as npt
 from propagation.kernels import words as kernels
 from propagation.kernels.lane_arrays import Events
 from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
-from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
 from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
 
@@ -76,8 +75,8 @@ class WordPartition(Partition):
         with scratch_of(self) as scratch:
             messages = scratch.room(int(kernels.messages_due(edges.offsets, fresh)), named=False)
             kernels.send_words(
-                edges.offsets, edges.words, edges.base, self.program.transmission, fresh, self.wave.salts,
-                np.zeros(CHUNK, np.uint8), messages, ends,
+                edges.offsets, edges.words, edges.base, self.program.transmission, fresh,
+                kernels.padded(self.wave.salts), messages, ends,
             )  # fmt: skip
             return self.sorted_mail(messages, ends)
 

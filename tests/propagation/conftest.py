@@ -153,6 +153,7 @@ def run() -> Callable[..., Result]:
             made,
             sessions=tuple(dataclasses.replace(s, shape=shape or s.shape) for s in made.sessions),
             batches=batches or made.batches,
+            threads=3 if shape == "shared" else made.threads,
         )
         return engine.run_job(network, [session], made, client=client, publish=False).results[session.session_id]
 

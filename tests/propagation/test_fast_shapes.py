@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from propagation.kernels.epidemics import epidemic_lanes
 from propagation.kernels.thresholds import threshold_lanes
-from propagation.models import make_model
+from propagation.models import IndependentCascade, make_model
+from propagation.plans import shared_lanes
 from propagation.sessions import resolve_session
 from propagation.shapes import shapes_of
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
@@ -171,3 +172,22 @@ def test_every_kernel_is_compiled_once(numbered, assert_shapes_agree):
         for record in ("rounds", "reach"):
             assert_shapes_agree(numbered, name, parameters, seed_set=[3], replicates=2, max_rounds=3, record=record)
     assert len(epidemic_lanes.signatures) == len(threshold_lanes.signatures) == 1
+
+
+# -- lanes that threads share ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("record", ["rounds", "reach"])
+@pytest.mark.parametrize("max_rounds", [0, 1, 3, 100])
+def test_threads_that_share_wide_rounds_find_what_one_finds(
+    new_warehouse, run, assert_same_rows, monkeypatch, record, max_rounds
+):
+    network = new_warehouse().generate_network("wide", "rmat", agents=3_000, edges=40_000)
+    seeds = network.agent_ids[:3].to_pylist()
+    for narrow in (0, 20, 10_000):
+        monkeypatch.setattr(shared_lanes, "NARROW", narrow)
+        for model in (IndependentCascade(probability=0.1), IndependentCascade(probability="weighted_cascade")):
+            session = resolve_session(
+                network, model, seed_set=seeds, replicates=5, record=record, max_rounds=max_rounds
+            )
+            assert_same_rows(run(session, network, shape="shared"), run(session, network, shape="sparse"))

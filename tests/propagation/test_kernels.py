@@ -10,6 +10,7 @@ from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
+from propagation.kernels.words import padded
 from propagation.models import IndependentCascade
 from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
@@ -40,7 +41,7 @@ class Sparse:
         n = rows.n_agents
         self.rows, self.reached, self.queue = rows, np.zeros(n // 8 + 1, np.uint8), np.empty(n, np.int32)
         self.times, self.round_sums, self.touched = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.int32)
-        self.n_touched = 0
+        self.n_touched, self.arrived = 0, np.zeros(n // 64 + 1, np.uint64)
 
     def __call__(self, salts, room, stop=None):
         counts, ends = np.full(room, -7, np.int32), np.zeros(len(salts), np.int64)
@@ -48,11 +49,12 @@ class Sparse:
         seeds = LaneSeeds(np.zeros(len(salts), np.int32), np.array([0, len(SEEDS)]), SEEDS)
         finished, _, self.n_touched = kernels.sparse_cascades(
             self.rows.offsets, self.rows.words, np.int64(self.rows.base), stream(0, Purpose.TRANSMISSION), salts,
-            seeds, MAX_ROUNDS, no_stop() if stop is None else stop, self.reached, self.queue,
-            np.zeros(CHUNK, np.uint8), counts, ends, truncated, self.times, self.round_sums, self.touched,
+            seeds, MAX_ROUNDS, no_stop() if stop is None else stop, self.reached, self.arrived,
+            self.queue, np.zeros(CHUNK, np.uint8), counts, ends, truncated, self.times, self.round_sums, self.touched,
             np.int64(self.n_touched),
         )  # fmt: skip
         assert not self.reached.any(), "scratch bits are cleared"
+        assert not self.arrived.any(), "scratch bits are cleared"
         bounds = [0, *ends[:finished]]
         return finished, [counts[low:high].tolist() for low, high in pairwise(bounds)]
 
@@ -94,25 +96,24 @@ class Packed:
 
     def __init__(self, rows, salts):
         n, every_lane = rows.n_agents, np.uint64(2 ** len(salts) - 1)
-        self.rows, self.salts = rows, salts
+        self.rows, self.salts, self.lanes = rows, padded(salts), len(salts)
         self.state, self.frontier = np.zeros(2 * n, np.uint64), np.zeros(n, np.uint64)
         self.state[2 * SEEDS] = self.frontier[SEEDS] = every_lane
-        self.queue, self.next_queue, self.n_queue = np.zeros(n, np.int32), np.zeros(n, np.int32), len(SEEDS)
+        self.queue, self.n_queue, self.arrived = np.zeros(n, np.int32), len(SEEDS), np.zeros(n // 64 + 1, np.uint64)
         self.queue[:2] = SEEDS
         self.times, self.round_sums, self.touched = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.int32)
         self.round, self.n_touched = 1, 0
 
     def __call__(self, rounds, stop=None):
-        counts = np.zeros((rounds, len(self.salts)), np.int64)
-        done, self.n_queue, swapped, _, self.n_touched = kernels.packed_cascades(
+        counts = np.zeros((rounds, self.lanes), np.int64)
+        done, self.n_queue, _, self.n_touched = kernels.packed_cascades(
             self.rows.offsets, self.rows.words, np.int64(self.rows.base), stream(0, Purpose.TRANSMISSION), self.salts,
             np.int64(self.round), MAX_ROUNDS, no_stop() if stop is None else stop, self.state, self.frontier,
-            self.queue, self.next_queue, np.int64(self.n_queue), np.zeros(CHUNK, np.uint8), counts, self.times,
-            self.round_sums, self.touched, np.int64(self.n_touched),
+            self.arrived, self.queue, np.int64(self.n_queue), counts, self.times, self.round_sums, self.touched,
+            np.int64(self.n_touched),
         )  # fmt: skip
         assert not self.state[1::2].any(), "what arrives is cleared"
-        if swapped:
-            self.queue, self.next_queue = self.next_queue, self.queue
+        assert not self.arrived.any(), "and so is the set of whom it arrives for"
         self.round += done
         return counts[:done]
 

@@ -183,25 +183,29 @@ def test_few_lanes_are_not_packed_however_they_overlap(generated):
     assert planned(generated["rmat"], 0.1, replicates=4)[1].sessions[0].shape == "sparse"
 
 
-def test_few_words_are_shared_by_threads_where_there_are_partitions(generated, new_warehouse, monkeypatch):
-    monkeypatch.setattr(planner, "SHORT_JOB_SECONDS", 0.0)
-    network = new_warehouse().generate_network("parts", "rmat", agents=20_000, edges=200_000, partitions=4)
-    session, made = planned(network, 0.1, replicates=64)
-    threads = thread_count(own_client())
-    assert made.plan == "partitioned"
-    assert made.reason.startswith(f"64 lanes are few words for {threads} threads: edges in 4 partitions")
-    rows = engine.run_job(network, [session], made, publish=False).results[session.session_id]
-    whole = engine.run_job(
-        network, [session], engine.plan_job(network, [session], plan="broadcast"), publish=False
-    ).results[session.session_id]
-    assert rows.table("cascades").equals(whole.table("cascades"))
+def test_lanes_fewer_than_threads_are_shared_by_them_if_they_take_long(generated, monkeypatch):
+    network, threads = generated["rmat"], thread_count(own_client())
+    assert threads > 1, "nothing to share"
+    assert planned(network, 0.1, replicates=1)[1].threads == 1
+    monkeypatch.setattr(planner, "LONG_LANE_SECONDS", 0.0)
+    _, made = planned(network, 0.1, replicates=1)
+    assert (made.sessions[0].shape, made.threads, made.batches) == ("shared", threads, 1)
     others = [
-        planned(network, 0.1, replicates=128 * threads),
-        planned(network, 0.1, replicates=64, record="reach"),
-        planned(network, "weighted_cascade", RandomSeeds(budget=50), replicates=64),
-        planned(generated["rmat"], 0.1, replicates=64),
+        planned(network, 0.1, replicates=threads),
+        planned(network, 0.1, replicates=1, record="activations"),
+        planned(network, 0.1, replicates=1, plan="partitioned"),
     ]
-    assert {made.plan for _, made in others} == {"broadcast"}
+    assert {made.threads for _, made in others} == {1}
+    assert "shared" not in {made.sessions[0].shape for _, made in others}
+
+
+def test_words_of_lanes_are_not_cut_smaller_than_threads_need(generated, monkeypatch):
+    monkeypatch.setattr(planner, "SHORT_JOB_SECONDS", 0.0)
+    network, threads = generated["rmat"], thread_count(own_client())
+    for lanes in (16 * threads, 64 * threads, 640 * threads):
+        _, made = planned(network, 0.1, replicates=lanes)
+        assert made.sessions[0].shape == "packed"
+        assert made.batches == min(max(threads, lanes // 64), 4 * threads)
 
 
 @pytest.mark.parametrize(
