@@ -13,7 +13,10 @@ import pyarrow as pa
 from data import Network, Warehouse
 
 SEEDS = 100
-SEEDS_RANDOM_SEED = 100
+SEEDS_RANDOM_SEED = 110
+"""Weighted cascades from 100 random agents of G2 reach 360 to 6,200 agents on average, as it turns out who is among
+them. These reach about as many as the seeds on which the targets were set (3,091, and 5,478 as linear thresholds), so
+that a work is as large as it was then."""
 GRAPHS: Mapping[str, tuple[int, int]] = MappingProxyType({"g1": (100_000, 1_000_000), "g2": (1_000_000, 10_000_000)})
 """Agents and edges of the R-MAT graphs (0.57, 0.19, 0.19, 0.05), free of duplicates and self-loops."""
 PARTITIONS = 4

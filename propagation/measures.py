@@ -1,8 +1,10 @@
 """Measures of a job: its clock times, and the peak memory of this process and those it started."""
 
 import datetime as dt
+import os
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -71,13 +73,27 @@ def _memory_in_use() -> int:
     """Return the bytes that this process and its children hold for themselves, and the most that one of them shares."""
     import psutil
 
-    this = psutil.Process()
     own, shared = 0, 0
-    for process in (this, *this.children(recursive=True)):
+    for process in (os.getpid(), *_descendants(os.getpid())):
         try:
-            memory = process.memory_info()
+            memory = psutil.Process(process).memory_info()
         except psutil.Error:  # it has just ended
             continue
         mapped = getattr(memory, "shared", 0)
         own, shared = own + memory.rss - mapped, max(shared, mapped)
     return int(own + shared)
+
+
+def _descendants(process: int) -> list[int]:
+    """Return the processes that one has started, and those that they have."""
+    try:  # Linux names a thread's children; without that, all processes of the machine are looked at, which takes long
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        import psutil
+
+        try:
+            return [child.pid for child in psutil.Process(process).children(recursive=True)]
+        except psutil.Error:
+            return []
+    return [*children, *(further for child in children for further in _descendants(child))]

@@ -283,7 +283,6 @@ class AttemptRows:
         return self.offsets.nbytes + self.words.nbytes
 
 
-@functools.lru_cache(maxsize=8)
 def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> AttemptRows:
     """Return the network's out-edges with their chances, mapped from the cache folder and built there at first use.
 
@@ -295,16 +294,29 @@ def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> At
     random_seed : int
         Decides the draws of ``trivalency``.
     """
-    name = "constant" if weights.is_uniform else _cache_name(weights, random_seed)
-    words, profile = mapped_arrays(
-        network.cache_folder / f"words-{name}",
-        ["words", "profile"],
-        lambda folder: _build_words(folder, network, None if weights.is_uniform else weights, random_seed),
+    words, profile = _mapped_words(
+        network, None if weights.is_uniform else weights, random_seed if weights.scheme == "trivalency" else 0
     )
     scale = min(float(weights.scheme), 1.0) if weights.is_uniform else 1.0
     base = int(chances(scale)) if weights.is_uniform else 0
-    scaled = np.asarray(profile, np.float64) * [1.0, scale, scale, 1.0]
-    return AttemptRows(network.sparse_rows.offsets, words.view(np.uint64), base, scaled)
+    return AttemptRows(network.sparse_rows.offsets, words, base, profile * [1.0, scale, scale, 1.0])
+
+
+@functools.lru_cache(maxsize=8)
+def _mapped_words(
+    network: Network, weights: EdgeWeights | None, random_seed: int
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+    """Return words and profile of an `AttemptRows`, mapped; those without weights serve all uniform ones.
+
+    To map them again for every random seed would cost more than many a job: each page is looked up at its first use.
+    """
+    name = "constant" if weights is None else _cache_name(weights, random_seed)
+    words, profile = mapped_arrays(
+        network.cache_folder / f"words-{name}",
+        ["words", "profile"],
+        lambda folder: _build_words(folder, network, weights, random_seed),
+    )
+    return words.view(np.uint64), np.asarray(profile, np.float64)
 
 
 def _cache_name(weights: EdgeWeights, random_seed: int) -> str:
