@@ -31,6 +31,7 @@ from propagation.kernels.lane_arrays import (
     TOUCHED,
 )
 from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, times
+from propagation.kernels.thresholds import threshold_of
 
 _SOURCE_SHIFT = 8
 
@@ -300,18 +301,6 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     return n_arrived, n_touched, n_stopped
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _threshold(program, agent, salt):  # type: ignore[no-untyped-def]
-    """Return what an agent's sum of weights must reach."""
-    if len(program.thresholds) > 0:
-        return program.thresholds[agent]
-    draw = np.int64(lane_draw(agent_key(program.threshold, agent), salt))
-    if len(program.in_degree) == 0:
-        return draw + 1
-    share = (draw + 0.5) / 4294967296.0
-    return max(np.int64(1), np.int64(np.ceil(share * program.in_degree[agent] - 1e-9)))
-
-
 @numba.njit(nogil=True, cache=True)
 def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, events, n_events):  # type: ignore[no-untyped-def]  # noqa: C901
     """Move agents at the end of a round.
@@ -347,7 +336,9 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
                 draw = np.int64(lane_draw(agent_key(program.branching, agent), salt))
                 if draw >= program.share[code, source]:
                     to = np.int64(program.otherwise[code, source])
-        elif flags & ADDED and state.weight[a] >= _threshold(program, agent, salt):
+        elif flags & ADDED and state.weight[a] >= threshold_of(
+            program.thresholds, program.in_degree, program.threshold, salt, np.int64(agent)
+        ):
             to = program.seeds_in
         if to < 0 or to == source:
             continue

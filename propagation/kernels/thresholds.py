@@ -1,40 +1,45 @@
 """Compiled rounds of threshold models, one lane at a time: weights that add up until they reach an agent's threshold.
 
 Weights are never negative, so an agent becomes active in the round in which its sum first reaches its threshold, in
-whatever order the contacts of that round are added. A sum below its threshold fits 32 bits. Thresholds are
-computed for a whole chunk of a row, also where a sum is already there to be compared: that costs less than to keep
-them. What costs are cache misses, as in `propagation.kernels.cascades`.
+whatever order the contacts of that round are added. What is kept of an agent is what its sum lacks: its threshold is
+drawn when somebody adds to it for the first time, and never again. What costs are cache misses, as in
+`propagation.kernels.cascades`.
 """
 
 import numba
 import numpy as np
 
 from propagation.draws import agent_key, lane_draw
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, add_reach, look_ahead, prefetch
+from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, add_reach, look_ahead, prefetch, put_in_order
 
 _SHARES = 4294967296.0
+_ONE = np.uint64(1)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _last_below(thresholds, in_degree, stream, salt, words, low, high, last):  # type: ignore[no-untyped-def]
-    """Write for the targets of the edges ``words[low:high]`` the largest sum that is below their threshold."""
+def threshold_of(thresholds, in_degree, stream, salt, agent):  # type: ignore[no-untyped-def]
+    """Return what an agent's sum of weights must reach, int64 of at least 1.
+
+    Parameters
+    ----------
+    thresholds, in_degree : (n,) int64, or length 0
+        As in `propagation.models.model.Thresholds`; both of length 0 where thresholds are shares of 2**32.
+    stream : uint64
+        Of thresholds.
+    """
     if len(thresholds) > 0:
-        for j in range(high - low):
-            last[j] = np.uint32(thresholds[np.int64(words[low + j] & DST)] - 1)
-        return
-    for j in range(high - low):
-        last[j] = lane_draw(agent_key(stream, words[low + j] & DST), salt)
-    if len(in_degree) > 0:
-        for j in range(high - low):
-            share = (np.int64(last[j]) + 0.5) / _SHARES
-            needed = np.int64(np.ceil(share * in_degree[np.int64(words[low + j] & DST)] - 1e-9))
-            last[j] = np.uint32(max(np.int64(1), needed) - 1)
+        return thresholds[agent]
+    draw = np.int64(lane_draw(agent_key(stream, np.uint64(agent)), salt))
+    if len(in_degree) == 0:
+        return draw + 1
+    share = (draw + 0.5) / _SHARES
+    return max(np.int64(1), np.int64(np.ceil(share * in_degree[agent] - 1e-9)))
 
 
 @numba.njit(nogil=True, cache=True)
 def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
     offsets, words, base, thresholds, in_degree, stream, salts, seeds, max_rounds, stop,
-    reached, queue, sums, added, last, counts, ends, truncated, times, round_sums, touched, n_touched,
+    reached, arrived, queue, lacking, added, counts, ends, truncated, times, round_sums, touched, n_touched,
 ):  # fmt: skip
     """Run lanes one after another, each as a queue of agents.
 
@@ -48,12 +53,11 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         As in `propagation.models.model.Thresholds`; both of length 0 where thresholds are shares of 2**32.
     stream : uint64
         Of thresholds.
-    sums : (n,) uint32, zero
-        Scratch: weights of the agents that are active, by the agent they add to; zero again at the end.
+    lacking : (n,) uint32, zero
+        Scratch: what the sums of agents lack of their thresholds, 1 for those that reached it, 0 for those whom nobody
+        has added to; zero again at the end.
     added : (n + 1,) int32
-        Scratch: agents with a sum.
-    last : (CHUNK,) uint32
-        Scratch.
+        Scratch: agents that somebody has added to.
 
     Returns
     -------
@@ -83,27 +87,30 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 look_ahead(offsets, words, queue, position, tail)
                 low, end = offsets[src], offsets[src + 1]
                 trials += end - low
-                while low < end:
-                    high = min(low + CHUNK, end)
-                    for j in range(low, high):
-                        prefetch(sums, np.int64(words[j] & DST))
-                    _last_below(thresholds, in_degree, stream, salt, words, low, high, last)
-                    for j in range(high - low):
-                        word = words[low + j]
-                        dst = np.int64(word & DST)
-                        before = np.int64(sums[dst])
-                        total = before + np.int64(word >> SHIFT) + base
-                        if total > np.int64(last[j]):
-                            bit = np.uint8(1 << (dst & 7))
-                            if not reached[dst >> 3] & bit:
-                                reached[dst >> 3] |= bit
-                                queue[tail] = dst
-                                tail += 1
-                        else:
-                            sums[dst] = np.uint32(total)
-                            added[n_added] = dst
-                            n_added += (before == 0) & (total > 0)
-                    low = high
+                for j in range(low, end):
+                    if j + STATE_AHEAD < end:
+                        prefetch(lacking, np.int64(words[j + STATE_AHEAD] & DST))
+                    word = words[j]
+                    weight = np.int64(word >> SHIFT) + base
+                    if weight == 0:
+                        continue
+                    dst = np.int64(word & DST)
+                    lacks = np.int64(lacking[dst])
+                    if lacks == 0:
+                        lacks = threshold_of(thresholds, in_degree, stream, salt, dst)
+                        added[n_added] = dst
+                        n_added += 1
+                    if weight < lacks:
+                        lacking[dst] = np.uint32(lacks - weight)
+                        continue
+                    lacking[dst] = 1
+                    bit = np.uint8(1 << (dst & 7))
+                    if not reached[dst >> 3] & bit:
+                        reached[dst >> 3] |= bit
+                        arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+                        queue[tail] = dst
+                        tail += 1
+            put_in_order(arrived, queue, level, tail)
             head = level
             if tail > level:
                 full = at == len(counts)
@@ -114,7 +121,7 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         for position in range(tail):
             reached[queue[position] >> 3] = 0
         for position in range(n_added):
-            sums[added[position]] = 0
+            lacking[added[position]] = 0
         if full or stop[0] != 0:
             return lane, trials, n_touched
         truncated[lane] = head < tail

@@ -10,7 +10,6 @@ from data.snapshots import Network
 from propagation.kernels import epidemics, thresholds
 from propagation.kernels.epidemics import ROOM, SLOTS, Attempts, Calendar, Course
 from propagation.kernels.lane_arrays import LaneSeeds
-from propagation.kernels.primitives import CHUNK
 from propagation.lanes import AgentReach, Lanes
 from propagation.programs import session_edges, session_program
 from propagation.sessions import Session
@@ -31,8 +30,7 @@ def threshold_kernel(network: Network, session: Session, scratch: "Scratch") -> 
     edges = session_edges(network, session.model, session.random_seed)
     program = session_program(network, session.model, session.random_seed, traced=False)
     n = network.n_agents
-    sums, added = np.zeros(n, np.uint32), np.empty(n + 1, np.int32)
-    last = np.empty(CHUNK, np.uint32)
+    lacking, added = np.zeros(n, np.uint32), np.empty(n + 1, np.int32)
 
     def run(
         salts: npt.NDArray[np.uint32],
@@ -44,8 +42,8 @@ def threshold_kernel(network: Network, session: Session, scratch: "Scratch") -> 
     ) -> Any:
         return thresholds.threshold_lanes(
             edges.offsets, edges.words, edges.base, program.thresholds, program.in_degree, program.threshold, salts,
-            seeds, np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.queue, sums,
-            added, last, counts, ends, truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
+            seeds, np.int64(session.max_rounds), scratch.stop, scratch.reached_bits, scratch.arrived, scratch.queue,
+            lacking, added, counts, ends, truncated, *reach[:2], scratch.touched, np.int64(reach[2]),
         )  # fmt: skip
 
     return run
