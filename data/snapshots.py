@@ -25,8 +25,9 @@ AGENT_IDS_HELD = 1 << 24
 """Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
 
 
-CALLS_WITHOUT_INDEX, MOST_INDEXED = 3, 2_000_000
-"""How often `Network.dense_ids` searches before it makes an index, and the most agents that it indexes."""
+CALLS_WITHOUT_INDEX, MOST_INDEXED = 16, 2_000_000
+"""How often `Network.dense_ids` searches before it makes an index, which takes as long as some twenty searches, and the
+most agents that it indexes."""
 
 
 @dataclass(frozen=True)
