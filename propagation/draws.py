@@ -52,7 +52,7 @@ _U13, _U15, _U16 = np.uint32(13), np.uint32(15), np.uint32(16)
 _U32, _U33, _LOW = np.uint64(32), np.uint64(33), np.uint64(0xFFFFFFFF)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def mix64(x):  # type: ignore[no-untyped-def]
     """Return a bijective scramble of 64 bits (uint64 to uint64)."""
     x = np.uint64(x ^ (x >> _U33))
@@ -62,7 +62,7 @@ def mix64(x):  # type: ignore[no-untyped-def]
     return np.uint64(x ^ (x >> _U33))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def edge_key(stream, src, dst):  # type: ignore[no-untyped-def]
     """Return the 64-bit key of an edge in a stream (uint64; src and dst are dense ids)."""
     x = np.uint64((np.uint64(src) << _U32) | np.uint64(dst))
@@ -72,19 +72,19 @@ def edge_key(stream, src, dst):  # type: ignore[no-untyped-def]
     return np.uint64(x ^ (x >> _U32))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def agent_key(stream, agent):  # type: ignore[no-untyped-def]
     """Return the 64-bit key of an agent in a stream (uint64)."""
     return edge_key(stream, agent, NO_ONE)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def lane_draw(key, salt):  # type: ignore[no-untyped-def]
     """Return the draw of a key in the replicate of this salt, at the first trial (uint32, uniform over all values)."""
     return trial_draw(key, salt, np.uint32(0))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
     """Return the draw of a key in the replicate of this salt, at the trial of this one (uint32)."""
     h = np.uint32(np.uint32(key & _LOW) ^ salt ^ trial_salt)
@@ -97,7 +97,7 @@ def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
     return np.uint32(h ^ (h >> _U16))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def replicate_salt(replicate):  # type: ignore[no-untyped-def]
     """Return the salt of a replicate (uint32, distinct for distinct replicates below 2**32)."""
     h = np.uint32(np.uint32(replicate) + np.uint32(0x9E3779B9))
@@ -108,7 +108,7 @@ def replicate_salt(replicate):  # type: ignore[no-untyped-def]
     return np.uint32(h ^ (h >> _U16))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def trial_salt(trial, occasion):  # type: ignore[no-untyped-def]
     """Return the salt of a trial (from 0) of an agent's occasion (from 1): uint32, 0 for the first of the first."""
     h = np.uint32(np.uint32(trial) + np.uint32(np.uint32(occasion - 1) * _OCCASION))

@@ -283,6 +283,7 @@ class AttemptRows:
         return self.offsets.nbytes + self.words.nbytes
 
 
+@functools.lru_cache(maxsize=64)
 def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> AttemptRows:
     """Return the network's out-edges with their chances, mapped from the cache folder and built there at first use.
 

@@ -30,7 +30,7 @@ from propagation.kernels.vectors import lanes_hit
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
     """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number."""
     successes = 0
@@ -43,7 +43,7 @@ def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no
     return successes
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _rounds_of_lane(  # type: ignore[no-untyped-def]
     offsets,
     words,

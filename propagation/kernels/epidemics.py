@@ -161,7 +161,7 @@ def _attempt(attempts, calendar, base, stream, salt, number, rounds):  # type: i
                 calendar.sizes[ARRIVALS, slot] += 1
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _select(reached, words, always, low, high, lines, rounds, waiting):  # type: ignore[no-untyped-def]
     """Add the edges ``words[low:high]`` that can infect somebody to a line; return its length."""
     # Unsigned: no index is looked at as one from the end.
@@ -175,7 +175,7 @@ def _select(reached, words, always, low, high, lines, rounds, waiting):  # type:
     return np.int64(at)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _wake(wakes, sizes, agent, number):  # type: ignore[no-untyped-def]
     """Note that an agent is to be seen to in a round."""
     slot = number & _LAST_SLOT
@@ -196,7 +196,7 @@ def _rounds_until(stream, agent, salt, chance, trial):  # type: ignore[no-untype
     return np.int64(SLOTS + 1)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _has_open_contact(reached, offsets, words, base, agent):  # type: ignore[no-untyped-def]
     """Return whether some contact of an agent can still infect somebody."""
     for e in range(offsets[agent], offsets[agent + 1]):
@@ -221,7 +221,7 @@ def _is_closed(offsets, words, base, calendar, queue, low, high):  # type: ignor
     return True
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _clear(calendar, queue, tail):  # type: ignore[no-untyped-def]
     """Clean the calendar of a lane that reached the first `tail` agents of its queue."""
     for position in range(tail):

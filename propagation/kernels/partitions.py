@@ -72,7 +72,7 @@ class Mail(NamedTuple):
     messages: Messages
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _state_of(states, lane, live_agent, live_since):  # type: ignore[no-untyped-def]
     """Return the state of one lane, with room for its live agents."""
     return LaneState(
@@ -85,7 +85,7 @@ def _state_of(states, lane, live_agent, live_since):  # type: ignore[no-untyped-
     )
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _load_live(live, lane, state):  # type: ignore[no-untyped-def]
     """Read the live agents of a lane; return how many there are."""
     low, high = live.ends[lane], live.ends[lane + 1]
@@ -94,7 +94,7 @@ def _load_live(live, lane, state):  # type: ignore[no-untyped-def]
     return high - low
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _save_live(first, state, n_live, lane, live):  # type: ignore[no-untyped-def]
     """Write the live agents of a lane behind those of the lanes before."""
     at = live.ends[lane]
@@ -107,7 +107,7 @@ def _save_live(first, state, n_live, lane, live):  # type: ignore[no-untyped-def
     live.ends[lane + 1] = at
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _is_empty(mail, lane):  # type: ignore[no-untyped-def]
     """Return whether no sender has a message for a lane."""
     arriving = 0
@@ -116,7 +116,7 @@ def _is_empty(mail, lane):  # type: ignore[no-untyped-def]
     return arriving == 0
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _write(first, state, agent, touched, at):  # type: ignore[no-untyped-def]
     """Write an agent's state as row `at`; return the next."""
     a = agent - first

@@ -59,7 +59,7 @@ def bit_count(_context, word):  # type: ignore[no-untyped-def]
     return types.int64(word), generate
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def take_bits(bits, queue, tail):  # type: ignore[no-untyped-def]
     """Move agents from a set to the end of a queue, in the order of their ids; return the queue's length.
 
@@ -82,7 +82,7 @@ def take_bits(bits, queue, tail):  # type: ignore[no-untyped-def]
     return tail
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def put_in_order(bits, queue, level, tail):  # type: ignore[no-untyped-def]
     """Sort the agents ``queue[level:tail]``, where they are many; their rows then lie one behind the other.
 
@@ -98,7 +98,7 @@ def put_in_order(bits, queue, level, tail):  # type: ignore[no-untyped-def]
             bits[queue[position] >> 6] = 0
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def count_lanes(lanes, counts):  # type: ignore[no-untyped-def]
     """Add one to the count of each of some lanes of a word."""
     if bit_count(lanes) > _FEW_LANES:
@@ -110,7 +110,7 @@ def count_lanes(lanes, counts):  # type: ignore[no-untyped-def]
             lanes &= lanes - _ONE
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def look_ahead(offsets, words, queue, position, tail):  # type: ignore[no-untyped-def]
     """Prefetch the rows of agents that come later in the queue."""
     if position + OFFSETS_AHEAD < tail:
@@ -119,7 +119,7 @@ def look_ahead(offsets, words, queue, position, tail):  # type: ignore[no-untype
         prefetch(words, np.int64(offsets[queue[position + WORDS_AHEAD]]))
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def times(chance, factor):  # type: ignore[no-untyped-def]
     """Return the product of two chances in [0, 2**32], in 2**-32 and rounded up (uint64)."""
     if factor == _CERTAIN:
@@ -129,7 +129,7 @@ def times(chance, factor):  # type: ignore[no-untyped-def]
     return np.uint64((np.uint64(chance) * np.uint64(factor) + _ROUND_UP) >> _U32)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def add_reach(queue, counts, first, end, times, round_sums, touched, n_touched):  # type: ignore[no-untyped-def]
     """Add one lane to the reach of its agents, if reach is recorded; return the number of agents touched.
 

@@ -88,7 +88,7 @@ def clear_lane(first, state, arrivals, n_touched):  # type: ignore[no-untyped-de
             state.contacts[a] = 0
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def _tired_from(draw, chance, fatigue):  # type: ignore[no-untyped-def]
     """Return the number of earlier contacts from which on an attempt fails; 0 if it always does."""
     if draw >= chance:
@@ -99,13 +99,13 @@ def _tired_from(draw, chance, fatigue):  # type: ignore[no-untyped-def]
     return np.int64(2**31) if level == len(fatigue) else level
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _sign(program, messages, i, src, dst, salt, age):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _sign(chooses, infector, out_src, out_draw, i, src, dst, salt, age):  # type: ignore[no-untyped-def]
     """Say in a message whom it is from, and the draw that decides among several, where somebody asks."""
-    if len(messages.src) > 0:
-        messages.src[i], messages.draw[i] = src, 0
-        if program.chooses:
-            messages.draw[i] = trial_draw(edge_key(program.infector, src, dst), salt, age)
+    if len(out_src) > 0:
+        out_src[i], out_draw[i] = src, 0
+        if chooses:
+            out_draw[i] = trial_draw(edge_key(infector, src, dst), salt, age)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -139,21 +139,30 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
     position, edge, n_messages, trials : int
         It is done when position is n_live.
     """
-    offsets, words = edges.offsets, edges.words
-    count, trials, room = 0, 0, len(messages.dst)
+    # Taken out of their tuples once: to take them in a loop counts references there, and threads wait for each other.
+    offsets, words, influence = edges.offsets, edges.words, edges.influence
+    base, influence_base = edges.base, edges.influence_base
+    live_agent, live_since = state.live_agent, state.live_since
+    compartments, occasions = state.compartment, state.occasion
+    transmits, singles, rates, by_edge = program.transmits, program.single, program.rate, program.by_edge
+    decays, fatigue, fatigued, recurrent = program.decay, program.fatigue, program.fatigued, program.recurrent
+    transmission, mixture, mixing = program.transmission, program.mixture, program.mixing
+    always_adds, chooses, infector = program.adds != 0, program.chooses, program.infector
+    out_dst, out_src, out_value, out_draw = messages.dst, messages.src, messages.value, messages.draw
+    count, trials, room = 0, 0, len(out_dst)
     while position < n_live:
-        src = state.live_agent[position]
-        source = state.compartment[src - first]
-        if not program.transmits[source]:
+        src = live_agent[position]
+        source = compartments[src - first]
+        if not transmits[source]:
             position += 1
             continue
-        look_ahead(offsets, words, state.live_agent, position, n_live)
-        since = state.live_since[position]
-        occasion = state.occasion[src - first] if program.recurrent else 1
+        look_ahead(offsets, words, live_agent, position, n_live)
+        since = live_since[position]
+        occasion = occasions[src - first] if recurrent else 1
         age = trial_salt(number - since - 1, occasion)
-        decay = program.decay[min(since, len(program.decay) - 1)]
+        decay = decays[min(since, len(decays) - 1)]
         low, end = offsets[src] + edge, offsets[src + 1]
-        single = program.single[source]
+        single = singles[source]
         while low < end:
             high = min(low + CHUNK, end)
             if count + (high - low) > room:
@@ -165,18 +174,18 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                 if decay == CERTAIN:
                     for j in range(high - low):
                         word = words[low + j]
-                        draw = np.int64(trial_draw(edge_key(program.transmission, src, word & DST), salt, age))
-                        hits[j] = draw < np.int64(word >> SHIFT) + edges.base
+                        draw = np.int64(trial_draw(edge_key(transmission, src, word & DST), salt, age))
+                        hits[j] = draw < np.int64(word >> SHIFT) + base
                 else:
                     for j in range(high - low):
                         word = words[low + j]
-                        draw = np.int64(trial_draw(edge_key(program.transmission, src, word & DST), salt, age))
-                        hits[j] = draw < np.int64(times(np.uint64(np.int64(word >> SHIFT) + edges.base), decay))
+                        draw = np.int64(trial_draw(edge_key(transmission, src, word & DST), salt, age))
+                        hits[j] = draw < np.int64(times(np.uint64(np.int64(word >> SHIFT) + base), decay))
                 for j in range(high - low):
                     if hits[j]:
                         dst = np.int64(words[low + j] & DST)
-                        messages.dst[count], messages.value[count] = dst, value
-                        _sign(program, messages, count, src, dst, salt, age)
+                        out_dst[count], out_value[count] = dst, value
+                        _sign(chooses, infector, out_src, out_draw, count, src, dst, salt, age)
                         count += 1
                 low = high
                 continue
@@ -184,36 +193,36 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
             for e in range(low, high):
                 word = words[e]
                 dst = np.int64(word & DST)
-                chance = np.int64(word >> SHIFT) + edges.base
+                chance = np.int64(word >> SHIFT) + base
                 value = np.int64(0)
-                adds = program.adds != 0
-                if program.mixing >= 0:
-                    adds = np.int64(lane_draw(agent_key(program.mixture, dst), salt)) >= program.mixing
+                adds = always_adds
+                if mixing >= 0:
+                    adds = np.int64(lane_draw(agent_key(mixture, dst), salt)) >= mixing
                     if adds:
-                        chance = np.int64(edges.influence[e] >> SHIFT) + edges.influence_base
+                        chance = np.int64(influence[e] >> SHIFT) + influence_base
                 if adds:
                     value = -chance if chance > 0 else np.int64(NOTHING)
                 else:
                     draw = np.int64(0)
                     if not probing:
-                        draw = np.int64(trial_draw(edge_key(program.transmission, src, dst), salt, age))
+                        draw = np.int64(trial_draw(edge_key(transmission, src, dst), salt, age))
                     chance = np.int64(times(np.uint64(chance), decay))
-                    if program.fatigued:
-                        value = _tired_from(draw, chance, program.fatigue)
+                    if fatigued:
+                        value = _tired_from(draw, chance, fatigue)
                     else:
                         for target in range(8):
-                            rate = program.rate[source, target]
+                            rate = rates[source, target]
                             if rate >= 0:
-                                if program.by_edge[source, target]:
+                                if by_edge[source, target]:
                                     rate = np.int64(times(np.uint64(chance), np.uint64(rate)))
                                 value |= np.int64(draw < rate) << target
                         if value != 0:
                             value |= np.int64(source) << _SOURCE_SHIFT
-                idle = value == NOTHING or (value == 0 and not program.fatigued)
+                idle = value == NOTHING or (value == 0 and not fatigued)
                 if idle and not every:
                     continue
-                messages.dst[count], messages.value[count] = dst, value
-                _sign(program, messages, count, src, dst, salt, age)
+                out_dst[count], out_value[count] = dst, value
+                _sign(chooses, infector, out_src, out_draw, count, src, dst, salt, age)
                 count += 1
             low = high
         position += 1
@@ -221,11 +230,11 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
     return position, 0, count, trials
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _consider(arrivals, a, src, draw, code):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _consider(best_draw, best_src, best_code, a, src, draw, code):  # type: ignore[no-untyped-def]
     """Let a contact decide what happens to agent a if its (draw, src) is the smallest so far."""
-    if draw < arrivals.best_draw[a] or (draw == arrivals.best_draw[a] and src < arrivals.best_src[a]):
-        arrivals.best_draw[a], arrivals.best_src[a], arrivals.best_code[a] = draw, src, code
+    if draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a]):
+        best_draw[a], best_src[a], best_code[a] = draw, src, code
 
 
 @numba.njit(nogil=True, cache=True)
@@ -247,13 +256,20 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     -------
     n_arrived, n_touched, n_stopped : int
     """
+    all_dst, all_src, values = messages.dst, messages.src, messages.value
+    all_draw, kind_of = messages.draw, messages.kind
+    compartments, weights, contacts = state.compartment, state.weight, state.contacts
+    reaching, target_to, stops = program.reached, program.target_to, program.stops
+    fatigued, chooses = program.fatigued, program.chooses
+    flags, fresh, arrived, touched = arrivals.flags, arrivals.fresh, arrivals.arrived, arrivals.touched
+    best_draw, best_src, best_code = arrivals.best_draw, arrivals.best_src, arrivals.best_code
     n_stopped = 0
     for i in range(low, high):
-        dst, value = messages.dst[i], messages.value[i]
-        src = messages.src[i] if len(messages.src) > 0 else np.int32(-1)
+        dst, value = all_dst[i], values[i]
+        src = all_src[i] if len(all_src) > 0 else np.int32(-1)
         a = dst - first
-        target = state.compartment[a]
-        reached = program.reached[target]
+        target = compartments[a]
+        reached = reaching[target]
         kind = SENT if reached else IGNORED
         flag = 0
         code = np.uint8(0)
@@ -262,13 +278,13 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
                 kind = PENDING
                 if value != NOTHING:
                     flag = ADDED
-                    state.weight[a] -= value
+                    weights[a] -= value
         else:
             succeeds = False
-            if program.fatigued:
-                arrivals.fresh[a] += 1
+            if fatigued:
+                fresh[a] += 1
                 flag = ARRIVED
-                succeeds = program.target_to[1, target] >= 0 and state.contacts[a] < value
+                succeeds = target_to[1, target] >= 0 and contacts[a] < value
                 code = np.uint8(1)
             else:
                 succeeds = (value >> target) & 1 != 0
@@ -276,28 +292,28 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
             if succeeds:
                 if not reached:
                     kind = RECEIVED
-                if program.stops[code, target]:
+                if stops[code, target]:
                     stopped[n_stopped] = src
                     n_stopped += 1
-                if program.target_to[code, target] >= 0:
+                if target_to[code, target] >= 0:
                     flag |= SUCCEEDED
         if flag != 0:
-            old = arrivals.flags[a]
+            old = flags[a]
             if old & (ARRIVED | SUCCEEDED | ADDED) == 0:
-                arrivals.arrived[n_arrived] = dst
+                arrived[n_arrived] = dst
                 n_arrived += 1
             if old & TOUCHED == 0:
-                arrivals.touched[n_touched] = dst
+                touched[n_touched] = dst
                 n_touched += 1
             if flag & (SUCCEEDED | ADDED):
                 if old & (SUCCEEDED | ADDED) == 0:
-                    arrivals.best_draw[a], arrivals.best_src[a] = np.uint32(0xFFFFFFFF), np.int32(0x7FFFFFFF)
-                    arrivals.best_code[a] = code
-                if program.chooses:
-                    _consider(arrivals, a, src, messages.draw[i], code)
-            arrivals.flags[a] = old | flag | TOUCHED
+                    best_draw[a], best_src[a] = np.uint32(0xFFFFFFFF), np.int32(0x7FFFFFFF)
+                    best_code[a] = code
+                if chooses:
+                    _consider(best_draw, best_src, best_code, a, src, all_draw[i], code)
+            flags[a] = old | flag | TOUCHED
         if kinds:
-            messages.kind[i] = kind
+            kind_of[i] = kind
     return n_arrived, n_touched, n_stopped
 
 
@@ -316,84 +332,96 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
         Live agents, events; activations, those of agents never activated before; agents that are reached and
         transmit; whether any agent moved.
     """
+    compartments, occasions, weights, contacts = state.compartment, state.occasion, state.weight, state.contacts
+    live_agent, live_since = state.live_agent, state.live_since
+    all_flags, fresh, arrived = arrivals.flags, arrivals.fresh, arrivals.arrived
+    best_code, best_src = arrivals.best_code, arrivals.best_src
+    target_to, otherwise, shares, reaching = program.target_to, program.otherwise, program.share, program.reached
+    lives, transmits, stop_to = program.live, program.transmits, program.stop_to
+    leave_to, leave_chance, leave_after = program.leave_to, program.leave_chance, program.leave_after
+    leave_streams, thresholds, in_degree = program.leave_streams, program.thresholds, program.in_degree
+    fatigued, recurrent, seeds_in = program.fatigued, program.recurrent, program.seeds_in
+    branching, threshold = program.branching, program.threshold
+    event_agent, event_round = events.agent, events.round
+    event_infector, event_occasion = events.infector, events.occasion
     new, distinct, infectious, changed = 0, 0, 0, 0
     tail = n_live
     # 1. Agents that contacts move.
     for i in range(n_arrived):
-        agent = arrivals.arrived[i]
+        agent = arrived[i]
         a = agent - first
-        flags = arrivals.flags[a]
-        arrivals.flags[a] = flags & (TOUCHED | STOPPED)
-        if program.fatigued and arrivals.fresh[a] > 0:
-            state.contacts[a] += arrivals.fresh[a]
-            arrivals.fresh[a] = 0
-        source = state.compartment[a]
+        flags = all_flags[a]
+        all_flags[a] = flags & (TOUCHED | STOPPED)
+        if fatigued and fresh[a] > 0:
+            contacts[a] += fresh[a]
+            fresh[a] = 0
+        source = compartments[a]
         to = np.int64(-1)
         if flags & SUCCEEDED:
-            code = arrivals.best_code[a]
-            to = np.int64(program.target_to[code, source])
-            if program.otherwise[code, source] >= 0:
-                draw = np.int64(lane_draw(agent_key(program.branching, agent), salt))
-                if draw >= program.share[code, source]:
-                    to = np.int64(program.otherwise[code, source])
-        elif flags & ADDED and state.weight[a] >= threshold_of(
-            program.thresholds, program.in_degree, program.threshold, salt, np.int64(agent)
+            code = best_code[a]
+            to = np.int64(target_to[code, source])
+            if otherwise[code, source] >= 0:
+                draw = np.int64(lane_draw(agent_key(branching, agent), salt))
+                if draw >= shares[code, source]:
+                    to = np.int64(otherwise[code, source])
+        elif flags & ADDED and weights[a] >= threshold_of(
+            thresholds, in_degree, threshold, salt, np.int64(agent)
         ):
-            to = program.seeds_in
+            to = seeds_in
         if to < 0 or to == source:
             continue
         changed = 1
-        state.compartment[a] = to
-        if program.reached[to] and not program.reached[source]:
+        compartments[a] = to
+        if reaching[to] and not reaching[source]:
             occasion = 1
-            if program.recurrent:
-                occasion = state.occasion[a] + 1
-                state.occasion[a] = occasion
+            if recurrent:
+                occasion = occasions[a] + 1
+                occasions[a] = occasion
             new += 1
             distinct += occasion == 1
-            if len(events.agent) > 0:
-                events.agent[n_events], events.round[n_events] = agent, number
-                events.infector[n_events], events.occasion[n_events] = arrivals.best_src[a], occasion
+            if len(event_agent) > 0:
+                event_agent[n_events], event_round[n_events] = agent, number
+                event_infector[n_events], event_occasion[n_events] = best_src[a], occasion
                 n_events += 1
-        if program.live[source]:
-            arrivals.flags[a] |= MOVED
-        elif program.live[to]:
-            state.live_agent[tail], state.live_since[tail] = agent, number
+        if lives[source]:
+            all_flags[a] |= MOVED
+        elif lives[to]:
+            live_agent[tail], live_since[tail] = agent, number
             tail += 1
     # 2. Agents that were live before: those that stop, and those that leave by themselves.
     kept = 0
     for i in range(tail):
-        agent, since = state.live_agent[i], state.live_since[i]
+        agent, since = live_agent[i], live_since[i]
         a = agent - first
         if i < n_live:
-            flags = arrivals.flags[a]
-            compartment = state.compartment[a]
+            flags = all_flags[a]
+            compartment = compartments[a]
             to = np.int64(-1)
             if flags & MOVED:
                 since = number
             elif flags & STOPPED:
-                to = np.int64(program.stop_to[compartment])
-            elif program.leave_after[compartment] > 0:
-                if number - since >= program.leave_after[compartment]:
-                    to = np.int64(program.leave_to[compartment])
-            elif program.leave_chance[compartment] == CERTAIN:
-                to = np.int64(program.leave_to[compartment])
-            elif program.leave_chance[compartment] > 0:
-                occasion = state.occasion[a] if program.recurrent else 1
-                key = agent_key(program.leave_streams[compartment], agent)
+                to = np.int64(stop_to[compartment])
+            elif leave_after[compartment] > 0:
+                if number - since >= leave_after[compartment]:
+                    to = np.int64(leave_to[compartment])
+            elif leave_chance[compartment] == CERTAIN:
+                to = np.int64(leave_to[compartment])
+            elif leave_chance[compartment] > 0:
+                occasion = occasions[a] if recurrent else 1
+                key = agent_key(leave_streams[compartment], agent)
                 draw = np.int64(trial_draw(key, salt, trial_salt(number - since - 1, occasion)))
-                if draw < program.leave_chance[compartment]:
-                    to = np.int64(program.leave_to[compartment])
-            arrivals.flags[a] = flags & TOUCHED
+                if draw < leave_chance[compartment]:
+                    to = np.int64(leave_to[compartment])
+            all_flags[a] = flags & TOUCHED
             if to >= 0:
                 changed = 1
-                state.compartment[a] = to
+                compartments[a] = to
                 since = number
-        compartment = state.compartment[a]
-        if program.live[compartment]:
-            state.live_agent[kept], state.live_since[kept] = agent, since
+        compartment = compartments[a]
+        if lives[compartment]:
+            live_agent[kept], live_since[kept] = agent, since
             kept += 1
-            infectious += program.transmits[compartment] and program.reached[compartment]
+            infectious += transmits[compartment] and reaching[compartment]
     return kept, n_events, new, distinct, infectious, changed
 
 

@@ -16,7 +16,7 @@ _SHARES = 4294967296.0
 _ONE = np.uint64(1)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def threshold_of(thresholds, in_degree, stream, salt, agent):  # type: ignore[no-untyped-def]
     """Return what an agent's sum of weights must reach, int64 of at least 1.
 

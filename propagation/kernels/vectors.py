@@ -53,7 +53,7 @@ def _block_hits(_context, _key, _last, salts, _at):  # type: ignore[no-untyped-d
     return types.uint64(types.uint64, types.uint32, salts, types.int64), generate
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@numba.njit(nogil=True, cache=True, forceinline=True)
 def lanes_hit(key, last, salts, lanes):  # type: ignore[no-untyped-def]
     """Return in which of some lanes of a word the draw of a key is at most `last`.
 

@@ -140,10 +140,12 @@ def test_trivalency_of_another_version_of_draws_is_built_anew(publish, monkeypat
     assert set(words_by_edge(contact_rows(network, model, 0)).values()) <= {
         reference.favourable_draws(value) for value in TRIVALENCY_VALUES
     }
+    weights.attempt_rows.cache_clear()
     weights._mapped_words.cache_clear()
     monkeypatch.setattr(weights, "DRAWS_VERSION", 2)
     monkeypatch.setattr(weights, "trivalency", lambda _src, dst, _: np.full(len(dst), 0.25))
     assert set(words_by_edge(contact_rows(network, model, 0)).values()) == {2**30}
+    weights.attempt_rows.cache_clear()
     weights._mapped_words.cache_clear()
 
 
