@@ -364,9 +364,7 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
                 draw = np.int64(lane_draw(agent_key(branching, agent), salt))
                 if draw >= shares[code, source]:
                     to = np.int64(otherwise[code, source])
-        elif flags & ADDED and weights[a] >= threshold_of(
-            thresholds, in_degree, threshold, salt, np.int64(agent)
-        ):
+        elif flags & ADDED and weights[a] >= threshold_of(thresholds, in_degree, threshold, salt, np.int64(agent)):
             to = seeds_in
         if to < 0 or to == source:
             continue
