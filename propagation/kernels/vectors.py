@@ -4,6 +4,8 @@ The draw is `propagation.draws.lane_draw`, said once more in vectors of eight nu
 processor: a loop over lanes, which LLVM makes vectors of by itself, takes more than twice as long.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 from llvmlite import ir
@@ -21,21 +23,21 @@ _EIGHT, _ALL = np.uint64(BLOCK), np.uint64(255)
 def _block_hits(_context, _key, _last, salts, _at):  # type: ignore[no-untyped-def]
     """Return in which of the lanes ``salts[at:at + 8]`` the draw of a key is at most `last`, a bit each (uint64)."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         key, last, salts, at = arguments
         number, wide = ir.IntType(32), ir.IntType(64)
         vector = ir.VectorType(number, BLOCK)
         nothing, first = ir.Constant(vector, ir.Undefined), ir.Constant(number, 0)
 
-        def everywhere(value):  # type: ignore[no-untyped-def]
+        def everywhere(value: Any) -> Any:
             return builder.shuffle_vector(
                 builder.insert_element(nothing, value, first), nothing, ir.Constant(vector, [0] * BLOCK)
             )
 
-        def constant(value):  # type: ignore[no-untyped-def]
+        def constant(value: int) -> Any:
             return ir.Constant(vector, [value] * BLOCK)
 
-        def scrambled(h, multiplier, shift):  # type: ignore[no-untyped-def]
+        def scrambled(h: Any, multiplier: int, shift: int) -> Any:
             h = builder.mul(h, constant(multiplier))
             return builder.xor(h, builder.lshr(h, constant(shift)))
 
