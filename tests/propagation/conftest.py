@@ -29,7 +29,8 @@ def every_kernel_is_compiled_once() -> Iterator[None]:
     """Check, once all tests of the package have run, that none of them made Numba compile a kernel a second time."""
     yield
     everything = {**vars(cascades), **vars(rules), **vars(partitions), **vars(words)}
-    compiled = {name: kernel for name, kernel in everything.items() if isinstance(kernel, CPUDispatcher)}
+    kernels = {name: kernel for name, kernel in everything.items() if isinstance(kernel, CPUDispatcher)}
+    compiled = {name: kernel for name, kernel in kernels.items() if "forceinline" not in kernel.targetoptions}
     assert {name: kernel.signatures for name, kernel in compiled.items() if len(kernel.signatures) > 1} == {}
 
 
