@@ -196,6 +196,8 @@ def _powers(factor: float) -> npt.NDArray[np.uint64]:
 
 def constant_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a read-only view, as mapped arrays are: kernels are compiled for those."""
+    if array.flags.c_contiguous and not array.flags.writeable:
+        return array
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

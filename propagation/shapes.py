@@ -54,3 +54,8 @@ def _is_epidemic(rules: Rules) -> bool:
 def runs_in_words(session: Session) -> bool:
     """Return whether the partitioned plan runs 64 lanes to a word: cascades of which nobody asks who activated whom."""
     return "packed" in shapes_of(session.model, session.record)
+
+
+def runs_dated(session: Session) -> bool:
+    """Return whether the partitioned plan lets contacts travel once, with the round in which they succeed."""
+    return "epidemic" in shapes_of(session.model, "rounds") and not session.records("contacts")

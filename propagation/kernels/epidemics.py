@@ -116,7 +116,7 @@ ARRIVALS, WAKES, ONSETS, RECOVERIES = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def _draw(words, src, trial, attempts, base, stream, salt, count, rounds):  # type: ignore[no-untyped-def]
+def draw_first_successes(words, src, trial, attempts, base, stream, salt, count, rounds):  # type: ignore[no-untyped-def]
     """Write on which of so many trials each of some contacts first succeeds, and whether any does."""
     for i in range(count):
         key = edge_key(stream, src[i], words[i] & DST)
@@ -145,7 +145,9 @@ def _attempt(attempts, calendar, base, stream, salt, number, rounds):  # type: i
     count = attempts.waiting[rounds]
     attempts.waiting[rounds] = 0
     words = attempts.words[rounds]
-    _draw(words, attempts.src[rounds], attempts.trial[rounds], attempts, base, stream, salt, count, rounds)
+    draw_first_successes(
+        words, attempts.src[rounds], attempts.trial[rounds], attempts, base, stream, salt, count, rounds
+    )
     flags = attempts.hits.view(np.uint64)
     for eight in range((count + 7) >> 3):
         hits = flags[eight]
@@ -184,7 +186,7 @@ def _wake(wakes, sizes, agent, number):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _rounds_until(stream, agent, salt, chance, trial):  # type: ignore[no-untyped-def]
+def rounds_until(stream, agent, salt, chance, trial):  # type: ignore[no-untyped-def]
     """Return after how many of the next `SLOTS` rounds an agent leaves its compartment; one more if after none."""
     if chance == _CERTAIN:
         return np.int64(1)
@@ -318,7 +320,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 since = np.int64(entered[agent])
                 # 3a. The exposed: when do they become infectious?
                 if since < 0:
-                    rounds = _rounds_until(course.onset, agent, salt, course.onset_chance, number + 1 + since)
+                    rounds = rounds_until(course.onset, agent, salt, course.onset_chance, number + 1 + since)
                     if rounds <= SLOTS:
                         entered[agent] = number + rounds
                         sizes[ONSETS, (number + rounds) & _LAST_SLOT] += 1
@@ -330,7 +332,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 if course.recovery_after > 0:
                     rounds = min(course.recovery_after - trial, np.int64(SLOTS + 1))
                 else:
-                    rounds = _rounds_until(course.recovery, agent, salt, course.recovery_chance, trial)
+                    rounds = rounds_until(course.recovery, agent, salt, course.recovery_chance, trial)
                 recovers = rounds <= SLOTS
                 if recovers:
                     sizes[RECOVERIES, (number + rounds) & _LAST_SLOT] += 1

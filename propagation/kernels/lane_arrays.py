@@ -78,8 +78,8 @@ class Arrivals(NamedTuple):
         Draw, source and source's compartment of the contact that decides.
     fresh : (n,) int32
         Contacts of this round, where agents tire.
-    arrived : (n,) int32
-        Agents (dense ids) that something arrived for.
+    arrived, bits : (n,) int32, (n // 64 + 1,) uint64
+        Agents that something arrived for, by their place in the range: as a list, and as a set of one bit each.
     touched : (n,) int32
         Agents whose state is not the initial one.
     """
@@ -90,6 +90,7 @@ class Arrivals(NamedTuple):
     best_code: npt.NDArray[np.uint8]
     fresh: npt.NDArray[np.int32]
     arrived: npt.NDArray[np.int32]
+    bits: npt.NDArray[np.uint64]
     touched: npt.NDArray[np.int32]
 
 

@@ -401,28 +401,40 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
     sorted_messages : Messages
         Out.
     """
-    lanes = len(ends) - 1
-    counts = np.zeros((len(firsts), lanes), np.int64)
+    lanes, ranges = len(ends) - 1, len(firsts)
+    counts = np.zeros((ranges, lanes), np.int64)
+    all_dst, all_src, values, draws = messages.dst, messages.src, messages.value, messages.draw
+    own = np.empty(ends[lanes], np.uint16)
     for lane in range(lanes):
         for i in range(ends[lane], ends[lane + 1]):
-            counts[np.searchsorted(firsts, messages.dst[i], side="right") - 1, lane] += 1
+            # Ranges are few, and most agents are in the last: those of low degree.
+            part = ranges - 1
+            while all_dst[i] < firsts[part]:
+                part -= 1
+            own[i] = part
+            counts[part, lane] += 1
     at = 0
-    for part in range(len(firsts)):
+    for part in range(ranges):
         bounds[part, 0] = at
         for lane in range(lanes):
             at += counts[part, lane]
             bounds[part, lane + 1] = at
-    for part in range(len(firsts)):
+    for part in range(ranges):
         for lane in range(lanes):
             counts[part, lane] = bounds[part, lane]
+    to_dst, to_src, to_value, to_draw = (
+        sorted_messages.dst,
+        sorted_messages.src,
+        sorted_messages.value,
+        sorted_messages.draw,
+    )
     for lane in range(lanes):
         for i in range(ends[lane], ends[lane + 1]):
-            part = np.searchsorted(firsts, messages.dst[i], side="right") - 1
-            to = counts[part, lane]
-            counts[part, lane] = to + 1
-            sorted_messages.dst[to], sorted_messages.value[to] = messages.dst[i], messages.value[i]
-            if len(messages.src) > 0:
-                sorted_messages.src[to], sorted_messages.draw[to] = messages.src[i], messages.draw[i]
+            to = counts[own[i], lane]
+            counts[own[i], lane] = to + 1
+            to_dst[to], to_value[to] = all_dst[i], values[i]
+            if len(all_src) > 0:
+                to_src[to], to_draw[to] = all_src[i], draws[i]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -30,10 +30,11 @@ from propagation.kernels.lane_arrays import (
     SUCCEEDED,
     TOUCHED,
 )
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, times
+from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, put_in_order, times
 from propagation.kernels.thresholds import threshold_of
 
 _SOURCE_SHIFT = 8
+_ONE = np.uint64(1)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -262,6 +263,7 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     reaching, target_to, stops = program.reached, program.target_to, program.stops
     fatigued, chooses = program.fatigued, program.chooses
     flags, fresh, arrived, touched = arrivals.flags, arrivals.fresh, arrivals.arrived, arrivals.touched
+    bits = arrivals.bits
     best_draw, best_src, best_code = arrivals.best_draw, arrivals.best_src, arrivals.best_code
     n_stopped = 0
     for i in range(low, high):
@@ -300,7 +302,8 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
         if flag != 0:
             old = flags[a]
             if old & (ARRIVED | SUCCEEDED | ADDED) == 0:
-                arrived[n_arrived] = dst
+                arrived[n_arrived] = a
+                bits[a >> 6] |= _ONE << np.uint64(a & 63)
                 n_arrived += 1
             if old & TOUCHED == 0:
                 touched[n_touched] = dst
@@ -347,9 +350,10 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
     new, distinct, infectious, changed = 0, 0, 0, 0
     tail = n_live
     # 1. Agents that contacts move.
+    put_in_order(arrivals.bits, arrived, np.int64(0), n_arrived)
     for i in range(n_arrived):
-        agent = arrived[i]
-        a = agent - first
+        a = arrived[i]
+        agent = a + first
         flags = all_flags[a]
         all_flags[a] = flags & (TOUCHED | STOPPED)
         if fatigued and fresh[a] > 0:

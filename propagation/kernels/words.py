@@ -11,7 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.draws import edge_key
-from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, count_lanes, look_ahead, lowest_bit, prefetch
+from propagation.kernels.cascades import attempt
+from propagation.kernels.primitives import (
+    CHUNK,
+    DST,
+    SHIFT,
+    STATE_AHEAD,
+    bit_count,
+    count_lanes,
+    look_ahead,
+    lowest_bit,
+    prefetch,
+    put_in_order,
+)
 from propagation.kernels.vectors import lanes_hit
 
 WORD = 64
@@ -89,7 +101,7 @@ def by_lane(fresh, at, agents):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def settle_words(first, reached, mail, arriving, queue, fresh):  # type: ignore[no-untyped-def]
+def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type: ignore[no-untyped-def]
     """Receive the messages of a round in every word.
 
     Parameters
@@ -102,6 +114,8 @@ def settle_words(first, reached, mail, arriving, queue, fresh):  # type: ignore[
         By word; the values are lanes.
     arriving : (n,) uint64, zero
         Scratch; zero again at the end.
+    arrived : (n // 64 + 1,) uint64, zero
+        Scratch: one bit per agent; zero again at the end.
     queue : (n,) int32
         Scratch.
     fresh : Fresh
@@ -123,9 +137,11 @@ def settle_words(first, reached, mail, arriving, queue, fresh):  # type: ignore[
                 if lanes != 0:
                     if arriving[a] == 0:
                         queue[size] = a
+                        arrived[a >> 6] |= _ONE << np.uint64(a & 63)
                         size += 1
                     arriving[a] |= lanes
-        # 2. They are reached now.
+        # 2. They are reached now; in order, so that the rows that they send along lie one behind the other.
+        put_in_order(arrived, queue, np.int64(0), np.int64(size))
         for position in range(size):
             a = queue[position]
             fresh.agent[at], fresh.lanes[at] = a + first, arriving[a]
@@ -145,7 +161,7 @@ def messages_due(offsets, fresh):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def send_words(offsets, words, base, stream, fresh, salts, messages, ends):  # type: ignore[no-untyped-def]
+def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends):  # type: ignore[no-untyped-def]
     """Let the agents reached in a round contact their out-neighbours.
 
     Parameters
@@ -157,6 +173,8 @@ def send_words(offsets, words, base, stream, fresh, salts, messages, ends):  # t
     fresh : Fresh
     salts : (64 words,) uint32
         Salt of each lane's replicate; see `padded`.
+    hits : (CHUNK,) uint8
+        Scratch.
     messages : Messages
         Out: long enough for `messages_due`.
     ends : (words + 1,) int64
@@ -164,13 +182,25 @@ def send_words(offsets, words, base, stream, fresh, salts, messages, ends):  # t
     """
     count = 0
     ends[0] = 0
+    all_dst, values, agents, lanes_of = messages.dst, messages.value, fresh.agent, fresh.lanes
     for word in range(len(fresh.ends) - 1):
         own = salts[WORD * word : WORD * (word + 1)]
         tail = fresh.ends[word + 1]
         for position in range(fresh.ends[word], tail):
-            src, sending = fresh.agent[position], fresh.lanes[position]
-            look_ahead(offsets, words, fresh.agent, position, tail)
+            src, sending = agents[position], lanes_of[position]
+            look_ahead(offsets, words, agents, position, tail)
             low, end = offsets[src], offsets[src + 1]
+            if bit_count(sending) == 1:
+                lane = lowest_bit(sending)
+                while low < end:
+                    high = min(low + CHUNK, end)
+                    if attempt(words, base, stream, own[lane], src, low, high, hits):
+                        for j in range(high - low):
+                            if hits[j]:
+                                all_dst[count], values[count] = words[low + j] & DST, np.int64(sending)
+                                count += 1
+                    low = high
+                continue
             for edge in range(low, end):
                 chance = np.int64(words[edge] >> SHIFT) + base
                 if chance == 0:
@@ -178,6 +208,6 @@ def send_words(offsets, words, base, stream, fresh, salts, messages, ends):  # t
                 dst = words[edge] & DST
                 hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), own, sending)
                 if hit != 0:
-                    messages.dst[count], messages.value[count] = dst, np.int64(hit)
+                    all_dst[count], values[count] = dst, np.int64(hit)
                     count += 1
         ends[word + 1] = count

@@ -80,7 +80,7 @@ def run_epidemics(
     """
     edges = session_edges(network, session.model, session.random_seed)
     course = _course(network, session)
-    calendar, attempts = _new_calendar(network.n_agents, scratch.reached_bits), _new_attempts()
+    calendar, attempts = _new_calendar(network.n_agents, scratch.reached_bits), new_attempts()
     round_sums, n_touched, at = np.zeros_like(times), 0, 0
     most = session.max_rounds + 1
     room = min(most, _ROUNDS_AT_ONCE)
@@ -150,7 +150,8 @@ def _new_calendar(n_agents: int, reached_bits: npt.NDArray[np.uint8]) -> Calenda
     )
 
 
-def _new_attempts() -> Attempts:
+def new_attempts() -> Attempts:
+    """Return room for contacts that wait to be drawn, none of which does."""
     lines = (SLOTS + 1, ROOM)
     return Attempts(
         np.empty(lines, np.uint64),

@@ -4,9 +4,10 @@ A task is a pure function of its inputs: it changes nothing that it was given, s
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from time import perf_counter
 from typing import Any
 
@@ -15,12 +16,15 @@ import numpy.typing as npt
 
 from data.sparse_rows import forget_pages
 from propagation.kernels.partitions import COUNTS, Live, Touched
+from propagation.plans.dated_partitions import DatedPartition
 from propagation.plans.partitions import Partition, PartitionState, Sent
 from propagation.plans.rule_partitions import RulePartition
 from propagation.plans.stopping import check_stop
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
 
+LITTLE_MAIL = 10_000
+"""Messages in a round up to which one thread works on all partitions."""
 FORGET_ABOVE = 2 << 30
 """Bytes of edges from which on each task gives the pages back that it has read."""
 
@@ -34,8 +38,9 @@ class Step:
 
 
 def partition_of(wave: Wave, number: int) -> Partition:
-    """Return a partition, in words of lanes where the model allows."""
-    return WordPartition(wave, number) if wave.in_words else RulePartition(wave, number)
+    """Return a partition, of the kind that is fastest for the model."""
+    kind = WordPartition if wave.in_words else DatedPartition if wave.is_dated else RulePartition
+    return kind(wave, number)
 
 
 def begin(wave: Wave, number: int) -> Step:
@@ -77,6 +82,8 @@ def advance(
     """
     check_stop(wave.job)
     partition = partition_of(wave, number)
+    if step.state.is_idle and not any(each.is_for(number) for each in sent):
+        return Step(partition.idle(step.state), partition.nothing_sent())
     mail = partition.mail(sent, recorded=wave.one.records("contacts"))
     states = partition.states(step.state)
     return _step(partition, partition.settled(states, step.state, mail, [pairs[number] for pairs in stops]), states)
@@ -117,18 +124,27 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     steps : sequence of Step
         Of all partitions after the same round.
     """
-    numbers, started = range(len(steps)), perf_counter()
+    started = perf_counter()
+    # The largest first: threads that take what is next are then done at about the same time.
+    numbers = sorted(range(len(steps)), key=lambda number: wave.firsts[number] - wave.firsts[number + 1])
+    places = np.argsort(numbers)
     with ThreadPoolExecutor(threads) as pool:
+
+        def of_all(task: Callable[..., Any], *arguments: Any) -> list[Any]:
+            own = [steps[number] for number in numbers]
+            done = list(each_partition(task, repeat(wave), numbers, own, *map(repeat, arguments)))
+            return [done[place] for place in places]
+
         for _ in range(rounds):
             if all(step.state.is_over for step in steps) or perf_counter() - started > seconds:
                 break
             sent, told = [step.sent for step in steps], []
+            # Threads that have little to do wait for each other's Python.
+            little = sum(len(each.messages.dst) for each in sent) <= LITTLE_MAIL
+            each_partition = map if little else pool.map
             if wave.one.model.rules.replies:
-                told = list(pool.map(lambda p, steps=steps, sent=sent: stops_of(wave, p, steps[p], sent), numbers))
-            following = pool.map(
-                lambda p, steps=steps, sent=sent, told=told: advance(wave, p, steps[p], sent, told), numbers
-            )
-            steps = list(following)
+                told = of_all(stops_of, sent)
+            steps = of_all(advance, sent, told)
     return steps
 
 

@@ -5,6 +5,7 @@ which kernels work; they are made anew from the log wherever they are not those 
 """
 
 import contextlib
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
-from propagation.kernels.partitions import Live, Mail, Touched, sort_mail
+from propagation.kernels.partitions import COUNTS, Live, Mail, Touched, sort_mail
 from propagation.plans.rule_lanes import new_arrivals, new_messages
 from propagation.plans.stopping import stop_flag
 from propagation.plans.waves import Wave
@@ -38,6 +39,8 @@ class PartitionState:
         By round.
     events, contacts : tuple of tuples
         (lane, rows) by round.
+    pending : Mail or None
+        Messages that are due in later rounds, where messages are dated; None also where all of them are to be sent.
     """
 
     number: int
@@ -46,6 +49,12 @@ class PartitionState:
     counts: tuple[npt.NDArray[np.int64], ...] = ()
     events: tuple[tuple[npt.NDArray[np.int32], Events], ...] = ()
     contacts: tuple[tuple[npt.NDArray[np.int32], Contacts], ...] = ()
+    pending: Mail | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing changes in the next round unless a message arrives."""
+        return self.is_over and (self.pending is None or not len(self.pending.messages.dst))
 
     @property
     def is_over(self) -> bool:
@@ -59,6 +68,10 @@ class Sent:
 
     bounds: npt.NDArray[np.int64]
     messages: Messages
+
+    def is_for(self, partition: int) -> bool:
+        """Return whether there is a message for a partition."""
+        return bool(self.bounds[partition, -1] > self.bounds[partition, 0])
 
     def to(self, partition: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
         """Return the messages for a partition: where each lane's begin, from 0, and the columns."""
@@ -125,6 +138,11 @@ class Partition(ABC):
     def lanes(self) -> int:
         """Number of lanes."""
         return len(self.wave.lanes)
+
+    @property
+    @abstractmethod
+    def parts(self) -> int:
+        """In how many parts messages are sorted: lanes, or words of them."""
 
     # 1. Dense arrays.
 
@@ -217,10 +235,15 @@ class Partition(ABC):
         sort_mail(messages, ends, firsts, bounds, in_order)
         return Sent(bounds, in_order)
 
-    def nothing_sent(self, parts: int) -> Sent:
-        """Return no messages, for so many lanes or words."""
+    def nothing_sent(self) -> Sent:
+        """Return no messages."""
         partitions = len(self.wave.firsts) - 1
-        return Sent(np.zeros((partitions, parts + 1), np.int64), new_messages(0, named=False, recorded=False))
+        return Sent(np.zeros((partitions, self.parts + 1), np.int64), new_messages(0, named=False, recorded=False))
+
+    def idle(self, state: PartitionState) -> PartitionState:
+        """Return the state after a round in which nobody is live, and no message arrives."""
+        counts = np.zeros((self.lanes, COUNTS), np.int64)
+        return dataclasses.replace(state, number=state.number + 1, counts=(*state.counts, counts))
 
 
 # -- scratch --------------------------------------------------------------------------------------------------------
@@ -255,7 +278,7 @@ class Scratch:
 def scratch_of(partition: Partition) -> Iterator[Scratch]:
     """Lend scratch arrays, which are as long as the job's largest range; a task that fails leaves none behind."""
     wave, program = partition.wave, partition.program
-    free, size = _scratch.setdefault(wave.job, []), int(np.diff(wave.firsts).max())
+    free, size = _scratch.setdefault(wave.job, []), wave.largest
     try:
         scratch = free.pop()
     except IndexError:

@@ -52,6 +52,7 @@ def new_arrivals(program: Program, n_agents: int) -> Arrivals:
         np.zeros(n_agents, np.uint8),
         np.zeros(n_agents if program.fatigued else 0, np.int32),
         np.empty(n_agents, np.int32),
+        np.zeros(n_agents // 64 + 1, np.uint64),
         np.empty(n_agents, np.int32),
     )
 

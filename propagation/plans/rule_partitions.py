@@ -18,6 +18,11 @@ from propagation.programs import Program
 class RulePartition(Partition):
     """A range of agents in lanes of any model."""
 
+    @property
+    def parts(self) -> int:
+        """Number of lanes."""
+        return self.lanes
+
     def initial(self) -> LaneStates:
         """Return the states of everyone at the start."""
         occasion, weight, contacts = (self.size if needed else 0 for needed in _remembers(self.program))
@@ -83,7 +88,7 @@ class RulePartition(Partition):
     def sent(self, states: LaneStates, state: PartitionState, *, probing: bool = False) -> Sent:
         """Return the messages of live agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds and not probing:
-            return self.nothing_sent(self.lanes)
+            return self.nothing_sent()
         edges, live, rules = self.wave.edges, read_only(state.live), self.wave.one.model.rules
         recorded = self.wave.one.records("contacts")
         ends = np.zeros(self.lanes + 1, np.int64)

@@ -1,18 +1,21 @@
 """Waves: lanes that go through the partitions of a network together."""
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from data.snapshots import Network
 from propagation.draws import replicate_salts
+from propagation.kernels.words import padded
 from propagation.planner import JobPlan, groups_in_waves
 from propagation.programs import Edges, Program, session_edges, session_program
 from propagation.sessions import Session
-from propagation.shapes import runs_in_words
+from propagation.shapes import runs_dated, runs_in_words
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,22 @@ class Wave:
         """Salt of each lane's replicate."""
         return replicate_salts(self.lanes[:, 1])
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what travels: not the arrays, which every worker maps itself."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @functools.cached_property
+    def words_of_salts(self) -> npt.NDArray[np.uint32]:
+        """Salt of each lane's replicate, filled up to whole words of lanes."""
+        return padded(self.salts)
+
+    @functools.cached_property
     def program(self) -> Program:
         """The rules as arrays."""
         one = self.one
         return session_program(self.network, one.model, one.random_seed, traced=one.records("activations"))
 
-    @property
+    @functools.cached_property
     def edges(self) -> Edges:
         """The edges of the whole network, mapped."""
         return session_edges(self.network, self.one.model, self.one.random_seed)
@@ -72,10 +84,20 @@ class Wave:
         by_lane = [own[number] for number in self.lanes[:, 0]]
         return np.cumsum([0, *map(len, by_lane)]), np.concatenate([*by_lane, np.empty(0, np.int32)])
 
-    @property
+    @functools.cached_property
+    def largest(self) -> int:
+        """Number of agents of the largest partition."""
+        return int(np.diff(self.firsts).max())
+
+    @functools.cached_property
     def in_words(self) -> bool:
         """Whether 64 lanes share a word: cascades of which nobody asks who activated whom."""
         return runs_in_words(self.one)
+
+    @functools.cached_property
+    def is_dated(self) -> bool:
+        """Whether contacts travel with the round of their success: epidemics in which nobody is infected again."""
+        return runs_dated(self.one)
 
 
 def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from propagation.kernels import words as kernels
 from propagation.kernels.lane_arrays import Events
 from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
+from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
 from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
 
@@ -16,13 +17,13 @@ class WordPartition(Partition):
     """A range of agents in lanes of independent cascades, of which nobody asks who activated whom."""
 
     @property
-    def words(self) -> int:
+    def parts(self) -> int:
         """Number of words."""
         return -(-self.lanes // WORD)
 
     def initial(self) -> npt.NDArray[np.uint64]:
         """Return that nobody is reached: (words, n), one bit for each lane."""
-        return np.zeros((self.words, self.size), np.uint64)
+        return np.zeros((self.parts, self.size), np.uint64)
 
     def apply(self, changes: Fresh, states: npt.NDArray[np.uint64]) -> None:
         """Mark agents as reached."""
@@ -44,9 +45,11 @@ class WordPartition(Partition):
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
         room = len(mail.messages.dst)
-        fresh = Fresh(np.zeros(self.words + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
+        fresh = Fresh(np.zeros(self.parts + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
         with scratch_of(self) as scratch:
-            kernels.settle_words(self.first, states, mail, scratch.words, scratch.queue[0], fresh)
+            kernels.settle_words(
+                self.first, states, mail, scratch.words, scratch.arrivals.bits, scratch.queue[0], fresh
+            )
         return self._state(before, trimmed(fresh))
 
     def _state(self, before: PartitionState, fresh: Fresh) -> PartitionState:
@@ -69,14 +72,14 @@ class WordPartition(Partition):
     def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> Sent:  # noqa: ARG002 (cascades end by themselves)
         """Return the messages of newly active agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds:
-            return self.nothing_sent(self.words)
+            return self.nothing_sent()
         edges, fresh = self.wave.edges, read_only(state.live)
-        ends = np.zeros(self.words + 1, np.int64)
+        ends = np.zeros(self.parts + 1, np.int64)
         with scratch_of(self) as scratch:
             messages = scratch.room(int(kernels.messages_due(edges.offsets, fresh)), named=False)
             kernels.send_words(
                 edges.offsets, edges.words, edges.base, self.program.transmission, fresh,
-                kernels.padded(self.wave.salts), messages, ends,
+                self.wave.words_of_salts, np.zeros(CHUNK, np.uint8), messages, ends,
             )  # fmt: skip
             return self.sorted_mail(messages, ends)
 
@@ -114,7 +117,7 @@ class WordPartition(Partition):
         starts = np.flatnonzero(np.diff(lane // WORD, prepend=-1) | np.diff(agent, prepend=-1))
         bits = np.uint64(1) << (lane % WORD).astype(np.uint64)
         masks = np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
-        ends = np.searchsorted(lane[starts] // WORD, np.arange(self.words + 1))
+        ends = np.searchsorted(lane[starts] // WORD, np.arange(self.parts + 1))
         return Fresh(ends, agent[starts], masks)
 
     def _by_lane(self, fresh: Fresh) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
