@@ -236,6 +236,8 @@ def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, o
             )
             out_lane[at : at + n_stopped] = lane
             at += n_stopped
+        for i in range(n_arrived):
+            arrivals.bits[arrivals.arrived[i] >> 6] = 0
         for i in range(n_touched):
             arrivals.flags[arrivals.touched[i] - first] = 0
     return at
