@@ -65,13 +65,6 @@ class Live(NamedTuple):
     occasion: npt.NDArray[np.int32]
 
 
-class Mail(NamedTuple):
-    """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``."""
-
-    bounds: npt.NDArray[np.int64]
-    messages: Messages
-
-
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _state_of(states, lane, live_agent, live_since):  # type: ignore[no-untyped-def]
     """Return the state of one lane, with room for its live agents."""
@@ -384,59 +377,6 @@ def send_lanes(  # type: ignore[no-untyped-def]
             hits,
         )
         ends[lane + 1] = low + count
-
-
-@numba.njit(nogil=True, cache=True)
-def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[no-untyped-def]
-    """Sort messages by the range of their destination, and within it by lane.
-
-    Parameters
-    ----------
-    messages : Messages
-        By lane.
-    ends : (lanes + 1,) int64
-        Where each lane's messages end.
-    firsts : (ranges,) int32
-        First agent of each range.
-    bounds : (ranges, lanes + 1) int64
-        Out: where the messages of each range and lane begin, and end.
-    sorted_messages : Messages
-        Out.
-    """
-    lanes, ranges = len(ends) - 1, len(firsts)
-    counts = np.zeros((ranges, lanes), np.int64)
-    all_dst, all_src, values, draws = messages.dst, messages.src, messages.value, messages.draw
-    own = np.empty(ends[lanes], np.uint16)
-    for lane in range(lanes):
-        for i in range(ends[lane], ends[lane + 1]):
-            # Ranges are few, and most agents are in the last: those of low degree.
-            part = ranges - 1
-            while all_dst[i] < firsts[part]:
-                part -= 1
-            own[i] = part
-            counts[part, lane] += 1
-    at = 0
-    for part in range(ranges):
-        bounds[part, 0] = at
-        for lane in range(lanes):
-            at += counts[part, lane]
-            bounds[part, lane + 1] = at
-    for part in range(ranges):
-        for lane in range(lanes):
-            counts[part, lane] = bounds[part, lane]
-    to_dst, to_src, to_value, to_draw = (
-        sorted_messages.dst,
-        sorted_messages.src,
-        sorted_messages.value,
-        sorted_messages.draw,
-    )
-    for lane in range(lanes):
-        for i in range(ends[lane], ends[lane + 1]):
-            to = counts[own[i], lane]
-            counts[own[i], lane] = to + 1
-            to_dst[to], to_value[to] = all_dst[i], values[i]
-            if len(all_src) > 0:
-                to_src[to], to_draw[to] = all_src[i], draws[i]
 
 
 @numba.njit(nogil=True, cache=True)

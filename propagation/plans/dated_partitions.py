@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from propagation.kernels import dated_contacts as kernels
 from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.partitions import LaneStates, Mail
+from propagation.kernels.mail import Mail
+from propagation.kernels.partitions import LaneStates
 from propagation.plans.fast_lanes import new_attempts
 from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of
 from propagation.plans.rule_lanes import new_messages

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
-from propagation.kernels.partitions import COUNTS, Live, Mail, Touched, sort_mail
+from propagation.kernels.mail import Mail, sort_mail
+from propagation.kernels.partitions import COUNTS, Live, Touched
 from propagation.plans.rule_lanes import new_arrivals, new_messages
 from propagation.plans.stopping import stop_flag
 from propagation.plans.waves import Wave

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from propagation.kernels import partitions as kernels
 from propagation.kernels.lane_arrays import Events
-from propagation.kernels.partitions import COUNTS, LaneStates, Live, Mail, Touched
+from propagation.kernels.mail import Mail
+from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
 from propagation.plans.rule_lanes import new_contacts, new_events

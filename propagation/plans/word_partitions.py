@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from propagation.kernels import words as kernels
 from propagation.kernels.lane_arrays import Events
-from propagation.kernels.partitions import COUNTS, Live, Mail, Touched
+from propagation.kernels.mail import Mail
+from propagation.kernels.partitions import COUNTS, Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
 from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from propagation import engine, simulate
 from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.partitions import sort_mail
+from propagation.kernels.mail import sort_mail
 from propagation.models import (
     SEIZ,
     SI,
