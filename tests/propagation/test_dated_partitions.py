@@ -8,6 +8,7 @@ from propagation.kernels.dated_contacts import HORIZON
 from propagation.models import SEIR, SI, SIR, IndependentCascade
 from propagation.plans import partition_tasks as tasks
 from propagation.plans.dated_partitions import DatedPartition
+from propagation.plans.partitions import forget_arrays
 from propagation.plans.rule_partitions import RulePartition
 from propagation.plans.waves import waves
 from propagation.sessions import resolve_session
@@ -23,6 +24,13 @@ MODELS = [
     SEIR(beta=0.2, sigma=0.3, gamma=0.1),
 ]
 PARTITIONS = range(3)
+JOB = "dated contacts"
+
+
+@pytest.fixture(autouse=True)
+def no_arrays_left():
+    yield
+    forget_arrays(JOB)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,7 @@ def network(publish_small):
 def wave_of(network, model, **fields):
     session = resolve_session(network, model, seed_set=[0, 7], replicates=9, random_seed=4, **fields)
     made = engine.plan_job(network, [session], plan="partitioned")
-    return next(waves(network, [session], made, f"dated-{model!r}-{fields}"))
+    return next(waves(network, [session], made, JOB))
 
 
 def rounds_of(wave, steps, number):
