@@ -19,7 +19,7 @@ from propagation.kernels.epidemics import SLOTS
 from propagation.kernels.words import WORD
 from propagation.models.pandas_model import PandasModel
 from propagation.sessions import RECORDS, Session
-from propagation.shapes import Shape, runs_in_words, shapes_of
+from propagation.shapes import Shape, partitions_of, shapes_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -327,7 +327,7 @@ def _partitioned_effort(job: _Job) -> float:
     for session, planned in job.pairs:
         cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
         by_rules = planned.expected.trials * per_trial * cost
-        effort += session.replicates * (planned.seconds_per_lane if runs_in_words(session) else by_rules)
+        effort += session.replicates * (by_rules if partitions_of(session) == "rules" else planned.seconds_per_lane)
     return effort
 
 
@@ -346,7 +346,7 @@ def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCa
     rules = session.model.rules
     activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
     messages = _trials_at_once(session, lane) * (1.0 if _all_travel(session) else 0.1)
-    if runs_in_words(session):
+    if partitions_of(session) == "words":
         return network.n_agents / 8 + (activations + messages) * _BYTES_IN_WORDS
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     dense = network.n_agents * (1 + remembered)

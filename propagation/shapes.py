@@ -8,6 +8,7 @@ from propagation.models.rules import Contact, Rules
 from propagation.sessions import Record, Session
 
 Shape = Literal["sparse", "packed", "shared", "threshold", "epidemic", "rules"]
+PartitionKind = Literal["words", "sums", "dated", "rules"]
 
 
 def shapes_of(model: Model, record: Record) -> tuple[Shape, ...]:
@@ -51,11 +52,14 @@ def _is_epidemic(rules: Rules) -> bool:
     )
 
 
-def runs_in_words(session: Session) -> bool:
-    """Return whether the partitioned plan runs 64 lanes to a word: cascades of which nobody asks who activated whom."""
-    return "packed" in shapes_of(session.model, session.record)
+def partitions_of(session: Session) -> PartitionKind:
+    """Return what kind of partitions runs a session's lanes.
 
-
-def runs_dated(session: Session) -> bool:
-    """Return whether the partitioned plan lets contacts travel once, with the round in which they succeed."""
-    return "epidemic" in shapes_of(session.model, "rounds") and not session.records("contacts")
+    ``words``: cascades, 64 lanes to a word, and ``sums``: thresholds, of both of which nobody asks who activated whom;
+    ``dated``: epidemics, whose contacts travel once, with the round in which they succeed; ``rules``: any model.
+    """
+    shape = shapes_of(session.model, session.record)[0]
+    if shape in {"sparse", "threshold"}:
+        return "words" if shape == "sparse" else "sums"
+    dated = "epidemic" in shapes_of(session.model, "rounds") and not session.records("contacts")
+    return "dated" if dated else "rules"

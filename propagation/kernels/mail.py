@@ -17,6 +17,15 @@ class Mail(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True)
+def messages_due(offsets, agents):  # type: ignore[no-untyped-def]
+    """Return how many messages some agents send at the most: one along each of their edges."""
+    total = 0
+    for i in range(len(agents)):
+        total += offsets[agents[i] + 1] - offsets[agents[i]]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
 def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[no-untyped-def]
     """Sort messages by the range of their destination, and within it by lane.
 

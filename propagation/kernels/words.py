@@ -152,15 +152,6 @@ def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type
 
 
 @numba.njit(nogil=True, cache=True)
-def messages_due(offsets, fresh):  # type: ignore[no-untyped-def]
-    """Return how many messages the agents of a `Fresh` send at the most."""
-    total = 0
-    for i in range(len(fresh.agent)):
-        total += offsets[fresh.agent[i] + 1] - offsets[fresh.agent[i]]
-    return total
-
-
-@numba.njit(nogil=True, cache=True)
 def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends):  # type: ignore[no-untyped-def]
     """Let the agents reached in a round contact their out-neighbours.
 

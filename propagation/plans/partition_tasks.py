@@ -20,6 +20,7 @@ from propagation.plans.dated_partitions import DatedPartition
 from propagation.plans.partitions import Partition, PartitionState, Sent
 from propagation.plans.rule_partitions import RulePartition
 from propagation.plans.stopping import check_stop
+from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
 
@@ -27,6 +28,12 @@ LITTLE_MAIL = 10_000
 """Messages in a round up to which one thread works on all partitions."""
 FORGET_ABOVE = 2 << 30
 """Bytes of edges from which on each task gives the pages back that it has read."""
+_KINDS: dict[str, type[Partition]] = {
+    "words": WordPartition,
+    "sums": ThresholdPartition,
+    "dated": DatedPartition,
+    "rules": RulePartition,
+}
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,7 @@ class Step:
 
 def partition_of(wave: Wave, number: int) -> Partition:
     """Return a partition, of the kind that is fastest for the model."""
-    kind = WordPartition if wave.in_words else DatedPartition if wave.is_dated else RulePartition
-    return kind(wave, number)
+    return _KINDS[wave.kind](wave, number)
 
 
 def begin(wave: Wave, number: int) -> Step:

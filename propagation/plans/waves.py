@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,10 @@ from propagation.kernels.words import padded
 from propagation.planner import JobPlan, groups_in_waves
 from propagation.programs import Edges, Program, session_edges, session_program
 from propagation.sessions import Session
-from propagation.shapes import runs_dated, runs_in_words
+from propagation.shapes import PartitionKind, partitions_of
+
+EDGES_PER_AGENT = 3
+"""Measured: edges that take as long to send along as an agent takes to receive and change."""
 
 
 @dataclass(frozen=True)
@@ -90,28 +94,30 @@ class Wave:
         return int(np.diff(self.firsts).max())
 
     @functools.cached_property
-    def in_words(self) -> bool:
-        """Whether 64 lanes share a word: cascades of which nobody asks who activated whom."""
-        return runs_in_words(self.one)
-
-    @functools.cached_property
-    def is_dated(self) -> bool:
-        """Whether contacts travel with the round of their success: epidemics in which nobody is infected again."""
-        return runs_dated(self.one)
+    def kind(self) -> PartitionKind:
+        """What kind of partitions runs the lanes."""
+        return partitions_of(self.one)
 
 
 def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:
-    """Return the first agent of each partition, and the number of agents: the network's divisions, joined if too many.
+    """Return the first agent of each partition, and the number of agents: ranges that take about as long as each other.
 
     Parameters
     ----------
     network : Network
     partitions : int
-        At most so many.
+        At most so many, and no more than the network has files of edges.
     """
-    firsts = np.array(network.divisions[:-1], np.int64)
-    chosen = firsts[(np.arange(min(partitions, len(firsts))) * len(firsts)) // min(partitions, len(firsts))]
-    return np.append(chosen, network.n_agents)
+    offsets, n = network.sparse_rows.offsets, network.n_agents
+    number = min(partitions, len(network.divisions) - 1)
+    whole = int(offsets[n]) + EDGES_PER_AGENT * n
+    firsts = [
+        bisect_left(range(n), whole * i / number, key=lambda agent: int(offsets[agent]) + EDGES_PER_AGENT * agent)
+        for i in range(number)
+    ]
+    for i in range(1, number):  # a hub may have more edges than a partition should
+        firsts[i] = min(max(firsts[i], firsts[i - 1] + 1), n - number + i)
+    return np.array([*firsts, n], np.int64)
 
 
 def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job: str) -> Iterator[Wave]:

@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels import words as kernels
-from propagation.kernels.lane_arrays import Events
-from propagation.kernels.mail import Mail
-from propagation.kernels.partitions import COUNTS, Live, Touched
+from propagation.kernels.mail import Mail, messages_due
+from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
-from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
+from propagation.plans.cascade_partitions import CascadePartition
+from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of, trimmed
 
 
-class WordPartition(Partition):
+class WordPartition(CascadePartition):
     """A range of agents in lanes of independent cascades, of which nobody asks who activated whom."""
 
     @property
@@ -35,7 +35,7 @@ class WordPartition(Partition):
         ends, seeds = self.wave.seeds(self.number)
         fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(ends)), seeds)
         self.apply(read_only(fresh), states)
-        return self._state(PartitionState(-1, (), self._fresh(*_nobody())), fresh)
+        return self.started(fresh)
 
     def settled(
         self,
@@ -51,24 +51,7 @@ class WordPartition(Partition):
             kernels.settle_words(
                 self.first, states, mail, scratch.words, scratch.arrivals.bits, scratch.queue[0], fresh
             )
-        return self._state(before, trimmed(fresh))
-
-    def _state(self, before: PartitionState, fresh: Fresh) -> PartitionState:
-        """Return the state in which some agents are newly active, and those before no more."""
-        counts = np.zeros((self.lanes, COUNTS), np.int64)
-        new, were_live = np.zeros(self.lanes, np.int64), np.zeros(self.lanes, np.int64)
-        kernels.lane_counts(read_only(fresh), new)
-        kernels.lane_counts(read_only(before.live), were_live)
-        counts[:, :4] = new[:, None]
-        counts[:, 4] = (new > 0) | (were_live > 0) | (before.number < 0)
-        events = before.events
-        if self.wave.one.records("reach") and len(fresh.agent):
-            ends, agents = self._by_lane(fresh)
-            rounds = np.full_like(agents, before.number + 1)
-            of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
-            events = (*events, (of_lane, Events(agents, rounds, np.full_like(agents, -1), np.ones_like(agents))))
-        log, number = (*before.log, fresh), before.number + 1
-        return PartitionState(number, log, fresh, (*before.counts, counts), events)
+        return self.followed(before, trimmed(fresh))
 
     def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> Sent:  # noqa: ARG002 (cascades end by themselves)
         """Return the messages of newly active agents for the next round; see `Partition`."""
@@ -77,7 +60,7 @@ class WordPartition(Partition):
         edges, fresh = self.wave.edges, read_only(state.live)
         ends = np.zeros(self.parts + 1, np.int64)
         with scratch_of(self) as scratch:
-            messages = scratch.room(int(kernels.messages_due(edges.offsets, fresh)), named=False)
+            messages = scratch.room(int(messages_due(edges.offsets, fresh.agent)), named=False)
             kernels.send_words(
                 edges.offsets, edges.words, edges.base, self.program.transmission, fresh,
                 self.wave.words_of_salts, np.zeros(CHUNK, np.uint8), messages, ends,
@@ -86,13 +69,8 @@ class WordPartition(Partition):
 
     def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
         """Return the agents that are reached, and those newly active."""
-        rules = self.wave.one.model.rules
-        (ended,) = rules.transitions
-        names = rules.compartments
-        newly, spent = names.index(rules.seeds), names.index(ended.to)
-        parts = [(spent, *self._by_lane(fresh)) for fresh in state.log[:-1]]
-        ends, active = self._by_lane(state.live)
-        parts.append((newly, ends, active))
+        parts = [(self.spent, *self.by_lane(fresh)) for fresh in state.log[:-1]]
+        parts.append((self.newly, *self.by_lane(state.live)))
         lane = np.concatenate([np.repeat(np.arange(self.lanes), np.diff(ends)) for _, ends, _ in parts])
         agent = np.concatenate([agents for *_, agents in parts])
         compartment = np.concatenate([np.full(len(agents), which, np.uint8) for which, _, agents in parts])
@@ -100,15 +78,13 @@ class WordPartition(Partition):
         none = np.empty(0, np.int32)
         all_ends = np.searchsorted(lane[order], np.arange(self.lanes + 1))
         touched = Touched(all_ends, agent[order], compartment[order], none, none.astype(np.int64), none)
-        since, ones = np.full_like(active, state.number), np.ones_like(active)
-        return touched, Live(ends, active, since, np.full(len(active), newly, np.uint8), ones)
+        return touched, self.live_rows(state)
 
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
         fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(live.ends)), live.agent)
-        newly = self.wave.one.model.rules.compartments.index(self.wave.one.model.rules.seeds)
         lane = np.repeat(np.arange(self.lanes), np.diff(touched.ends))
-        earlier = touched.compartment != newly
+        earlier = touched.compartment != self.newly
         return PartitionState(number, (self._fresh(lane[earlier], touched.agent[earlier]), fresh), fresh)
 
     def _fresh(self, lane: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Fresh:
@@ -121,15 +97,15 @@ class WordPartition(Partition):
         ends = np.searchsorted(lane[starts] // WORD, np.arange(self.parts + 1))
         return Fresh(ends, agent[starts], masks)
 
-    def _by_lane(self, fresh: Fresh) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Return agents by lane: (lanes + 1,) ends, and the agents."""
-        counts = np.zeros(self.lanes, np.int64)
-        kernels.lane_counts(read_only(fresh), counts)
-        ends = np.concatenate([[0], np.cumsum(counts)])
+    def by_lane(self, fresh: Fresh) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return agents newly active by lane: (lanes + 1,) ends, and the agents."""
+        ends = np.concatenate([[0], np.cumsum(self.lane_counts(fresh))])
         agents = np.empty(int(ends[-1]), np.int32)
         kernels.by_lane(read_only(fresh), ends[:-1].copy(), agents)
         return ends, agents
 
-
-def _nobody() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    return np.empty(0, np.int64), np.empty(0, np.int32)
+    def lane_counts(self, fresh: Fresh) -> npt.NDArray[np.int64]:
+        """Return the number of agents newly active in each lane."""
+        counts = np.zeros(self.lanes, np.int64)
+        kernels.lane_counts(read_only(fresh), counts)
+        return counts

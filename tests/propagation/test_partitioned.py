@@ -34,7 +34,7 @@ from propagation.plans import partition_tasks as tasks
 from propagation.plans.partitions import Sent
 from propagation.plans.rule_lanes import new_messages
 from propagation.plans.stopping import StoppedError, check_stop, request_stop
-from propagation.plans.waves import partition_firsts, waves
+from propagation.plans.waves import EDGES_PER_AGENT, partition_firsts, waves
 from propagation.programs import constant_array
 from propagation.published import load_result
 from propagation.sessions import RECORDS, resolve_session, session_key
@@ -80,12 +80,23 @@ def tasks_of_rounds(request, monkeypatch):
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 3, 5, 7, 100])
-def test_partitions_are_the_networks_divisions_joined(network, partitions):
+def test_partitions_are_ranges_of_about_as_much_work(network, partitions):
     firsts = partition_firsts(network, partitions)
     assert len(firsts) == min(partitions, 7) + 1
     assert (firsts[0], firsts[-1]) == (0, network.n_agents)
     assert (np.diff(firsts) > 0).all()
-    assert set(firsts[:-1].tolist()) <= set(network.divisions)
+    work = np.diff(network.sparse_rows.offsets[firsts]) + EDGES_PER_AGENT * np.diff(firsts)
+    most = EDGES_PER_AGENT + network.out_degree.max()  # of the agent that one of them has too much
+    assert work.max() - work.min() <= 2 * most
+
+
+def test_an_agent_with_most_of_the_edges_leaves_every_partition_an_agent(publish):
+    star = publish([(0, other) for other in range(1, 6)] + [(5, 4), (4, 3)], 6, partitions=3)
+    number = len(star.divisions) - 1
+    assert number > 1
+    firsts = partition_firsts(star, number)
+    assert (firsts[0], firsts[-1], len(firsts)) == (0, 6, number + 1)
+    assert (np.diff(firsts) > 0).all()
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 12))

@@ -1,0 +1,178 @@
+"""Partitions of every kind have the counts and rows of those by rules in every round, and may be taken up anywhere."""
+
+import pytest
+
+from propagation import engine
+from propagation.kernels.dated_contacts import HORIZON
+from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
+from propagation.plans import partition_tasks as tasks
+from propagation.plans import partitions, threshold_partitions
+from propagation.plans.dated_partitions import DatedPartition
+from propagation.plans.rule_partitions import RulePartition
+from propagation.plans.threshold_partitions import ThresholdPartition
+from propagation.plans.waves import waves
+from propagation.plans.word_partitions import WordPartition
+from propagation.sessions import resolve_session
+from tests.reference.small_networks import numbered_network
+
+EPIDEMICS = [
+    SIR(beta=0.1, gamma=0.05),
+    SIR(beta=0.3, gamma=0.5),
+    SIR(beta=0.15, infectious_period=HORIZON),
+    SIR(beta=0.05, infectious_period=2 * HORIZON + 1),
+    SIR(beta=0.1, gamma=0.0),
+    SI(beta=0.02),
+    SEIR(beta=0.2, sigma=0.3, gamma=0.1),
+]
+THRESHOLDS = [
+    LinearThreshold(weight="weighted_cascade"),
+    FractionalThreshold(threshold=0.2),
+    FractionalThreshold(neighbours=2),
+    Diffusion(threshold="uniform"),
+]
+CASCADES = [IndependentCascade(probability=0.3), SIR(beta=0.2, gamma=1.0)]
+KINDS = {
+    "dated": (DatedPartition, EPIDEMICS, ("rounds", "activations")),
+    "sums": (ThresholdPartition, THRESHOLDS, ("rounds", "reach")),
+    "words": (WordPartition, CASCADES, ("rounds", "reach")),
+}
+CASES = [
+    (kind, model, record) for kind, (_, models, records) in KINDS.items() for model in models for record in records
+]
+MODELS = [*EPIDEMICS, *THRESHOLDS, *CASCADES]
+PARTITIONS = range(3)
+SEEDS = [0, 7, 13, 22, 30, 41]
+JOB = "kinds of partitions"
+
+
+@pytest.fixture(autouse=True)
+def no_arrays_left():
+    yield
+    partitions.forget_arrays(JOB)
+
+
+@pytest.fixture(scope="module")
+def network(publish_whole):
+    return publish_whole(numbered_network(3, 60, 240), partitions=3)
+
+
+def wave_of(network, model, **fields):
+    session = resolve_session(network, model, seed_set=SEEDS, replicates=9, random_seed=4, **fields)
+    made = engine.plan_job(network, [session], plan="partitioned")
+    return next(waves(network, [session], made, JOB))
+
+
+def rounds_of(wave, steps, number):
+    """Return the counts of some rounds of all partitions together, and the steps after the last."""
+    counts = []
+    for _ in range(number):
+        sent = [tasks.sent_of(step) for step in steps]
+        steps = [tasks.advance(wave, p, steps[p], sent) for p in PARTITIONS]
+        counts.append(sum(step.state.counts[-1] for step in steps).tolist())
+    return counts, steps
+
+
+def begun(wave):
+    return [tasks.begin(wave, p) for p in PARTITIONS]
+
+
+@pytest.mark.parametrize(("kind", "model", "record"), CASES, ids=str)
+def test_every_round_is_that_of_the_rules(network, kind, model, record, monkeypatch):
+    found, by_rules = wave_of(network, model, record=record), wave_of(network, model, record=record, max_rounds=50)
+    assert found.kind == kind
+    assert type(tasks.partition_of(found, 0)) is KINDS[kind][0]
+    monkeypatch.setitem(by_rules.__dict__, "kind", "rules")
+    assert type(tasks.partition_of(by_rules, 0)) is RulePartition
+    counts, steps = rounds_of(found, begun(found), 40)
+    expected, others = rounds_of(by_rules, begun(by_rules), 40)
+    assert counts == expected
+    assert max(count for of_round in counts for count, *_ in of_round) > 2
+    if record != "rounds":
+        named = record == "activations"
+        for p in PARTITIONS:
+            assert rows(steps[p], named=named) == rows(others[p], named=named)
+
+
+def rows(step, *, named):
+    """Return the activations of a step: lane, agent, round, and infector."""
+    return sorted(
+        row
+        for lane, events in step.state.events
+        for row in zip(
+            lane.tolist(),
+            events.agent.tolist(),
+            events.round.tolist(),
+            events.infector.tolist() if named else lane.tolist(),
+            strict=True,
+        )
+    )
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+@pytest.mark.parametrize("number", [1, 3, HORIZON - 1, HORIZON, HORIZON + 3])
+def test_a_checkpoint_may_be_taken_up_after_any_round(network, model, number):
+    wave = wave_of(network, model)
+    _, steps = rounds_of(wave, begun(wave), number)
+    expected, _ = rounds_of(wave, steps, 30)
+    taken_up = [tasks.resume(wave, p, number, *tasks.listed(wave, p, steps[p])) for p in PARTITIONS]
+    assert rounds_of(wave, taken_up, 30)[0] == expected
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+@pytest.mark.parametrize("few", [0, threshold_partitions.FEW_ROWS])
+def test_arrays_can_be_made_from_the_log_after_any_round(network, model, few, monkeypatch):
+    monkeypatch.setattr(threshold_partitions, "FEW_ROWS", few)
+    wave = wave_of(network, model)
+    expected, _ = rounds_of(wave, begun(wave), 12)
+    steps = begun(wave)
+    for number in range(12):
+        partitions.forget_arrays(JOB)
+        counts, steps = rounds_of(wave, steps, 1)
+        assert counts == expected[number : number + 1]
+
+
+def test_a_log_of_weights_that_says_more_than_there_are_sums_is_written_anew(network, monkeypatch):
+    monkeypatch.setattr(threshold_partitions, "FEW_ROWS", 0)
+    wave = wave_of(network, FractionalThreshold(threshold=0.1))
+    steps, lengths, added = begun(wave), [], 0
+    for _ in range(12):
+        added += all_messages(steps)
+        _, steps = rounds_of(wave, steps, 1)
+        lengths.append(sum(len(entry.dst) for step in steps for entry in step.state.log))
+    assert max(lengths) < added
+    assert min(len(step.state.log) for step in steps) < 12
+
+
+def all_messages(steps):
+    return sum(len(step.sent.messages.dst) for step in steps)
+
+
+def test_infectious_agents_are_looked_at_once_for_many_rounds(network):
+    wave = wave_of(network, SIR(beta=1.0, infectious_period=HORIZON))
+    steps = begun(wave)
+    contacts = [all_messages(steps)]
+    for _ in range(2):
+        _, steps = rounds_of(wave, steps, 1)
+        contacts.append(all_messages(steps))
+    degree, seeds = network.out_degree, network.dense_ids(SEEDS)
+    assert contacts[0] == 9 * degree[seeds].sum()
+    newly = {int(agent) for seed in seeds for agent in neighbours(network, seed)} - set(seeds.tolist())
+    assert contacts[1] == 9 * degree[sorted(newly)].sum(), "seeds send nothing for a second time"
+
+
+def neighbours(network, agent):
+    rows = network.sparse_rows
+    return rows.targets[rows.offsets[agent] : rows.offsets[agent + 1]]
+
+
+@pytest.mark.parametrize(
+    ("model", "record"),
+    [
+        (EPIDEMICS[0], "contacts"),
+        (IndependentCascade(probability=0.5), "activations"),
+        (LinearThreshold(weight="weighted_cascade"), "activations"),
+    ],
+    ids=str,
+)
+def test_what_is_recorded_of_contacts_and_infectors_is_found_by_the_rules(network, model, record):
+    assert wave_of(network, model, record=record).kind == "rules"
