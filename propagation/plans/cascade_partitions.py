@@ -1,6 +1,5 @@
 """A partition in lanes of a model whose agents transmit once, in the round after their activation."""
 
-import dataclasses
 from abc import abstractmethod
 from typing import Any
 
@@ -29,8 +28,9 @@ class CascadePartition(Partition):
 
     def followed(self, before: PartitionState, fresh: Any) -> PartitionState:
         """Return the state after a round in which some agents were newly activated, and those before it no more."""
-        after = dataclasses.replace(before, number=before.number + 1, log=(*before.log, fresh), live=fresh)
-        return self._noted(after, self.lane_counts(before.live) > 0)
+        after = PartitionState(before.number + 1, (*before.log, fresh), fresh, before.counts, before.events)
+        were_live = before.counts[-1][:, 3] if before.counts else self.lane_counts(before.live)
+        return self._noted(after, were_live > 0)
 
     def _noted(self, state: PartitionState, changed: npt.NDArray[np.bool_]) -> PartitionState:
         """Return a state with the counts and activations of its round, and in which lanes something else changed."""
@@ -44,7 +44,7 @@ class CascadePartition(Partition):
             of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
             rounds, unknown = np.full_like(agents, state.number), np.full_like(agents, -1)
             events = (*events, (of_lane, Events(agents, rounds, unknown, np.ones_like(agents))))
-        return dataclasses.replace(state, counts=(*state.counts, counts), events=events)
+        return PartitionState(state.number, state.log, state.live, (*state.counts, counts), events)
 
     # Checkpoints: which compartments agents are in.
 

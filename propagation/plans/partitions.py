@@ -74,12 +74,6 @@ class Sent:
         """Return whether there is a message for a partition."""
         return bool(self.bounds[partition, -1] > self.bounds[partition, 0])
 
-    def to(self, partition: int) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
-        """Return the messages for a partition: where each lane's begin, from 0, and the columns."""
-        bounds = self.bounds[partition]
-        columns = [column[bounds[0] : bounds[-1]] for column in self.messages[:4]]
-        return bounds - bounds[0], columns
-
 
 def read_only(rows: Any) -> Any:
     """Return named arrays as kernels take those that came from another task."""
@@ -222,11 +216,18 @@ class Partition(ABC):
 
     def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:
         """Return the messages of all partitions for this one."""
-        parts = [each.to(self.number) for each in sent]
-        starts = np.cumsum([0, *(len(columns[0]) for _, columns in parts)])[:-1]
-        bounds = np.stack([bounds + start for (bounds, _), start in zip(parts, starts, strict=True)])
-        dst, src, value, draw = (np.concatenate([columns[i] for _, columns in parts]) for i in range(4))
-        return Mail(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
+        senders = [each for each in sent if each.is_for(self.number)]
+        bounds = np.zeros((len(senders), sent[0].bounds.shape[1]), np.int64)
+        if not senders:
+            return Mail(bounds, new_messages(0, named=False, recorded=recorded))
+        columns, size = [], 0
+        for own, each in zip(bounds, senders, strict=True):
+            there = each.bounds[self.number]
+            np.add(there, size - there[0], out=own)
+            size += int(there[-1] - there[0])
+            columns.append([column[there[0] : there[-1]] for column in each.messages[:4]])
+        dst, src, value, draw = map(np.concatenate, zip(*columns, strict=True))
+        return Mail(bounds, Messages(dst, src, value, draw, np.empty(size if recorded else 0, np.int8)))
 
     def sorted_mail(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
         """Return messages, which are in the order of lanes, by the partition they are for."""
