@@ -29,17 +29,18 @@ PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SECONDS_PER_JOB = 0.05
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
 """Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
-SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0005, 0.0005, 0.003
+SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0003, 0.0003, 0.003
 """Measured: a round of the partitioned plan; more for each partition, within one worker and between several."""
 SECONDS_PER_ACTIVATION, SECONDS_PER_CONTACT = 6e-7, 2.4e-7
 """Measured: a row that is recorded, of one thread."""
 LIBRARY_BYTES = 96 << 20
 """Measured: what libraries and compiled kernels take when they are first used."""
-WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 8.0, 2.0, 0.3, 1.6
-"""Measured, relative to an edge in a sparse kernel: an edge for all lanes of a word; an edge for a lone lane of a word;
-clearing a word of an agent; an edge in the kernel of all rules."""
+SPARSE_COST, WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 0.6, 5.0, 1.2, 0.3, 1.6
+"""Measured, relative to an edge of the calibration, whose network knows no hubs: an edge in the sparse kernel; an edge
+for all lanes of a word; an edge for a lone lane of a word; clearing a word of an agent; an edge in the kernel of all
+rules."""
 THRESHOLD_COST, EPIDEMIC_COST = 1.7, 1.3
-"""Measured, relative to an edge in a sparse kernel: a weight that is added; an edge of an epidemic, for all the rounds
+"""Measured, relative to an edge of the calibration: a weight that is added; an edge of an epidemic, for all the rounds
 of contacts for which it is looked at once."""
 _COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}
 SHORT_JOB_SECONDS = 0.3
@@ -48,12 +49,14 @@ LONG_LANE_SECONDS = 0.01
 """Time of a lane from which on several threads had better share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
 PARTITIONED_COST, PARTITIONED_ADDING_COST = 4.0, 40.0
-"""Measured, relative to an edge in a sparse kernel: an edge of any model in the partitioned plan, with its message; of
+"""Measured, relative to an edge of the calibration: an edge of any model in the partitioned plan, with its message; of
 a model whose contacts add, which all travel."""
+DETOURS = {"words": 1.2, "dated": 3.5, "sums": 5.0}
+"""Measured: how many times what the broadcast plan takes partitions of a kind take."""
 _BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
 _BYTES_PER_COUNT = 40
-_BYTES_IN_WORDS = 12
-"""Of an activation or a message that lanes share."""
+_BYTES_IN_WORDS, _BYTES_PER_WEIGHT = 12, 12
+"""Of an activation or a message that lanes share; of a weight in a log."""
 _BYTES_PER_ACTIVATION = 40
 _BYTES_PER_CONTACT = 60
 
@@ -325,10 +328,21 @@ def _partitioned_effort(job: _Job) -> float:
     per_trial = calibration().seconds_per_trial(job.network.n_edges)
     effort = job.row_seconds
     for session, planned in job.pairs:
-        cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
-        by_rules = planned.expected.trials * per_trial * cost
-        effort += session.replicates * (by_rules if partitions_of(session) == "rules" else planned.seconds_per_lane)
+        lane, kind = planned.expected, partitions_of(session)
+        if kind == "rules":
+            cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
+            seconds = lane.trials * per_trial * cost
+        elif kind == "dated":
+            seconds = _edges_looked_at(session, lane) * per_trial * EPIDEMIC_COST
+        else:
+            seconds = planned.seconds_per_lane
+        effort += session.replicates * seconds * DETOURS.get(kind, 1.0)
     return effort
+
+
+def _edges_looked_at(session: Session, lane: ExpectedCascade) -> float:
+    """Return the edges that a lane of an epidemic looks at: each once for several rounds of contacts."""
+    return lane.trials / min(rounds_of_contacts(session), float(SLOTS))
 
 
 def _rounds_of_waves(job: _Job, at_once: int) -> float:
@@ -345,9 +359,14 @@ def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCa
     """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
     activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
-    messages = _trials_at_once(session, lane) * (1.0 if _all_travel(session) else 0.1)
-    if partitions_of(session) == "words":
+    kind = partitions_of(session)
+    travelling = 1.0 if _all_travel(session) else 0.3 if kind == "dated" else 0.1
+    messages = _trials_at_once(session, lane) * travelling
+    if kind == "words":
         return network.n_agents / 8 + (activations + messages) * _BYTES_IN_WORDS
+    if kind == "sums":
+        log = min(2.0 * network.n_agents, lane.trials) * _BYTES_PER_WEIGHT
+        return float(network.n_agents * 4.125 + log + messages * _BYTES_PER_MESSAGE)
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     dense = network.n_agents * (1 + remembered)
     return float(dense + activations * _BYTES_PER_TOUCHED + messages * _BYTES_PER_MESSAGE)
@@ -379,12 +398,12 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     together : float
         Lanes that one thread can run together.
     """
-    single, seconds_per_trial = lane.trials, calibration().seconds_per_trial(network.n_edges)
+    seconds_per_trial = calibration().seconds_per_trial(network.n_edges)
     shape = shapes_of(session.model, session.record)[0]
-    if shape == "epidemic":
-        single /= min(rounds_of_contacts(session), float(SLOTS))
     if shape != "sparse":
-        return SessionPlan(shape, lane, single * _COSTS[shape] * seconds_per_trial)
+        edges = _edges_looked_at(session, lane) if shape == "epidemic" else lane.trials
+        return SessionPlan(shape, lane, edges * _COSTS[shape] * seconds_per_trial)
+    sparse = lane.trials * SPARSE_COST
     per_word = min(WORD, math.ceil(together))
     lanes_per_row = 1 + (per_word - 1) * lane.overlap
     packed = (
@@ -392,9 +411,9 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
         + (lane.trials - lane.seed_trials) * min(LONE_LANE_COST, WORD_COST / lanes_per_row)
         + network.n_agents * WORD_SETUP_COST / per_word
     )
-    if packed < single:
+    if packed < sparse:
         return SessionPlan("packed", lane, packed * seconds_per_trial)
-    return SessionPlan("sparse", lane, single * seconds_per_trial)
+    return SessionPlan("sparse", lane, sparse * seconds_per_trial)
 
 
 def max_record(sessions: Sequence[Session]) -> str:
