@@ -11,8 +11,9 @@ import numpy as np
 
 from propagation.draws import edge_key, trial_draw, trial_salt
 from propagation.kernels.epidemics import ROOM, draw_first_successes, rounds_until
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead
+from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, lowest_bit
 
+_ONE = np.uint64(1)
 HORIZON = 8
 """Rounds for which an infectious agent is looked at once."""
 
@@ -40,11 +41,14 @@ def _send_line(program, base, salt, number, rounds, attempts, messages, count): 
     waiting = attempts.waiting[rounds]
     attempts.waiting[rounds] = 0
     draw_first_successes(words, sources, trials, attempts, base, program.transmission, salt, waiting, rounds)
-    hits, first = attempts.hits, attempts.first
+    first, flags = attempts.first, attempts.hits.view(np.uint64)
     all_dst, all_src, values, draws = messages.dst, messages.src, messages.value, messages.draw
     named, chooses, infector = len(all_src) > 0, program.chooses, program.infector
-    for i in range(waiting):
-        if hits[i]:
+    for eight in range((waiting + 7) >> 3):
+        hits = flags[eight]
+        while hits != 0:
+            i = 8 * eight + (lowest_bit(hits) >> 3)
+            hits &= hits - _ONE
             dst = words[i] & DST
             all_dst[count], values[count] = dst, number + 1 + np.int64(first[i])
             if named:
@@ -57,11 +61,17 @@ def _send_line(program, base, salt, number, rounds, attempts, messages, count): 
 
 
 @numba.njit(nogil=True, cache=True)
-def send_dated(edges, program, live, salts, number, max_rounds, every, attempts, messages, ends):  # type: ignore[no-untyped-def]
+def send_dated(  # type: ignore[no-untyped-def]
+    edges, program, first, all_compartments, live, salts, number, max_rounds, every, attempts, messages, ends
+):
     """Let infectious agents contact their out-neighbours in the rounds to come.
 
     Parameters
     ----------
+    first : int64
+        First agent of the range.
+    all_compartments : (lanes, n) uint8
+        Of its agents, 0 for those who can be infected: nothing is sent to the others.
     live : Live
         After round `number`.
     number, max_rounds : int64
@@ -80,10 +90,10 @@ def send_dated(edges, program, live, salts, number, max_rounds, every, attempts,
     lines, sources, trials, waiting = attempts.words, attempts.src, attempts.trial, attempts.waiting
     agents, since, compartments = live.agent, live.since, live.compartment
     leave_chance, leave_after, streams = program.leave_chance, program.leave_after, program.leave_streams
-    count = np.int64(0)
+    count, size = np.int64(0), np.uint64(all_compartments.shape[1])
     ends[0] = 0
     for lane in range(len(salts)):
-        salt = salts[lane]
+        salt, own = salts[lane], all_compartments[lane]
         for i in range(live.ends[lane], live.ends[lane + 1]):
             if not _is_due(program, live, i, number, every):
                 continue
@@ -104,8 +114,11 @@ def send_dated(edges, program, live, salts, number, max_rounds, every, attempts,
                     count = _send_line(program, base, salt, number, rounds, attempts, messages, count)
                 at = waiting[rounds]
                 for edge in range(low, high):
-                    lines[rounds, at], sources[rounds, at], trials[rounds, at] = words[edge], src, age
-                    at += np.int64(words[edge] >> SHIFT) + base > 0
+                    word = words[edge]
+                    lines[rounds, at], sources[rounds, at], trials[rounds, at] = word, src, age
+                    a = np.uint64(word & DST) - np.uint64(first)
+                    is_open = own[a] == 0 if a < size else True
+                    at += (np.int64(word >> SHIFT) + base > 0) & is_open
                 waiting[rounds] = at
                 low = high
         for rounds in range(1, HORIZON + 1):

@@ -51,8 +51,8 @@ class DatedPartition(RulePartition):
             due = int(kernels.contacts_due(edges.offsets, self.program, live, number, every))
             messages = scratch.room(due, named=bool(self.program.chooses))
             kernels.send_dated(
-                edges, self.program, live, self.wave.salts, number, np.int64(self.wave.one.max_rounds), every,
-                new_attempts(), messages, ends,
+                edges, self.program, self.first, states.compartment, live, self.wave.salts, number,
+                np.int64(self.wave.one.max_rounds), every, new_attempts(), messages, ends,
             )  # fmt: skip
             return self.sorted_mail(messages, ends)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
+from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
@@ -131,23 +132,22 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
         Of all partitions after the same round.
     """
     started = perf_counter()
-    # The largest first: threads that take what is next are then done at about the same time.
-    numbers = sorted(range(len(steps)), key=lambda number: wave.firsts[number] - wave.firsts[number + 1])
-    places = np.argsort(numbers)
     with ThreadPoolExecutor(threads) as pool:
 
         def of_all(task: Callable[..., Any], *arguments: Any) -> list[Any]:
             own = [steps[number] for number in numbers]
-            done = list(each_partition(task, repeat(wave), numbers, own, *map(repeat, arguments)))
-            return [done[place] for place in places]
+            done = each_partition(task, repeat(wave), numbers, own, *map(repeat, arguments))
+            return [one for _, one in sorted(zip(numbers, done, strict=True), key=itemgetter(0))]
 
         for _ in range(rounds):
             if all(step.state.is_over for step in steps) or perf_counter() - started > seconds:
                 break
             sent, told = [step.sent for step in steps], []
+            # Those with most mail first: threads that take what is next are then done at about the same time.
+            mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
+            numbers = np.argsort(-mail).tolist()
             # Threads that have little to do wait for each other's Python.
-            little = sum(len(each.messages.dst) for each in sent) <= LITTLE_MAIL
-            each_partition = map if little else pool.map
+            each_partition = map if mail.sum() <= LITTLE_MAIL else pool.map
             if wave.one.model.rules.replies:
                 told = of_all(stops_of, sent)
             steps = of_all(advance, sent, told)

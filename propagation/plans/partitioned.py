@@ -43,8 +43,8 @@ CHUNK_SECONDS, CHECKPOINT_SECONDS = 1.0, 10.0
 """How long a submission of rounds is to take, about; the time between checkpoints, for each second that one takes."""
 SAVING_SECONDS = 0.05
 """What a checkpoint takes, as long as it is not known."""
-FIRST_CHUNK, LARGEST_CHUNK = 4, 64
-"""Rounds submitted at a time."""
+FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
+"""Rounds submitted at a time; and those of one task, which itself looks at the time."""
 MOST_TASKS = 20_000
 """Tasks after which a run starts anew from a checkpoint: Dask forgets none while a later one stands on it."""
 ATTEMPTS = 5
@@ -229,8 +229,10 @@ class _WaveRun:
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(self._counts())
-        rounds = LARGEST_CHUNK if self.together else FIRST_CHUNK
+        rounds = FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
+            if self.together:  # lanes that are never over by themselves are looked at in between
+                rounds = LARGEST_CHUNK if self.rules.everlasting else LONGEST_TASK
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
             rounds = self._advance(rounds)

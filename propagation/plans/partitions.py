@@ -85,6 +85,19 @@ def trimmed(rows: Any) -> Any:
     return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
 
 
+FEW_ROWS, FEW_ENTRIES = 1 << 20, 100
+"""Rows of a log that are not worth writing anew, where the entries are few as well."""
+
+
+def is_long(lengths: Sequence[int], states: int) -> bool:
+    """Return whether a log with entries so long is to be written anew: as one entry, of those not as at the start.
+
+    That is so once it has more rows than there are states, and twice as many as when it was written last.
+    """
+    few = FEW_ROWS if len(lengths) <= FEW_ENTRIES else 0
+    return sum(lengths) > max(2 * lengths[0], states, few)
+
+
 _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
 """By job and partition: the log up to which the dense arrays are, and the arrays. Tasks take them out to work."""
 

@@ -11,7 +11,7 @@ from propagation.kernels.lane_arrays import Events
 from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
+from propagation.plans.partitions import Partition, PartitionState, Sent, is_long, read_only, scratch_of, trimmed
 from propagation.plans.rule_lanes import new_contacts, new_events
 from propagation.programs import Program
 
@@ -136,9 +136,10 @@ class RulePartition(Partition):
         return touched
 
     def _shortened(self, states: LaneStates, log: tuple[Touched, ...]) -> tuple[Touched, ...]:
-        """Return a log, written anew once it has more rows than there are states, and twice as many as it need have."""
-        rows = sum(len(changes.agent) for changes in log)
-        return log if rows <= max(2 * len(log[0].agent), states.compartment.size) else (self._all_touched(states),)
+        """Return a log, written anew where that is due."""
+        if not is_long([len(changes.agent) for changes in log], states.compartment.size):
+            return log
+        return (self._all_touched(states),)
 
     def _touched(self, room: int) -> Touched:
         occasion, weight, contacts = (room if needed else 0 for needed in _remembers(self.program))

@@ -13,10 +13,7 @@ from propagation.kernels.mail import Mail, messages_due
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.sums import Added, Sums
 from propagation.plans.cascade_partitions import CascadePartition
-from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of
-
-FEW_ROWS = 1 << 20
-"""Rows of a log that are not worth writing anew."""
+from propagation.plans.partitions import PartitionState, Sent, is_long, read_only, scratch_of
 
 
 class ThresholdPartition(CascadePartition):
@@ -116,9 +113,8 @@ class ThresholdPartition(CascadePartition):
             room = int(ends[-1])
 
     def _shortened(self, states: Sums, log: tuple[Added, ...]) -> tuple[Added, ...]:
-        """Return a log, written anew once it has more rows than there are states, and twice as many as it need have."""
-        rows = sum(len(added.dst) for added in log)
-        if rows <= max(2 * len(log[0].dst), states.lacking.size, FEW_ROWS):
+        """Return a log, written anew where that is due."""
+        if not is_long([len(added.dst) for added in log], states.lacking.size):
             return log
         return (self._all_added(*self._all_sums(states)),)
 

@@ -74,6 +74,7 @@ def tasks_of_rounds(request, monkeypatch):
     """Run all rounds of a chunk in one task, or every partition and round in a task of its own."""
     if request.param == "apart":
         monkeypatch.setattr(partitioned._WaveRun, "_rounds_together", partitioned._WaveRun._rounds_apart)
+        monkeypatch.setattr(partitioned, "LONGEST_TASK", partitioned.LARGEST_CHUNK)
 
 
 # -- waves ----------------------------------------------------------------------------------------------------------
@@ -263,7 +264,8 @@ def test_a_task_that_runs_again_does_not_take_the_arrays_of_a_later_round(networ
         assert as_bytes(tasks.advance(wave, p, copy.deepcopy(first[p]), sent)) == after[p]
 
 
-def test_a_log_that_says_more_than_there_are_states_is_written_anew(network):
+def test_a_log_that_says_more_than_there_are_states_is_written_anew(network, monkeypatch):
+    monkeypatch.setattr(partitions, "FEW_ROWS", 0)
     wave = wave_of(network, SIRS(beta=0.9, gamma=0.9, waning=0.9), replicates=1, record="activations")
     lengths, listed = [], []
     for steps in rounds_of(wave, 60):
@@ -377,8 +379,8 @@ def test_a_run_goes_on_in_another_number_of_partitions(
     session = resolve_session(network, SIRS(beta=0.2, gamma=0.5, waning=0.5), seed_set=[0], replicates=5, record=record,
                               max_rounds=12)  # fmt: skip
     monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(partitioned, "FIRST_CHUNK", 3)
-    monkeypatch.setattr(partitioned, "LARGEST_CHUNK", 3)
+    for name in ("FIRST_CHUNK", "LARGEST_CHUNK", "LONGEST_TASK"):
+        monkeypatch.setattr(partitioned, name, 3)
     original = partitioned._WaveRun._checkpoint
 
     def and_stop(self):
@@ -499,8 +501,8 @@ def interrupt_third(function):
 def test_rounds_at_which_lanes_end_do_not_depend_on_chunks(
     network, run, assert_same_rows, monkeypatch, model, chunk, max_rounds
 ):
-    monkeypatch.setattr(partitioned, "FIRST_CHUNK", chunk)
-    monkeypatch.setattr(partitioned, "LARGEST_CHUNK", chunk)
+    for name in ("FIRST_CHUNK", "LARGEST_CHUNK", "LONGEST_TASK"):
+        monkeypatch.setattr(partitioned, name, chunk)
     session = resolve_session(network, model, seed_set=[0, 7], replicates=4, record="contacts", max_rounds=max_rounds)
     outcome = engine.run_job(network, [session], planned(network, [session], 2), publish=False)
     assert_same_rows(outcome.results[session.session_id], run(session, network))

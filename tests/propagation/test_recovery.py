@@ -42,8 +42,8 @@ def ladder(publish):
 
 @pytest.fixture
 def short_chunks(monkeypatch):
-    monkeypatch.setattr(partitioned, "FIRST_CHUNK", 2)
-    monkeypatch.setattr(partitioned, "LARGEST_CHUNK", 2)
+    for name in ("FIRST_CHUNK", "LARGEST_CHUNK", "LONGEST_TASK"):
+        monkeypatch.setattr(partitioned, name, 2)
 
 
 def checkpoint_rounds(warehouse):
@@ -197,7 +197,7 @@ SIMULATE = """
         logging.getLogger("propagation").setLevel(logging.INFO)
         clusters.CONNECT_SECONDS = 5
         partitioned.CHECKPOINT_SECONDS = 0
-        partitioned.FIRST_CHUNK = partitioned.LARGEST_CHUNK = int(chunk)
+        partitioned.FIRST_CHUNK = partitioned.LARGEST_CHUNK = partitioned.LONGEST_TASK = int(chunk)
         profile = ClusterProfile(kind="address", address=address) if address else None
 
         def tell(what, done, total):
