@@ -28,7 +28,7 @@ from propagation.planner import PlanChoice
 from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
 
-LONG_JOB_REPLICATES = 60_000
+LONG_JOB_REPLICATES = 10_000
 SESSIONS = 1000
 MOST_CAMPAIGN_RUNS = 3
 

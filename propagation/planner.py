@@ -12,10 +12,10 @@ import numpy as np
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.snapshots import Network
+from propagation import costs
 from propagation.calibration import calibration
 from propagation.clusters import installed_memory, machine_memory, thread_count
-from propagation.expectations import ExpectedCascade, expected_cascade, rounds_of_contacts
-from propagation.kernels.epidemics import SLOTS
+from propagation.expectations import ExpectedCascade, expected_cascade
 from propagation.kernels.words import WORD
 from propagation.models.pandas_model import PandasModel
 from propagation.sessions import RECORDS, Session
@@ -26,39 +26,11 @@ if TYPE_CHECKING:
 
 Plan = Literal["broadcast", "partitioned", "reference"]
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
-SECONDS_PER_JOB = 0.05
-SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
-"""Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
-SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0003, 0.0003, 0.003
-"""Measured: a round of the partitioned plan; more for each partition, within one worker and between several."""
-SECONDS_PER_ACTIVATION, SECONDS_PER_CONTACT = 6e-7, 2.4e-7
-"""Measured: a row that is recorded, of one thread."""
-LIBRARY_BYTES = 96 << 20
-"""Measured: what libraries and compiled kernels take when they are first used."""
-SPARSE_COST, WORD_COST, LONE_LANE_COST, WORD_SETUP_COST, RULES_COST = 0.6, 5.0, 1.2, 0.3, 1.6
-"""Measured, relative to an edge of the calibration, whose network knows no hubs: an edge in the sparse kernel; an edge
-for all lanes of a word; an edge for a lone lane of a word; clearing a word of an agent; an edge in the kernel of all
-rules."""
-THRESHOLD_COST, EPIDEMIC_COST = 1.7, 1.3
-"""Measured, relative to an edge of the calibration: a weight that is added; an edge of an epidemic, for all the rounds
-of contacts for which it is looked at once."""
-_COSTS = {"threshold": THRESHOLD_COST, "epidemic": EPIDEMIC_COST, "rules": RULES_COST}
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 LONG_LANE_SECONDS = 0.01
 """Time of a lane from which on several threads had better share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
-PARTITIONED_COST, PARTITIONED_ADDING_COST = 4.0, 40.0
-"""Measured, relative to an edge of the calibration: an edge of any model in the partitioned plan, with its message; of
-a model whose contacts add, which all travel."""
-DETOURS = {"words": 1.2, "dated": 3.5, "sums": 5.0}
-"""Measured: how many times what the broadcast plan takes partitions of a kind take."""
-_BYTES_PER_AGENT, _BYTES_PER_TOUCHED, _BYTES_PER_MESSAGE, _BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
-_BYTES_PER_COUNT = 40
-_BYTES_IN_WORDS, _BYTES_PER_WEIGHT = 12, 12
-"""Of an activation or a message that lanes share; of a weight in a log."""
-_BYTES_PER_ACTIVATION = 40
-_BYTES_PER_CONTACT = 60
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +129,7 @@ def plan_job(
     check_plan(plan)
     own, available = _own_models(sessions, plan), machine_memory()
     agents_alone = f"network {network.network_id!r} of {network.n_agents:,} agents"
-    _refuse_beyond(available, _BYTES_PER_AGENT * network.n_agents, agents_alone)
+    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_agents, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
     alike: Counter[Any] = Counter()
@@ -217,14 +189,9 @@ class _Job:
     @cached_property
     def row_seconds(self) -> float:
         """Time of one thread for the rows of large tables."""
-        activations, contacts = np.sum([_rows(session, planned.expected) for session, planned in self.pairs], axis=0)
-        return float(SECONDS_PER_ACTIVATION * activations + SECONDS_PER_CONTACT * contacts)
-
-
-def _rows(session: Session, lane: ExpectedCascade) -> tuple[float, float]:
-    """Return how many activations and contacts a session is expected to record."""
-    activations = session.replicates * lane.activations * lane.occasions if session.records("activations") else 0.0
-    return activations, session.replicates * lane.trials if session.records("contacts") else 0.0
+        rows = [costs.recorded_rows(session, planned.expected) for session, planned in self.pairs]
+        activations, contacts = np.sum(rows, axis=0)
+        return float(costs.SECONDS_PER_ACTIVATION * activations + costs.SECONDS_PER_CONTACT * contacts)
 
 
 def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
@@ -251,7 +218,7 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
     batches = max(per_thread * job.threads, int(effort / BATCH_SECONDS))
     if all(each.shape == "packed" for each in planned):
         batches = min(batches, max(job.threads, math.ceil(job.lanes / WORD)))
-    seconds = SECONDS_PER_JOB + effort / min(job.threads, job.lanes)
+    seconds = costs.SECONDS_PER_JOB + effort / min(job.threads, job.lanes)
     return JobPlan("broadcast", reason, planned, job.lanes, min(job.lanes, batches), seconds, needed, threads=threads)
 
 
@@ -267,13 +234,13 @@ def _reference_plan(job: _Job, why: str) -> JobPlan:
     seconds, joined = 0.0, 0.0
     for session, planned in job.pairs:
         lane = planned.expected
-        seconds += (lane.rounds + 1.0) * SECONDS_PER_REFERENCE_ROUND * len(job.network.edge_files)
-        seconds += session.replicates * lane.trials * SECONDS_PER_JOINED_EDGE
-        joined = max(joined, session.replicates * _trials_at_once(session, lane))
+        seconds += (lane.rounds + 1.0) * costs.SECONDS_PER_REFERENCE_ROUND * len(job.network.edge_files)
+        seconds += session.replicates * lane.trials * costs.SECONDS_PER_JOINED_EDGE
+        joined = max(joined, session.replicates * costs.trials_at_once(session, lane))
     reason = f"{why}: every round is a join of tables on the cluster"
-    needed = int(LIBRARY_BYTES + joined * _BYTES_PER_JOINED_EDGE)
+    needed = int(costs.LIBRARY_BYTES + joined * costs.BYTES_PER_JOINED_EDGE)
     _refuse_beyond(job.available, needed, f"a round of the job of {job.lanes:,} lanes")
-    return JobPlan("reference", reason, job.planned, job.lanes, 1, SECONDS_PER_JOB + seconds, needed)
+    return JobPlan("reference", reason, job.planned, job.lanes, 1, costs.SECONDS_PER_JOB + seconds, needed)
 
 
 def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
@@ -298,14 +265,16 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     """Plan lanes that go through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
-    lane_bytes = max(_partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
-    fixed = LIBRARY_BYTES + 16 * network.n_agents + job.threads * _BYTES_PER_AGENT * network.n_agents // partitions
+    lane_bytes = max(costs.partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
+    scratch = job.threads * costs.BYTES_PER_AGENT * network.n_agents // partitions
+    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + scratch
     at_once = _lanes_at_once(job, lane_bytes, fixed)
-    counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * _BYTES_PER_COUNT
+    counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
-    per_round = SECONDS_PER_ROUND + partitions * (SECONDS_PER_PARTITION if workers == 1 else SECONDS_PER_TASK)
+    per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
+    per_round = costs.SECONDS_PER_ROUND + partitions * per_task
     effort = _partitioned_effort(job) / min(job.threads, partitions)
-    seconds = SECONDS_PER_JOB + effort + _rounds_of_waves(job, at_once) * per_round
+    seconds = costs.SECONDS_PER_JOB + effort + _rounds_of_waves(job, at_once) * per_round
     reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
     return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
 
@@ -330,19 +299,14 @@ def _partitioned_effort(job: _Job) -> float:
     for session, planned in job.pairs:
         lane, kind = planned.expected, partitions_of(session)
         if kind == "rules":
-            cost = PARTITIONED_ADDING_COST if session.model.rules.adds else PARTITIONED_COST
+            cost = costs.PARTITIONED_ADDING_COST if session.model.rules.adds else costs.PARTITIONED_COST
             seconds = lane.trials * per_trial * cost
         elif kind == "dated":
-            seconds = _edges_looked_at(session, lane) * per_trial * EPIDEMIC_COST
+            seconds = costs.edges_looked_at(session, lane) * per_trial * costs.EPIDEMIC_COST
         else:
             seconds = planned.seconds_per_lane
-        effort += session.replicates * seconds * DETOURS.get(kind, 1.0)
+        effort += session.replicates * seconds * costs.DETOURS.get(kind, 1.0)
     return effort
-
-
-def _edges_looked_at(session: Session, lane: ExpectedCascade) -> float:
-    """Return the edges that a lane of an epidemic looks at: each once for several rounds of contacts."""
-    return lane.trials / min(rounds_of_contacts(session), float(SLOTS))
 
 
 def _rounds_of_waves(job: _Job, at_once: int) -> float:
@@ -353,34 +317,6 @@ def _rounds_of_waves(job: _Job, at_once: int) -> float:
         waves = math.ceil(sum(session.replicates for session in group) / at_once)
         rounds += waves * max(rounds_of[session.session_id] for session in group)
     return rounds
-
-
-def _partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
-    """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages on their way."""
-    rules = session.model.rules
-    activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
-    kind = partitions_of(session)
-    travelling = 1.0 if _all_travel(session) else 0.3 if kind == "dated" else 0.1
-    messages = _trials_at_once(session, lane) * travelling
-    if kind == "words":
-        return network.n_agents / 8 + (activations + messages) * _BYTES_IN_WORDS
-    if kind == "sums":
-        log = min(2.0 * network.n_agents, lane.trials) * _BYTES_PER_WEIGHT
-        return float(network.n_agents * 4.125 + log + messages * _BYTES_PER_MESSAGE)
-    remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
-    dense = network.n_agents * (1 + remembered)
-    return float(dense + activations * _BYTES_PER_TOUCHED + messages * _BYTES_PER_MESSAGE)
-
-
-def _trials_at_once(session: Session, lane: ExpectedCascade) -> float:
-    """Return about how many edges a lane looks at in its largest round."""
-    return lane.trials / (rounds_of_contacts(session) * lane.occasions) / 2.0
-
-
-def _all_travel(session: Session) -> bool:
-    """Return whether contacts that do not succeed travel too."""
-    rules = session.model.rules
-    return rules.adds or rules.mixing is not None or rules.fatigue < 1.0 or session.records("contacts")
 
 
 def _likeness(session: Session) -> Any:
@@ -401,15 +337,15 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     seconds_per_trial = calibration().seconds_per_trial(network.n_edges)
     shape = shapes_of(session.model, session.record)[0]
     if shape != "sparse":
-        edges = _edges_looked_at(session, lane) if shape == "epidemic" else lane.trials
-        return SessionPlan(shape, lane, edges * _COSTS[shape] * seconds_per_trial)
-    sparse = lane.trials * SPARSE_COST
+        edges = costs.edges_looked_at(session, lane) if shape == "epidemic" else lane.trials
+        return SessionPlan(shape, lane, edges * costs.SHAPE_COSTS[shape] * seconds_per_trial)
+    sparse = lane.trials * costs.SPARSE_COST
     per_word = min(WORD, math.ceil(together))
     lanes_per_row = 1 + (per_word - 1) * lane.overlap
     packed = (
-        lane.seed_trials * WORD_COST / per_word
-        + (lane.trials - lane.seed_trials) * min(LONE_LANE_COST, WORD_COST / lanes_per_row)
-        + network.n_agents * WORD_SETUP_COST / per_word
+        lane.seed_trials * costs.WORD_COST / per_word
+        + (lane.trials - lane.seed_trials) * min(costs.LONE_LANE_COST, costs.WORD_COST / lanes_per_row)
+        + network.n_agents * costs.WORD_SETUP_COST / per_word
     )
     if packed < sparse:
         return SessionPlan("packed", lane, packed * seconds_per_trial)
@@ -428,7 +364,7 @@ def _network_bytes(network: Network) -> int:
 
 def _working_bytes(job: _Job) -> int:
     """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
-    return int(LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0 + _row_bytes(job))
+    return int(costs.LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0 + _row_bytes(job))
 
 
 def _row_bytes(job: _Job) -> float:
@@ -439,8 +375,8 @@ def _row_bytes(job: _Job) -> float:
         lane = planned.expected
         if session.records("reach"):
             rows += 20.0 * min(session.replicates * lane.activations, job.network.n_agents)
-        activations, contacts = _rows(session, lane)
-        rows += min(activations, held) * _BYTES_PER_ACTIVATION + min(contacts, held) * _BYTES_PER_CONTACT
+        activations, contacts = costs.recorded_rows(session, lane)
+        rows += min(activations, held) * costs.BYTES_PER_ACTIVATION + min(contacts, held) * costs.BYTES_PER_CONTACT
     return rows
 
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from data.errors import InsufficientMemoryError, InvalidInputError
-from propagation import engine, planner
+from propagation import costs, engine, planner
 from propagation.clusters import own_client, thread_count
 from propagation.models import SI, SIS, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
@@ -237,7 +237,7 @@ def test_batches_are_of_about_a_second(generated):
             for record in ("rounds", "activations"):
                 _, made = planned(network, probability, replicates=replicates, record=record)
                 (lane,) = made.sessions
-                rows = lane.expected.activations * planner.SECONDS_PER_ACTIVATION if record == "activations" else 0.0
+                rows = lane.expected.activations * costs.SECONDS_PER_ACTIVATION if record == "activations" else 0.0
                 seconds = (lane.seconds_per_lane + rows) * replicates
                 assert made.batches <= max(4 * threads, seconds), (replicates, probability)
                 assert made.batches >= min(replicates, max(threads, int(seconds)))
