@@ -207,7 +207,7 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
         f"so {job.lanes:,} lanes are split over {job.threads} threads"
     )
     # Lanes that are fewer than threads, and last: threads share each.
-    sharing = min(workers) // math.ceil(job.lanes / len(workers))
+    sharing = min(workers) // math.ceil(job.lanes / len(workers)) if workers else 1  # some may still come
     planned = tuple(_shared_plan(each, sharing) for each in job.planned) if sharing > 1 else job.planned
     threads = sharing if any(each.shape == "shared" for each in planned) else 1
     effort = job.row_seconds + sum(

@@ -35,7 +35,7 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
         By lane.
     ends : (lanes + 1,) int64
         Where each lane's messages end.
-    firsts : (ranges,) int32
+    firsts : (ranges,) int64
         First agent of each range.
     bounds : (ranges, lanes + 1) int64
         Out: where the messages of each range and lane begin, and end.

@@ -38,10 +38,8 @@ class DatedPartition(RulePartition):
         after = super().settled(states, before, _cut(now), stops)
         return dataclasses.replace(after, pending=_cut(later))
 
-    def sent(self, states: LaneStates, state: PartitionState, *, probing: bool = False) -> Sent:
+    def sent(self, states: LaneStates, state: PartitionState) -> Sent:
         """Return the messages of infectious agents for the rounds to come; see `Partition`."""
-        if probing:
-            return super().sent(states, state, probing=True)
         if state.number == self.wave.one.max_rounds:
             return self.nothing_sent()
         edges, live = self.wave.edges, read_only(state.live)

@@ -25,8 +25,8 @@ from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
 
-LITTLE_MAIL = 10_000
-"""Messages in a round up to which one thread works on all partitions."""
+LITTLE_WORK = 10_000
+"""Messages and live agents in a round up to which one thread works on all partitions."""
 FORGET_ABOVE = 2 << 30
 """Bytes of edges from which on each task gives the pages back that it has read."""
 _KINDS: dict[str, type[Partition]] = {
@@ -147,7 +147,8 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
             numbers = np.argsort(-mail).tolist()
             # Threads that have little to do wait for each other's Python.
-            each_partition = map if mail.sum() <= LITTLE_MAIL else pool.map
+            work = mail.sum() + sum(step.state.live.ends[-1] for step in steps)
+            each_partition = map if work <= LITTLE_WORK else pool.map
             if wave.one.model.rules.replies:
                 told = of_all(stops_of, sent)
             steps = of_all(advance, sent, told)
@@ -164,7 +165,7 @@ def sent_of(step: Step) -> Sent:
     return step.sent
 
 
-# -- only for models by rules ---------------------------------------------------------------------------------------
+# -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------
 
 
 def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
@@ -182,7 +183,7 @@ def probe(wave: Wave, number: int, step: Step) -> Sent:
     """Send every contact that could ever succeed, as if it did."""
     partition = RulePartition(wave, number)
     states = partition.states(step.state)
-    sent = partition.sent(states, step.state, probing=True)
+    sent = partition.probe(states, step.state)
     partition.keep(step.state, states)
     return sent
 

@@ -32,9 +32,9 @@ class PartitionState:
     ----------
     number : int
         The round.
-    log : tuple of Touched or Fresh
+    log : tuple of Touched, Fresh or Added
         Who changed to what, by round; later ones count.
-    live : Live or Fresh
+    live : Live, Fresh or Added
         Agents that transmit or may leave by themselves.
     counts : tuple of (lanes, COUNTS) arrays
         By round.
@@ -42,6 +42,8 @@ class PartitionState:
         (lane, rows) by round.
     pending : Mail or None
         Messages that are due in later rounds, where messages are dated; None also where all of them are to be sent.
+    log_size : int
+        How many numbers the log holds, where it may have to be written anew.
     """
 
     number: int
@@ -51,6 +53,7 @@ class PartitionState:
     events: tuple[tuple[npt.NDArray[np.int32], Events], ...] = ()
     contacts: tuple[tuple[npt.NDArray[np.int32], Contacts], ...] = ()
     pending: Mail | None = None
+    log_size: int = 0
 
     @property
     def is_idle(self) -> bool:
@@ -85,17 +88,13 @@ def trimmed(rows: Any) -> Any:
     return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
 
 
-FEW_ROWS, FEW_ENTRIES = 1 << 20, 100
-"""Rows of a log that are not worth writing anew, where the entries are few as well."""
+FEW_NUMBERS, FEW_ENTRIES = 1 << 22, 100
+"""What a log may hold before it is worth writing anew, where its entries are few as well."""
 
 
-def is_long(lengths: Sequence[int], states: int) -> bool:
-    """Return whether a log with entries so long is to be written anew: as one entry, of those not as at the start.
-
-    That is so once it has more rows than there are states, and twice as many as when it was written last.
-    """
-    few = FEW_ROWS if len(lengths) <= FEW_ENTRIES else 0
-    return sum(lengths) > max(2 * lengths[0], states, few)
+def numbers_in(arrays: Sequence[npt.NDArray[Any]]) -> int:
+    """Return how many numbers some arrays hold."""
+    return sum(array.size for array in arrays)
 
 
 _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
@@ -179,6 +178,25 @@ class Partition(ABC):
     def apply(self, changes: Any, states: Any) -> None:
         """Make the changes that an entry of a log says."""
 
+    def extended(
+        self, states: Sequence[npt.NDArray[Any]], before: PartitionState, entry: Any
+    ) -> tuple[tuple[Any, ...], int]:
+        """Return a log with one more entry, and how many numbers it holds.
+
+        It is written anew, as one entry of all that is not as at the start, once it holds more numbers than the
+        dense arrays, and twice as many as when it was written last; unless that is little, in few entries.
+        """
+        log, size = (*before.log, entry), before.log_size + numbers_in(entry)
+        few = FEW_NUMBERS if len(log) <= FEW_ENTRIES else 0
+        if size > max(2 * numbers_in(log[0]), numbers_in(states), few):
+            log = (self.written_anew(states),)
+            size = numbers_in(log[0])
+        return log, size
+
+    def written_anew(self, states: Any) -> Any:
+        """Return dense arrays as one entry of a log, where logs can say the same several times."""
+        raise NotImplementedError
+
     # 2. Rounds.
 
     @abstractmethod
@@ -203,7 +221,7 @@ class Partition(ABC):
         """
 
     @abstractmethod
-    def sent(self, states: Any, state: PartitionState, *, probing: bool = False) -> Sent:
+    def sent(self, states: Any, state: PartitionState) -> Sent:
         """Return the messages of live agents for the next round.
 
         Parameters
@@ -211,8 +229,6 @@ class Partition(ABC):
         states
             Dense arrays of `state`; not changed.
         state : PartitionState
-        probing : bool
-            Whether to send every contact that could ever succeed, as if it did.
         """
 
     # 3. Checkpoints.

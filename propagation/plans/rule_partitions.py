@@ -11,7 +11,7 @@ from propagation.kernels.lane_arrays import Events
 from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.plans.partitions import Partition, PartitionState, Sent, is_long, read_only, scratch_of, trimmed
+from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
 from propagation.plans.rule_lanes import new_contacts, new_events
 from propagation.programs import Program
 
@@ -77,19 +77,27 @@ class RulePartition(Partition):
                 np.int64(recorded), scratch.arrivals, scratch.queue, np.empty(arriving, np.int32), changes, live,
                 counts, events, events_lane, contacts, contacts_lane,
             )  # fmt: skip
+        log, size = self.extended(states, before, trimmed(changes))
         return PartitionState(
             before.number + 1,
-            self._shortened(states, (*before.log, trimmed(changes))),
+            log,
             trimmed(live),
             (*before.counts, counts),
             _with_rows(before.events, events_lane, events, n_events),
             _with_rows(before.contacts, contacts_lane, contacts, n_contacts),
+            log_size=size,
         )
 
-    def sent(self, states: LaneStates, state: PartitionState, *, probing: bool = False) -> Sent:
+    def sent(self, states: LaneStates, state: PartitionState) -> Sent:
         """Return the messages of live agents for the next round; see `Partition`."""
-        if state.number == self.wave.one.max_rounds and not probing:
-            return self.nothing_sent()
+        last = state.number == self.wave.one.max_rounds
+        return self.nothing_sent() if last else self._contacts(states, state, probing=False)
+
+    def probe(self, states: LaneStates, state: PartitionState) -> Sent:
+        """Return every contact that could ever succeed, as if it did."""
+        return self._contacts(states, state, probing=True)
+
+    def _contacts(self, states: LaneStates, state: PartitionState, *, probing: bool) -> Sent:
         edges, live, rules = self.wave.edges, read_only(state.live), self.wave.one.model.rules
         recorded = self.wave.one.records("contacts")
         ends = np.zeros(self.lanes + 1, np.int64)
@@ -123,23 +131,18 @@ class RulePartition(Partition):
 
     def listed(self, states: LaneStates, state: PartitionState) -> tuple[Touched, Live]:
         """Return the agents that are not as at the start, and the live ones."""
-        return self._all_touched(states), state.live
+        return self.written_anew(states), state.live
 
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
         return PartitionState(number, (touched,), live)
 
-    def _all_touched(self, states: LaneStates) -> Touched:
+    def written_anew(self, states: LaneStates) -> Touched:
+        """Return the agents that are not as at the start."""
         scratch = self._live(self.size)
         touched = self._touched(int(kernels.list_touched(self.first, states, scratch, self._touched(0))))
         kernels.list_touched(self.first, states, scratch, touched)
         return touched
-
-    def _shortened(self, states: LaneStates, log: tuple[Touched, ...]) -> tuple[Touched, ...]:
-        """Return a log, written anew where that is due."""
-        if not is_long([len(changes.agent) for changes in log], states.compartment.size):
-            return log
-        return (self._all_touched(states),)
 
     def _touched(self, room: int) -> Touched:
         occasion, weight, contacts = (room if needed else 0 for needed in _remembers(self.program))

@@ -105,7 +105,7 @@ def _run_lane(
         cuts = head + np.searchsorted(ends, shares)
         cuts[-1] = tail
 
-        def attempts(part: tuple[int, tuple[int, int]], arrived: npt.NDArray[np.uint64] = arrived) -> int:
+        def attempts(part: tuple[int, tuple[int, int]]) -> int:
             thread, (low, high) = part
             return int(kernels.wide_attempts(*edges, queue, low, high, reached, arrived[thread], all_hits[thread]))
 

@@ -13,7 +13,7 @@ from propagation.kernels.mail import Mail, messages_due
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.sums import Added, Sums
 from propagation.plans.cascade_partitions import CascadePartition
-from propagation.plans.partitions import PartitionState, Sent, is_long, read_only, scratch_of
+from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of
 
 
 class ThresholdPartition(CascadePartition):
@@ -58,10 +58,11 @@ class ThresholdPartition(CascadePartition):
                 self.first, *self._thresholds, self.wave.salts, states, mail.bounds, dst, weights,
                 scratch.arrivals.bits, scratch.queue[0], ends, room,
             )  # fmt: skip
-        after = self.followed(before, Added(mail.bounds, dst, weights, ends, room[: ends[-1]].copy()))
-        return dataclasses.replace(after, log=self._shortened(states, after.log))
+        added = Added(mail.bounds, dst, weights, ends, room[: ends[-1]].copy())
+        log, size = self.extended(states, before, added)
+        return dataclasses.replace(self.followed(before, added), log=log, log_size=size)
 
-    def sent(self, states: Sums, state: PartitionState, *, probing: bool = False) -> Sent:  # noqa: ARG002 (cascades end by themselves)
+    def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
         """Return the weights that agents newly active add in the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds or state.is_over:
             return self.nothing_sent()
@@ -112,11 +113,9 @@ class ThresholdPartition(CascadePartition):
                 return ends, agent, weight, is_reached
             room = int(ends[-1])
 
-    def _shortened(self, states: Sums, log: tuple[Added, ...]) -> tuple[Added, ...]:
-        """Return a log, written anew where that is due."""
-        if not is_long([len(added.dst) for added in log], states.lacking.size):
-            return log
-        return (self._all_added(*self._all_sums(states)),)
+    def written_anew(self, states: Sums) -> Added:
+        """Return what would bring all sums to where they are."""
+        return self._all_added(*self._all_sums(states))
 
     def _all_added(self, ends: Any, agent: Any, weight: Any, is_reached: Any) -> Added:
         """Return what would bring sums to where they are."""

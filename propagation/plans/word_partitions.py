@@ -53,7 +53,7 @@ class WordPartition(CascadePartition):
             )
         return self.followed(before, trimmed(fresh))
 
-    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState, *, probing: bool = False) -> Sent:  # noqa: ARG002 (cascades end by themselves)
+    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
         """Return the messages of newly active agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds:
             return self.nothing_sent()

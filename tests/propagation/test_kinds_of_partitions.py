@@ -120,9 +120,9 @@ def test_a_checkpoint_may_be_taken_up_after_any_round(network, model, number):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
-@pytest.mark.parametrize("few", [0, partitions.FEW_ROWS])
+@pytest.mark.parametrize("few", [0, partitions.FEW_NUMBERS])
 def test_arrays_can_be_made_from_the_log_after_any_round(network, model, few, monkeypatch):
-    monkeypatch.setattr(partitions, "FEW_ROWS", few)
+    monkeypatch.setattr(partitions, "FEW_NUMBERS", few)
     wave = wave_of(network, model)
     expected, _ = rounds_of(wave, begun(wave), 12)
     steps = begun(wave)
@@ -133,7 +133,7 @@ def test_arrays_can_be_made_from_the_log_after_any_round(network, model, few, mo
 
 
 def test_a_log_of_weights_that_says_more_than_there_are_sums_is_written_anew(network, monkeypatch):
-    monkeypatch.setattr(partitions, "FEW_ROWS", 0)
+    monkeypatch.setattr(partitions, "FEW_NUMBERS", 0)
     wave = wave_of(network, FractionalThreshold(threshold=0.1))
     steps, lengths, added = begun(wave), [], 0
     for _ in range(12):

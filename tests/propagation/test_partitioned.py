@@ -265,7 +265,7 @@ def test_a_task_that_runs_again_does_not_take_the_arrays_of_a_later_round(networ
 
 
 def test_a_log_that_says_more_than_there_are_states_is_written_anew(network, monkeypatch):
-    monkeypatch.setattr(partitions, "FEW_ROWS", 0)
+    monkeypatch.setattr(partitions, "FEW_NUMBERS", 0)
     wave = wave_of(network, SIRS(beta=0.9, gamma=0.9, waning=0.9), replicates=1, record="activations")
     lengths, listed = [], []
     for steps in rounds_of(wave, 60):

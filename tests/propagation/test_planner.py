@@ -1,6 +1,7 @@
 """The planner: what it chooses, how well it estimates, and what it refuses."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
@@ -304,3 +305,15 @@ def test_a_job_that_cannot_fit_is_refused_with_what_it_needs(generated, monkeypa
     ):
         planned(network, 0.1, record="contacts", replicates=100_000)
     planned(network, 0.1, record="rounds", replicates=100_000)
+
+
+@pytest.mark.parametrize("plan", ["auto", "broadcast", "partitioned", "reference"])
+def test_a_job_can_be_planned_before_there_are_workers(generated, plan):
+    network = generated["attachment"]
+    session = resolve_session(
+        network, IndependentCascade(probability=0.1), seed_set=RandomSeeds(budget=3), replicates=4
+    )
+    nobody = SimpleNamespace(nthreads=dict)
+    made = engine.plan_job(network, [session], plan=plan, client=nobody)
+    assert made.lanes == 4
+    assert made.threads == 1
