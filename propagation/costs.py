@@ -2,7 +2,6 @@
 
 from data.snapshots import Network
 from propagation.expectations import ExpectedCascade, rounds_of_contacts
-from propagation.kernels.epidemics import SLOTS
 from propagation.sessions import Session
 from propagation.shapes import partitions_of
 
@@ -29,11 +28,13 @@ a model whose contacts add, which all travel."""
 DETOURS = {"words": 1.2, "dated": 3.5, "sums": 5.0}
 """Measured: how many times what the broadcast plan takes partitions of a kind take."""
 BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
+"""Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
 BYTES_PER_COUNT = 40
+"""Of a lane's counts of a round, in each partition."""
 BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 12
 """Of an activation or a message that lanes share; of a weight in a log."""
-BYTES_PER_ACTIVATION = 40
-BYTES_PER_CONTACT = 60
+BYTES_PER_ACTIVATION, BYTES_PER_CONTACT = 40, 60
+"""Of a row that is recorded."""
 
 
 def recorded_rows(session: Session, lane: ExpectedCascade) -> tuple[float, float]:
@@ -42,13 +43,13 @@ def recorded_rows(session: Session, lane: ExpectedCascade) -> tuple[float, float
     return activations, session.replicates * lane.trials if session.records("contacts") else 0.0
 
 
-def edges_looked_at(session: Session, lane: ExpectedCascade) -> float:
-    """Return the edges that a lane of an epidemic looks at: each once for several rounds of contacts."""
-    return lane.trials / min(rounds_of_contacts(session), float(SLOTS))
+def edges_looked_at(session: Session, lane: ExpectedCascade, rounds: int) -> float:
+    """Return the edges that a lane of an epidemic looks at: each once for so many rounds of contacts, or fewer."""
+    return lane.trials / min(rounds_of_contacts(session), float(rounds))
 
 
 def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
-    """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages on their way."""
+    """Return how many bytes a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
     activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
     kind = partitions_of(session)

@@ -16,6 +16,8 @@ from propagation import costs
 from propagation.calibration import calibration
 from propagation.clusters import installed_memory, machine_memory, thread_count
 from propagation.expectations import ExpectedCascade, expected_cascade
+from propagation.kernels.dated_contacts import HORIZON
+from propagation.kernels.epidemics import SLOTS
 from propagation.kernels.words import WORD
 from propagation.models.pandas_model import PandasModel
 from propagation.sessions import RECORDS, Session
@@ -302,7 +304,7 @@ def _partitioned_effort(job: _Job) -> float:
             cost = costs.PARTITIONED_ADDING_COST if session.model.rules.adds else costs.PARTITIONED_COST
             seconds = lane.trials * per_trial * cost
         elif kind == "dated":
-            seconds = costs.edges_looked_at(session, lane) * per_trial * costs.EPIDEMIC_COST
+            seconds = costs.edges_looked_at(session, lane, HORIZON) * per_trial * costs.EPIDEMIC_COST
         else:
             seconds = planned.seconds_per_lane
         effort += session.replicates * seconds * costs.DETOURS.get(kind, 1.0)
@@ -337,7 +339,7 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     seconds_per_trial = calibration().seconds_per_trial(network.n_edges)
     shape = shapes_of(session.model, session.record)[0]
     if shape != "sparse":
-        edges = costs.edges_looked_at(session, lane) if shape == "epidemic" else lane.trials
+        edges = costs.edges_looked_at(session, lane, SLOTS) if shape == "epidemic" else lane.trials
         return SessionPlan(shape, lane, edges * costs.SHAPE_COSTS[shape] * seconds_per_trial)
     sparse = lane.trials * costs.SPARSE_COST
     per_word = min(WORD, math.ceil(together))

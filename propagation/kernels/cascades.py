@@ -44,7 +44,7 @@ def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _rounds_of_lane(  # type: ignore[no-untyped-def]
+def rounds_of_lane(  # type: ignore[no-untyped-def]
     offsets,
     words,
     base,
@@ -63,6 +63,8 @@ def _rounds_of_lane(  # type: ignore[no-untyped-def]
     tail,
 ):
     """Run rounds of a lane until it is over, has no room for counts, or more than `most` agents are active.
+
+    Parameters as in `sparse_cascades`, and:
 
     Parameters
     ----------
@@ -162,7 +164,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]
         if len(own) > 0:
             own[0] = tail
         # 2. Each round: attempts of the agents activated in the round before.
-        number, head, tail, looked = _rounds_of_lane(
+        number, head, tail, looked = rounds_of_lane(
             offsets, words, base, stream, salts[lane], max_rounds, stop, everyone, reached, arrived, queue, hits, own,
             np.int64(0), np.int64(0), tail,
         )  # fmt: skip
@@ -178,44 +180,6 @@ def sparse_cascades(  # type: ignore[no-untyped-def]
         at += rounds
         ends[lane] = at
     return len(salts), trials, n_touched
-
-
-@numba.njit(nogil=True, cache=True)
-def narrow_rounds(  # type: ignore[no-untyped-def]
-    offsets,
-    words,
-    base,
-    stream,
-    salt,
-    max_rounds,
-    stop,
-    most,
-    reached,
-    arrived,
-    queue,
-    hits,
-    counts,
-    number,
-    head,
-    tail,
-):
-    """Run rounds of one lane as long as at most `most` agents are active; see `sparse_cascades`.
-
-    Parameters
-    ----------
-    counts : (rounds,) int32
-        In and out: activations by round; room for all of them, and one more.
-    number, head, tail : int64
-        The last round that was run, whose agents are ``queue[head:tail]``.
-
-    Returns
-    -------
-    number, head, tail, trials : int
-    """
-    return _rounds_of_lane(
-        offsets, words, base, stream, salt, max_rounds, stop, most, reached, arrived, queue, hits, counts, number, head,
-        tail,
-    )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
@@ -237,17 +201,17 @@ def wide_attempts(offsets, words, base, stream, salt, queue, low, high, reached,
     for position in range(low, high):
         src = queue[position]
         look_ahead(offsets, words, queue, position, high)
-        start, end = offsets[src], offsets[src + 1]
-        trials += end - start
-        while start < end:
-            stop = min(start + CHUNK, end)
-            if attempt(words, base, stream, salt, src, start, stop, hits):
-                for j in range(stop - start):
+        first, end = offsets[src], offsets[src + 1]
+        trials += end - first
+        while first < end:
+            last = min(first + CHUNK, end)
+            if attempt(words, base, stream, salt, src, first, last, hits):
+                for j in range(last - first):
                     if hits[j]:
-                        dst = np.int64(words[start + j] & DST)
+                        dst = np.int64(words[first + j] & DST)
                         if not (reached[dst >> 3] >> np.uint8(dst & 7)) & 1:
                             arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
-            start = stop
+            first = last
     return trials
 
 

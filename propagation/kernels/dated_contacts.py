@@ -25,7 +25,7 @@ def _is_due(program, live, i, number, every):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def contacts_due(offsets, program, live, number, every):  # type: ignore[no-untyped-def]
+def contacts_to_draw(offsets, program, live, number, every):  # type: ignore[no-untyped-def]
     """Return how many contacts are to be drawn after a round; see `send_dated`."""
     total = 0
     for i in range(len(live.agent)):
@@ -82,7 +82,7 @@ def send_dated(  # type: ignore[no-untyped-def]
     attempts : Attempts
         Scratch.
     messages : Messages
-        Out: long enough for `contacts_due`; the value is the round in which the contact succeeds.
+        Out: long enough for `contacts_to_draw`; the value is the round in which the contact succeeds.
     ends : (lanes + 1,) int64
         Out: where each lane's messages end.
     """

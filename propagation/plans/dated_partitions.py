@@ -46,7 +46,7 @@ class DatedPartition(RulePartition):
         number, every = np.int64(state.number), np.int64(state.pending is None)
         ends = np.zeros(self.lanes + 1, np.int64)
         with scratch_of(self) as scratch:
-            due = int(kernels.contacts_due(edges.offsets, self.program, live, number, every))
+            due = int(kernels.contacts_to_draw(edges.offsets, self.program, live, number, every))
             messages = scratch.room(due, named=bool(self.program.chooses))
             kernels.send_dated(
                 edges, self.program, self.first, states.compartment, live, self.wave.salts, number,

@@ -229,10 +229,10 @@ class _WaveRun:
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(self._counts())
-        rounds = FIRST_CHUNK
+        # Lanes that are never over by themselves are looked at in between.
+        most = LONGEST_TASK if self.together and not self.rules.everlasting else LARGEST_CHUNK
+        rounds = most if self.together else FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
-            if self.together:  # lanes that are never over by themselves are looked at in between
-                rounds = LARGEST_CHUNK if self.rules.everlasting else LONGEST_TASK
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
             rounds = self._advance(rounds)
@@ -245,7 +245,10 @@ class _WaveRun:
                 if spent:
                     return None
             rounds = max(rounds, 1)
-            rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, LARGEST_CHUNK)))
+            if self.together:  # one task looks at the time itself
+                rounds = most
+            else:
+                rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, most)))
         if self.wave.more and self.number > self.last_checkpoint and self._is_due():
             self._checkpoint()
         return self._rows()

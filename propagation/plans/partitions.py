@@ -7,7 +7,7 @@ which kernels work; they are made anew from the log wherever they are not those 
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,7 +43,7 @@ class PartitionState:
     pending : Mail or None
         Messages that are due in later rounds, where messages are dated; None also where all of them are to be sent.
     log_size : int
-        How many numbers the log holds, where it may have to be written anew.
+        How many numbers the log holds, where it may come to be written anew; see `extended_log`.
     """
 
     number: int
@@ -95,6 +95,35 @@ FEW_NUMBERS, FEW_ENTRIES = 1 << 22, 100
 def numbers_in(arrays: Sequence[npt.NDArray[Any]]) -> int:
     """Return how many numbers some arrays hold."""
     return sum(array.size for array in arrays)
+
+
+def extended_log(
+    before: PartitionState,
+    entry: Any,
+    states: Sequence[npt.NDArray[Any]],
+    written_anew: Callable[[], Any],
+) -> tuple[tuple[Any, ...], int]:
+    """Return a log with one more entry, and how many numbers it holds.
+
+    It is written anew, as one entry of all that is not as at the start, once it holds more numbers than the dense
+    arrays, and twice as many as when it was written last; unless that is little, in few entries.
+
+    Parameters
+    ----------
+    before : PartitionState
+        Whose log it was.
+    entry : Touched or Added
+    states : sequence of arrays
+        The dense arrays that the whole log says.
+    written_anew : callable
+        Returns them as one entry.
+    """
+    log, size = (*before.log, entry), before.log_size + numbers_in(entry)
+    few = FEW_NUMBERS if len(log) <= FEW_ENTRIES else 0
+    if size > max(2 * numbers_in(log[0]), numbers_in(states), few):
+        log = (written_anew(),)
+        size = numbers_in(log[0])
+    return log, size
 
 
 _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
@@ -177,25 +206,6 @@ class Partition(ABC):
     @abstractmethod
     def apply(self, changes: Any, states: Any) -> None:
         """Make the changes that an entry of a log says."""
-
-    def extended(
-        self, states: Sequence[npt.NDArray[Any]], before: PartitionState, entry: Any
-    ) -> tuple[tuple[Any, ...], int]:
-        """Return a log with one more entry, and how many numbers it holds.
-
-        It is written anew, as one entry of all that is not as at the start, once it holds more numbers than the
-        dense arrays, and twice as many as when it was written last; unless that is little, in few entries.
-        """
-        log, size = (*before.log, entry), before.log_size + numbers_in(entry)
-        few = FEW_NUMBERS if len(log) <= FEW_ENTRIES else 0
-        if size > max(2 * numbers_in(log[0]), numbers_in(states), few):
-            log = (self.written_anew(states),)
-            size = numbers_in(log[0])
-        return log, size
-
-    def written_anew(self, states: Any) -> Any:
-        """Return dense arrays as one entry of a log, where logs can say the same several times."""
-        raise NotImplementedError
 
     # 2. Rounds.
 

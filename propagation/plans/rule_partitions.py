@@ -11,7 +11,16 @@ from propagation.kernels.lane_arrays import Events
 from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.plans.partitions import Partition, PartitionState, Sent, read_only, scratch_of, trimmed
+from propagation.plans.partitions import (
+    Partition,
+    PartitionState,
+    Sent,
+    extended_log,
+    numbers_in,
+    read_only,
+    scratch_of,
+    trimmed,
+)
 from propagation.plans.rule_lanes import new_contacts, new_events
 from propagation.programs import Program
 
@@ -54,7 +63,8 @@ class RulePartition(Partition):
         events = Events(seeds, np.zeros_like(seeds), np.full_like(seeds, -1), np.ones_like(seeds))
         of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
         recorded = ((of_lane, events),) if self.wave.one.records("reach") else ()
-        return PartitionState(0, (trimmed(touched),), trimmed(live), (counts,), recorded)
+        entry = trimmed(touched)
+        return PartitionState(0, (entry,), trimmed(live), (counts,), recorded, log_size=numbers_in(entry))
 
     def settled(
         self, states: LaneStates, before: PartitionState, mail: Mail, stops: Sequence[npt.NDArray[np.int32]]
@@ -77,7 +87,7 @@ class RulePartition(Partition):
                 np.int64(recorded), scratch.arrivals, scratch.queue, np.empty(arriving, np.int32), changes, live,
                 counts, events, events_lane, contacts, contacts_lane,
             )  # fmt: skip
-        log, size = self.extended(states, before, trimmed(changes))
+        log, size = extended_log(before, trimmed(changes), states, lambda: self._all_touched(states))
         return PartitionState(
             before.number + 1,
             log,
@@ -131,13 +141,13 @@ class RulePartition(Partition):
 
     def listed(self, states: LaneStates, state: PartitionState) -> tuple[Touched, Live]:
         """Return the agents that are not as at the start, and the live ones."""
-        return self.written_anew(states), state.live
+        return self._all_touched(states), state.live
 
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
-        return PartitionState(number, (touched,), live)
+        return PartitionState(number, (touched,), live, log_size=numbers_in(touched))
 
-    def written_anew(self, states: LaneStates) -> Touched:
+    def _all_touched(self, states: LaneStates) -> Touched:
         """Return the agents that are not as at the start."""
         scratch = self._live(self.size)
         touched = self._touched(int(kernels.list_touched(self.first, states, scratch, self._touched(0))))

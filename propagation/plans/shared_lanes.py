@@ -92,7 +92,7 @@ def _run_lane(
     trials = 0
     while True:
         # 1. Rounds of few agents.
-        number, head, tail, looked = kernels.narrow_rounds(
+        number, head, tail, looked = kernels.rounds_of_lane(
             *edges, most, scratch.stop, np.int64(NARROW), reached, arrived[0], queue, all_hits[0], counts,
             np.int64(number), np.int64(head), np.int64(tail),
         )  # fmt: skip

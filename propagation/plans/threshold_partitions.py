@@ -1,6 +1,5 @@
 """A partition in lanes of threshold models: weights travel, and add up where they arrive."""
 
-import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -9,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels import sums as kernels
-from propagation.kernels.mail import Mail, messages_due
+from propagation.kernels.lane_arrays import Messages
+from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.sums import Added, Sums
 from propagation.plans.cascade_partitions import CascadePartition
-from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of
+from propagation.plans.partitions import PartitionState, extended_log, numbers_in, read_only, scratch_of
 
 
 class ThresholdPartition(CascadePartition):
@@ -59,21 +59,14 @@ class ThresholdPartition(CascadePartition):
                 scratch.arrivals.bits, scratch.queue[0], ends, room,
             )  # fmt: skip
         added = Added(mail.bounds, dst, weights, ends, room[: ends[-1]].copy())
-        log, size = self.extended(states, before, added)
-        return dataclasses.replace(self.followed(before, added), log=log, log_size=size)
+        return self.followed(before, added, *extended_log(before, added, states, lambda: self._anew(states)))
 
-    def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return the weights that agents newly active add in the next round; see `Partition`."""
-        if state.number == self.wave.one.max_rounds or state.is_over:
-            return self.nothing_sent()
-        edges, live = self.wave.edges, read_only(state.live)
-        ends = np.zeros(self.lanes + 1, np.int64)
-        with scratch_of(self) as scratch:
-            messages = scratch.room(int(messages_due(edges.offsets, live.agent)), named=False)
-            kernels.send_sums(
-                edges.offsets, edges.words, edges.base, live.ends, live.agent, messages.dst, messages.value, ends
-            )
-            return self.sorted_mail(messages, ends)
+    def write_messages(self, live: Added, messages: Messages, ends: npt.NDArray[np.int64]) -> None:
+        """Write the weights of edges, by lane; see `CascadePartition`."""
+        edges = self.wave.edges
+        kernels.send_sums(
+            edges.offsets, edges.words, edges.base, live.ends, live.agent, messages.dst, messages.value, ends
+        )
 
     def by_lane(self, fresh: Added) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Return agents newly active by lane: (lanes + 1,) ends, and the agents."""
@@ -97,7 +90,7 @@ class ThresholdPartition(CascadePartition):
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
         before = self._all_added(touched.ends, touched.agent, touched.weight, touched.compartment != 0)
-        return PartitionState(number, (before,), _activated(live.ends, live.agent))
+        return PartitionState(number, (before,), _activated(live.ends, live.agent), log_size=numbers_in(before))
 
     @cached_property
     def _thresholds(self) -> tuple[Any, Any, Any]:
@@ -113,7 +106,7 @@ class ThresholdPartition(CascadePartition):
                 return ends, agent, weight, is_reached
             room = int(ends[-1])
 
-    def written_anew(self, states: Sums) -> Added:
+    def _anew(self, states: Sums) -> Added:
         """Return what would bring all sums to where they are."""
         return self._all_added(*self._all_sums(states))
 

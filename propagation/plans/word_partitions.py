@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels import words as kernels
-from propagation.kernels.mail import Mail, messages_due
+from propagation.kernels.lane_arrays import Messages
+from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
 from propagation.plans.cascade_partitions import CascadePartition
-from propagation.plans.partitions import PartitionState, Sent, read_only, scratch_of, trimmed
+from propagation.plans.partitions import PartitionState, numbers_in, read_only, scratch_of, trimmed
 
 
 class WordPartition(CascadePartition):
@@ -51,21 +52,16 @@ class WordPartition(CascadePartition):
             kernels.settle_words(
                 self.first, states, mail, scratch.words, scratch.arrivals.bits, scratch.queue[0], fresh
             )
-        return self.followed(before, trimmed(fresh))
+        reached = trimmed(fresh)
+        return self.followed(before, reached, (*before.log, reached), before.log_size + numbers_in(reached))
 
-    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return the messages of newly active agents for the next round; see `Partition`."""
-        if state.number == self.wave.one.max_rounds:
-            return self.nothing_sent()
-        edges, fresh = self.wave.edges, read_only(state.live)
-        ends = np.zeros(self.parts + 1, np.int64)
-        with scratch_of(self) as scratch:
-            messages = scratch.room(int(messages_due(edges.offsets, fresh.agent)), named=False)
-            kernels.send_words(
-                edges.offsets, edges.words, edges.base, self.program.transmission, fresh,
-                self.wave.words_of_salts, np.zeros(CHUNK, np.uint8), messages, ends,
-            )  # fmt: skip
-            return self.sorted_mail(messages, ends)
+    def write_messages(self, live: Fresh, messages: Messages, ends: npt.NDArray[np.int64]) -> None:
+        """Write the contacts that succeed, by word; see `CascadePartition`."""
+        edges = self.wave.edges
+        kernels.send_words(
+            edges.offsets, edges.words, edges.base, self.program.transmission, live, self.wave.words_of_salts,
+            np.zeros(CHUNK, np.uint8), messages, ends,
+        )  # fmt: skip
 
     def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
         """Return the agents that are reached, and those newly active."""
