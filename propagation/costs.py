@@ -31,8 +31,8 @@ BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 2
 """Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
 BYTES_PER_COUNT = 40
 """Of a lane's counts of a round, in each partition."""
-BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 12
-"""Of an activation or a message that lanes share; of a weight in a log."""
+BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 48
+"""Of an activation or a message that lanes share; of a weight, with its part of a block of sums."""
 BYTES_PER_ACTIVATION, BYTES_PER_CONTACT = 40, 60
 """Of a row that is recorded."""
 
@@ -58,8 +58,9 @@ def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCas
     if kind == "words":
         return network.n_agents / 8 + (activations + messages) * BYTES_IN_WORDS
     if kind == "sums":
-        log = min(2.0 * network.n_agents, lane.trials) * BYTES_PER_WEIGHT
-        return float(network.n_agents * 4.125 + log + messages * BYTES_PER_MESSAGE)
+        # Twice, as a task that goes on from arrays leaves them as they are.
+        sums = 2.0 * (min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT) + network.n_agents * 0.1875)
+        return sums + messages * BYTES_PER_MESSAGE
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     dense = network.n_agents * (1 + remembered)
     return float(dense + activations * BYTES_PER_TOUCHED + messages * BYTES_PER_MESSAGE)

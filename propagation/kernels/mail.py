@@ -1,19 +1,20 @@
 """What partitions send each other: messages, sorted by the range of agents they are for and by lane."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from propagation.kernels.lane_arrays import Messages
-
 
 class Mail(NamedTuple):
-    """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``."""
+    """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``.
+
+    They are `Messages`, or edges as one uint64 each where whole edges travel.
+    """
 
     bounds: npt.NDArray[np.int64]
-    messages: Messages
+    messages: Any
 
 
 @numba.njit(nogil=True, cache=True)
@@ -23,6 +24,28 @@ def messages_due(offsets, agents):  # type: ignore[no-untyped-def]
     for i in range(len(agents)):
         total += offsets[agents[i] + 1] - offsets[agents[i]]
     return total
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def take_places(places, bounds):  # type: ignore[no-untyped-def]
+    """Say where messages go: to one range after the other, in each by lane.
+
+    Parameters
+    ----------
+    places : (lanes, ranges) int64 or uint64
+        In: how many messages there are; out: where the first goes.
+    bounds : (ranges, lanes + 1) int64
+        Out: where the messages of each range and lane begin, and end.
+    """
+    lanes, ranges = places.shape
+    at = places[0, 0] * 0  # of the same type
+    for part in range(ranges):
+        bounds[part, 0] = at
+        for lane in range(lanes):
+            count = places[lane, part]
+            places[lane, part] = at
+            at += count
+            bounds[part, lane + 1] = at
 
 
 @numba.njit(nogil=True, cache=True)
@@ -43,7 +66,7 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
         Out.
     """
     lanes, ranges = len(ends) - 1, len(firsts)
-    counts = np.zeros((ranges, lanes), np.int64)
+    places = np.zeros((lanes, ranges), np.int64)
     all_dst, all_src, values, draws = messages.dst, messages.src, messages.value, messages.draw
     own = np.empty(ends[lanes], np.uint16)
     for lane in range(lanes):
@@ -53,16 +76,8 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
             while all_dst[i] < firsts[part]:
                 part -= 1
             own[i] = part
-            counts[part, lane] += 1
-    at = 0
-    for part in range(ranges):
-        bounds[part, 0] = at
-        for lane in range(lanes):
-            at += counts[part, lane]
-            bounds[part, lane + 1] = at
-    for part in range(ranges):
-        for lane in range(lanes):
-            counts[part, lane] = bounds[part, lane]
+            places[lane, part] += 1
+    take_places(places, bounds)
     to_dst, to_src, to_value, to_draw = (
         sorted_messages.dst,
         sorted_messages.src,
@@ -71,8 +86,8 @@ def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[
     )
     for lane in range(lanes):
         for i in range(ends[lane], ends[lane + 1]):
-            to = counts[own[i], lane]
-            counts[own[i], lane] = to + 1
+            to = places[lane, own[i]]
+            places[lane, own[i]] = to + 1
             to_dst[to], to_value[to] = all_dst[i], values[i]
             if len(all_src) > 0:
                 to_src[to], to_draw[to] = all_src[i], draws[i]

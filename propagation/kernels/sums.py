@@ -3,8 +3,9 @@
 The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, whose
 draws these are. The order of additions does not matter, so that what arrived is all that a log need hold.
 
-The three lines of an addition are said in each kernel: a function that takes the arrays counts references to them for
-every weight, and threads wait for each other's counts (measured: twice the time).
+What travels is the edge itself, as it lies in its row: who is meant, and the weight. The lines of an addition are said
+in each kernel: a function that takes the arrays counts references to them for every weight, and threads wait for each
+other's counts (measured: twice the time).
 """
 
 from typing import NamedTuple
@@ -13,10 +14,17 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from propagation.kernels.mail import take_places
 from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, look_ahead, prefetch, put_in_order
 from propagation.kernels.thresholds import threshold_of
 
-_ONE = np.uint64(1)
+_ONE, _ZERO = np.uint64(1), np.uint64(0)
+_U3, _U6, _U7, _U63 = np.uint64(3), np.uint64(6), np.uint64(7), np.uint64(63)
+
+
+_SHIFT, _IN_BLOCK = np.uint64(6), np.uint64(63)
+"""Sums are kept in blocks of 2**6 agents, each from its first addition on."""
+_BLOCK = 1 << 6
 
 
 class Sums(NamedTuple):
@@ -24,14 +32,28 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    lacking : (lanes, n) uint32
-        What sums lack of their thresholds, 1 for those that reached it, 0 for agents whom nobody has added to.
+    blocks : (lanes, n // 64 + 1) int32
+        The block of each 64 agents, 0 for those of whom nobody has been added to.
+    lacking : (64 blocks,) uint32
+        Block after block, what the sums of its agents lack of their thresholds: 1 for those that reached it, 0 for
+        agents whom nobody has added to. There is room for as many as could be needed; those used take memory.
+    used : (1,) int64
+        Number of blocks that are used; they begin at 1.
     reached : (lanes, n // 8 + 1) uint8
         One bit for each agent.
     """
 
+    blocks: npt.NDArray[np.int32]
     lacking: npt.NDArray[np.uint32]
+    used: npt.NDArray[np.int64]
     reached: npt.NDArray[np.uint8]
+
+
+def new_sums(lanes: int, size: int) -> Sums:
+    """Return that of a range of so many agents nobody is reached, and nobody's sum is above 0."""
+    blocks = np.zeros((lanes, size // _BLOCK + 1), np.int32)
+    lacking = np.zeros((blocks.size + 1) * _BLOCK, np.uint32)
+    return Sums(blocks, lacking, np.zeros(1, np.int64), np.zeros((lanes, size // 8 + 1), np.uint8))
 
 
 class Added(NamedTuple):
@@ -40,27 +62,56 @@ class Added(NamedTuple):
     Attributes
     ----------
     bounds : (senders, lanes + 1) int64
-    dst, weight : (m,) int32, int64
-        Agents, and what is added to their sums.
+    words : (m,) uint64
+        Edges of an `AttemptRows`: whose sum is added to, and how much.
     ends, agent : (lanes + 1,) int64, (k,) int32
         Agents activated, of each lane those from ``ends[lane]`` to ``ends[lane + 1]``.
     """
 
     bounds: npt.NDArray[np.int64]
-    dst: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.int64]
+    words: npt.NDArray[np.uint64]
     ends: npt.NDArray[np.int64]
     agent: npt.NDArray[np.int32]
 
 
+def used_sums(sums: Sums) -> Sums:
+    """Return sums without the blocks that are not used."""
+    return sums._replace(lacking=sums.lacking[: (sums.used[0] + 1) * _BLOCK])
+
+
+def copy_sums(sums: Sums, to: Sums) -> None:
+    """Copy what `used_sums` returned of some sums to those of the same range as at the start."""
+    to.blocks[...], to.used[...], to.reached[...] = sums.blocks, sums.used, sums.reached
+    to.lacking[: len(sums.lacking)] = sums.lacking
+
+
+def copied_sums(sums: Sums) -> Sums:
+    """Return a copy of sums, without the blocks that are not used."""
+    blocks, lacking, used, reached = used_sums(sums)
+    return Sums(blocks.copy(), lacking.copy(), used.copy(), reached.copy())
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _place(sums, lane, a):  # type: ignore[no-untyped-def]
+    """Return where agent a (uint64) of a range is in `lacking`, in a new block if it had none."""
+    block = sums.blocks[lane, a >> _SHIFT]
+    if block == 0:
+        sums.used[0] += 1
+        block = np.int32(sums.used[0])
+        sums.blocks[lane, a >> _SHIFT] = block
+    return (np.uint64(block) << _SHIFT) | (a & _IN_BLOCK)
+
+
 @numba.njit(nogil=True, cache=True)
-def apply_added(first, thresholds, in_degree, stream, salts, added, sums):  # type: ignore[no-untyped-def]
+def apply_added(first, base, thresholds, in_degree, stream, salts, added, sums):  # type: ignore[no-untyped-def]
     """Bring what a round brought.
 
     Parameters
     ----------
     first : int64
         First agent of the range.
+    base : int64
+        Of the `AttemptRows`.
     thresholds, in_degree, stream
         As in `threshold_of`.
     salts : (lanes,) uint32
@@ -68,24 +119,28 @@ def apply_added(first, thresholds, in_degree, stream, salts, added, sums):  # ty
     sums : Sums
         In and out.
     """
-    bounds, all_dst, weights, agents = added.bounds, added.dst, added.weight, added.agent
+    bounds, words, agents = added.bounds, added.words, added.agent
     for lane in range(len(salts)):
-        lacking, reached = sums.lacking[lane], sums.reached[lane]
+        reached = sums.reached[lane]
         for sender in range(len(bounds)):
             for i in range(bounds[sender, lane], bounds[sender, lane + 1]):
-                dst = np.int64(all_dst[i])
-                lacks = np.int64(lacking[dst - first])
+                word = words[i]
+                dst, weight = np.int64(word & DST), np.int64(word >> SHIFT) + base
+                if weight == 0:
+                    continue
+                place = _place(sums, lane, np.uint64(dst - first))
+                lacks = np.int64(sums.lacking[place])
                 if lacks == 0:
                     lacks = threshold_of(thresholds, in_degree, stream, salts[lane], dst)
-                lacking[dst - first] = np.uint32(max(lacks - weights[i], 1))
+                sums.lacking[place] = max(lacks - weight, 1)
         for i in range(added.ends[lane], added.ends[lane + 1]):
             a = agents[i] - first
             reached[a >> 3] |= np.uint8(1 << (a & 7))
 
 
 @numba.njit(nogil=True, cache=True)
-def settle_sums(  # type: ignore[no-untyped-def]
-    first, thresholds, in_degree, stream, salts, sums, bounds, all_dst, weights, arrived, queue, ends, agents
+def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
+    first, base, thresholds, in_degree, stream, salts, sums, bounds, words, arrived, queue, ends, agents
 ):
     """Add the weights of a round in every lane; whoever reaches its threshold is activated.
 
@@ -93,7 +148,7 @@ def settle_sums(  # type: ignore[no-untyped-def]
     ----------
     sums : Sums
         In and out.
-    bounds, all_dst, weights
+    bounds, words
         As in `Added`.
     arrived : (n // 64 + 1,) uint64, zero
         Scratch: one bit per agent; zero again at the end.
@@ -102,29 +157,42 @@ def settle_sums(  # type: ignore[no-untyped-def]
     ends, agents : (lanes + 1,) int64, (k,) int32
         Out: as in `Added`; as long as there are weights.
     """
+    # Unsigned: no index is looked at as one from the end.
+    lacking, used, start, ahead = sums.lacking, sums.used[0], np.uint64(first), np.uint64(STATE_AHEAD)
     at = 0
     for lane in range(len(salts)):
         size = 0
+        blocks, reached, salt = sums.blocks[lane], sums.reached[lane], salts[lane]
         for sender in range(len(bounds)):
-            low, high = bounds[sender, lane], bounds[sender, lane + 1]
-            if low == high:
-                continue
-            lacking, reached, salt = sums.lacking[lane], sums.reached[lane], salts[lane]
+            low, high = np.uint64(bounds[sender, lane]), np.uint64(bounds[sender, lane + 1])
+            for i in range(low, min(low + ahead, high)):
+                a = (words[i] & DST) - start
+                prefetch(lacking, np.int64((np.uint64(blocks[a >> _SHIFT]) << _SHIFT) | (a & _IN_BLOCK)))
             for i in range(low, high):
-                if i + STATE_AHEAD < high:
-                    prefetch(lacking, np.int64(all_dst[i + STATE_AHEAD] - first))
-                dst = np.int64(all_dst[i])
-                a = dst - first
-                lacks, weight = np.int64(lacking[a]), weights[i]
+                if i + ahead < high:
+                    a = (words[i + ahead] & DST) - start
+                    prefetch(lacking, np.int64((np.uint64(blocks[a >> _SHIFT]) << _SHIFT) | (a & _IN_BLOCK)))
+                word = words[i]
+                weight = np.int64(word >> SHIFT) + base
+                if weight == 0:
+                    continue
+                a = (word & DST) - start
+                block = np.uint64(blocks[a >> _SHIFT])
+                if block == 0:
+                    used += 1
+                    block = np.uint64(used)
+                    blocks[a >> _SHIFT] = used
+                place = (block << _SHIFT) | (a & _IN_BLOCK)
+                lacks = np.int64(lacking[place])
                 if lacks == 0:
-                    lacks = threshold_of(thresholds, in_degree, stream, salt, dst)
-                lacking[a] = np.uint32(max(lacks - weight, 1))
+                    lacks = threshold_of(thresholds, in_degree, stream, salt, word & DST)
+                lacking[place] = max(lacks - weight, 1)
                 if weight < lacks:
                     continue
-                bit = np.uint8(1 << (a & 7))
-                if not reached[a >> 3] & bit:
-                    reached[a >> 3] |= bit
-                    arrived[a >> 6] |= _ONE << np.uint64(a & 63)
+                byte, bit = a >> _U3, np.uint8(_ONE << (a & _U7))
+                if not reached[byte] & bit:
+                    reached[byte] |= bit
+                    arrived[a >> _U6] |= _ONE << (a & _U63)
                     queue[size] = a
                     size += 1
         if size > 0:
@@ -134,59 +202,117 @@ def settle_sums(  # type: ignore[no-untyped-def]
                 agents[at] = queue[position] + first
                 at += 1
         ends[lane + 1] = at
+    sums.used[0] = used
 
 
 @numba.njit(nogil=True, cache=True)
-def send_sums(offsets, words, base, live_ends, live, dst, weights, ends):  # type: ignore[no-untyped-def]
-    """Let the agents activated in a round add to the sums of their out-neighbours.
+def send_sums(offsets, words, firsts, live_ends, live, bounds, sent):  # type: ignore[no-untyped-def]
+    """Send the edges of the agents activated in a round to the ranges of their destinations.
 
     Parameters
     ----------
-    offsets, words, base
-        An `AttemptRows` of influence weights.
+    offsets, words
+        An `AttemptRows` of influence weights; the destinations of a row ascend.
+    firsts : (ranges,) int64
+        First agent of each range.
     live_ends, live : (lanes + 1,) int64, (k,) int32
         Agents activated, by lane.
-    dst, weights : (m,) int32, int64
-        Out: long enough for all out-neighbours.
-    ends : (lanes + 1,) int64
-        Out: where each lane's messages end.
+    bounds : (ranges, lanes + 1) int64, zero
+        Out: where the edges to each range begin in each lane, and end.
+    sent : (m,) uint64
+        Out: all edges of these agents.
     """
-    count = 0
-    for lane in range(len(ends) - 1):
+    lanes, last = len(live_ends) - 1, np.uint64(len(firsts) - 1)
+    places = np.zeros((lanes, len(firsts)), np.uint64)
+    # 1. How many go to each range.
+    for lane in range(lanes):
+        of_range = places[lane]
         for position in range(live_ends[lane], live_ends[lane + 1]):
             src = live[position]
-            look_ahead(offsets, words, live, position, live_ends[lane + 1])
-            for edge in range(offsets[src], offsets[src + 1]):
-                word = words[edge]
-                weight = np.int64(word >> SHIFT) + base
-                dst[count], weights[count] = word & DST, weight
-                count += weight > 0
-        ends[lane + 1] = count
+            look_ahead(offsets, words, live, position, len(live))
+            edge, end, part = np.uint64(offsets[src]), np.uint64(offsets[src + 1]), _ZERO
+            while edge < end and part < last:
+                start, bound = edge, np.uint64(firsts[part + _ONE])
+                while edge < end and words[edge] & DST < bound:
+                    edge += _ONE
+                of_range[part] += edge - start
+                part += _ONE
+            of_range[last] += end - edge
+    take_places(places, bounds)
+    # 2. There they go.
+    for lane in range(lanes):
+        of_range = places[lane]
+        for position in range(live_ends[lane], live_ends[lane + 1]):
+            src = live[position]
+            edge, end, part = np.uint64(offsets[src]), np.uint64(offsets[src + 1]), _ZERO
+            while edge < end and part < last:
+                to, bound = of_range[part], np.uint64(firsts[part + _ONE])
+                while edge < end:
+                    word = words[edge]
+                    if word & DST >= bound:
+                        break
+                    sent[to] = word
+                    edge += _ONE
+                    to += _ONE
+                of_range[part] = to
+                part += _ONE
+            to = of_range[last]
+            for i in range(end - edge):
+                sent[to + i] = words[edge + i]
+            of_range[last] = to + end - edge
 
 
 @numba.njit(nogil=True, cache=True)
-def list_sums(first, thresholds, in_degree, stream, salts, sums, ends, agent, weight, is_reached):  # type: ignore[no-untyped-def]
+def list_sums(  # type: ignore[no-untyped-def]
+    first, size, thresholds, in_degree, stream, salts, sums, ends, agent, weight, is_reached
+):
     """List the agents that are not as at the start, as many as there is room for.
 
     Parameters
     ----------
+    size : int64
+        Number of agents of the range.
     sums : Sums
     ends : (lanes + 1,) int64
         Out: where each lane's agents end; also of those for which there is no room.
     agent, weight, is_reached : (k,) int32, int64, bool
         Out: agents; what would bring their sums to where they are; whether they are active.
     """
-    found = 0
+    found, lacking = 0, sums.lacking
     for lane in range(len(salts)):
-        lacking, reached = sums.lacking[lane], sums.reached[lane]
-        for a in range(len(lacking)):
+        blocks, reached = sums.blocks[lane], sums.reached[lane]
+        for a in range(size):
             active = (reached[a >> 3] >> np.uint8(a & 7)) & 1
-            if lacking[a] == 0 and not active:
+            # In the first block, that of all who have none, nobody lacks anything.
+            lacks = np.int64(lacking[blocks[a // _BLOCK] * _BLOCK + a % _BLOCK])
+            if lacks == 0 and not active:
                 continue
             if found < len(agent):
                 agent[found], is_reached[found], weight[found] = a + first, active, 0
-                if lacking[a] > 0:
+                if lacks > 0:
                     threshold = threshold_of(thresholds, in_degree, stream, salts[lane], np.int64(a + first))
-                    weight[found] = threshold - np.int64(lacking[a])
+                    weight[found] = threshold - lacks
             found += 1
         ends[lane + 1] = found
+
+
+@numba.njit(nogil=True, cache=True)
+def set_sums(first, thresholds, in_degree, stream, salts, ends, agents, weights, is_reached, sums):  # type: ignore[no-untyped-def]
+    """Give agents the sums that `list_sums` has listed.
+
+    Parameters
+    ----------
+    ends, agents, weights, is_reached
+        As `list_sums` writes them; agents are active where `is_reached` is not 0.
+    sums : Sums
+        In and out: as at the start.
+    """
+    for lane in range(len(salts)):
+        reached = sums.reached[lane]
+        for i in range(ends[lane], ends[lane + 1]):
+            a = np.int64(agents[i]) - first
+            if weights[i] > 0:
+                threshold = threshold_of(thresholds, in_degree, stream, salts[lane], np.int64(agents[i]))
+                sums.lacking[_place(sums, lane, np.uint64(a))] = max(threshold - weights[i], 1)
+            if is_reached[i] != 0:
+                reached[a >> 3] |= np.uint8(1 << (a & 7))

@@ -1,16 +1,14 @@
 """A partition in lanes of a model whose agents transmit once, in the round after their activation."""
 
-import dataclasses
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from propagation.kernels.lane_arrays import Events, Messages
-from propagation.kernels.mail import messages_due
+from propagation.kernels.lane_arrays import Events
 from propagation.kernels.partitions import COUNTS, Live
-from propagation.plans.partitions import Partition, PartitionState, Sent, numbers_in, read_only, scratch_of
+from propagation.plans.partitions import Partition, PartitionState, numbers_in
 
 
 class CascadePartition(Partition):
@@ -24,53 +22,29 @@ class CascadePartition(Partition):
     def lane_counts(self, fresh: Any) -> npt.NDArray[np.int64]:
         """Return the number of agents newly active in each lane."""
 
-    @abstractmethod
-    def write_messages(self, live: Any, messages: Messages, ends: npt.NDArray[np.int64]) -> None:
-        """Write what agents newly active send, and where the messages of each lane, or word of lanes, end.
-
-        Parameters
-        ----------
-        live : Fresh or Added
-        messages : Messages
-            Out: one for each edge of theirs, at the most.
-        ends : (parts + 1,) int64, zero
-            Out.
-        """
-
-    def sent(self, states: Any, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return the messages of newly active agents for the next round; see `Partition`."""
-        if state.number == self.wave.one.max_rounds or state.is_over:
-            return self.nothing_sent()
-        live, ends = read_only(state.live), np.zeros(self.parts + 1, np.int64)
-        with scratch_of(self) as scratch:
-            messages = scratch.room(int(messages_due(self.wave.edges.offsets, live.agent)), named=False)
-            self.write_messages(live, messages, ends)
-            return self.sorted_mail(messages, ends)
-
     def started(self, fresh: Any) -> PartitionState:
         """Return the state of round 0, in which the seeds are newly active."""
-        state = PartitionState(0, (fresh,), fresh, log_size=numbers_in(fresh))
-        return self._noted(state, np.ones(self.lanes, bool))
+        new = self.lane_counts(fresh)
+        return PartitionState(
+            0, (fresh,), fresh, (_round_counts(new, new >= 0),), self._events((), 0, fresh), log_size=numbers_in(fresh)
+        )
 
     def followed(self, before: PartitionState, fresh: Any, log: tuple[Any, ...], log_size: int) -> PartitionState:
         """Return the state after a round in which some agents were newly activated, and those before it no more."""
-        after = PartitionState(before.number + 1, log, fresh, before.counts, before.events, log_size=log_size)
+        number = before.number + 1
         were_live = before.counts[-1][:, 3] if before.counts else self.lane_counts(before.live)
-        return self._noted(after, were_live > 0)
+        counts = _round_counts(self.lane_counts(fresh), were_live > 0)
+        events = self._events(before.events, number, fresh)
+        return PartitionState(number, log, fresh, (*before.counts, counts), events, log_size=log_size)
 
-    def _noted(self, state: PartitionState, changed: npt.NDArray[np.bool_]) -> PartitionState:
-        """Return a state with the counts and activations of its round, and in which lanes something else changed."""
-        new = self.lane_counts(state.live)
-        counts = np.zeros((self.lanes, COUNTS), np.int64)
-        counts[:, :4] = new[:, None]
-        counts[:, 4] = (new > 0) | changed
-        events = state.events
-        if self.wave.one.records("reach") and state.live.ends[-1]:
-            ends, agents = self.by_lane(state.live)
-            of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
-            rounds, unknown = np.full_like(agents, state.number), np.full_like(agents, -1)
-            events = (*events, (of_lane, Events(agents, rounds, unknown, np.ones_like(agents))))
-        return dataclasses.replace(state, counts=(*state.counts, counts), events=events)
+    def _events(self, before: tuple[Any, ...], number: int, fresh: Any) -> tuple[Any, ...]:
+        """Return the activations so far, with those of a round if they are recorded."""
+        if not (self.wave.one.records("reach") and fresh.ends[-1]):
+            return before
+        ends, agents = self.by_lane(fresh)
+        of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
+        rounds, unknown = np.full_like(agents, number), np.full_like(agents, -1)
+        return (*before, (of_lane, Events(agents, rounds, unknown, np.ones_like(agents))))
 
     # Checkpoints: which compartments agents are in.
 
@@ -92,3 +66,11 @@ class CascadePartition(Partition):
         ends, agents = self.by_lane(state.live)
         since, ones = np.full_like(agents, state.number), np.ones_like(agents)
         return Live(ends, agents, since, np.full(len(agents), self.newly, np.uint8), ones)
+
+
+def _round_counts(new: npt.NDArray[np.int64], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the counts of a round by lane: agents newly active, and whether any changed, or `others` did."""
+    counts = np.empty((len(new), COUNTS), np.int64)
+    counts[:, :4] = new[:, None]
+    counts[:, 4] = (new > 0) | others
+    return counts

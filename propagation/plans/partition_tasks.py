@@ -4,11 +4,9 @@ A task is a pure function of its inputs: it changes nothing that it was given, s
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
-from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.sparse_rows import forget_pages
-from propagation.kernels.partitions import COUNTS, Live, Touched
+from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.plans.dated_partitions import DatedPartition
 from propagation.plans.partitions import Partition, PartitionState, Sent
 from propagation.plans.rule_partitions import RulePartition
@@ -27,6 +25,8 @@ from propagation.plans.word_partitions import WordPartition
 
 LITTLE_WORK = 10_000
 """Messages and live agents in a round up to which one thread works on all partitions."""
+SETUPS = 10
+"""How many times as long as it took to begin a task of many rounds goes on, if that is more than it was given."""
 FORGET_ABOVE = 2 << 30
 """Bytes of edges from which on each task gives the pages back that it has read."""
 _KINDS: dict[str, type[Partition]] = {
@@ -45,9 +45,9 @@ class Step:
     sent: Sent
 
 
-def partition_of(wave: Wave, number: int) -> Partition:
-    """Return a partition, of the kind that is fastest for the model."""
-    return _KINDS[wave.kind](wave, number)
+def partition_of(wave: Wave, number: int, *, together: bool = False) -> Partition:
+    """Return a partition, of the kind that is fastest for the model; see `Partition` for what it is told."""
+    return _KINDS[wave.kind](wave, number, together)
 
 
 def begin(wave: Wave, number: int) -> Step:
@@ -55,7 +55,7 @@ def begin(wave: Wave, number: int) -> Step:
     check_stop(wave.job)
     partition = partition_of(wave, number)
     states = partition.initial()
-    return _step(partition, partition.begun(states), states)
+    return _kept(partition, _step(partition, partition.begun(states), states), states)
 
 
 def resume(wave: Wave, number: int, after: int, touched: Touched, live: Live) -> Step:
@@ -63,7 +63,8 @@ def resume(wave: Wave, number: int, after: int, touched: Touched, live: Live) ->
     check_stop(wave.job)
     partition = partition_of(wave, number)
     state = partition.taken_up(after, touched, live)
-    return _step(partition, state, partition.states(state))
+    states = partition.states(state)
+    return _kept(partition, _step(partition, state, states), states)
 
 
 def advance(
@@ -89,19 +90,46 @@ def advance(
     """
     check_stop(wave.job)
     partition = partition_of(wave, number)
-    if step.state.is_idle and not any(each.is_for(number) for each in sent):
-        return Step(partition.idle(step.state), partition.nothing_sent())
-    mail = partition.mail(sent, recorded=wave.one.records("contacts"))
+    if _stays_idle(partition, step, sent):
+        return _idle(partition, step)
     states = partition.states(step.state)
-    return _step(partition, partition.settled(states, step.state, mail, [pairs[number] for pairs in stops]), states)
+    return _kept(partition, _next(partition, states, step, sent, stops), states)
+
+
+def _stays_idle(partition: Partition, step: Step, sent: Sequence[Sent]) -> bool:
+    """Return whether nothing happens in a partition in the next round."""
+    return step.state.is_idle and not any(each.is_for(partition.number) for each in sent)
+
+
+def _idle(partition: Partition, step: Step) -> Step:
+    """Return the step after a round in which nothing happened."""
+    return Step(partition.idle(step.state), partition.nothing_sent())
+
+
+def _next(
+    partition: Partition,
+    states: Any,
+    step: Step,
+    sent: Sequence[Sent],
+    stops: Sequence[list[npt.NDArray[np.int32]]],
+) -> Step:
+    """Return the step after a round; `states` are the dense arrays before it, and after it."""
+    mail = partition.mail(sent, recorded=partition.wave.one.records("contacts"))
+    state = partition.settled(states, step.state, mail, [pairs[partition.number] for pairs in stops])
+    return _step(partition, state, states)
 
 
 def _step(partition: Partition, state: PartitionState, states: Any) -> Step:
     """Return the step of a state: with what is sent, if the next round comes."""
     sent = partition.sent(states, state)
-    partition.keep(state, states)
     _forget_edges(partition)
     return Step(state, sent)
+
+
+def _kept(partition: Partition, step: Step, states: Any) -> Step:
+    """Return a step whose dense arrays are kept for the next task."""
+    partition.keep(step.state, states)
+    return step
 
 
 def _forget_edges(partition: Partition) -> None:
@@ -125,34 +153,45 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     rounds : int
         At most so many.
     seconds : float
-        No round begins after so many.
+        No round begins after so many, or `SETUPS` times as long as it took to lay out the dense arrays.
     threads : int
         How many partitions are worked on at the same time.
     steps : sequence of Step
         Of all partitions after the same round.
     """
     started = perf_counter()
+    partitions = [partition_of(wave, number, together=True) for number in range(len(steps))]
+    steps = list(steps)
     with ThreadPoolExecutor(threads) as pool:
+        states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
 
-        def of_all(task: Callable[..., Any], *arguments: Any) -> list[Any]:
-            own = [steps[number] for number in numbers]
-            done = each_partition(task, repeat(wave), numbers, own, *map(repeat, arguments))
-            return [one for _, one in sorted(zip(numbers, done, strict=True), key=itemgetter(0))]
+        until = max(started + seconds, perf_counter() + SETUPS * (perf_counter() - started))
+
+        def told(number: int) -> list[npt.NDArray[np.int32]]:
+            return _stops(partitions[number], states[number], sent)
+
+        def advanced(number: int) -> None:
+            check_stop(wave.job)
+            partition, step = partitions[number], steps[number]
+            idle = _stays_idle(partition, step, sent)
+            steps[number] = _idle(partition, step) if idle else _next(partition, states[number], step, sent, stops)
 
         for _ in range(rounds):
-            if all(step.state.is_over for step in steps) or perf_counter() - started > seconds:
+            if all(step.state.is_over for step in steps) or perf_counter() > until:
                 break
-            sent, told = [step.sent for step in steps], []
+            sent, stops = [step.sent for step in steps], []
             # Those with most mail first: threads that take what is next are then done at about the same time.
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
-            numbers = np.argsort(-mail).tolist()
             # Threads that have little to do wait for each other's Python.
             work = mail.sum() + sum(step.state.live.ends[-1] for step in steps)
-            each_partition = map if work <= LITTLE_WORK else pool.map
+            of_each = map if work <= LITTLE_WORK else pool.map
             if wave.one.model.rules.replies:
-                told = of_all(stops_of, sent)
-            steps = of_all(advance, sent, told)
-    return steps
+                stops = list(of_each(told, range(len(steps))))
+            list(of_each(advanced, np.argsort(-mail).tolist()))
+    return [
+        Step(partition.handed_on(step.state, own), step.sent)
+        for partition, step, own in zip(partitions, steps, states, strict=True)
+    ]
 
 
 def one_of(steps: Sequence[Step], number: int) -> Step:
@@ -173,10 +212,16 @@ def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[
     check_stop(wave.job)
     partition = RulePartition(wave, number)
     states = partition.states(step.state)
-    pairs = partition.stopped(states, partition.mail(sent))
+    stops = _stops(partition, states, sent)
     partition.keep(step.state, states)
-    where = np.searchsorted(wave.firsts, pairs[:, 1], side="right") - 1
-    return [pairs[where == part] for part in range(len(wave.firsts) - 1)]
+    return stops
+
+
+def _stops(partition: Any, states: LaneStates, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
+    """Return the same, of a partition whose dense arrays are `states`."""
+    pairs, firsts = partition.stopped(states, partition.mail(sent)), partition.wave.firsts
+    where = np.searchsorted(firsts, pairs[:, 1], side="right") - 1
+    return [pairs[where == part] for part in range(len(firsts) - 1)]
 
 
 def probe(wave: Wave, number: int, step: Step) -> Sent:

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHUNK_SECONDS, CHECKPOINT_SECONDS = 1.0, 10.0
-"""How long a submission of rounds is to take, about; the time between checkpoints, for each second that one takes."""
+CHUNK_SECONDS, TASK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0, 10.0
+"""How long a submission of rounds is to take, about, and a task that runs many; the time between checkpoints, for each
+second that one takes."""
 SAVING_SECONDS = 0.05
 """What a checkpoint takes, as long as it is not known."""
 FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
@@ -289,7 +290,7 @@ class _WaveRun:
         steps = List(*map(TaskRef, self.keys))
         threads = clusters.thread_count(self.client)
         wave, work = TaskRef(self.wave_key), tasks.advance_together
-        graph = {all_of_them: Task(all_of_them, work, wave, rounds, CHUNK_SECONDS, threads, steps)}
+        graph = {all_of_them: Task(all_of_them, work, wave, rounds, TASK_SECONDS, threads, steps)}
         for p, name in enumerate(following):
             graph[name] = Task(name, tasks.one_of, TaskRef(all_of_them), p)
         return graph, following

@@ -68,10 +68,18 @@ class PartitionState:
 
 @dataclass(frozen=True)
 class Sent:
-    """Messages that a partition sent in a round, by the partition and the lane (or word of lanes) they are for."""
+    """Messages that a partition sent in a round, by the partition and the lane (or word of lanes) they are for.
+
+    Attributes
+    ----------
+    bounds : (partitions, parts + 1) int64
+        Where those for a partition and part begin, and end.
+    messages : Messages, or (k,) uint64
+        Where whole edges travel, these.
+    """
 
     bounds: npt.NDArray[np.int64]
-    messages: Messages
+    messages: Any
 
     def is_for(self, partition: int) -> bool:
         """Return whether there is a message for a partition."""
@@ -150,10 +158,13 @@ class Partition(ABC):
     wave : Wave
     number : int
         Which partition of the wave's.
+    together : bool
+        Whether one task runs many rounds of all partitions, after which states are handed on as `handed_on` says.
     """
 
     wave: Wave
     number: int
+    together: bool = False
 
     @cached_property
     def first(self) -> np.int64:
@@ -198,6 +209,11 @@ class Partition(ABC):
         _kept[key] = state.log, states
         if stop_flag(self.wave.job)[0]:  # looked at last: the flag is raised before all is forgotten
             _kept.pop(key, None)
+
+    def handed_on(self, state: PartitionState, states: Any) -> PartitionState:
+        """Return a state as the next task takes it, after the last round of a task that ran many."""
+        self.keep(state, states)
+        return state
 
     @abstractmethod
     def initial(self) -> Any:
@@ -255,18 +271,25 @@ class Partition(ABC):
 
     def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:
         """Return the messages of all partitions for this one."""
+        bounds, slices = self.addressed(sent)
+        if not slices:
+            return Mail(bounds, new_messages(0, named=False, recorded=recorded))
+        columns = ([column[there] for column in each.messages[:4]] for each, there in slices)
+        dst, src, value, draw = map(np.concatenate, zip(*columns, strict=True))
+        return Mail(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
+
+    def addressed(self, sent: Sequence[Sent]) -> tuple[npt.NDArray[np.int64], list[tuple[Sent, slice]]]:
+        """Return where messages for this partition will lie, by sender and part, and where senders have them."""
         senders = [each for each in sent if each.is_for(self.number)]
         bounds = np.zeros((len(senders), sent[0].bounds.shape[1]), np.int64)
-        if not senders:
-            return Mail(bounds, new_messages(0, named=False, recorded=recorded))
-        columns, size = [], 0
+        slices, size = [], 0
         for own, each in zip(bounds, senders, strict=True):
             there = each.bounds[self.number]
-            np.add(there, size - there[0], out=own)
-            size += int(there[-1] - there[0])
-            columns.append([column[there[0] : there[-1]] for column in each.messages[:4]])
-        dst, src, value, draw = map(np.concatenate, zip(*columns, strict=True))
-        return Mail(bounds, Messages(dst, src, value, draw, np.empty(size if recorded else 0, np.int8)))
+            begin, end = int(there[0]), int(there[-1])
+            np.add(there, size - begin, out=own)
+            size += end - begin
+            slices.append((each, slice(begin, end)))
+        return bounds, slices
 
     def sorted_mail(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
         """Return messages, which are in the order of lanes, by the partition they are for."""

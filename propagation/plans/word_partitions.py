@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels import words as kernels
-from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.mail import Mail
+from propagation.kernels.mail import Mail, messages_due
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.kernels.words import WORD, Fresh
 from propagation.plans.cascade_partitions import CascadePartition
-from propagation.plans.partitions import PartitionState, numbers_in, read_only, scratch_of, trimmed
+from propagation.plans.partitions import PartitionState, Sent, numbers_in, read_only, scratch_of, trimmed
 
 
 class WordPartition(CascadePartition):
@@ -55,13 +54,18 @@ class WordPartition(CascadePartition):
         reached = trimmed(fresh)
         return self.followed(before, reached, (*before.log, reached), before.log_size + numbers_in(reached))
 
-    def write_messages(self, live: Fresh, messages: Messages, ends: npt.NDArray[np.int64]) -> None:
-        """Write the contacts that succeed, by word; see `CascadePartition`."""
-        edges = self.wave.edges
-        kernels.send_words(
-            edges.offsets, edges.words, edges.base, self.program.transmission, live, self.wave.words_of_salts,
-            np.zeros(CHUNK, np.uint8), messages, ends,
-        )  # fmt: skip
+    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState) -> Sent:  # noqa: ARG002 (they transmit once)
+        """Return the contacts of newly active agents that succeed, by word; see `Partition`."""
+        if state.number == self.wave.one.max_rounds or state.is_over:
+            return self.nothing_sent()
+        edges, live, ends = self.wave.edges, read_only(state.live), np.zeros(self.parts + 1, np.int64)
+        with scratch_of(self) as scratch:
+            messages = scratch.room(int(messages_due(edges.offsets, live.agent)), named=False)
+            kernels.send_words(
+                edges.offsets, edges.words, edges.base, self.program.transmission, live, self.wave.words_of_salts,
+                np.zeros(CHUNK, np.uint8), messages, ends,
+            )  # fmt: skip
+            return self.sorted_mail(messages, ends)
 
     def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
         """Return the agents that are reached, and those newly active."""

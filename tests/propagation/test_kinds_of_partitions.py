@@ -1,10 +1,14 @@
 """Partitions of every kind have the counts and rows of those by rules in every round, and may be taken up anywhere."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 from propagation import engine
 from propagation.kernels.dated_contacts import HORIZON
+from propagation.kernels.sums import Added, Sums, list_sums, new_sums, settle_sums
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
 from propagation.plans import partition_tasks as tasks
 from propagation.plans import partitions
@@ -13,6 +17,7 @@ from propagation.plans.rule_partitions import RulePartition
 from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import waves
 from propagation.plans.word_partitions import WordPartition
+from propagation.programs import constant_array
 from propagation.sessions import resolve_session
 from tests.reference.small_networks import numbered_network
 
@@ -135,17 +140,63 @@ def test_arrays_can_be_made_from_the_log_after_any_round(network, model, few, mo
 def test_a_log_of_weights_that_says_more_than_there_are_sums_is_written_anew(network, monkeypatch):
     monkeypatch.setattr(partitions, "FEW_NUMBERS", 0)
     wave = wave_of(network, FractionalThreshold(threshold=0.1))
-    steps, lengths, added = begun(wave), [], 0
+    steps, added = begun(wave), 0
     for _ in range(12):
         added += all_messages(steps)
         _, steps = rounds_of(wave, steps, 1)
-        lengths.append(sum(len(entry.dst) for step in steps for entry in step.state.log))
-    assert max(lengths) < added
     assert min(len(step.state.log) for step in steps) < 12
+    assert any(isinstance(step.state.log[0], Sums) for step in steps)
+    later = [entry for step in steps for entry in step.state.log if isinstance(entry, Added)]
+    assert sum(len(entry.words) for entry in later) < added
 
 
 def all_messages(steps):
-    return sum(len(step.sent.messages.dst) for step in steps)
+    return sum(int(step.sent.bounds[-1, -1]) for step in steps)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(network, model):
+    wave = wave_of(network, model)
+    expected, apart = rounds_of(wave, begun(wave), 9)
+    steps = begun(wave)
+    for rounds in (2, 4, 3):
+        before = as_bytes(steps)
+        first, again = (tasks.advance_together(wave, rounds, 60.0, 2, steps) for _ in range(2))
+        assert as_bytes(first) == as_bytes(again)
+        assert as_bytes(steps) == before
+        steps = again
+    number = steps[0].state.number
+    assert [sum(counts).tolist() for counts in zip(*(step.state.counts[1:] for step in steps), strict=True)] == (
+        expected[:number]
+    )
+    if number == 9:
+        listed = [as_bytes([tasks.listed(wave, p, each[p]) for p in PARTITIONS]) for each in (steps, apart)]
+        assert listed[0] == listed[1]
+
+
+def as_bytes(value):
+    """Return a value as bytes that are the same for equal values, whatever arrays share memory."""
+    return pickle.dumps(copy.deepcopy(value))
+
+
+def test_sums_take_memory_for_agents_that_somebody_added_to():
+    sums = new_sums(3, 1000)
+    one = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.uint64(7), np.arange(3, dtype=np.uint32))
+    bounds, weight = np.array([[0, 1, 1, 3]]), 5
+    words = np.array([(weight << 31) | agent for agent in (4700, 4001, 4002)], np.uint64)
+    ends, agents = np.zeros(4, np.int64), np.zeros(3, np.int32)
+    settle_sums(
+        np.int64(4000), np.int64(0), *map(constant_array, one[:2]), *one[2:], sums, bounds, words,
+        np.zeros(1000 // 64 + 1, np.uint64), np.zeros(1000, np.int32), ends, agents,
+    )  # fmt: skip
+    assert sums.used.tolist() == [2]
+    assert ends.tolist() == [0, 0, 0, 0]
+    assert [np.flatnonzero(lane).tolist() for lane in sums.blocks] == [[700 // 64], [], [0]]
+    listed = np.zeros(4, np.int64), np.zeros(5, np.int32), np.zeros(5, np.int64), np.zeros(5, bool)
+    list_sums(np.int64(4000), np.int64(1000), *map(constant_array, one[:2]), *one[2:], sums, *listed)
+    assert listed[0].tolist() == [0, 1, 1, 3]
+    assert listed[1][:3].tolist() == [4700, 4001, 4002]
+    assert listed[2][:3].tolist() == [weight] * 3
 
 
 def test_infectious_agents_are_looked_at_once_for_many_rounds(network):
