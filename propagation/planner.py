@@ -16,7 +16,7 @@ from propagation import costs
 from propagation.calibration import calibration
 from propagation.clusters import installed_memory, machine_memory, thread_count
 from propagation.expectations import ExpectedCascade, expected_cascade
-from propagation.kernels.dated_contacts import HORIZON
+from propagation.kernels.agendas import HORIZON
 from propagation.kernels.epidemics import SLOTS
 from propagation.kernels.words import WORD
 from propagation.models.pandas_model import PandasModel

@@ -10,37 +10,31 @@ import numba
 import numpy as np
 
 from propagation.draws import edge_key, trial_draw, trial_salt
-from propagation.kernels.epidemics import ROOM, draw_first_successes, rounds_until
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, look_ahead, lowest_bit
+from propagation.kernels.epidemics import LATER, ROOM, draw_first_successes
+from propagation.kernels.primitives import CHUNK, DST, OFFSETS_AHEAD, WORDS_AHEAD, lowest_bit, prefetch
 
-_ONE = np.uint64(1)
-HORIZON = 8
-"""Rounds for which an infectious agent is looked at once."""
-
-
-@numba.njit(nogil=True, cache=True, forceinline=True)
-def _is_due(program, live, i, number, every):  # type: ignore[no-untyped-def]
-    """Return whether the contacts of a live agent are to be drawn after a round: every `HORIZON` rounds, or now."""
-    return program.transmits[live.compartment[i]] and (every or (number - live.since[i]) % HORIZON == 0)
+_ONE, _ZERO = np.uint64(1), np.uint64(0)
 
 
 @numba.njit(nogil=True, cache=True)
-def contacts_to_draw(offsets, program, live, number, every):  # type: ignore[no-untyped-def]
-    """Return how many contacts are to be drawn after a round; see `send_dated`."""
-    total = 0
-    for i in range(len(live.agent)):
-        if _is_due(program, live, i, number, every):
-            total += offsets[live.agent[i] + 1] - offsets[live.agent[i]]
+def contacts_to_draw(offsets, first, all_compartments, transmits, entry):  # type: ignore[no-untyped-def]
+    """Return how many contacts the agents of an `Entry` make that are infectious; see `send_dated`."""
+    total, bounds, agents = 0, entry.bounds, entry.agent
+    for lane in range(len(all_compartments)):
+        own = all_compartments[lane]
+        for k in range(len(bounds)):
+            for i in range(bounds[k, lane], bounds[k, lane + 1]):
+                src = max(np.int64(agents[i]), -1 - np.int64(agents[i]))
+                if transmits[own[src - first]]:
+                    total += offsets[src + 1] - offsets[src]
     return total
 
 
 @numba.njit(nogil=True, cache=True)
-def _send_line(program, base, salt, number, rounds, attempts, messages, count):  # type: ignore[no-untyped-def]
-    """Draw the contacts that are made in so many rounds after this one; write those that succeed, return how many."""
-    words, sources, trials = attempts.words[rounds], attempts.src[rounds], attempts.trial[rounds]
-    waiting = attempts.waiting[rounds]
-    attempts.waiting[rounds] = 0
-    draw_first_successes(words, sources, trials, attempts, base, program.transmission, salt, waiting, rounds)
+def _send_line(program, base, salt, number, line, attempts, messages, count):  # type: ignore[no-untyped-def]
+    """Draw the contacts of a line, made in the rounds after this one; write those that succeed, return how many."""
+    waiting = draw_first_successes(attempts, base, program.transmission, salt, line)
+    words, sources, trials = attempts.words[line], attempts.src[line], attempts.trial[line]
     first, flags = attempts.first, attempts.hits.view(np.uint64)
     all_dst, all_src, values, draws = messages.dst, messages.src, messages.value, messages.draw
     named, chooses, infector = len(all_src) > 0, program.chooses, program.infector
@@ -60,11 +54,46 @@ def _send_line(program, base, salt, number, rounds, attempts, messages, count): 
     return count
 
 
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _select(own, first, words, base, low, high, lines, line, waiting):  # type: ignore[no-untyped-def]
+    """Add the edges ``words[low:high]`` to a line, but those that can be seen to infect nobody; return its length.
+
+    Destinations ascend: those of the range that begins with `first` lie in between, and may be known to be reached.
+    """
+    # Unsigned: no index is looked at as one from the end.
+    start, at = np.uint64(low), np.uint64(waiting)
+    from_agent, to_agent = np.uint64(first), np.uint64(first + len(own))
+    always, inside, beyond = base > 0, _ZERO, _ZERO
+    for j in range(np.uint64(high - low)):
+        dst = words[start + j] & DST
+        inside += np.uint64(dst < from_agent)
+        beyond += np.uint64(dst < to_agent)
+    at = _copy(always, words, start, start + inside, lines, line, at)
+    for j in range(start + inside, start + beyond):
+        word = words[j]
+        lines[line, at] = word
+        at += np.uint64(own[(word & DST) - from_agent] == 0) & (np.uint64(always) | np.uint64(word > DST))
+    return np.int64(_copy(always, words, start + beyond, np.uint64(high), lines, line, at))
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _copy(always, words, low, high, lines, line, at):  # type: ignore[no-untyped-def]
+    """Add the edges ``words[low:high]`` that have a chance to a line, if not all always have; return its length."""
+    if always:
+        for j in range(high - low):
+            lines[line, at + j] = words[low + j]
+        return at + high - low
+    for j in range(low, high):
+        lines[line, at] = words[j]
+        at += np.uint64(words[j] > DST)
+    return at
+
+
 @numba.njit(nogil=True, cache=True)
 def send_dated(  # type: ignore[no-untyped-def]
-    edges, program, first, all_compartments, live, salts, number, max_rounds, every, attempts, messages, ends
+    edges, program, first, all_compartments, entry, salts, number, max_rounds, attempts, messages, ends
 ):
-    """Let infectious agents contact their out-neighbours in the rounds to come.
+    """Let infectious agents contact their out-neighbours in the rounds until they are seen to again.
 
     Parameters
     ----------
@@ -72,13 +101,10 @@ def send_dated(  # type: ignore[no-untyped-def]
         First agent of the range.
     all_compartments : (lanes, n) uint8
         Of its agents, 0 for those who can be infected: nothing is sent to the others.
-    live : Live
-        After round `number`.
+    entry : Entry
+        Agents looked at in round `number`.
     number, max_rounds : int64
         The present round, and the last.
-    every : int64
-        Whether no contact of later rounds is on its way yet; otherwise only those agents are looked at that were for
-        the last time `HORIZON` rounds ago.
     attempts : Attempts
         Scratch.
     messages : Messages
@@ -86,52 +112,57 @@ def send_dated(  # type: ignore[no-untyped-def]
     ends : (lanes + 1,) int64
         Out: where each lane's messages end.
     """
-    offsets, words, base = edges.offsets, edges.words, edges.base
+    offsets, words, base, transmits = edges.offsets, edges.words, edges.base, program.transmits
     lines, sources, trials, waiting = attempts.words, attempts.src, attempts.trial, attempts.waiting
-    agents, since, compartments = live.agent, live.since, live.compartment
-    leave_chance, leave_after, streams = program.leave_chance, program.leave_after, program.leave_streams
-    count, size = np.int64(0), np.uint64(all_compartments.shape[1])
+    bounds, agents, since = entry.bounds, entry.agent, entry.since
+    count = np.int64(0)
     ends[0] = 0
     for lane in range(len(salts)):
         salt, own = salts[lane], all_compartments[lane]
-        for i in range(live.ends[lane], live.ends[lane + 1]):
-            if not _is_due(program, live, i, number, every):
-                continue
-            look_ahead(offsets, words, agents, i, live.ends[lane + 1])
-            # 1. For how many rounds: until it is looked at again, leaves, or the last round is over.
-            src, age, compartment = agents[i], number - since[i], compartments[i]
-            rounds = min(HORIZON - age % HORIZON, max_rounds - number)
-            if leave_after[compartment] > 0:
-                rounds = min(rounds, leave_after[compartment] - age)
-            else:
-                chance = leave_chance[compartment]
-                rounds = min(rounds, rounds_until(streams[compartment], np.int64(src), salt, chance, age))
-            # 2. Contacts with a chance wait to be drawn together.
-            low, end = offsets[src], offsets[src + 1]
-            while low < end:
-                high = min(low + CHUNK, end)
-                if waiting[rounds] + CHUNK > ROOM:
-                    count = _send_line(program, base, salt, number, rounds, attempts, messages, count)
-                at = waiting[rounds]
-                for edge in range(low, high):
-                    word = words[edge]
-                    lines[rounds, at], sources[rounds, at], trials[rounds, at] = word, src, age
-                    a = np.uint64(word & DST) - np.uint64(first)
-                    is_open = own[a] == 0 if a < size else True
-                    at += (np.int64(word >> SHIFT) + base > 0) & is_open
-                waiting[rounds] = at
-                low = high
-        for rounds in range(1, HORIZON + 1):
-            if waiting[rounds] > 0:
-                count = _send_line(program, base, salt, number, np.int64(rounds), attempts, messages, count)
+        for k in range(len(bounds)):
+            rounds = min(k + 1, max_rounds - number)
+            for i in range(bounds[k, lane], bounds[k, lane + 1]):
+                src = max(np.int64(agents[i]), -1 - np.int64(agents[i]))
+                if not transmits[own[src - first]]:
+                    continue
+                _ask_ahead(offsets, words, agents, i, bounds[k, lane + 1])
+                # Contacts with a chance wait to be drawn together.
+                age = number - since[i]
+                low, end, line = offsets[src], offsets[src + 1], rounds + LATER * (age > 0)
+                while low < end:
+                    high = min(low + CHUNK, end)
+                    if waiting[line] + CHUNK > ROOM:
+                        count = _send_line(program, base, salt, number, line, attempts, messages, count)
+                    before = waiting[line]
+                    after = _select(own, first, words, base, low, high, lines, line, before)
+                    for j in range(before, after):
+                        sources[line, j] = src
+                    for j in range(before, after):
+                        trials[line, j] = age
+                    waiting[line] = after
+                    low = high
+        for line in range(2 * LATER):
+            if waiting[line] > 0:
+                count = _send_line(program, base, salt, number, line, attempts, messages, count)
         ends[lane + 1] = count
 
 
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _ask_ahead(offsets, words, agents, i, end):  # type: ignore[no-untyped-def]
+    """Prefetch the rows of agents that come later in an `Entry`."""
+    if i + OFFSETS_AHEAD < end:
+        agent = np.int64(agents[i + OFFSETS_AHEAD])
+        prefetch(offsets, max(agent, -1 - agent))
+    if i + WORDS_AHEAD < end:
+        agent = np.int64(agents[i + WORDS_AHEAD])
+        prefetch(words, np.int64(offsets[max(agent, -1 - agent)]))
+
+
 @numba.njit(nogil=True, cache=True)
-def _sift(compartments, first, number, value, mail, low, high, now, n_now, later, n_later):  # type: ignore[no-untyped-def]
+def _sift(compartments, first, number, mail, low, high, now, n_now, later, n_later):  # type: ignore[no-untyped-def]
     """Copy messages to those due now, and to those due later; drop those for agents that are reached."""
     all_dst, all_src, rounds, draws = mail.dst, mail.src, mail.value, mail.draw
-    now_dst, now_src, now_value, now_draw = now.dst, now.src, now.value, now.draw
+    now_dst, now_src, now_draw = now.dst, now.src, now.draw
     later_dst, later_src, later_value, later_draw = later.dst, later.src, later.value, later.draw
     named = len(all_src) > 0
     for i in range(low, high):
@@ -139,7 +170,7 @@ def _sift(compartments, first, number, value, mail, low, high, now, n_now, later
         if compartments[dst - first] != 0:
             continue
         if rounds[i] == number:
-            now_dst[n_now], now_value[n_now] = dst, value
+            now_dst[n_now] = dst
             if named:
                 now_src[n_now], now_draw[n_now] = all_src[i], draws[i]
             n_now += 1
@@ -152,7 +183,7 @@ def _sift(compartments, first, number, value, mail, low, high, now, n_now, later
 
 
 @numba.njit(nogil=True, cache=True)
-def sift_mail(first, compartments, number, value, mail, pending, now, later):  # type: ignore[no-untyped-def]
+def sift_mail(first, compartments, number, mail, pending, now, later):  # type: ignore[no-untyped-def]
     """Tell messages that are due in a round from those that are due later, lane by lane.
 
     Parameters
@@ -163,8 +194,6 @@ def sift_mail(first, compartments, number, value, mail, pending, now, later):  #
         0 for those who can be infected.
     number : int64
         The round.
-    value : int64
-        What a message that is due says, as `propagation.kernels.rules` reads it.
     mail, pending : Mail
         Messages of the round, and those that earlier rounds have left; the values are the rounds in which they are due.
     now, later : Mail
@@ -175,12 +204,12 @@ def sift_mail(first, compartments, number, value, mail, pending, now, later):  #
     for lane in range(len(compartments)):
         own = compartments[lane]
         n_now, n_later = _sift(
-            own, first, number, value, pending.messages, pending.bounds[0, lane], pending.bounds[0, lane + 1],
+            own, first, number, pending.messages, pending.bounds[0, lane], pending.bounds[0, lane + 1],
             now.messages, n_now, later.messages, n_later,
         )  # fmt: skip
         for sender in range(len(mail.bounds)):
             n_now, n_later = _sift(
-                own, first, number, value, mail.messages, mail.bounds[sender, lane], mail.bounds[sender, lane + 1],
+                own, first, number, mail.messages, mail.bounds[sender, lane], mail.bounds[sender, lane + 1],
                 now.messages, n_now, later.messages, n_later,
             )  # fmt: skip
         now.bounds[0, lane + 1], later.bounds[0, lane + 1] = n_now, n_later

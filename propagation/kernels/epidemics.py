@@ -25,6 +25,8 @@ ROOM = 4 * CHUNK
 """Contacts that wait to be drawn together, for each number of rounds in which they are made."""
 LINES_AHEAD, WORDS_OF_LINE = 4, 8
 """Cache lines of a row that are asked for ahead of time, and edges that one holds."""
+LATER = SLOTS + 1
+"""How far behind the lines of contacts that begin with their first trial those of others are: see `Attempts`."""
 NEVER = 255
 """What is due at an agent that waits for nothing."""
 _LAST_SLOT = SLOTS - 1
@@ -85,15 +87,18 @@ class Calendar(NamedTuple):
 class Attempts(NamedTuple):
     """Contacts that wait to be drawn together, in one line for each number of rounds in which they are made.
 
+    Those whose first trial is 0, as most are, have lines of their own: what their draws have in common is worked out
+    once. The others stand in the lines `LATER` behind these.
+
     Attributes
     ----------
-    words : (SLOTS + 1, ROOM) uint64
+    words : (2 LATER, ROOM) uint64
         Edges.
-    src : (SLOTS + 1, ROOM) int32
+    src : (2 LATER, ROOM) int32
         Their sources.
-    trial : (SLOTS + 1, ROOM) int32
+    trial : (2 LATER, ROOM) int32
         The first of their trials.
-    waiting : (SLOTS + 1,) int64
+    waiting : (2 LATER,) int64
         Length of each line.
     low_key, high_key, last, first : (ROOM,) uint32
         Of the line that is drawn: halves of keys, largest successful draw, and the trial that succeeded first.
@@ -116,38 +121,48 @@ ARRIVALS, WAKES, ONSETS, RECOVERIES = 0, 1, 2, 3
 
 
 @numba.njit(nogil=True, cache=True)
-def draw_first_successes(words, src, trial, attempts, base, stream, salt, count, rounds):  # type: ignore[no-untyped-def]
-    """Write on which of so many trials each of some contacts first succeeds, and whether any does."""
+def draw_first_successes(attempts, base, stream, salt, line):  # type: ignore[no-untyped-def]
+    """Empty a line: write on which trial each of its contacts first succeeds, and whether on any; return its length."""
+    words, src, trial, count = attempts.words[line], attempts.src[line], attempts.trial[line], attempts.waiting[line]
+    low_key, high_key, last = attempts.low_key, attempts.high_key, attempts.last
+    first, hits = attempts.first, attempts.hits
+    rounds, later = line % LATER, line >= LATER
+    attempts.waiting[line] = 0
     for i in range(count):
         key = edge_key(stream, src[i], words[i] & DST)
-        attempts.low_key[i] = np.uint32(key & _LOW)
-        attempts.high_key[i] = np.uint32(key >> _U32)
+        low_key[i] = np.uint32(key & _LOW)
+        high_key[i] = np.uint32(key >> _U32)
     for i in range(count):
-        attempts.last[i] = np.uint32((words[i] >> SHIFT) + np.uint64(base - 1))
+        last[i] = np.uint32((words[i] >> SHIFT) + np.uint64(base - 1))
     for i in range(count):
-        attempts.first[i] = np.uint32(rounds)
+        first[i] = np.uint32(rounds)
     for k in range(rounds):
         j = np.uint32(rounds - 1 - k)
-        for i in range(count):
-            key = (np.uint64(attempts.high_key[i]) << _U32) | np.uint64(attempts.low_key[i])
-            draw = trial_draw(key, salt, trial_salt(np.uint32(trial[i]) + j, 1))
-            before = attempts.first[i]
-            attempts.first[i] = j if draw <= attempts.last[i] else before
+        if later:
+            for i in range(count):
+                key = (np.uint64(high_key[i]) << _U32) | np.uint64(low_key[i])
+                draw = trial_draw(key, salt, trial_salt(np.uint32(trial[i]) + j, 1))
+                before = first[i]
+                first[i] = j if draw <= last[i] else before
+        else:
+            of_trial = trial_salt(j, 1)
+            for i in range(count):
+                key = (np.uint64(high_key[i]) << _U32) | np.uint64(low_key[i])
+                draw = trial_draw(key, salt, of_trial)
+                before = first[i]
+                first[i] = j if draw <= last[i] else before
     for i in range(count):
-        attempts.hits[i] = np.uint8(attempts.first[i] < np.uint32(rounds))
+        hits[i] = np.uint8(first[i] < np.uint32(rounds))
     for i in range(count, (count + 7) & ~7):
-        attempts.hits[i] = np.uint8(0)
+        hits[i] = np.uint8(0)
+    return count
 
 
 @numba.njit(nogil=True, cache=True)
-def _attempt(attempts, calendar, base, stream, salt, number, rounds):  # type: ignore[no-untyped-def]
-    """Draw the contacts that are made in so many rounds after this one, and note whom they first succeed on when."""
-    count = attempts.waiting[rounds]
-    attempts.waiting[rounds] = 0
-    words = attempts.words[rounds]
-    draw_first_successes(
-        words, attempts.src[rounds], attempts.trial[rounds], attempts, base, stream, salt, count, rounds
-    )
+def _attempt(attempts, calendar, base, stream, salt, number, line):  # type: ignore[no-untyped-def]
+    """Draw the contacts of a line, made in the rounds after this one, and note whom they first succeed on when."""
+    count = draw_first_successes(attempts, base, stream, salt, line)
+    words = attempts.words[line]
     flags = attempts.hits.view(np.uint64)
     for eight in range((count + 7) >> 3):
         hits = flags[eight]
@@ -164,14 +179,14 @@ def _attempt(attempts, calendar, base, stream, salt, number, rounds):  # type: i
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _select(reached, words, always, low, high, lines, rounds, waiting):  # type: ignore[no-untyped-def]
+def _select(reached, words, always, low, high, lines, line, waiting):  # type: ignore[no-untyped-def]
     """Add the edges ``words[low:high]`` that can infect somebody to a line; return its length."""
     # Unsigned: no index is looked at as one from the end.
     at, start = np.uint64(waiting), np.uint64(low)
     for e in range(np.uint64(high - low)):
         word = words[start + e]
         dst = word & DST
-        lines[rounds, at] = word
+        lines[line, at] = word
         is_open = ~(np.uint64(reached[dst >> np.uint64(3)]) >> (dst & np.uint64(7))) & _ONE
         at += is_open & np.uint64((word | always) > DST)
     return np.int64(at)
@@ -341,24 +356,26 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                     rounds = min(rounds, limit)
                     low, end = offsets[agent], offsets[agent + 1]
                     looked += end - low
+                    line = rounds + LATER * (trial > 0)
                     while low < end:
                         high = min(low + CHUNK, end)
-                        before = waiting[rounds]
+                        before = waiting[line]
                         if before + CHUNK > ROOM:
-                            _attempt(attempts, calendar, base, course.transmission, salt, number, rounds)
+                            _attempt(attempts, calendar, base, course.transmission, salt, number, line)
                             before = 0
-                        after = _select(reached, words, always, low, high, lines, rounds, before)
+                        after = _select(reached, words, always, low, high, lines, line, before)
                         for k in range(before, after):
-                            sources[rounds, k] = agent
+                            sources[line, k] = agent
                         for k in range(before, after):
-                            first_trials[rounds, k] = trial
-                        waiting[rounds] = after
+                            first_trials[line, k] = trial
+                        waiting[line] = after
                         finished = finished and after == before
                         low = high
                 if not recovers and not (finished and everlasting):
                     _wake(wakes, sizes, -1 - agent if finished else agent, number + SLOTS)
-            for rounds in range(1, SLOTS + 1):
-                _attempt(attempts, calendar, base, course.transmission, salt, number, rounds)
+            for line in range(2 * LATER):
+                if waiting[line] > 0:
+                    _attempt(attempts, calendar, base, course.transmission, salt, number, line)
             # 4. The next round: arrivals, onsets and recoveries.
             number += 1
             slot = number & _LAST_SLOT

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from data.snapshots import Network
 from propagation.kernels import epidemics, thresholds
-from propagation.kernels.epidemics import ROOM, SLOTS, Attempts, Calendar, Course
+from propagation.kernels.epidemics import LATER, ROOM, SLOTS, Attempts, Calendar, Course
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.lanes import AgentReach, Lanes
 from propagation.programs import session_edges, session_program
@@ -152,12 +152,12 @@ def _new_calendar(n_agents: int, reached_bits: npt.NDArray[np.uint8]) -> Calenda
 
 def new_attempts() -> Attempts:
     """Return room for contacts that wait to be drawn, none of which does."""
-    lines = (SLOTS + 1, ROOM)
+    lines = (2 * LATER, ROOM)
     return Attempts(
         np.empty(lines, np.uint64),
         np.empty(lines, np.int32),
         np.empty(lines, np.int32),
-        np.zeros(SLOTS + 1, np.int64),
+        np.zeros(2 * LATER, np.int64),
         np.empty(ROOM, np.uint32),
         np.empty(ROOM, np.uint32),
         np.empty(ROOM, np.uint32),

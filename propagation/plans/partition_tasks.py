@@ -207,10 +207,16 @@ def sent_of(step: Step) -> Sent:
 # -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------
 
 
+def _partition_in_lanes(wave: Wave, number: int) -> RulePartition:
+    partition = partition_of(wave, number)
+    assert isinstance(partition, RulePartition), f"partitions of kind {wave.kind!r} have no lanes of their own"
+    return partition
+
+
 def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
     """Return whom the contacts with agents of a partition make stop: (k, 2) lane and source, for each partition."""
     check_stop(wave.job)
-    partition = RulePartition(wave, number)
+    partition = _partition_in_lanes(wave, number)
     states = partition.states(step.state)
     stops = _stops(partition, states, sent)
     partition.keep(step.state, states)
@@ -226,7 +232,7 @@ def _stops(partition: Any, states: LaneStates, sent: Sequence[Sent]) -> list[npt
 
 def probe(wave: Wave, number: int, step: Step) -> Sent:
     """Send every contact that could ever succeed, as if it did."""
-    partition = RulePartition(wave, number)
+    partition = _partition_in_lanes(wave, number)
     states = partition.states(step.state)
     sent = partition.probe(states, step.state)
     partition.keep(step.state, states)
@@ -235,7 +241,7 @@ def probe(wave: Wave, number: int, step: Step) -> Sent:
 
 def open_lanes(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> npt.NDArray[np.uint8]:
     """Return in which lanes a contact of a probe could change something, (lanes,) uint8."""
-    partition = RulePartition(wave, number)
+    partition = _partition_in_lanes(wave, number)
     states = partition.states(step.state)
     found = partition.opened(states, step.state, partition.mail(sent))
     partition.keep(step.state, states)

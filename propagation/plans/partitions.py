@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from propagation.kernels.epidemics import Attempts
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
 from propagation.kernels.mail import Mail, sort_mail
 from propagation.kernels.partitions import COUNTS, Live, Touched
+from propagation.plans.fast_lanes import new_attempts
 from propagation.plans.rule_lanes import new_arrivals, new_messages
 from propagation.plans.stopping import stop_flag
 from propagation.plans.waves import Wave
@@ -34,14 +36,14 @@ class PartitionState:
         The round.
     log : tuple of Touched, Fresh or Added
         Who changed to what, by round; later ones count.
-    live : Live, Fresh or Added
+    live : Live, Agenda, Fresh or Added
         Agents that transmit or may leave by themselves.
     counts : tuple of (lanes, COUNTS) arrays
         By round.
     events, contacts : tuple of tuples
         (lane, rows) by round.
     pending : Mail or None
-        Messages that are due in later rounds, where messages are dated; None also where all of them are to be sent.
+        Messages that are due in later rounds, where messages are dated.
     log_size : int
         How many numbers the log holds, where it may come to be written anew; see `extended_log`.
     """
@@ -324,12 +326,14 @@ class Scratch:
     queue : (2, n) int32
     messages : Messages
         As many as were ever needed at once; only pages that were used take memory.
+    attempts : Attempts
     """
 
     arrivals: Arrivals
     words: npt.NDArray[np.uint64]
     queue: npt.NDArray[np.int32]
     messages: Messages
+    attempts: Attempts
 
     def room(self, size: int, *, named: bool) -> Messages:
         """Return room for so many messages."""
@@ -350,7 +354,7 @@ def scratch_of(partition: Partition) -> Iterator[Scratch]:
     if scratch is None or len(scratch.words) < size:
         nothing = new_messages(0, named=False, recorded=False)
         queue = np.empty((2, size), np.int32)
-        scratch = Scratch(new_arrivals(program, size), np.zeros(size, np.uint64), queue, nothing)
+        scratch = Scratch(new_arrivals(program, size), np.zeros(size, np.uint64), queue, nothing, new_attempts())
     if program.fatigued and not len(scratch.arrivals.fresh):  # the job's waves are of several models
         scratch.arrivals = new_arrivals(program, len(scratch.arrivals.flags))
     yield scratch

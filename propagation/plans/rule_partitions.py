@@ -93,8 +93,8 @@ class RulePartition(Partition):
             log,
             trimmed(live),
             (*before.counts, counts),
-            _with_rows(before.events, events_lane, events, n_events),
-            _with_rows(before.contacts, contacts_lane, contacts, n_contacts),
+            with_rows(before.events, events_lane, events, n_events),
+            with_rows(before.contacts, contacts_lane, contacts, n_contacts),
             log_size=size,
         )
 
@@ -108,7 +108,8 @@ class RulePartition(Partition):
         return self._contacts(states, state, probing=True)
 
     def _contacts(self, states: LaneStates, state: PartitionState, *, probing: bool) -> Sent:
-        edges, live, rules = self.wave.edges, read_only(state.live), self.wave.one.model.rules
+        edges, rules = self.wave.edges, self.wave.one.model.rules
+        live = read_only(self.live_rows(states, state))
         recorded = self.wave.one.records("contacts")
         ends = np.zeros(self.lanes + 1, np.int64)
         with scratch_of(self) as scratch:
@@ -134,14 +135,19 @@ class RulePartition(Partition):
         """Return in which lanes a contact of a probe, or a live agent by itself, could change something, (lanes,)."""
         found = np.zeros(self.lanes, np.uint8)
         kernels.open_lanes(self.first, states, mail, found)
-        leaving = (self.program.leave_chance > 0) | (self.program.leave_after > 0)
-        of_lane = np.repeat(np.arange(self.lanes), np.diff(state.live.ends))
-        found[of_lane[leaving[state.live.compartment]]] = 1
+        leaving, live = (self.program.leave_chance > 0) | (self.program.leave_after > 0), self.live_rows(states, state)
+        of_lane = np.repeat(np.arange(self.lanes), np.diff(live.ends))
+        found[of_lane[leaving[live.compartment]]] = 1
         return found
+
+    def live_rows(self, states: LaneStates, state: PartitionState) -> Live:  # noqa: ARG002 (a state has them as they are)
+        """Return the live agents by lane."""
+        live: Live = state.live
+        return live
 
     def listed(self, states: LaneStates, state: PartitionState) -> tuple[Touched, Live]:
         """Return the agents that are not as at the start, and the live ones."""
-        return self._all_touched(states), state.live
+        return self._all_touched(states), self.live_rows(states, state)
 
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
@@ -175,7 +181,8 @@ def _remembers(program: Program) -> tuple[bool, bool, bool]:
     return bool(program.recurrent), bool(program.adds or program.mixing >= 0), bool(program.fatigued)
 
 
-def _with_rows(before: Any, lane: npt.NDArray[np.int32], rows: Any, size: int) -> Any:
+def with_rows(before: Any, lane: npt.NDArray[np.int32], rows: Any, size: int) -> Any:
+    """Return (lane, rows) by round, with those of one more round."""
     if not size:
         return before
     return (*before, (lane[:size].copy(), type(rows)(*(column[:size].copy() for column in rows))))

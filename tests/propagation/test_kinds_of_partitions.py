@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from propagation import engine
-from propagation.kernels.dated_contacts import HORIZON
+from propagation.kernels.agendas import HORIZON
 from propagation.kernels.sums import Added, Sums, list_sums, new_sums, settle_sums
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
 from propagation.plans import partition_tasks as tasks
