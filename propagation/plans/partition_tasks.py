@@ -4,7 +4,7 @@ A task is a pure function of its inputs: it changes nothing that it was given, s
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -162,13 +162,13 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     started = perf_counter()
     partitions = [partition_of(wave, number, together=True) for number in range(len(steps))]
     steps = list(steps)
+    answers: list[list[npt.NDArray[np.int32]]] = [[] for _ in steps]
     with ThreadPoolExecutor(threads) as pool:
         states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
-
         until = max(started + seconds, perf_counter() + SETUPS * (perf_counter() - started))
 
-        def told(number: int) -> list[npt.NDArray[np.int32]]:
-            return _stops(partitions[number], states[number], sent)
+        def told(number: int) -> None:
+            answers[number] = _stops(partitions[number], states[number], sent)
 
         def advanced(number: int) -> None:
             check_stop(wave.job)
@@ -180,18 +180,42 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             if all(step.state.is_over for step in steps) or perf_counter() > until:
                 break
             sent, stops = [step.sent for step in steps], []
-            # Those with most mail first: threads that take what is next are then done at about the same time.
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
             # Threads that have little to do wait for each other's Python.
             work = mail.sum() + sum(step.state.live.ends[-1] for step in steps)
-            of_each = map if work <= LITTLE_WORK else pool.map
+            shares = _shares(mail, 1 if work <= LITTLE_WORK else threads)
             if wave.one.model.rules.replies:
-                stops = list(of_each(told, range(len(steps))))
-            list(of_each(advanced, np.argsort(-mail).tolist()))
+                _on_threads(pool, told, shares)
+                stops = answers
+            _on_threads(pool, advanced, shares)
     return [
         Step(partition.handed_on(step.state, own), step.sent)
         for partition, step, own in zip(partitions, steps, states, strict=True)
     ]
+
+
+def _shares(mail: npt.NDArray[np.int64], threads: int) -> list[list[int]]:
+    """Return which partitions each thread works on, so that all have about as much mail."""
+    shares: list[list[int]] = [[] for _ in range(threads)]
+    loads = [0] * threads
+    for number in np.argsort(-mail).tolist():
+        least = loads.index(min(loads))
+        shares[least].append(number)
+        loads[least] += int(mail[number])
+    return [share for share in shares if share]
+
+
+def _on_threads(pool: ThreadPoolExecutor, task: Callable[[int], None], shares: Sequence[Sequence[int]]) -> None:
+    """Run a task on all partitions: this thread does a share itself, as threads are slow to wake each other."""
+
+    def do(share: Sequence[int]) -> None:
+        for number in share:
+            task(number)
+
+    others = [pool.submit(do, share) for share in shares[1:]]
+    do(shares[0])
+    for other in others:
+        other.result()
 
 
 def one_of(steps: Sequence[Step], number: int) -> Step:
