@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from propagation.kernels.epidemics import SLOTS, rounds_until
 from propagation.kernels.mail import take_places
-from propagation.kernels.primitives import put_in_order
+from propagation.kernels.primitives import IN_WORD, WORD_SHIFT, put_in_order
 
 HORIZON = SLOTS
 """Rounds for which an infectious agent is looked at once."""
@@ -176,7 +176,7 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
         for sender in range(len(bounds)):
             for i in range(bounds[sender, lane], bounds[sender, lane + 1]):
                 a = np.uint64(all_dst[i]) - start
-                word, bit = a >> np.uint64(6), _ONE << (a & np.uint64(63))
+                word, bit = a >> WORD_SHIFT, _ONE << (a & IN_WORD)
                 if arrived[word] & bit == 0:
                     arrived[word] |= bit
                     queue[size] = a

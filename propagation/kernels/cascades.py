@@ -13,14 +13,19 @@ import numpy as np
 
 from propagation.draws import edge_key, lane_draw
 from propagation.kernels.primitives import (
+    BYTE_SHIFT,
     CHUNK,
     DST,
+    IN_BYTE,
+    IN_WORD,
     SHIFT,
     STATE_AHEAD,
+    WORD_SHIFT,
     add_reach,
     bit_count,
     count_lanes,
     look_ahead,
+    lowest_bit,
     prefetch,
     put_in_order,
     take_bits,
@@ -33,9 +38,10 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
     """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number."""
-    successes = 0
-    for j in range(high - low):
-        word = words[low + j]
+    # Unsigned, here and below: no index is looked at as one from the end.
+    successes, start, size = 0, np.uint64(low), np.uint64(high - low)
+    for j in range(size):
+        word = words[start + j]
         draw = np.int64(lane_draw(edge_key(stream, src, word & DST), salt))
         hit = draw < np.int64(word >> SHIFT) + base
         hits[j] = hit
@@ -78,7 +84,7 @@ def rounds_of_lane(  # type: ignore[no-untyped-def]
     number, head, tail, trials : int
         Where `number` is ``len(counts)``, the counts of that round had no room.
     """
-    trials = 0
+    trials, eights = 0, hits.view(np.uint64)
     while 0 < tail - head <= most and number < min(max_rounds, len(counts)) and stop[0] == 0:
         level = tail
         for position in range(head, level):
@@ -89,13 +95,18 @@ def rounds_of_lane(  # type: ignore[no-untyped-def]
             while low < end:
                 high = min(low + CHUNK, end)
                 if attempt(words, base, stream, salt, src, low, high, hits):
-                    for j in range(high - low):
-                        if hits[j]:
-                            dst = np.int64(words[low + j] & DST)
-                            bit = np.uint8(1 << (dst & 7))
-                            if not reached[dst >> 3] & bit:
-                                reached[dst >> 3] |= bit
-                                arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+                    size = np.uint64(high - low)
+                    for j in range(size, (size + IN_BYTE) & ~IN_BYTE):
+                        hits[j] = 0
+                    for eight in range((size + IN_BYTE) >> BYTE_SHIFT):
+                        rest, start = eights[eight], np.uint64(low) + (eight << BYTE_SHIFT)
+                        while rest != 0:
+                            dst = words[start + np.uint64(lowest_bit(rest) >> 3)] & DST
+                            rest &= rest - _ONE
+                            byte, bit = dst >> BYTE_SHIFT, np.uint8(_ONE << (dst & IN_BYTE))
+                            if not reached[byte] & bit:
+                                reached[byte] |= bit
+                                arrived[dst >> WORD_SHIFT] |= _ONE << (dst & IN_WORD)
                                 queue[tail] = dst
                                 tail += 1
                 low = high

@@ -11,7 +11,15 @@ import numpy as np
 
 from propagation.draws import edge_key, trial_draw, trial_salt
 from propagation.kernels.epidemics import LATER, ROOM, draw_first_successes
-from propagation.kernels.primitives import CHUNK, DST, OFFSETS_AHEAD, WORDS_AHEAD, lowest_bit, prefetch
+from propagation.kernels.primitives import (
+    CHUNK,
+    DST,
+    OFFSETS_AHEAD,
+    WORDS_AHEAD,
+    WORDS_OF_LINE,
+    lowest_bit,
+    prefetch,
+)
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
 
@@ -155,7 +163,10 @@ def _ask_ahead(offsets, words, agents, i, end):  # type: ignore[no-untyped-def]
         prefetch(offsets, max(agent, -1 - agent))
     if i + WORDS_AHEAD < end:
         agent = np.int64(agents[i + WORDS_AHEAD])
-        prefetch(words, np.int64(offsets[max(agent, -1 - agent)]))
+        row = np.int64(offsets[max(agent, -1 - agent)])
+        prefetch(words, row)
+        prefetch(words, row + WORDS_OF_LINE)
+        prefetch(words, row + 2 * WORDS_OF_LINE)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -17,14 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.draws import agent_key, edge_key, trial_draw, trial_salt
-from propagation.kernels.primitives import CHUNK, DST, SHIFT, WORDS_AHEAD, add_reach, look_ahead, lowest_bit, prefetch
+from propagation.kernels.primitives import CHUNK, DST, SHIFT, add_reach, look_ahead, lowest_bit
 
 SLOTS = 16
 """Rounds that the calendar looks ahead, a power of two."""
 ROOM = 4 * CHUNK
 """Contacts that wait to be drawn together, for each number of rounds in which they are made."""
-LINES_AHEAD, WORDS_OF_LINE = 4, 8
-"""Cache lines of a row that are asked for ahead of time, and edges that one holds."""
 LATER = SLOTS + 1
 """How far behind the lines of contacts that begin with their first trial those of others are: see `Attempts`."""
 NEVER = 255
@@ -327,10 +325,6 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                     position = level + i - waking
                     agent = np.int64(queue[position])
                     look_ahead(offsets, words, queue, position, tail)
-                    if position + WORDS_AHEAD < tail:
-                        ahead = np.int64(offsets[queue[position + WORDS_AHEAD]])
-                        for line in range(1, LINES_AHEAD):
-                            prefetch(words, ahead + WORDS_OF_LINE * line)
                     entered[agent] = -1 - number if course.exposes and number > 0 else number
                 since = np.int64(entered[agent])
                 # 3a. The exposed: when do they become infectious?

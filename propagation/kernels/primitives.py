@@ -1,5 +1,7 @@
 """What all kernels are made of: prefetching, bits of words, and chances multiplied as integers."""
 
+from typing import Any
+
 import numba
 import numpy as np
 from llvmlite import ir
@@ -12,8 +14,12 @@ DST = np.uint64(0x7FFFFFFF)
 """Bits of a word that hold the destination."""
 SHIFT = np.uint64(31)
 """Position of the chance in a word."""
+BYTE_SHIFT, IN_BYTE, WORD_SHIFT, IN_WORD = np.uint64(3), np.uint64(7), np.uint64(6), np.uint64(63)
+"""Where the bit of an agent is, in sets of one bit each: which byte or word of 64, and which bit of it."""
 OFFSETS_AHEAD, WORDS_AHEAD, STATE_AHEAD = 8, 3, 12
 """How many agents, and edges, ahead of the present one data is asked for."""
+LINES_AHEAD, WORDS_OF_LINE = 3, 8
+"""Measured: cache lines of a row that are asked for ahead of time; edges that one holds."""
 _U32, _ROUND_UP = np.uint64(32), np.uint64(0xFFFFFFFF)
 _CERTAIN = np.uint64(2**32)
 _ONE = np.uint64(1)
@@ -23,20 +29,62 @@ _FEW_LANES = 8
 """Measured: up to so many lanes of a word are counted one by one."""
 
 
+def _ask_for(builder: Any, pointer: Any) -> None:
+    """Write the instruction that asks the processor to load a cache line."""
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    instruction = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
+    builder.call(instruction, [builder.bitcast(pointer, byte), word(0), word(3), word(1)])
+
+
+def _item(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Return the pointer to an item of an array."""
+    return cgutils.get_item_pointer(context, builder, kind, context.make_array(kind)(context, builder, array), [index])
+
+
 @intrinsic
 def prefetch(_context, array, _index):  # type: ignore[no-untyped-def]
     """Ask the processor to load the cache line of ``array[index]``."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        item = cgutils.get_item_pointer(context, builder, signature.args[0], view, [arguments[1]])
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], shape)
-        builder.call(prefetch, [builder.bitcast(item, byte), word(0), word(3), word(1)])
+        _ask_for(builder, _item(context, builder, signature.args[0], *arguments))
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+@intrinsic
+def look_ahead(_context, offsets, words, queue, _position, _tail):  # type: ignore[no-untyped-def]
+    """Prefetch the rows of agents that come later in a queue, which ends at `tail`.
+
+    Not a function like others: these count references to the arrays that they are given, for every agent.
+    """
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        of_offsets, of_words, of_queue = signature.args[:3]
+        all_offsets, all_words, agents, position, tail = arguments
+        number = ir.IntType(64)
+
+        def later(ahead: int) -> Any:
+            there = builder.add(position, number(ahead))
+            return there, builder.if_then(builder.icmp_signed("<", there, tail))
+
+        def offset_of(there: Any) -> Any:
+            agent = builder.load(_item(context, builder, of_queue, agents, there))
+            return _item(context, builder, of_offsets, all_offsets, builder.sext(agent, number))
+
+        there, in_queue = later(OFFSETS_AHEAD)
+        with in_queue:
+            _ask_for(builder, offset_of(there))
+        there, in_queue = later(WORDS_AHEAD)
+        with in_queue:
+            edge = builder.load(offset_of(there))
+            for line in range(LINES_AHEAD):
+                first = builder.add(edge, number(WORDS_OF_LINE * line))
+                _ask_for(builder, _item(context, builder, of_words, all_words, first))
+        return context.get_dummy_value()
+
+    return types.void(offsets, words, queue, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -108,15 +156,6 @@ def count_lanes(lanes, counts):  # type: ignore[no-untyped-def]
         while lanes != 0:
             counts[lowest_bit(lanes)] += 1
             lanes &= lanes - _ONE
-
-
-@numba.njit(nogil=True, cache=True, forceinline=True)
-def look_ahead(offsets, words, queue, position, tail):  # type: ignore[no-untyped-def]
-    """Prefetch the rows of agents that come later in the queue."""
-    if position + OFFSETS_AHEAD < tail:
-        prefetch(offsets, np.int64(queue[position + OFFSETS_AHEAD]))
-    if position + WORDS_AHEAD < tail:
-        prefetch(words, np.int64(offsets[queue[position + WORDS_AHEAD]]))
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)

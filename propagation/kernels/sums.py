@@ -15,11 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels.mail import take_places
-from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, look_ahead, prefetch, put_in_order
+from propagation.kernels.primitives import (
+    BYTE_SHIFT,
+    DST,
+    IN_BYTE,
+    IN_WORD,
+    SHIFT,
+    STATE_AHEAD,
+    WORD_SHIFT,
+    look_ahead,
+    prefetch,
+    put_in_order,
+)
 from propagation.kernels.thresholds import threshold_of
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_U3, _U6, _U7, _U63 = np.uint64(3), np.uint64(6), np.uint64(7), np.uint64(63)
 
 
 _SHIFT, _IN_BLOCK = np.uint64(6), np.uint64(63)
@@ -189,10 +199,10 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                 lacking[place] = max(lacks - weight, 1)
                 if weight < lacks:
                     continue
-                byte, bit = a >> _U3, np.uint8(_ONE << (a & _U7))
+                byte, bit = a >> BYTE_SHIFT, np.uint8(_ONE << (a & IN_BYTE))
                 if not reached[byte] & bit:
                     reached[byte] |= bit
-                    arrived[a >> _U6] |= _ONE << (a & _U63)
+                    arrived[a >> WORD_SHIFT] |= _ONE << (a & IN_WORD)
                     queue[size] = a
                     size += 1
         if size > 0:

@@ -10,7 +10,19 @@ import numba
 import numpy as np
 
 from propagation.draws import agent_key, lane_draw
-from propagation.kernels.primitives import DST, SHIFT, STATE_AHEAD, add_reach, look_ahead, prefetch, put_in_order
+from propagation.kernels.primitives import (
+    BYTE_SHIFT,
+    DST,
+    IN_BYTE,
+    IN_WORD,
+    SHIFT,
+    STATE_AHEAD,
+    WORD_SHIFT,
+    add_reach,
+    look_ahead,
+    prefetch,
+    put_in_order,
+)
 
 _SHARES = 4294967296.0
 _ONE = np.uint64(1)
@@ -63,7 +75,8 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
     -------
     lanes_done, trials, n_touched : int
     """
-    at, trials = 0, 0
+    # Unsigned: no index is looked at as one from the end.
+    at, trials, ahead = 0, 0, np.uint64(STATE_AHEAD)
     for lane in range(len(salts)):
         salt = salts[lane]
         first = at
@@ -85,29 +98,29 @@ def threshold_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
             for position in range(head, level):
                 src = queue[position]
                 look_ahead(offsets, words, queue, position, tail)
-                low, end = offsets[src], offsets[src + 1]
-                trials += end - low
+                trials += offsets[src + 1] - offsets[src]
+                low, end = np.uint64(offsets[src]), np.uint64(offsets[src + 1])
                 for j in range(low, end):
-                    if j + STATE_AHEAD < end:
-                        prefetch(lacking, np.int64(words[j + STATE_AHEAD] & DST))
+                    if j + ahead < end:
+                        prefetch(lacking, np.int64(words[j + ahead] & DST))
                     word = words[j]
                     weight = np.int64(word >> SHIFT) + base
                     if weight == 0:
                         continue
-                    dst = np.int64(word & DST)
+                    dst = word & DST
                     lacks = np.int64(lacking[dst])
                     if lacks == 0:
                         lacks = threshold_of(thresholds, in_degree, stream, salt, dst)
                         added[n_added] = dst
                         n_added += 1
                     if weight < lacks:
-                        lacking[dst] = np.uint32(lacks - weight)
+                        lacking[dst] = lacks - weight
                         continue
                     lacking[dst] = 1
-                    bit = np.uint8(1 << (dst & 7))
-                    if not reached[dst >> 3] & bit:
-                        reached[dst >> 3] |= bit
-                        arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+                    byte, bit = dst >> BYTE_SHIFT, np.uint8(_ONE << (dst & IN_BYTE))
+                    if not reached[byte] & bit:
+                        reached[byte] |= bit
+                        arrived[dst >> WORD_SHIFT] |= _ONE << (dst & IN_WORD)
                         queue[tail] = dst
                         tail += 1
             put_in_order(arrived, queue, level, tail)

@@ -13,10 +13,14 @@ import numpy.typing as npt
 from propagation.draws import edge_key
 from propagation.kernels.cascades import attempt
 from propagation.kernels.primitives import (
+    BYTE_SHIFT,
     CHUNK,
     DST,
+    IN_BYTE,
+    IN_WORD,
     SHIFT,
     STATE_AHEAD,
+    WORD_SHIFT,
     bit_count,
     count_lanes,
     look_ahead,
@@ -121,31 +125,37 @@ def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type
     fresh : Fresh
         Out; room for every message.
     """
-    at = 0
-    dst, values = mail.messages.dst, mail.messages.value
+    # Unsigned, here and below: no index is looked at as one from the end.
+    at, start, ahead = 0, np.uint64(first), np.uint64(STATE_AHEAD)
+    dst, values, bounds = mail.messages.dst, mail.messages.value, mail.bounds
+    agents, lanes_of = fresh.agent, fresh.lanes
     for word in range(len(reached)):
         known = reached[word]
         size = 0
         # 1. Who is hit, in lanes that have not reached it yet.
-        for sender in range(len(mail.bounds)):
-            low, high = mail.bounds[sender, word], mail.bounds[sender, word + 1]
+        for sender in range(len(bounds)):
+            low, high = np.uint64(bounds[sender, word]), np.uint64(bounds[sender, word + 1])
+            for i in range(low, min(low + ahead, high)):
+                prefetch(known, np.int64(np.uint64(dst[i]) - start))
             for i in range(low, high):
-                if i + STATE_AHEAD < high:
-                    prefetch(known, np.int64(dst[i + STATE_AHEAD] - first))
-                a = dst[i] - first
+                if i + ahead < high:
+                    prefetch(known, np.int64(np.uint64(dst[i + ahead]) - start))
+                a = np.uint64(dst[i]) - start
                 lanes = np.uint64(values[i]) & ~known[a]
                 if lanes != 0:
-                    if arriving[a] == 0:
+                    before = arriving[a]
+                    if before == 0:
                         queue[size] = a
-                        arrived[a >> 6] |= _ONE << np.uint64(a & 63)
+                        arrived[a >> WORD_SHIFT] |= _ONE << (a & IN_WORD)
                         size += 1
-                    arriving[a] |= lanes
+                    arriving[a] = before | lanes
         # 2. They are reached now; in order, so that the rows that they send along lie one behind the other.
         put_in_order(arrived, queue, np.int64(0), np.int64(size))
         for position in range(size):
-            a = queue[position]
-            fresh.agent[at], fresh.lanes[at] = a + first, arriving[a]
-            known[a] |= arriving[a]
+            a = np.uint64(queue[position])
+            lanes = arriving[a]
+            agents[at], lanes_of[at] = np.int64(a) + first, lanes
+            known[a] |= lanes
             arriving[a] = _ZERO
             at += 1
         fresh.ends[word + 1] = at
@@ -171,7 +181,7 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
     ends : (words + 1,) int64
         Out: where each word's messages end.
     """
-    count = 0
+    count, eights = np.uint64(0), hits.view(np.uint64)
     ends[0] = 0
     all_dst, values, agents, lanes_of = messages.dst, messages.value, fresh.agent, fresh.lanes
     for word in range(len(fresh.ends) - 1):
@@ -186,13 +196,19 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
                 while low < end:
                     high = min(low + CHUNK, end)
                     if attempt(words, base, stream, own[lane], src, low, high, hits):
-                        for j in range(high - low):
-                            if hits[j]:
-                                all_dst[count], values[count] = words[low + j] & DST, np.int64(sending)
-                                count += 1
+                        size, start = np.uint64(high - low), np.uint64(low)
+                        for j in range(size, (size + IN_BYTE) & ~IN_BYTE):
+                            hits[j] = 0
+                        for eight in range((size + IN_BYTE) >> BYTE_SHIFT):
+                            rest = eights[eight]
+                            while rest != 0:
+                                hit = start + (eight << BYTE_SHIFT) + np.uint64(lowest_bit(rest) >> 3)
+                                rest &= rest - _ONE
+                                all_dst[count], values[count] = words[hit] & DST, np.int64(sending)
+                                count += _ONE
                     low = high
                 continue
-            for edge in range(low, end):
+            for edge in range(np.uint64(low), np.uint64(end)):
                 chance = np.int64(words[edge] >> SHIFT) + base
                 if chance == 0:
                     continue
@@ -200,5 +216,5 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
                 hit = lanes_hit(edge_key(stream, src, dst), np.uint32(chance - 1), own, sending)
                 if hit != 0:
                     all_dst[count], values[count] = dst, np.int64(hit)
-                    count += 1
+                    count += _ONE
         ends[word + 1] = count

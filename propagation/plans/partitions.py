@@ -295,7 +295,7 @@ class Partition(ABC):
 
     def sorted_mail(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
         """Return messages, which are in the order of lanes, by the partition they are for."""
-        firsts = constant_array(self.wave.firsts[:-1])
+        firsts = self.wave.starts
         bounds = np.zeros((len(firsts), len(ends)), np.int64)
         in_order = new_messages(int(ends[-1]), named=len(messages.src) > 0, recorded=False)
         sort_mail(messages, ends, firsts, bounds, in_order)

@@ -73,11 +73,11 @@ class ThresholdPartition(CascadePartition):
         """Return the edges of newly active agents for the next round; see `Partition`."""
         if state.number == self.wave.one.max_rounds or state.is_over:
             return self.nothing_sent()
-        edges, live = self.wave.edges, read_only(state.live)
-        firsts = constant_array(self.wave.firsts[:-1])
+        edges, firsts = self.wave.edges, self.wave.starts
+        live_ends, live = constant_array(state.live.ends), constant_array(state.live.agent)
         bounds = np.zeros((len(firsts), self.lanes + 1), np.int64)
-        words = np.empty(int(messages_due(edges.offsets, live.agent)), np.uint64)
-        kernels.send_sums(edges.offsets, edges.words, firsts, live.ends, live.agent, bounds, words)
+        words = np.empty(int(messages_due(edges.offsets, live)), np.uint64)
+        kernels.send_sums(edges.offsets, edges.words, firsts, live_ends, live, bounds, words)
         return Sent(bounds, words)
 
     def nothing_sent(self) -> Sent:

@@ -14,7 +14,7 @@ from data.snapshots import Network
 from propagation.draws import replicate_salts
 from propagation.kernels.words import padded
 from propagation.planner import JobPlan, groups_in_waves
-from propagation.programs import Edges, Program, session_edges, session_program
+from propagation.programs import Edges, Program, constant_array, session_edges, session_program
 from propagation.sessions import Session
 from propagation.shapes import PartitionKind, partitions_of
 
@@ -87,6 +87,11 @@ class Wave:
             own.append(seeds[(seeds >= low) & (seeds < high)])
         by_lane = [own[number] for number in self.lanes[:, 0]]
         return np.cumsum([0, *map(len, by_lane)]), np.concatenate([*by_lane, np.empty(0, np.int32)])
+
+    @functools.cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """First agent of each partition, as kernels take it."""
+        return constant_array(self.firsts[:-1])
 
     @functools.cached_property
     def largest(self) -> int:
