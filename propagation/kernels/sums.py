@@ -30,11 +30,8 @@ from propagation.kernels.primitives import (
 from propagation.kernels.thresholds import threshold_of
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-
-
-_SHIFT, _IN_BLOCK = np.uint64(6), np.uint64(63)
-"""Sums are kept in blocks of 2**6 agents, each from its first addition on."""
-_BLOCK = 1 << 6
+BLOCK = 64
+"""Sums are kept in blocks of so many agents, each from its first addition on: those of a word of a set."""
 
 
 class Sums(NamedTuple):
@@ -61,8 +58,8 @@ class Sums(NamedTuple):
 
 def new_sums(lanes: int, size: int) -> Sums:
     """Return that of a range of so many agents nobody is reached, and nobody's sum is above 0."""
-    blocks = np.zeros((lanes, size // _BLOCK + 1), np.int32)
-    lacking = np.zeros((blocks.size + 1) * _BLOCK, np.uint32)
+    blocks = np.zeros((lanes, size // BLOCK + 1), np.int32)
+    lacking = np.zeros((blocks.size + 1) * BLOCK, np.uint32)
     return Sums(blocks, lacking, np.zeros(1, np.int64), np.zeros((lanes, size // 8 + 1), np.uint8))
 
 
@@ -86,7 +83,7 @@ class Added(NamedTuple):
 
 def used_sums(sums: Sums) -> Sums:
     """Return sums without the blocks that are not used."""
-    return sums._replace(lacking=sums.lacking[: (sums.used[0] + 1) * _BLOCK])
+    return sums._replace(lacking=sums.lacking[: (sums.used[0] + 1) * BLOCK])
 
 
 def copy_sums(sums: Sums, to: Sums) -> None:
@@ -104,12 +101,12 @@ def copied_sums(sums: Sums) -> Sums:
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _place(sums, lane, a):  # type: ignore[no-untyped-def]
     """Return where agent a (uint64) of a range is in `lacking`, in a new block if it had none."""
-    block = sums.blocks[lane, a >> _SHIFT]
+    block = sums.blocks[lane, a >> WORD_SHIFT]
     if block == 0:
         sums.used[0] += 1
         block = np.int32(sums.used[0])
-        sums.blocks[lane, a >> _SHIFT] = block
-    return (np.uint64(block) << _SHIFT) | (a & _IN_BLOCK)
+        sums.blocks[lane, a >> WORD_SHIFT] = block
+    return (np.uint64(block) << WORD_SHIFT) | (a & IN_WORD)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -177,22 +174,22 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
             low, high = np.uint64(bounds[sender, lane]), np.uint64(bounds[sender, lane + 1])
             for i in range(low, min(low + ahead, high)):
                 a = (words[i] & DST) - start
-                prefetch(lacking, np.int64((np.uint64(blocks[a >> _SHIFT]) << _SHIFT) | (a & _IN_BLOCK)))
+                prefetch(lacking, np.int64((np.uint64(blocks[a >> WORD_SHIFT]) << WORD_SHIFT) | (a & IN_WORD)))
             for i in range(low, high):
                 if i + ahead < high:
                     a = (words[i + ahead] & DST) - start
-                    prefetch(lacking, np.int64((np.uint64(blocks[a >> _SHIFT]) << _SHIFT) | (a & _IN_BLOCK)))
+                    prefetch(lacking, np.int64((np.uint64(blocks[a >> WORD_SHIFT]) << WORD_SHIFT) | (a & IN_WORD)))
                 word = words[i]
                 weight = np.int64(word >> SHIFT) + base
                 if weight == 0:
                     continue
                 a = (word & DST) - start
-                block = np.uint64(blocks[a >> _SHIFT])
+                block = np.uint64(blocks[a >> WORD_SHIFT])
                 if block == 0:
                     used += 1
                     block = np.uint64(used)
-                    blocks[a >> _SHIFT] = used
-                place = (block << _SHIFT) | (a & _IN_BLOCK)
+                    blocks[a >> WORD_SHIFT] = used
+                place = (block << WORD_SHIFT) | (a & IN_WORD)
                 lacks = np.int64(lacking[place])
                 if lacks == 0:
                     lacks = threshold_of(thresholds, in_degree, stream, salt, word & DST)
@@ -294,7 +291,7 @@ def list_sums(  # type: ignore[no-untyped-def]
         for a in range(size):
             active = (reached[a >> 3] >> np.uint8(a & 7)) & 1
             # In the first block, that of all who have none, nobody lacks anything.
-            lacks = np.int64(lacking[blocks[a // _BLOCK] * _BLOCK + a % _BLOCK])
+            lacks = np.int64(lacking[blocks[a // BLOCK] * BLOCK + a % BLOCK])
             if lacks == 0 and not active:
                 continue
             if found < len(agent):

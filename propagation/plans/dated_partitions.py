@@ -36,7 +36,8 @@ class Agenda:
     infectious : (lanes,) int64
         How many of them are infectious.
     entries : tuple of Entry
-        What the last rounds looked at, the latest first.
+        What the last rounds looked at, the latest first; where nobody is live, nobody is left in any of them, and they
+        need not grow older while the partition is idle.
     """
 
     ends: npt.NDArray[np.int64]

@@ -34,7 +34,7 @@ class PartitionState:
     ----------
     number : int
         The round.
-    log : tuple of Touched, Fresh or Added
+    log : tuple of Touched, Fresh, Added or Sums
         Who changed to what, by round; later ones count.
     live : Live, Agenda, Fresh or Added
         Agents that transmit or may leave by themselves.
