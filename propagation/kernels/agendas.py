@@ -218,8 +218,9 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
                 events.infector[n_events], events.occasion[n_events] = best_src[a], 1
                 events_lane[n_events] = lane
                 n_events += 1
-            at = _look_at(program, agent, number, to, number, salt, looked, at)
-        n_live[lane] += size
+            if lives[to]:
+                at = _look_at(program, agent, number, to, number, salt, looked, at)
+        n_live[lane] += size * lives[to]
         infectious[lane] += size * (program.transmits[to] & program.reached[to])
         looked.ends[lane + 1], changes.ends[lane + 1] = at, n_changes
         counts[lane, 0] = counts[lane, 1] = size

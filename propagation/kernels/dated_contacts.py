@@ -1,9 +1,9 @@
 """Compiled rounds of epidemics without return in one partition: contacts that travel with the round of their success.
 
 Draws have no state, so what an agent will do is known as soon as it is infectious: for how many rounds, and in which of
-them each of its contacts first succeeds. It is therefore looked at once for the next `HORIZON` rounds, not in every
-round; what travels is a message (dst, round), which its receiver keeps until that round has come. The draws and the
-order of events are those of `propagation.kernels.rules`, which then settles whatever is due.
+them each of its contacts first succeeds. It is therefore looked at once for the rounds until it is seen to again, not
+in every round; what travels is a message (dst, round), which its receiver keeps until that round has come, in which
+`propagation.kernels.agendas` settles it. The draws are those of `propagation.kernels.rules`.
 """
 
 import numba

@@ -153,7 +153,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     rounds : int
         At most so many.
     seconds : float
-        No round begins after so many, or `SETUPS` times as long as it took to lay out the dense arrays.
+        No second round begins after so many, or `SETUPS` times as long as it took to lay out the dense arrays.
     threads : int
         How many partitions are worked on at the same time.
     steps : sequence of Step
@@ -176,8 +176,8 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             idle = _stays_idle(partition, step, sent)
             steps[number] = _idle(partition, step) if idle else _next(partition, states[number], step, sent, stops)
 
-        for _ in range(rounds):
-            if all(step.state.is_over for step in steps) or perf_counter() > until:
+        for run in range(rounds):
+            if all(step.state.is_over for step in steps) or (run > 0 and perf_counter() > until):
                 break
             sent, stops = [step.sent for step in steps], []
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)

@@ -43,9 +43,9 @@ class ThresholdPartition(CascadePartition):
     def begun(self, states: Sums) -> PartitionState:
         """Return the state of round 0: the seeds."""
         ends, seeds = self.wave.seeds(self.number)
-        added = Added(np.zeros((1, self.lanes + 1), np.int64), np.empty(0, np.uint64), ends, seeds)
-        self.apply(read_only(added), states)
-        return self.started(added)
+        activated = _activated(ends, seeds)
+        self.apply(read_only(activated), states)
+        return self.started(activated)
 
     def settled(
         self,
@@ -62,12 +62,12 @@ class ThresholdPartition(CascadePartition):
                 self.first, *self._thresholds, self.wave.salts, states, mail.bounds, words,
                 scratch.arrivals.bits, scratch.queue[0], ends, room,
             )  # fmt: skip
-        added = Added(mail.bounds, words, ends, room[: ends[-1]].copy())
+        activated = _activated(ends, room[: ends[-1]].copy())
         if self.together:
-            return self.followed(before, added, before.log, before.log_size)
-        return self.followed(
-            before, added, *extended_log(before, added, kernels.used_sums(states), lambda: kernels.copied_sums(states))
-        )
+            return self.followed(before, activated, before.log, before.log_size)
+        added = activated._replace(bounds=mail.bounds, words=words)
+        used = kernels.used_sums(states)
+        return self.followed(before, activated, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
 
     def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
         """Return the edges of newly active agents for the next round; see `Partition`."""
@@ -121,9 +121,8 @@ class ThresholdPartition(CascadePartition):
             self.first, *self._thresholds[1:], self.wave.salts, touched.ends, touched.agent, touched.weight,
             touched.compartment, sums,
         )  # fmt: skip
-        none = np.zeros((1, self.lanes + 1), np.int64), np.empty(0, np.uint64)
         used = kernels.used_sums(sums)
-        return PartitionState(number, (used,), Added(*none, live.ends, live.agent), log_size=numbers_in(used))
+        return PartitionState(number, (used,), _activated(live.ends, live.agent), log_size=numbers_in(used))
 
     @cached_property
     def _thresholds(self) -> tuple[Any, Any, Any, Any]:
@@ -148,3 +147,8 @@ class ThresholdPartition(CascadePartition):
             if room == ends[-1]:
                 return ends, agent, weight, is_reached
             room = int(ends[-1])
+
+
+def _activated(ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Added:
+    """Return that agents are active, to whose sums nobody added."""
+    return Added(np.zeros((1, len(ends)), np.int64), np.empty(0, np.uint64), ends, agent)

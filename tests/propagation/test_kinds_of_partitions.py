@@ -29,6 +29,9 @@ EPIDEMICS = [
     SIR(beta=0.1, gamma=0.0),
     SI(beta=0.02),
     SEIR(beta=0.2, sigma=0.3, gamma=0.1),
+    SEIR(beta=0.2, sigma=0.0, gamma=0.5),
+    SEIR(beta=0.2, sigma=1.0, gamma=1.0),
+    SEIR(beta=0.2, sigma=0.05, infectious_period=3),
 ]
 THRESHOLDS = [
     LinearThreshold(weight="weighted_cascade"),
