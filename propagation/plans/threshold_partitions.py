@@ -116,10 +116,10 @@ class ThresholdPartition(CascadePartition):
 
     def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
         """Return the state after a round of which `listed` returned these."""
-        sums = self.initial()
+        sums, rows = self.initial(), read_only(touched)
         kernels.set_sums(
-            self.first, *self._thresholds[1:], self.wave.salts, touched.ends, touched.agent, touched.weight,
-            touched.compartment, sums,
+            self.first, *self._thresholds[1:], self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
+            sums,
         )  # fmt: skip
         used = kernels.used_sums(sums)
         return PartitionState(number, (used,), _activated(live.ends, live.agent), log_size=numbers_in(used))
