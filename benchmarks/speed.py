@@ -128,11 +128,20 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _command(arguments: list[str]) -> str:
+    """Return the command as a page shows it: without the folder of this machine that keeps the graphs."""
+    shown = list(arguments)
+    if "--warehouse" in shown:
+        at = shown.index("--warehouse")
+        del shown[at : at + 2]
+    return " ".join(["python -m benchmarks.speed", *shown])
+
+
 def main() -> None:
     options = arguments()
     if os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
         console.print(f"The machine is busy ({machine.load()}): ratios will be off.")
-    command = " ".join(["python -m benchmarks.speed", *sys.argv[1:]])
+    command = _command(sys.argv[1:])
     agree = True
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(options.warehouse or folder)
