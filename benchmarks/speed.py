@@ -130,11 +130,9 @@ def arguments() -> argparse.Namespace:
 
 def _command(arguments: list[str]) -> str:
     """Return the command as a page shows it: without the folder of this machine that keeps the graphs."""
-    shown = list(arguments)
-    if "--warehouse" in shown:
-        at = shown.index("--warehouse")
-        del shown[at : at + 2]
-    return " ".join(["python -m benchmarks.speed", *shown])
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument("--warehouse")
+    return " ".join(["python -m benchmarks.speed", *folder.parse_known_args(arguments)[1]])
 
 
 def main() -> None:

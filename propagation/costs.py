@@ -2,6 +2,7 @@
 
 from data.snapshots import Network
 from propagation.expectations import ExpectedCascade, rounds_of_contacts
+from propagation.kernels.sums import BLOCK
 from propagation.sessions import Session
 from propagation.shapes import partitions_of
 
@@ -58,8 +59,9 @@ def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCas
     if kind == "words":
         return network.n_agents / 8 + (activations + messages) * BYTES_IN_WORDS
     if kind == "sums":
-        # Twice, as a task that goes on from arrays leaves them as they are.
-        sums = 2.0 * (min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT) + network.n_agents * 0.1875)
+        # Twice: a task that goes on from arrays leaves them as they are. An agent has a bit, and a share of a block.
+        blocks = min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT)
+        sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / BLOCK))
         return sums + messages * BYTES_PER_MESSAGE
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     dense = network.n_agents * (1 + remembered)

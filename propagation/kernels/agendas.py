@@ -29,9 +29,8 @@ class Entry(NamedTuple):
     bounds : (HORIZON, lanes + 1) int64
         Those of lane l that are due k + 1 rounds later begin at ``bounds[k, l]`` and end at ``bounds[k, l + 1]``.
     agent : (k,) int32
-        Agents that leave their compartment then; ``-1 - agent`` for those that do not.
     since : (k,) int32
-        Round in which each entered its compartment.
+        Round in which each entered its compartment, for those that leave it then; ``-1 - round`` for those that do not.
     """
 
     bounds: npt.NDArray[np.int64]
@@ -67,7 +66,7 @@ def _look_at(program, agent, since, compartment, number, salt, looked, at):  # t
     else:
         stream, chance = program.leave_streams[compartment], program.leave_chance[compartment]
         rounds = rounds_until(stream, np.int64(agent), salt, chance, age)
-    looked.agent[at], looked.since[at] = agent if rounds <= HORIZON else -1 - agent, since
+    looked.agent[at], looked.since[at] = agent, since if rounds <= HORIZON else -1 - since
     looked.after[at] = min(rounds, HORIZON)
     return at + 1
 
@@ -164,8 +163,8 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
     -------
     n_events : int
     """
-    infected_by = program.seeds_in  # whoever infects is in the compartment of the seeds
-    to = np.int64(program.target_to[infected_by, 0])
+    infects = np.int64(program.seeds_in)  # whoever infects is in the compartment of the seeds
+    to = np.int64(program.target_to[infects, 0])
     chooses, lives, leave_to = program.chooses, program.live, program.leave_to
     all_dst, all_src, draws, bounds = mail.messages.dst, mail.messages.src, mail.messages.draw, mail.bounds
     start, n_events, at, n_changes = np.uint64(first), 0, 0, 0
@@ -190,14 +189,14 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
         for entry in range(len(due_bounds)):
             for i in range(due_bounds[entry, lane], due_bounds[entry, lane + 1]):
                 agent, since = np.int64(due_agents[i]), np.int64(due_since[i])
-                leaves = agent >= 0
-                agent = agent if leaves else -1 - agent
                 a = np.uint64(agent) - start
                 compartment = np.int64(own[a])
-                if leaves:
-                    infectious[lane] -= program.transmits[compartment] & program.reached[compartment]
+                if since < 0:
+                    since = -1 - since
+                else:
+                    infectious[lane] -= compartment == infects
                     compartment, since = np.int64(leave_to[compartment]), number
-                    infectious[lane] += program.transmits[compartment] & program.reached[compartment]
+                    infectious[lane] += compartment == infects
                     own[a] = compartment
                     changes.agent[n_changes], changes.compartment[n_changes] = agent, compartment
                     n_changes += 1
@@ -221,7 +220,7 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
             if lives[to]:
                 at = _look_at(program, agent, number, to, number, salt, looked, at)
         n_live[lane] += size * lives[to]
-        infectious[lane] += size * (program.transmits[to] & program.reached[to])
+        infectious[lane] += size * (to == infects)
         looked.ends[lane + 1], changes.ends[lane + 1] = at, n_changes
         counts[lane, 0] = counts[lane, 1] = size
         counts[lane, 2], counts[lane, 3], counts[lane, 4] = infectious[lane], n_live[lane], n_changes > had

@@ -37,7 +37,10 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
-    """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number."""
+    """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number.
+
+    Where there are any, `hits` is 0 behind the last edge up to a multiple of eight, to be looked at eight at a time.
+    """
     # Unsigned, here and below: no index is looked at as one from the end.
     successes, start, size = 0, np.uint64(low), np.uint64(high - low)
     for j in range(size):
@@ -46,6 +49,9 @@ def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no
         hit = draw < np.int64(word >> SHIFT) + base
         hits[j] = hit
         successes += hit
+    if successes:
+        for j in range(size, (size + IN_BYTE) & ~IN_BYTE):
+            hits[j] = 0
     return successes
 
 
@@ -95,10 +101,7 @@ def rounds_of_lane(  # type: ignore[no-untyped-def]
             while low < end:
                 high = min(low + CHUNK, end)
                 if attempt(words, base, stream, salt, src, low, high, hits):
-                    size = np.uint64(high - low)
-                    for j in range(size, (size + IN_BYTE) & ~IN_BYTE):
-                        hits[j] = 0
-                    for eight in range((size + IN_BYTE) >> BYTE_SHIFT):
+                    for eight in range((np.uint64(high - low) + IN_BYTE) >> BYTE_SHIFT):
                         rest, start = eights[eight], np.uint64(low) + (eight << BYTE_SHIFT)
                         while rest != 0:
                             dst = words[start + np.uint64(lowest_bit(rest) >> 3)] & DST
@@ -208,7 +211,7 @@ def wide_attempts(offsets, words, base, stream, salt, queue, low, high, reached,
     -------
     trials : int
     """
-    trials = 0
+    trials, eights = 0, hits.view(np.uint64)
     for position in range(low, high):
         src = queue[position]
         look_ahead(offsets, words, queue, position, high)
@@ -217,11 +220,13 @@ def wide_attempts(offsets, words, base, stream, salt, queue, low, high, reached,
         while first < end:
             last = min(first + CHUNK, end)
             if attempt(words, base, stream, salt, src, first, last, hits):
-                for j in range(last - first):
-                    if hits[j]:
-                        dst = np.int64(words[first + j] & DST)
-                        if not (reached[dst >> 3] >> np.uint8(dst & 7)) & 1:
-                            arrived[dst >> 6] |= _ONE << np.uint64(dst & 63)
+                for eight in range((np.uint64(last - first) + IN_BYTE) >> BYTE_SHIFT):
+                    rest, start = eights[eight], np.uint64(first) + (eight << BYTE_SHIFT)
+                    while rest != 0:
+                        dst = words[start + np.uint64(lowest_bit(rest) >> 3)] & DST
+                        rest &= rest - _ONE
+                        if not reached[dst >> BYTE_SHIFT] & np.uint8(_ONE << (dst & IN_BYTE)):
+                            arrived[dst >> WORD_SHIFT] |= _ONE << (dst & IN_WORD)
             first = last
     return trials
 

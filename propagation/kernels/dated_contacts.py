@@ -14,26 +14,23 @@ from propagation.kernels.epidemics import LATER, ROOM, draw_first_successes
 from propagation.kernels.primitives import (
     CHUNK,
     DST,
-    OFFSETS_AHEAD,
-    WORDS_AHEAD,
-    WORDS_OF_LINE,
+    look_ahead,
     lowest_bit,
-    prefetch,
 )
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
 
 
 @numba.njit(nogil=True, cache=True)
-def contacts_to_draw(offsets, first, all_compartments, transmits, entry):  # type: ignore[no-untyped-def]
-    """Return how many contacts the agents of an `Entry` make that are infectious; see `send_dated`."""
+def contacts_to_draw(offsets, first, all_compartments, infects, entry):  # type: ignore[no-untyped-def]
+    """Return how many contacts the agents of an `Entry` make that are in compartment `infects`; see `send_dated`."""
     total, bounds, agents = 0, entry.bounds, entry.agent
     for lane in range(len(all_compartments)):
         own = all_compartments[lane]
         for k in range(len(bounds)):
             for i in range(bounds[k, lane], bounds[k, lane + 1]):
-                src = max(np.int64(agents[i]), -1 - np.int64(agents[i]))
-                if transmits[own[src - first]]:
+                src = agents[i]
+                if own[src - first] == infects:
                     total += offsets[src + 1] - offsets[src]
     return total
 
@@ -120,7 +117,7 @@ def send_dated(  # type: ignore[no-untyped-def]
     ends : (lanes + 1,) int64
         Out: where each lane's messages end.
     """
-    offsets, words, base, transmits = edges.offsets, edges.words, edges.base, program.transmits
+    offsets, words, base = edges.offsets, edges.words, edges.base
     lines, sources, trials, waiting = attempts.words, attempts.src, attempts.trial, attempts.waiting
     bounds, agents, since = entry.bounds, entry.agent, entry.since
     count = np.int64(0)
@@ -130,12 +127,12 @@ def send_dated(  # type: ignore[no-untyped-def]
         for k in range(len(bounds)):
             rounds = min(k + 1, max_rounds - number)
             for i in range(bounds[k, lane], bounds[k, lane + 1]):
-                src = max(np.int64(agents[i]), -1 - np.int64(agents[i]))
-                if not transmits[own[src - first]]:
+                src = agents[i]
+                if own[src - first] != program.seeds_in:
                     continue
-                _ask_ahead(offsets, words, agents, i, bounds[k, lane + 1])
+                look_ahead(offsets, words, agents, i, bounds[k, lane + 1])
                 # Contacts with a chance wait to be drawn together.
-                age = number - since[i]
+                age = number - max(np.int64(since[i]), -1 - np.int64(since[i]))
                 low, end, line = offsets[src], offsets[src + 1], rounds + LATER * (age > 0)
                 while low < end:
                     high = min(low + CHUNK, end)
@@ -153,20 +150,6 @@ def send_dated(  # type: ignore[no-untyped-def]
             if waiting[line] > 0:
                 count = _send_line(program, base, salt, number, line, attempts, messages, count)
         ends[lane + 1] = count
-
-
-@numba.njit(nogil=True, cache=True, forceinline=True)
-def _ask_ahead(offsets, words, agents, i, end):  # type: ignore[no-untyped-def]
-    """Prefetch the rows of agents that come later in an `Entry`."""
-    if i + OFFSETS_AHEAD < end:
-        agent = np.int64(agents[i + OFFSETS_AHEAD])
-        prefetch(offsets, max(agent, -1 - agent))
-    if i + WORDS_AHEAD < end:
-        agent = np.int64(agents[i + WORDS_AHEAD])
-        row = np.int64(offsets[max(agent, -1 - agent)])
-        prefetch(words, row)
-        prefetch(words, row + WORDS_OF_LINE)
-        prefetch(words, row + 2 * WORDS_OF_LINE)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -196,13 +196,10 @@ def send_words(offsets, words, base, stream, fresh, salts, hits, messages, ends)
                 while low < end:
                     high = min(low + CHUNK, end)
                     if attempt(words, base, stream, own[lane], src, low, high, hits):
-                        size, start = np.uint64(high - low), np.uint64(low)
-                        for j in range(size, (size + IN_BYTE) & ~IN_BYTE):
-                            hits[j] = 0
-                        for eight in range((size + IN_BYTE) >> BYTE_SHIFT):
-                            rest = eights[eight]
+                        for eight in range((np.uint64(high - low) + IN_BYTE) >> BYTE_SHIFT):
+                            rest, start = eights[eight], np.uint64(low) + (eight << BYTE_SHIFT)
                             while rest != 0:
-                                hit = start + (eight << BYTE_SHIFT) + np.uint64(lowest_bit(rest) >> 3)
+                                hit = start + np.uint64(lowest_bit(rest) >> 3)
                                 rest &= rest - _ONE
                                 all_dst[count], values[count] = words[hit] & DST, np.int64(sending)
                                 count += _ONE

@@ -101,13 +101,13 @@ class DatedPartition(RulePartition):
     def sent(self, states: LaneStates, state: PartitionState) -> Sent:
         """Return the messages of infectious agents for the rounds to come; see `Partition`."""
         entry = state.live.entries[0]
-        if state.number == self.wave.one.max_rounds or not len(entry.agent):
+        if not len(entry.agent):
             return self.nothing_sent()
         edges, entry, ends = self.wave.edges, read_only(entry), np.zeros(self.lanes + 1, np.int64)
-        transmits = self.program.transmits
         with scratch_of(self) as scratch:
-            due = int(kernels.contacts_to_draw(edges.offsets, self.first, states.compartment, transmits, entry))
-            messages = scratch.room(due, named=bool(self.program.chooses))
+            infects = self.program.seeds_in
+            due = kernels.contacts_to_draw(edges.offsets, self.first, states.compartment, infects, entry)
+            messages = scratch.room(int(due), named=bool(self.program.chooses))
             kernels.send_dated(
                 edges, self.program, self.first, states.compartment, entry, self.wave.salts, np.int64(state.number),
                 np.int64(self.wave.one.max_rounds), scratch.attempts, messages, ends,
@@ -130,7 +130,7 @@ class DatedPartition(RulePartition):
         looked = self._looked(len(live.agent))
         agendas.look_at_all(self.program, self.wave.salts, np.int64(number), *read_only(live)[:4], looked)
         lane = np.repeat(np.arange(self.lanes), np.diff(live.ends))
-        infects = (self.program.transmits & self.program.reached)[live.compartment]
+        infects = live.compartment == self.program.seeds_in
         return Agenda(live.ends, np.bincount(lane, infects, self.lanes).astype(np.int64), (_sorted(looked),))
 
     def _looked(self, room: int) -> Looked:
@@ -182,8 +182,8 @@ def _later(entry: Entry, age: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     bounds = entry.bounds[age:]
     lane = np.concatenate([np.repeat(np.arange(len(there) - 1), np.diff(there)) for there in bounds])
     begin = int(bounds[0, 0])
-    agent = entry.agent[begin:]
-    return lane, np.where(agent < 0, -1 - agent, agent), entry.since[begin:]
+    since = entry.since[begin:]
+    return lane, entry.agent[begin:], np.where(since < 0, -1 - since, since)
 
 
 def _cut(mail: Mail) -> Mail:

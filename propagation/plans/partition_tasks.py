@@ -120,8 +120,9 @@ def _next(
 
 
 def _step(partition: Partition, state: PartitionState, states: Any) -> Step:
-    """Return the step of a state: with what is sent, if the next round comes."""
-    sent = partition.sent(states, state)
+    """Return the step of a state: with what is sent, if the next round comes and anybody is live."""
+    ends = state.number == partition.wave.one.max_rounds or state.is_over
+    sent = partition.nothing_sent() if ends else partition.sent(states, state)
     _forget_edges(partition)
     return Step(state, sent)
 
@@ -176,8 +177,8 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             idle = _stays_idle(partition, step, sent)
             steps[number] = _idle(partition, step) if idle else _next(partition, states[number], step, sent, stops)
 
-        for run in range(rounds):
-            if all(step.state.is_over for step in steps) or (run > 0 and perf_counter() > until):
+        for done in range(rounds):
+            if all(step.state.is_over for step in steps) or (done > 0 and perf_counter() > until):
                 break
             sent, stops = [step.sent for step in steps], []
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)

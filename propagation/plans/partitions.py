@@ -250,7 +250,7 @@ class Partition(ABC):
 
     @abstractmethod
     def sent(self, states: Any, state: PartitionState) -> Sent:
-        """Return the messages of live agents for the next round.
+        """Return the messages of live agents for the next round, which comes.
 
         Parameters
         ----------

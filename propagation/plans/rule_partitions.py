@@ -100,8 +100,7 @@ class RulePartition(Partition):
 
     def sent(self, states: LaneStates, state: PartitionState) -> Sent:
         """Return the messages of live agents for the next round; see `Partition`."""
-        last = state.number == self.wave.one.max_rounds
-        return self.nothing_sent() if last else self._contacts(states, state, probing=False)
+        return self._contacts(states, state, probing=False)
 
     def probe(self, states: LaneStates, state: PartitionState) -> Sent:
         """Return every contact that could ever succeed, as if it did."""

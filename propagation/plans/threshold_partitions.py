@@ -38,7 +38,7 @@ class ThresholdPartition(CascadePartition):
         if isinstance(changes, Sums):
             kernels.copy_sums(changes, states)
         else:
-            kernels.apply_added(self.first, *self._thresholds, self.wave.salts, changes, states)
+            kernels.apply_added(self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, changes, states)
 
     def begun(self, states: Sums) -> PartitionState:
         """Return the state of round 0: the seeds."""
@@ -59,7 +59,7 @@ class ThresholdPartition(CascadePartition):
         ends, room = np.zeros(self.lanes + 1, np.int64), np.empty(len(words), np.int32)
         with scratch_of(self) as scratch:
             kernels.settle_sums(
-                self.first, *self._thresholds, self.wave.salts, states, mail.bounds, words,
+                self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, states, mail.bounds, words,
                 scratch.arrivals.bits, scratch.queue[0], ends, room,
             )  # fmt: skip
         activated = _activated(ends, room[: ends[-1]].copy())
@@ -71,8 +71,6 @@ class ThresholdPartition(CascadePartition):
 
     def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
         """Return the edges of newly active agents for the next round; see `Partition`."""
-        if state.number == self.wave.one.max_rounds or state.is_over:
-            return self.nothing_sent()
         edges, firsts = self.wave.edges, self.wave.starts
         live_ends, live = constant_array(state.live.ends), constant_array(state.live.agent)
         bounds = np.zeros((len(firsts), self.lanes + 1), np.int64)
@@ -118,15 +116,15 @@ class ThresholdPartition(CascadePartition):
         """Return the state after a round of which `listed` returned these."""
         sums, rows = self.initial(), read_only(touched)
         kernels.set_sums(
-            self.first, *self._thresholds[1:], self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
+            self.first, *self._thresholds, self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
             sums,
         )  # fmt: skip
         used = kernels.used_sums(sums)
         return PartitionState(number, (used,), _activated(live.ends, live.agent), log_size=numbers_in(used))
 
     @cached_property
-    def _thresholds(self) -> tuple[Any, Any, Any, Any]:
-        return self.wave.edges.base, self.program.thresholds, self.program.in_degree, self.program.threshold
+    def _thresholds(self) -> tuple[Any, Any, Any]:
+        return self.program.thresholds, self.program.in_degree, self.program.threshold
 
     def _all_sums(self, states: Sums) -> tuple[Any, Any, Any, Any]:
         """Return ends, agents, weights and whether they are active, of all that are not as at the start."""
@@ -134,16 +132,9 @@ class ThresholdPartition(CascadePartition):
         while True:
             agent, weight, is_reached = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, bool)
             kernels.list_sums(
-                self.first,
-                np.int64(self.size),
-                *self._thresholds[1:],
-                self.wave.salts,
-                states,
-                ends,
-                agent,
-                weight,
+                self.first, np.int64(self.size), *self._thresholds, self.wave.salts, states, ends, agent, weight,
                 is_reached,
-            )
+            )  # fmt: skip
             if room == ends[-1]:
                 return ends, agent, weight, is_reached
             room = int(ends[-1])

@@ -56,8 +56,6 @@ class WordPartition(CascadePartition):
 
     def sent(self, states: npt.NDArray[np.uint64], state: PartitionState) -> Sent:  # noqa: ARG002 (they transmit once)
         """Return the contacts of newly active agents that succeed, by word; see `Partition`."""
-        if state.number == self.wave.one.max_rounds or state.is_over:
-            return self.nothing_sent()
         edges, live, ends = self.wave.edges, read_only(state.live), np.zeros(self.parts + 1, np.int64)
         with scratch_of(self) as scratch:
             messages = scratch.room(int(messages_due(edges.offsets, live.agent)), named=False)

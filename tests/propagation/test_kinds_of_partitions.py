@@ -1,8 +1,5 @@
 """Partitions of every kind have the counts and rows of those by rules in every round, and may be taken up anywhere."""
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
 
@@ -19,6 +16,7 @@ from propagation.plans.waves import waves
 from propagation.plans.word_partitions import WordPartition
 from propagation.programs import constant_array
 from propagation.sessions import resolve_session
+from tests.propagation.pickles import as_bytes
 from tests.reference.small_networks import numbered_network
 
 EPIDEMICS = [
@@ -175,11 +173,6 @@ def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(ne
     if number == 9:
         listed = [as_bytes([tasks.listed(wave, p, each[p]) for p in PARTITIONS]) for each in (steps, apart)]
         assert listed[0] == listed[1]
-
-
-def as_bytes(value):
-    """Return a value as bytes that are the same for equal values, whatever arrays share memory."""
-    return pickle.dumps(copy.deepcopy(value))
 
 
 def test_sums_take_memory_for_agents_that_somebody_added_to():

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import itertools
-import pickle
 import uuid
 
 import numpy as np
@@ -38,6 +37,7 @@ from propagation.plans.waves import EDGES_PER_AGENT, partition_firsts, waves
 from propagation.programs import constant_array
 from propagation.published import load_result
 from propagation.sessions import RECORDS, resolve_session, session_key
+from tests.propagation.pickles import as_bytes
 from tests.reference.small_networks import numbered_network
 
 HALF = IndependentCascade(probability=0.5)
@@ -210,11 +210,6 @@ def rounds_of(wave, number):
         stops = [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.replies else []
         steps = [tasks.advance(wave, p, steps[p], sent, stops) for p in partitions]
     yield steps
-
-
-def as_bytes(value):
-    """Return a value as bytes that are the same for equal values, whatever arrays share memory."""
-    return pickle.dumps(copy.deepcopy(value))
 
 
 @pytest.mark.parametrize("record", ["reach", "contacts"])
