@@ -1,7 +1,7 @@
 """Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AGENT_IDS_HELD = 1 << 24
-"""Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
-
-
-CALLS_WITHOUT_INDEX, MOST_INDEXED = 16, 2_000_000
-"""How often `Network.dense_ids` searches before it makes an index, which takes as long as some twenty searches, and the
-most agents that it indexes."""
+"""Agents whose ids are held in memory, and sorted once to be found; those of more are mapped, and looked up file by
+file, as sorting them takes as long as some eight looks at all of them."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +123,6 @@ class Network:
         arrays = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
         return pa.StringArray.from_buffers(self.n_agents, *(pa.py_buffer(array) for array in arrays))
 
-    def _id_parts(self) -> Iterator[tuple[int, pa.Array]]:
-        """Yield the ids of runs of consecutive agents, with the first agent of each."""
-        if self.n_agents <= AGENT_IDS_HELD:
-            yield 0, self.agent_ids
-            return
-        first = 0
-        for ids in self._ids_by_file():
-            yield first, ids
-            first += len(ids)
-
     def dense_ids(self, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
         """Return the dense ids of agents, in the order given.
 
@@ -146,12 +132,8 @@ class Network:
             If an id does not occur in the network.
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
-        asked = self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
-        if asked > CALLS_WITHOUT_INDEX and self.n_agents <= MOST_INDEXED:
-            index = self._index
-            dense = np.array([index.get(agent_id, -1) for agent_id in wanted], np.int64)
-        else:
-            dense = self._searched(pa.array(wanted, pa.string()))
+        names = pa.array(wanted, pa.string())
+        dense = self._looked_up(names) if self.n_agents <= AGENT_IDS_HELD else self._searched(names)
         if (dense < 0).any():
             missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
@@ -161,20 +143,40 @@ class Network:
             )
         return dense.astype(np.int32)
 
+    def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the dense ids of names, -1 where there is none: all are looked for at once, by halving."""
+        low, high = np.zeros(len(names), np.int64), np.full(len(names), self.n_agents)
+        while (low < high).any():
+            middle = (low + high) // 2
+            is_before = self._compared(pc.less, middle, names) & (low < high)
+            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, np.minimum(middle, high))
+        agents = self._by_id[np.minimum(low, self.n_agents - 1)]
+        return np.where(self._compared(pc.equal, low, names), agents, -1)
+
+    def _compared(
+        self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array
+    ) -> npt.NDArray[np.bool_]:
+        """Return how the ids at some places of the order of ids compare with names; False behind the last."""
+        agents = self._by_id[np.minimum(places, self.n_agents - 1)]
+        found = comparison(self.agent_ids.take(pa.array(agents)), names).to_numpy(zero_copy_only=False)
+        return (places < self.n_agents) & found
+
+    @cached_property
+    def _by_id(self) -> npt.NDArray[np.int32]:
+        """Agents in the order of their ids, (n_agents,) int32; mapped."""
+        (agents,) = mapped_arrays(self.cache_folder / "agents_by_id", ["agent"], self._build_order_of_ids)
+        return cast("npt.NDArray[np.int32]", agents)
+
     def _searched(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 where there is none: one pass beats hashing all ids for a few names."""
-        dense = np.full(len(names), -1, np.int64)
-        for first, ids in self._id_parts():
+        """Return the same in one pass over all ids."""
+        dense, first = np.full(len(names), -1, np.int64), 0
+        for ids in self._ids_by_file():
             candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
             positions = pc.index_in(names, value_set=ids.take(pa.array(candidates)))
             found = positions.is_valid().to_numpy(zero_copy_only=False)
             dense[found] = first + candidates[positions.drop_null().to_numpy()]
+            first += len(ids)
         return dense
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        """Dense ids by original id, for those who ask many times."""
-        return {agent_id: agent for agent, agent_id in enumerate(self.agent_ids.to_pylist())}
 
     # -- as arrays ----------------------------------------------------------------------------------------------
 
@@ -276,6 +278,9 @@ class Network:
 
         save_blocks(folder, "ends", np.int32, (self.n_agents + 1,), ends())
         save_blocks(folder, "characters", np.uint8, (characters,), map(_characters, self._ids_by_file()))
+
+    def _build_order_of_ids(self, folder: Path) -> None:
+        save_array(folder, "agent", pc.sort_indices(self.agent_ids).to_numpy().astype(np.int32))
 
     def _ids_by_file(self) -> Iterator[pa.Array]:
         for file in self.agent_files:
