@@ -21,8 +21,8 @@ from propagation.kernels.primitives import (
     IN_BYTE,
     IN_WORD,
     SHIFT,
-    STATE_AHEAD,
     WORD_SHIFT,
+    WORDS_OF_LINE,
     look_ahead,
     prefetch,
     put_in_order,
@@ -30,6 +30,10 @@ from propagation.kernels.primitives import (
 from propagation.kernels.thresholds import threshold_of
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
+_ONE_32, _NONE = np.uint32(1), np.int64(0)
+SPANS_AHEAD, BATCH = 8, 64
+"""Measured: how many spans ahead edges are asked for; weights that are added one step after the other."""
+_BATCH, _LINE = np.uint64(BATCH), np.uint64(WORDS_OF_LINE)
 BLOCK = 64
 """Sums are kept in blocks of so many agents, each from its first addition on: those of a word of a set."""
 
@@ -147,7 +151,7 @@ def apply_added(first, base, thresholds, in_degree, stream, salts, added, sums):
 
 @numba.njit(nogil=True, cache=True)
 def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
-    first, base, thresholds, in_degree, stream, salts, sums, bounds, words, arrived, queue, ends, agents
+    first, base, thresholds, in_degree, stream, salts, sums, bounds, spans, words, arrived, queue
 ):
     """Add the weights of a round in every lane; whoever reaches its threshold is activated.
 
@@ -155,47 +159,87 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     ----------
     sums : Sums
         In and out.
-    bounds, words
-        As in `Added`.
+    bounds : (senders, lanes + 1) int64
+        Of sender s and lane l the spans from ``bounds[s, l]`` to ``bounds[s, l + 1]``.
+    spans : (k, 2) int64
+        Where the edges of each begin and end, all to agents of the range.
+    words : (m,) uint64
+        Edges of an `AttemptRows`: whose sum is added to, and how much.
     arrived : (n // 64 + 1,) uint64, zero
         Scratch: one bit per agent; zero again at the end.
     queue : (n,) int32
         Scratch.
+
+    Returns
+    -------
     ends, agents : (lanes + 1,) int64, (k,) int32
-        Out: as in `Added`; as long as there are weights.
+        As in `Added`.
     """
+    lanes, due = len(salts), 0
+    for sender in range(len(bounds)):
+        for i in range(bounds[sender, 0], bounds[sender, lanes]):
+            due += spans[i, 1] - spans[i, 0]
+    ends, agents = np.zeros(lanes + 1, np.int64), np.empty(due, np.int32)
+    batch, places = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
+    fresh, agents_of, drawn = np.empty(BATCH + 1, np.uint64), np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32)
     # Unsigned: no index is looked at as one from the end.
-    lacking, used, start, ahead = sums.lacking, sums.used[0], np.uint64(first), np.uint64(STATE_AHEAD)
-    at = 0
-    for lane in range(len(salts)):
+    lacking, used, start, at = sums.lacking, sums.used[0], np.uint64(first), 0
+    for lane in range(lanes):
         size = 0
         blocks, reached, salt = sums.blocks[lane], sums.reached[lane], salts[lane]
-        for sender in range(len(bounds)):
-            low, high = np.uint64(bounds[sender, lane]), np.uint64(bounds[sender, lane + 1])
-            for i in range(low, min(low + ahead, high)):
-                a = (words[i] & DST) - start
-                prefetch(lacking, np.int64((np.uint64(blocks[a >> WORD_SHIFT]) << WORD_SHIFT) | (a & IN_WORD)))
-            for i in range(low, high):
-                if i + ahead < high:
-                    a = (words[i + ahead] & DST) - start
-                    prefetch(lacking, np.int64((np.uint64(blocks[a >> WORD_SHIFT]) << WORD_SHIFT) | (a & IN_WORD)))
-                word = words[i]
-                weight = np.int64(word >> SHIFT) + base
-                if weight == 0:
+        sender, span, last, edge, end, n = -1, _NONE, _NONE, _ZERO, _ZERO, _ONE
+        while n > 0:
+            # 1. Some edges, one span after the other; the sums that they add to are asked for.
+            n = _ZERO
+            while n < _BATCH:
+                if edge == end:
+                    if span == last:
+                        sender += 1
+                        if sender >= len(bounds):
+                            break
+                        span, last = bounds[sender, lane], bounds[sender, lane + 1]
+                        continue
+                    edge, end = np.uint64(spans[span, 0]), np.uint64(spans[span, 1])
+                    span += 1
+                    if span + SPANS_AHEAD < len(spans):  # which may be of a later lane
+                        prefetch(words, spans[span + SPANS_AHEAD, 0])
+                        prefetch(words, spans[span + SPANS_AHEAD, 1] - 1)
+                some = min(end - edge, _BATCH - n)
+                for i in range(some):
+                    word = words[edge + i]
+                    if np.int64(word >> SHIFT) + base == 0:
+                        continue
+                    a = (word & DST) - start
+                    block = np.uint64(blocks[a >> WORD_SHIFT])
+                    if block == 0:
+                        used += 1
+                        block = np.uint64(used)
+                        blocks[a >> WORD_SHIFT] = used
+                    place = (block << WORD_SHIFT) | (a & IN_WORD)
+                    prefetch(lacking, np.int64(place))
+                    batch[n], places[n] = word, place
+                    n += _ONE
+                edge += some
+            # 2. What lacks to those whom nobody has added to: all of its threshold.
+            n_fresh = _ZERO
+            for i in range(n):
+                fresh[n_fresh] = i
+                n_fresh += np.uint64(lacking[places[i]] == 0)
+            for i in range(n_fresh):
+                agents_of[i] = batch[fresh[i]] & DST
+            for i in range(n_fresh):
+                drawn[i] = np.uint32(threshold_of(thresholds, in_degree, stream, salt, agents_of[i]))
+            for i in range(n_fresh):
+                lacking[places[fresh[i]]] = drawn[i]
+            # 3. The weights.
+            for i in range(n):
+                place, word = places[i], batch[i]
+                # 2**32 is 0 here: only a threshold that nothing has been added to lacks as much.
+                lacks = np.int64(np.uint32(lacking[place] - _ONE_32)) + 1 - np.int64(word >> SHIFT) - base
+                lacking[place] = max(lacks, 1)
+                if lacks > 0:
                     continue
                 a = (word & DST) - start
-                block = np.uint64(blocks[a >> WORD_SHIFT])
-                if block == 0:
-                    used += 1
-                    block = np.uint64(used)
-                    blocks[a >> WORD_SHIFT] = used
-                place = (block << WORD_SHIFT) | (a & IN_WORD)
-                lacks = np.int64(lacking[place])
-                if lacks == 0:
-                    lacks = threshold_of(thresholds, in_degree, stream, salt, word & DST)
-                lacking[place] = max(lacks - weight, 1)
-                if weight < lacks:
-                    continue
                 byte, bit = a >> BYTE_SHIFT, np.uint8(_ONE << (a & IN_BYTE))
                 if not reached[byte] & bit:
                     reached[byte] |= bit
@@ -210,11 +254,12 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                 at += 1
         ends[lane + 1] = at
     sums.used[0] = used
+    return ends, agents[:at].copy()
 
 
 @numba.njit(nogil=True, cache=True)
-def send_sums(offsets, words, firsts, live_ends, live, bounds, sent):  # type: ignore[no-untyped-def]
-    """Send the edges of the agents activated in a round to the ranges of their destinations.
+def cut_rows(offsets, words, firsts, live_ends, live):  # type: ignore[no-untyped-def]
+    """Cut the rows of the agents activated in a round where one range of destinations ends and the next begins.
 
     Parameters
     ----------
@@ -224,49 +269,72 @@ def send_sums(offsets, words, firsts, live_ends, live, bounds, sent):  # type: i
         First agent of each range.
     live_ends, live : (lanes + 1,) int64, (k,) int32
         Agents activated, by lane.
-    bounds : (ranges, lanes + 1) int64, zero
-        Out: where the edges to each range begin in each lane, and end.
-    sent : (m,) uint64
-        Out: all edges of these agents.
+
+    Returns
+    -------
+    bounds : (ranges, lanes + 1) int64
+        Where the spans of each range begin in each lane, and end.
+    spans : (m, 2) int64
+        Where the edges of each begin and end; none is empty.
     """
-    lanes, last = len(live_ends) - 1, np.uint64(len(firsts) - 1)
-    places = np.zeros((lanes, len(firsts)), np.uint64)
-    # 1. How many go to each range.
+    lanes, last = len(live_ends) - 1, len(firsts) - 1
+    bounds, room = np.zeros((len(firsts), lanes + 1), np.int64), np.empty((len(firsts), len(live), 2), np.int64)
+    at = np.zeros(len(firsts), np.int64)
     for lane in range(lanes):
-        of_range = places[lane]
         for position in range(live_ends[lane], live_ends[lane + 1]):
             src = live[position]
             look_ahead(offsets, words, live, position, len(live))
-            edge, end, part = np.uint64(offsets[src]), np.uint64(offsets[src + 1]), _ZERO
-            while edge < end and part < last:
-                start, bound = edge, np.uint64(firsts[part + _ONE])
-                while edge < end and words[edge] & DST < bound:
-                    edge += _ONE
-                of_range[part] += edge - start
-                part += _ONE
-            of_range[last] += end - edge
-    take_places(places, bounds)
-    # 2. There they go.
+            edge, end = np.uint64(offsets[src]), np.uint64(offsets[src + 1])
+            for part in range(len(firsts)):
+                start = edge
+                if part == last:
+                    edge = end
+                else:
+                    bound = np.uint64(firsts[part + 1])
+                    while edge + _LINE <= end and words[edge + _LINE - _ONE] & DST < bound:
+                        edge += _LINE
+                    while edge < end and words[edge] & DST < bound:
+                        edge += _ONE
+                if edge > start:
+                    room[part, at[part], 0], room[part, at[part], 1] = start, edge
+                    at[part] += 1
+        for part in range(len(firsts)):
+            bounds[part, lane + 1] = at[part]
+    spans, begin = np.empty((at.sum(), 2), np.int64), 0
+    for part in range(len(firsts)):
+        bounds[part] += begin
+        spans[begin : begin + at[part]] = room[part, : at[part]]
+        begin += at[part]
+    return bounds, spans
+
+
+@numba.njit(nogil=True, cache=True)
+def edges_of_spans(words, bounds, spans):  # type: ignore[no-untyped-def]
+    """Return the edges that `cut_rows` has found spans of.
+
+    Returns
+    -------
+    bounds : (ranges, lanes + 1) int64
+        Where the edges to each range begin in each lane, and end.
+    edges : (m,) uint64
+    """
+    ranges, lanes = len(bounds), bounds.shape[1] - 1
+    places, ends = np.zeros((lanes, ranges), np.int64), np.zeros((ranges, lanes + 1), np.int64)
+    for part in range(ranges):
+        for lane in range(lanes):
+            for span in range(bounds[part, lane], bounds[part, lane + 1]):
+                places[lane, part] += spans[span, 1] - spans[span, 0]
+    take_places(places, ends)
+    edges = np.empty(ends[ranges - 1, lanes], np.uint64)
     for lane in range(lanes):
-        of_range = places[lane]
-        for position in range(live_ends[lane], live_ends[lane + 1]):
-            src = live[position]
-            edge, end, part = np.uint64(offsets[src]), np.uint64(offsets[src + 1]), _ZERO
-            while edge < end and part < last:
-                to, bound = of_range[part], np.uint64(firsts[part + _ONE])
-                while edge < end:
-                    word = words[edge]
-                    if word & DST >= bound:
-                        break
-                    sent[to] = word
-                    edge += _ONE
-                    to += _ONE
-                of_range[part] = to
-                part += _ONE
-            to = of_range[last]
-            for i in range(end - edge):
-                sent[to + i] = words[edge + i]
-            of_range[last] = to + end - edge
+        for part in range(ranges):
+            to = places[lane, part]
+            for span in range(bounds[part, lane], bounds[part, lane + 1]):
+                low = spans[span, 0]
+                for i in range(spans[span, 1] - low):
+                    edges[to + i] = words[low + i]
+                to += spans[span, 1] - low
+    return ends, edges
 
 
 @numba.njit(nogil=True, cache=True)

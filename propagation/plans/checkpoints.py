@@ -284,7 +284,7 @@ def _counts(wave: Wave, files: Sequence[DataFile]) -> list[npt.NDArray[np.int64]
     return list(series)
 
 
-def restored(wave: Wave, partition: int, number: int, states: Sequence[DataFile]) -> Step:
+def restored(wave: Wave, partition: int, after: int, states: Sequence[DataFile]) -> Step:
     """Return a partition's step as a checkpoint after a round holds it, whatever the partitions were then."""
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
     program, lanes = wave.program, len(wave.lanes)
@@ -293,7 +293,7 @@ def restored(wave: Wave, partition: int, number: int, states: Sequence[DataFile]
         none = np.empty(0, np.int32)
         ends = np.zeros(lanes + 1, np.int64)
         touched = Touched(ends, none, none.astype(np.uint8), none, none.astype(np.int64), none)
-        return resume(wave, partition, number, touched, Live(ends, none, none, none.astype(np.uint8), none))
+        return resume(wave, partition, after, touched, Live(ends, none, none, none.astype(np.uint8), none))
     rows = _read(wave.network.warehouse, files)
     rows = rows.filter(pc.and_(pc.greater_equal(rows["agent"], low), pc.less(rows["agent"], high)))
     lane = _lane_numbers(wave, rows)
@@ -316,7 +316,7 @@ def restored(wave: Wave, partition: int, number: int, states: Sequence[DataFile]
     since = rows["since"].fill_null(-1).to_numpy()[is_live]
     live_ends = np.searchsorted(lane[is_live], np.arange(lanes + 1))
     own = np.maximum(occasion[is_live], 1)
-    return resume(wave, partition, number, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own))
+    return resume(wave, partition, after, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own))
 
 
 def first_activations(wave: Wave, files: Sequence[DataFile]) -> npt.NDArray[np.int32]:

@@ -4,6 +4,7 @@ A task is a pure function of its inputs: it changes nothing that it was given, s
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -184,49 +185,57 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
             # Threads that have little to do wait for each other's Python.
             work = mail.sum() + sum(step.state.live.ends[-1] for step in steps)
-            shares = _shares(mail, 1 if work <= LITTLE_WORK else threads)
+            at_once = 1 if work <= LITTLE_WORK else threads
+            most_first = np.argsort(-mail).tolist()
             if wave.one.model.rules.replies:
-                _on_threads(pool, told, shares)
+                _on_threads(pool, at_once, told, most_first)
                 stops = answers
-            _on_threads(pool, advanced, shares)
+            _on_threads(pool, at_once, advanced, most_first)
     return [
         Step(partition.handed_on(step.state, own), step.sent)
         for partition, step, own in zip(partitions, steps, states, strict=True)
     ]
 
 
-def _shares(mail: npt.NDArray[np.int64], threads: int) -> list[list[int]]:
-    """Return which partitions each thread works on, so that all have about as much mail."""
-    shares: list[list[int]] = [[] for _ in range(threads)]
-    loads = [0] * threads
-    for number in np.argsort(-mail).tolist():
-        least = loads.index(min(loads))
-        shares[least].append(number)
-        loads[least] += int(mail[number])
-    return [share for share in shares if share]
+def _on_threads(pool: ThreadPoolExecutor, threads: int, task: Callable[[int], None], numbers: Sequence[int]) -> None:
+    """Run a task on all partitions: this thread takes its share of them, as threads are slow to wake each other."""
+    left = iter(numbers)
 
-
-def _on_threads(pool: ThreadPoolExecutor, task: Callable[[int], None], shares: Sequence[Sequence[int]]) -> None:
-    """Run a task on all partitions: this thread does a share itself, as threads are slow to wake each other."""
-
-    def do(share: Sequence[int]) -> None:
-        for number in share:
+    def work() -> None:
+        for number in left:  # each thread takes the next that none has taken yet
             task(number)
 
-    others = [pool.submit(do, share) for share in shares[1:]]
-    do(shares[0])
+    others = [pool.submit(work) for _ in range(min(threads, len(numbers)) - 1)]
+    work()
     for other in others:
         other.result()
 
 
-def one_of(steps: Sequence[Step], number: int) -> Step:
-    """Return the step of one partition."""
-    return steps[number]
+def on_all(
+    function: Callable[..., Any], wave: Wave, threads: int, inputs: Sequence[Sequence[Any]], **options: Any
+) -> list[Any]:
+    """Return what the task of each partition returns, in one task.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the wave, the partition, and what each of the inputs holds for it.
+    wave : Wave
+    threads : int
+        How many partitions are worked on at the same time.
+    inputs : sequence of sequences
+    **options
+        The same for all partitions.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        own = zip(*inputs, strict=True) if inputs else itertools.repeat(())
+        numbers = range(len(wave.firsts) - 1)
+        return list(pool.map(lambda number, values: function(wave, number, *values, **options), numbers, own))
 
 
-def sent_of(step: Step) -> Sent:
-    """Return what was sent, without the state: it travels to other workers, the state does not."""
-    return step.sent
+def sent_of(wave: Wave, number: int, step: Step) -> Sent:
+    """Return what a partition sent, without its state: it travels to other workers, the state does not."""
+    return partition_of(wave, number).travelling(step.sent)
 
 
 # -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------
@@ -290,6 +299,6 @@ def counts_of(wave: Wave, _number: int, step: Step, known: int) -> npt.NDArray[n
     return np.stack([*step.state.counts, np.zeros((len(wave.lanes), COUNTS), np.int64)])[known:-1]
 
 
-def without_rows(step: Step) -> Step:
+def without_rows(_wave: Wave, _number: int, step: Step) -> Step:
     """Return a step whose counts, events and contacts have been saved."""
     return Step(dataclasses.replace(step.state, counts=(), events=(), contacts=()), step.sent)

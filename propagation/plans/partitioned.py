@@ -35,7 +35,7 @@ from propagation.plans.waves import Wave, waves
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 logger = logging.getLogger(__name__)
 
@@ -175,16 +175,16 @@ class _WaveRun:
         # Dask computes again what a lost worker held, from the beginning, and at times waits for ever for a part of it:
         # a run that loses any of these workers begins again itself, at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
-        # Where there is one worker only, nothing travels: one task runs all rounds of a chunk, on all its threads.
-        self.together = len(self.workers) == 1
-        wave = {self.wave_key: Task(self.wave_key, _given, self.wave)}
-        self.wave_future = self.client.get(wave, [self.wave_key], sync=False)
+        self.together = _in_one_task(self.workers)
+        self.threads = clusters.thread_count(self.client)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
-        self.keys = self._names("begin")
-        key, begin = TaskRef(self.wave_key), tasks.begin if checkpoint is None else checkpoints.restored
-        more = () if checkpoint is None else (checkpoint.number, checkpoint.states)
-        graph = {name: Task(name, begin, key, p, *more) for p, name in enumerate(self.keys)}
-        self.steps = self.client.get(graph, self.keys, sync=False)
+        if checkpoint is None:
+            graph = self._on_partitions(tasks.begin)
+        else:
+            graph = self._on_partitions(checkpoints.restored, after=checkpoint.number, states=checkpoint.states)
+        self.keys = list(graph)
+        graph[self.wave_key] = Task(self.wave_key, _given, self.wave)
+        *self.steps, self.wave_future = self.client.get(graph, [*self.keys, self.wave_key], sync=False)
         if checkpoint is not None:
             self._go_on(checkpoint)
 
@@ -213,9 +213,9 @@ class _WaveRun:
         states = [file for part in saved for file in part.state]
         if checkpoints.commit(self.wave, self.number, self.counts, states, self.unsaved, self.last_checkpoint):
             self.unsaved, self.last_checkpoint = [], self.number
-        names = self._names("saved")
-        graph = {name: Task(name, tasks.without_rows, TaskRef(self.keys[p])) for p, name in enumerate(names)}
-        self.steps, self.keys = self.client.get(graph, names, sync=False), names
+        graph = self._on_partitions(tasks.without_rows, self.keys)
+        self.keys = list(graph)
+        self.steps = self.client.get(graph, self.keys, sync=False)
         self.saved, self.saved_at = len(self.counts), time.perf_counter()
         self.saving_took = self.saved_at - started
         logger.info("checkpoint after round %d", self.number)
@@ -229,7 +229,7 @@ class _WaveRun:
         """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
-            self._note(self._counts())
+            self._note(sum(self._on_steps(tasks.counts_of, known=0)))
         # Lanes that are never over by themselves are looked at in between.
         most = LONGEST_TASK if self.together and not self.rules.everlasting else LARGEST_CHUNK
         rounds = most if self.together else FIRST_CHUNK
@@ -255,45 +255,54 @@ class _WaveRun:
         return self._rows()
 
     def _names(self, what: str) -> list[str]:
-        """Return new names of tasks, one for each partition."""
+        """Return new names of tasks: one for each partition, or of one that works on all of them."""
         number = next(self._numbers)
-        return [f"{what}-{self.prefix}-{number}-{p}" for p in self.partitions]
+        return [f"{what}-{self.prefix}-{number}-{p}" for p in (range(1) if self.together else self.partitions)]
 
-    def _on_steps(self, function: Any, **options: Any) -> list[Any]:
-        """Run a task on each partition's step; return what they give."""
-        names = self._names(function.__name__)
-        wave = TaskRef(self.wave_key)
-        graph = {
-            name: Task(name, function, wave, p, TaskRef(self.keys[p]), **options)
+    def _on_partitions(self, function: Any, *keys: Sequence[str], **options: Any) -> dict[str, Task]:
+        """Return the tasks that run a function on all partitions, on what tasks of these names return for each."""
+        names, wave = self._names(function.__name__), TaskRef(self.wave_key)
+        if self.together:
+            (name,), inputs = names, List(*map(self._all_of, keys))
+            return {name: Task(name, tasks.on_all, function, wave, self.threads, inputs, **options)}
+        return {
+            name: Task(name, function, wave, p, *(TaskRef(own[p]) for own in keys), **options)
             for p, name in zip(self.partitions, names, strict=True)
         }
-        futures = self.client.get(graph, names, sync=False)
+
+    def _all_of(self, keys: Sequence[str]) -> Any:
+        """Return a reference to what tasks of these names return for all partitions."""
+        return TaskRef(keys[0]) if self.together else List(*map(TaskRef, keys))
+
+    def _found(self, futures: Sequence["Future"]) -> list[Any]:
+        """Return what tasks on all partitions found, once they are done."""
         self.workers = clusters.wait_for(self.client, futures, self.workers)
-        gathered: list[Any] = self.client.gather(futures)
-        return gathered
+        found: list[Any] = self.client.gather(futures)
+        return found[0] if self.together else found
+
+    def _on_steps(self, function: Any, **options: Any) -> list[Any]:
+        """Run a function on each partition's step; return what it gives."""
+        graph = self._on_partitions(function, self.keys, **options)
+        return self._found(self.client.get(graph, list(graph), sync=False))
 
     def _advance(self, rounds: int) -> int:
         """Submit some rounds at once, and wait until the last is done; return how many were."""
         graph, keys = self._rounds_together(rounds) if self.together else self._rounds_apart(rounds)
-        self.steps, self.keys = self.client.get(graph, keys, sync=False), keys
+        counting = self._on_partitions(tasks.counts_of, keys, known=len(self.counts) - self.saved)
+        futures = self.client.get({**graph, **counting}, [*keys, *counting], sync=False)
+        self.steps, self.keys = futures[: len(keys)], keys
         self.submitted += len(graph)
         begun = len(self.counts) > 0
-        counts = self._counts()
+        counts = sum(self._found(futures[len(keys) :]))
         advanced = len(counts) if begun else len(counts) - 1  # the first time, round 0 is among them
         self.number += advanced
         self._note(counts)
         return advanced
 
     def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
-        """Return one task for all partitions and the rounds of a chunk, and the names of the partitions' steps."""
-        (all_of_them, *_), following = self._names("together"), self._names("round")
-        steps = List(*map(TaskRef, self.keys))
-        threads = clusters.thread_count(self.client)
-        wave, work = TaskRef(self.wave_key), tasks.advance_together
-        graph = {all_of_them: Task(all_of_them, work, wave, rounds, TASK_SECONDS, threads, steps)}
-        for p, name in enumerate(following):
-            graph[name] = Task(name, tasks.one_of, TaskRef(all_of_them), p)
-        return graph, following
+        """Return the task that runs the rounds of a chunk in all partitions, and its name."""
+        (name,), wave, steps = self._names("round"), TaskRef(self.wave_key), self._all_of(self.keys)
+        return {name: Task(name, tasks.advance_together, wave, rounds, TASK_SECONDS, self.threads, steps)}, [name]
 
     def _rounds_apart(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
         """Return a task for each partition and round, and the names of the last."""
@@ -301,8 +310,8 @@ class _WaveRun:
         for _ in range(rounds):
             sent, stops = self._names("sent"), []
             for p in self.partitions:
-                graph[sent[p]] = Task(sent[p], tasks.sent_of, TaskRef(keys[p]))
-            inbox = List(*map(TaskRef, sent))
+                graph[sent[p]] = Task(sent[p], tasks.sent_of, wave, p, TaskRef(keys[p]))
+            inbox = self._all_of(sent)
             if self.rules.replies:
                 stops = self._names("stops")
                 for p in self.partitions:
@@ -313,12 +322,6 @@ class _WaveRun:
                 graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
             keys = following
         return graph, keys
-
-    def _counts(self) -> npt.NDArray[np.int64]:
-        """Return the counts of the rounds not seen yet, over all partitions: (rounds, lanes, COUNTS)."""
-        parts = self._on_steps(tasks.counts_of, known=len(self.counts) - self.saved)
-        total: npt.NDArray[np.int64] = sum(parts[1:], start=parts[0])
-        return total
 
     def _note(self, counts: npt.NDArray[np.int64]) -> None:
         """Take the counts of some rounds, and see which lanes are over."""
@@ -331,27 +334,33 @@ class _WaveRun:
             return
         quiet = (self.over < 0) & ((self.last_change < self.number) | (self.number == self.wave.one.max_rounds))
         if quiet.any():
-            probes = self._names("probe")
-            wave = TaskRef(self.wave_key)
-            graph = {probes[p]: Task(probes[p], tasks.probe, wave, p, TaskRef(self.keys[p])) for p in self.partitions}
-            futures = self.client.get(graph, probes, sync=False)
-            opened = np.any(self._on_steps(tasks.open_lanes, sent=List(*map(TaskRef, probes))), axis=0)
-            del futures
+            graph = self._on_partitions(tasks.probe, self.keys)
+            probes = self.client.get(graph, list(graph), sync=False)
+            opened = np.any(self._on_steps(tasks.open_lanes, sent=self._all_of(list(graph))), axis=0)
+            del probes
             self.over[quiet & ~opened] = self.last_change[quiet & ~opened]
 
     def _rows(self) -> WaveRows:
         truncated = self.over < 0
         ends = np.where(truncated, self.number, self.over)
-        parts: list[PartitionRows] = self._on_steps(checkpoints.collect, over=ends, publish=self.publish)
+        recorded = self.wave.one.records("reach")
+        parts: list[PartitionRows] = (
+            self._on_steps(checkpoints.collect, over=ends, publish=self.publish) if recorded else []
+        )
         series = np.stack(self.counts)[:, :, :3].astype(np.int32)
         lanes = lanes_of([series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist())
-        first = [*self.first, *(part.first for part in parts)]
+        first = [PartitionRows().first, *self.first, *(part.first for part in parts)]
         rows = WaveRows(lanes, np.concatenate(first, axis=1), list(self.files))
         for part in parts:
             rows.files += part.files
             for table, tables in part.tables.items():
                 rows.tables.setdefault(table, []).extend(tables)
         return rows
+
+
+def _in_one_task(workers: frozenset[str]) -> bool:
+    """Return whether one task runs all partitions, on all threads: where there is one worker only, nothing travels."""
+    return len(workers) == 1
 
 
 def _given(value: Any) -> Any:

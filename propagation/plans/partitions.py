@@ -76,8 +76,8 @@ class Sent:
     ----------
     bounds : (partitions, parts + 1) int64
         Where those for a partition and part begin, and end.
-    messages : Messages, or (k,) uint64
-        Where whole edges travel, these.
+    messages : Messages, (k, 2) int64 or (k,) uint64
+        Where contacts are edges: where the edges of some spans begin and end, or what travels instead, the edges.
     """
 
     bounds: npt.NDArray[np.int64]
@@ -258,6 +258,10 @@ class Partition(ABC):
             Dense arrays of `state`; not changed.
         state : PartitionState
         """
+
+    def travelling(self, sent: Sent) -> Sent:
+        """Return what was sent as it travels to other workers."""
+        return sent
 
     # 3. Checkpoints.
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from propagation.kernels import sums as kernels
-from propagation.kernels.mail import Mail, messages_due
+from propagation.kernels.mail import Mail
 from propagation.kernels.partitions import Live, Touched
 from propagation.kernels.sums import Added, Sums
 from propagation.plans.cascade_partitions import CascadePartition
@@ -55,37 +55,45 @@ class ThresholdPartition(CascadePartition):
         stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
-        words = mail.messages
-        ends, room = np.zeros(self.lanes + 1, np.int64), np.empty(len(words), np.int32)
+        bounds, spans, words = self._spans(mail)
         with scratch_of(self) as scratch:
-            kernels.settle_sums(
-                self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, states, mail.bounds, words,
-                scratch.arrivals.bits, scratch.queue[0], ends, room,
+            found = kernels.settle_sums(
+                self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, states, bounds, spans, words,
+                scratch.arrivals.bits, scratch.queue[0],
             )  # fmt: skip
-        activated = _activated(ends, room[: ends[-1]].copy())
+        activated = _activated(*found)
         if self.together:
             return self.followed(before, activated, before.log, before.log_size)
-        added = activated._replace(bounds=mail.bounds, words=words)
+        added = activated._replace(bounds=mail.bounds, words=mail.messages)
         used = kernels.used_sums(states)
         return self.followed(before, activated, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
 
     def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return the edges of newly active agents for the next round; see `Partition`."""
-        edges, firsts = self.wave.edges, self.wave.starts
-        live_ends, live = constant_array(state.live.ends), constant_array(state.live.agent)
-        bounds = np.zeros((len(firsts), self.lanes + 1), np.int64)
-        words = np.empty(int(messages_due(edges.offsets, live)), np.uint64)
-        kernels.send_sums(edges.offsets, edges.words, firsts, live_ends, live, bounds, words)
-        return Sent(bounds, words)
+        """Return spans of the edges of newly active agents, as they lie in the network; see `Partition`."""
+        edges, live = self.wave.edges, read_only(state.live)
+        found = kernels.cut_rows(edges.offsets, edges.words, self.wave.starts, live.ends, live.agent)
+        return Sent(*found)
+
+    def travelling(self, sent: Sent) -> Sent:
+        """Return the edges themselves."""
+        return Sent(*kernels.edges_of_spans(self.wave.edges.words, sent.bounds, sent.messages))
 
     def nothing_sent(self) -> Sent:
         """Return no edges."""
-        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), np.empty(0, np.uint64))
+        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), np.empty((0, 2), np.int64))
 
     def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:  # noqa: ARG002 (contacts are not)
-        """Return the edges of all partitions to this one."""
+        """Return the edges of all partitions to this one, or their spans where nothing travels."""
         bounds, slices = self.addressed(sent)
-        return Mail(bounds, np.concatenate([np.empty(0, np.uint64), *(each.messages[there] for each, there in slices)]))
+        return Mail(bounds, np.concatenate([sent[0].messages[:0], *(each.messages[there] for each, there in slices)]))
+
+    def _spans(self, mail: Mail) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """Return the spans of edges that arrived, by sender and lane, and the edges that they are spans of."""
+        if self.together:
+            return mail.bounds, mail.messages, self.wave.edges.words
+        spans = np.stack([mail.bounds[:, :-1], mail.bounds[:, 1:]], axis=2).reshape(-1, 2)
+        bounds = self.lanes * np.arange(len(mail.bounds))[:, None] + np.arange(self.lanes + 1)
+        return bounds, spans, constant_array(mail.messages)
 
     def handed_on(self, state: PartitionState, states: Sums) -> PartitionState:
         """Return a state whose log is all sums; see `Partition`."""

@@ -1,11 +1,13 @@
 """Partitions of every kind have the counts and rows of those by rules in every round, and may be taken up anywhere."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from propagation import engine
 from propagation.kernels.agendas import HORIZON
-from propagation.kernels.sums import Added, Sums, list_sums, new_sums, settle_sums
+from propagation.kernels.sums import Added, Sums, cut_rows, edges_of_spans, list_sums, new_sums, settle_sums
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
 from propagation.plans import partition_tasks as tasks
 from propagation.plans import partitions
@@ -73,7 +75,7 @@ def rounds_of(wave, steps, number):
     """Return the counts of some rounds of all partitions together, and the steps after the last."""
     counts = []
     for _ in range(number):
-        sent = [tasks.sent_of(step) for step in steps]
+        sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
         steps = [tasks.advance(wave, p, steps[p], sent) for p in PARTITIONS]
         counts.append(sum(step.state.counts[-1] for step in steps).tolist())
     return counts, steps
@@ -143,7 +145,7 @@ def test_a_log_of_weights_that_says_more_than_there_are_sums_is_written_anew(net
     wave = wave_of(network, FractionalThreshold(threshold=0.1))
     steps, added = begun(wave), 0
     for _ in range(12):
-        added += all_messages(steps)
+        added += all_messages(wave, steps)
         _, steps = rounds_of(wave, steps, 1)
     assert min(len(step.state.log) for step in steps) < 12
     assert any(isinstance(step.state.log[0], Sums) for step in steps)
@@ -151,8 +153,8 @@ def test_a_log_of_weights_that_says_more_than_there_are_sums_is_written_anew(net
     assert sum(len(entry.words) for entry in later) < added
 
 
-def all_messages(steps):
-    return sum(int(step.sent.bounds[-1, -1]) for step in steps)
+def all_messages(wave, steps):
+    return sum(int(tasks.sent_of(wave, p, step).bounds[-1, -1]) for p, step in enumerate(steps))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
@@ -178,13 +180,13 @@ def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(ne
 def test_sums_take_memory_for_agents_that_somebody_added_to():
     sums = new_sums(3, 1000)
     one = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.uint64(7), np.arange(3, dtype=np.uint32))
-    bounds, weight = np.array([[0, 1, 1, 3]]), 5
+    bounds, spans, weight = np.array([[0, 1, 1, 2]]), np.array([[0, 1], [1, 3]]), 5
     words = np.array([(weight << 31) | agent for agent in (4700, 4001, 4002)], np.uint64)
-    ends, agents = np.zeros(4, np.int64), np.zeros(3, np.int32)
-    settle_sums(
-        np.int64(4000), np.int64(0), *map(constant_array, one[:2]), *one[2:], sums, bounds, words,
-        np.zeros(1000 // 64 + 1, np.uint64), np.zeros(1000, np.int32), ends, agents,
+    ends, agents = settle_sums(
+        np.int64(4000), np.int64(0), *map(constant_array, one[:2]), *one[2:], sums, bounds, spans,
+        constant_array(words), np.zeros(1000 // 64 + 1, np.uint64), np.zeros(1000, np.int32),
     )  # fmt: skip
+    assert len(agents) == 0
     assert sums.used.tolist() == [2]
     assert ends.tolist() == [0, 0, 0, 0]
     assert [np.flatnonzero(lane).tolist() for lane in sums.blocks] == [[700 // 64], [], [0]]
@@ -195,13 +197,51 @@ def test_sums_take_memory_for_agents_that_somebody_added_to():
     assert listed[2][:3].tolist() == [weight] * 3
 
 
+@pytest.mark.parametrize("batches", [[4], [1, 3], [2, 2], [1, 1, 1, 1]])
+def test_a_threshold_of_all_shares_takes_all_weights(batches):
+    quarter, everything = 1 << 30, 1 << 32
+    sums, words = new_sums(1, 1), np.full(4, (quarter << 31) | 7, np.uint64)
+    thresholds, none = constant_array(np.full(8, everything)), constant_array(np.zeros(0, np.int64))
+    begin, activated = 0, []
+    for number in batches:
+        spans = np.array([[begin, begin + number]])
+        _, agents = settle_sums(
+            np.int64(7), np.int64(0), thresholds, none, np.uint64(0), np.zeros(1, np.uint32), sums, np.array([[0, 1]]),
+            spans, constant_array(words), np.zeros(1, np.uint64), np.zeros(1, np.int32),
+        )  # fmt: skip
+        activated.append(agents.tolist())
+        begin += number
+    assert activated == [*([] for _ in batches[1:]), [7]]
+
+
+@pytest.mark.parametrize("cuts", [[0], [0, 5], [0, 1, 2, 37], [0, 20, 21, 22, 39]])
+def test_rows_are_cut_where_a_range_of_agents_ends(cuts):
+    random = np.random.default_rng(3)
+    rows = [np.sort(random.choice(40, size, replace=False)) for size in (0, 1, 40, 7, 23, 9, 0, 16)]
+    offsets = constant_array(np.cumsum([0, *map(len, rows)]))
+    words = constant_array((np.uint64(3) << np.uint64(31)) | np.concatenate(rows).astype(np.uint64))
+    lanes = [[2, 5], [], [0, 1, 3, 6], [2, 4, 7]]
+    live_ends, live = np.cumsum([0, *map(len, lanes)]), np.array([agent for lane in lanes for agent in lane], np.int32)
+    bounds, spans = cut_rows(offsets, words, *map(constant_array, (np.array(cuts), live_ends, live)))
+    assert (spans[:, 1] > spans[:, 0]).all()
+    assert bounds[-1, -1] == len(spans)
+    ends, edges = edges_of_spans(words, bounds, spans)
+    for part, (low, high) in enumerate(itertools.pairwise([*cuts, 40])):
+        for lane, agents in enumerate(lanes):
+            expected = [dst for agent in agents for dst in rows[agent].tolist() if low <= dst < high]
+            spanned = [words[slice(*span)] for span in spans[bounds[part, lane] : bounds[part, lane + 1]]]
+            for found in (np.concatenate([*spanned, words[:0]]), edges[ends[part, lane] : ends[part, lane + 1]]):
+                assert (found & np.uint64(0x7FFFFFFF)).tolist() == expected
+    assert ends[-1, -1] == len(edges)
+
+
 def test_infectious_agents_are_looked_at_once_for_many_rounds(network):
     wave = wave_of(network, SIR(beta=1.0, infectious_period=HORIZON))
     steps = begun(wave)
-    contacts = [all_messages(steps)]
+    contacts = [all_messages(wave, steps)]
     for _ in range(2):
         _, steps = rounds_of(wave, steps, 1)
-        contacts.append(all_messages(steps))
+        contacts.append(all_messages(wave, steps))
     seeds = {int(seed) for seed in network.dense_ids(SEEDS)}
     newly = {target for seed in seeds for target in neighbours(network, seed)} - seeds
     assert contacts[0] == 9 * open_contacts(network, wave, seeds, seeds)

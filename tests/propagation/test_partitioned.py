@@ -73,7 +73,7 @@ def wave_of(network, model, partitions=3, replicates=6, **options):
 def tasks_of_rounds(request, monkeypatch):
     """Run all rounds of a chunk in one task, or every partition and round in a task of its own."""
     if request.param == "apart":
-        monkeypatch.setattr(partitioned._WaveRun, "_rounds_together", partitioned._WaveRun._rounds_apart)
+        monkeypatch.setattr(partitioned, "_in_one_task", lambda _workers: False)
         monkeypatch.setattr(partitioned, "LONGEST_TASK", partitioned.LARGEST_CHUNK)
 
 
@@ -206,7 +206,7 @@ def rounds_of(wave, number):
     steps = [tasks.begin(wave, p) for p in partitions]
     for _ in range(number):
         yield steps
-        sent = [tasks.sent_of(step) for step in steps]
+        sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
         stops = [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.replies else []
         steps = [tasks.advance(wave, p, steps[p], sent, stops) for p in partitions]
     yield steps
@@ -219,7 +219,7 @@ def test_a_task_that_runs_twice_gives_the_same_and_changes_nothing(network, mode
     partitions = range(3)
     assert as_bytes(tasks.begin(wave, 0)) == as_bytes(tasks.begin(wave, 0))
     for steps in itertools.islice(rounds_of(wave, 5), 5):
-        sent = [step.sent for step in steps]
+        sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
         before = as_bytes((steps, sent))
         for p in partitions:
             stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.replies else []
@@ -243,7 +243,6 @@ def test_rounds_together_are_rounds_apart(network, model):
     together = tasks.advance_together(wave, 3, 60.0, 2, some[2])
     assert as_bytes(list(together)) == as_bytes(some[max(number, 2)])
     assert as_bytes(some[2]) == before
-    assert [as_bytes(tasks.one_of(together, p)) for p in range(3)] == [as_bytes(step) for step in together]
 
 
 @pytest.mark.parametrize("record", ["reach", "activations"])
@@ -357,12 +356,12 @@ def test_a_checkpoint_is_restored_in_any_number_of_partitions(publish_small, mod
         agents = tasks.listed(other, p, step)[0].agent
         assert ((agents >= other.firsts[p]) & (agents < other.firsts[p + 1])).all()
     # What is sent next is the same, whoever sends it.
-    assert all_sent(restored) == all_sent(steps)
+    assert all_sent(other, restored) == all_sent(wave, steps)
 
 
-def all_sent(steps):
+def all_sent(wave, steps):
     """Return the destination and value of what steps send, or edges, where these travel."""
-    sent = [step.sent.messages for step in steps]
+    sent = [tasks.sent_of(wave, p, step).messages for p, step in enumerate(steps)]
     if isinstance(sent[0], Messages):
         return sorted(pair for each in sent for pair in zip(each.dst.tolist(), each.value.tolist(), strict=True))
     return sorted(np.concatenate(sent).tolist())
