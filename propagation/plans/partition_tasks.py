@@ -24,12 +24,10 @@ from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
 
-LITTLE_WORK = 10_000
-"""Messages and live agents in a round up to which one thread works on all partitions."""
+LITTLE_SECONDS = 0.001
+"""What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
 SETUPS = 10
 """How many times as long as it took to begin a task of many rounds goes on, if that is more than it was given."""
-FORGET_ABOVE = 2 << 30
-"""Bytes of edges from which on each task gives the pages back that it has read."""
 _KINDS: dict[str, type[Partition]] = {
     "words": WordPartition,
     "sums": ThresholdPartition,
@@ -135,10 +133,10 @@ def _kept(partition: Partition, step: Step, states: Any) -> Step:
 
 
 def _forget_edges(partition: Partition) -> None:
-    """Give the pages of a partition's edges back, where all edges together would fill the memory."""
-    edges = partition.wave.edges
-    if edges.words.nbytes < FORGET_ABOVE:
+    """Give the pages of a partition's edges back, where there are too many."""
+    if not partition.forgets:
         return
+    edges = partition.wave.edges
     low, high = int(partition.first), int(partition.first) + partition.size
     row = slice(edges.offsets[low], edges.offsets[high])
     forget_pages(edges.words[row], edges.offsets[low : high + 1])
@@ -165,6 +163,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     partitions = [partition_of(wave, number, together=True) for number in range(len(steps))]
     steps = list(steps)
     answers: list[list[npt.NDArray[np.int32]]] = [[] for _ in steps]
+    took = np.full(len(steps), np.inf)  # in the round before
     with ThreadPoolExecutor(threads) as pool:
         states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
         until = max(started + seconds, perf_counter() + SETUPS * (perf_counter() - started))
@@ -174,23 +173,22 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
 
         def advanced(number: int) -> None:
             check_stop(wave.job)
-            partition, step = partitions[number], steps[number]
+            begun, partition, step = perf_counter(), partitions[number], steps[number]
             idle = _stays_idle(partition, step, sent)
             steps[number] = _idle(partition, step) if idle else _next(partition, states[number], step, sent, stops)
+            took[number] = perf_counter() - begun
 
         for done in range(rounds):
             if all(step.state.is_over for step in steps) or (done > 0 and perf_counter() > until):
                 break
             sent, stops = [step.sent for step in steps], []
-            mail = np.sum([each.bounds[:, -1] - each.bounds[:, 0] for each in sent], axis=0)
             # Threads that have little to do wait for each other's Python.
-            work = mail.sum() + sum(step.state.live.ends[-1] for step in steps)
-            at_once = 1 if work <= LITTLE_WORK else threads
-            most_first = np.argsort(-mail).tolist()
+            at_once = 1 if took.sum() <= LITTLE_SECONDS else threads
+            longest_first = np.argsort(-took).tolist()
             if wave.one.model.rules.replies:
-                _on_threads(pool, at_once, told, most_first)
+                _on_threads(pool, at_once, told, longest_first)
                 stops = answers
-            _on_threads(pool, at_once, advanced, most_first)
+            _on_threads(pool, at_once, advanced, longest_first)
     return [
         Step(partition.handed_on(step.state, own), step.sent)
         for partition, step, own in zip(partitions, steps, states, strict=True)

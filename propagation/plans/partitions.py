@@ -98,6 +98,8 @@ def trimmed(rows: Any) -> Any:
     return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
 
 
+FORGET_ABOVE = 2 << 30
+"""Bytes of edges from which on pages are given back once a task has read them: all together would fill the memory."""
 FEW_NUMBERS, FEW_ENTRIES = 1 << 22, 100
 """What a log may hold before it is worth writing anew, where its entries are few as well."""
 
@@ -187,6 +189,11 @@ class Partition(ABC):
     def lanes(self) -> int:
         """Number of lanes."""
         return len(self.wave.lanes)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether pages of edges are given back once a task has read them."""
+        return bool(self.wave.edges.words.nbytes >= FORGET_ABOVE)
 
     @property
     @abstractmethod

@@ -69,27 +69,33 @@ class ThresholdPartition(CascadePartition):
         return self.followed(before, activated, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
 
     def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return spans of the edges of newly active agents, as they lie in the network; see `Partition`."""
+        """Return the edges of newly active agents for the next round; see `Partition`.
+
+        They are spans of the network's own, unless these are forgotten when the task ends.
+        """
         edges, live = self.wave.edges, read_only(state.live)
         found = kernels.cut_rows(edges.offsets, edges.words, self.wave.starts, live.ends, live.agent)
-        return Sent(*found)
+        return self.travelling(Sent(*found)) if self.forgets else Sent(*found)
 
     def travelling(self, sent: Sent) -> Sent:
         """Return the edges themselves."""
+        if not _are_spans(sent.messages):
+            return sent
         return Sent(*kernels.edges_of_spans(self.wave.edges.words, sent.bounds, sent.messages))
 
     def nothing_sent(self) -> Sent:
         """Return no edges."""
-        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), np.empty((0, 2), np.int64))
+        nothing = np.empty(0, np.uint64) if self.forgets else np.empty((0, 2), np.int64)
+        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), nothing)
 
     def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:  # noqa: ARG002 (contacts are not)
-        """Return the edges of all partitions to this one, or their spans where nothing travels."""
+        """Return the edges of all partitions to this one, or their spans."""
         bounds, slices = self.addressed(sent)
         return Mail(bounds, np.concatenate([sent[0].messages[:0], *(each.messages[there] for each, there in slices)]))
 
     def _spans(self, mail: Mail) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
         """Return the spans of edges that arrived, by sender and lane, and the edges that they are spans of."""
-        if self.together:
+        if _are_spans(mail.messages):
             return mail.bounds, mail.messages, self.wave.edges.words
         spans = np.stack([mail.bounds[:, :-1], mail.bounds[:, 1:]], axis=2).reshape(-1, 2)
         bounds = self.lanes * np.arange(len(mail.bounds))[:, None] + np.arange(self.lanes + 1)
@@ -146,6 +152,10 @@ class ThresholdPartition(CascadePartition):
             if room == ends[-1]:
                 return ends, agent, weight, is_reached
             room = int(ends[-1])
+
+
+def _are_spans(messages: npt.NDArray[Any]) -> bool:
+    return messages.ndim == 2
 
 
 def _activated(ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Added:

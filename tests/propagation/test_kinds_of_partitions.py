@@ -157,8 +157,15 @@ def all_messages(wave, steps):
     return sum(int(tasks.sent_of(wave, p, step).bounds[-1, -1]) for p, step in enumerate(steps))
 
 
-@pytest.mark.parametrize("model", MODELS, ids=repr)
-def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(network, model):
+@pytest.mark.parametrize(
+    ("model", "forget_above"),
+    [*((model, 1 << 40) for model in MODELS), *((model, 0) for model in THRESHOLDS)],
+    ids=repr,
+)
+def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
+    network, model, forget_above, monkeypatch
+):
+    monkeypatch.setattr(partitions, "FORGET_ABOVE", forget_above)
     wave = wave_of(network, model)
     expected, apart = rounds_of(wave, begun(wave), 9)
     steps = begun(wave)
