@@ -181,27 +181,21 @@ def _run_command(folder: str, network: Network, name: str, sessions: list[Any], 
     return [job["job_seconds"] for job in json.loads(found.stdout)["jobs"]]
 
 
-PARTITIONED_WORKS = {"ic1": 1, "ic64": 64, "wc1000": 1000, "lt1000": 100, "sir64": 4}
-"""Replicates of each work in which the partitioned plan is measured beside the broadcast plan."""
-
-
 def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
     """Measure the partitioned plan beside the broadcast plan: whole jobs, and what a round with no work costs."""
     rows = []
-    for name, replicates in PARTITIONED_WORKS.items():
-        work, parts = WORKS[name], len(network.edge_files)
+    for name, work in WORKS.items():
+        parts = len(network.edge_files)
 
-        def run(plan: PlanChoice, work: Work = work, replicates: int = replicates) -> Callable[[int], float]:
-            return lambda random_seed: (
-                ours(network, edges, work, random_seed, plan=plan, replicates=replicates).reach.mean
-            )
+        def run(plan: PlanChoice, work: Work = work) -> Callable[[int], float]:
+            return lambda random_seed: ours(network, edges, work, random_seed, plan=plan).reach.mean
 
         seconds, broadcast_seconds, reached = _pairs(runs, run("partitioned"), run("broadcast"))
         if any(one != other for one, other in reached):
             raise LeftOutError(f"the plans differ: {reached}")
         speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
         say(f"  {name}: {statistics.median(speeds):.2f} of the broadcast plan's speed")
-        title = f"partitioned plan, {parts} partitions, {work.title.partition(',')[0]}, {replicates:,} replicates"
+        title = f"partitioned plan, {parts} partitions, {work.title}"
         rows.append(OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False))
     return [*rows, _empty_rounds(network, runs, say)]
 
