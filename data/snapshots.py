@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AGENT_IDS_HELD = 1 << 24
-"""Agents whose ids are held in memory, and sorted once to be found; those of more are mapped, and looked up file by
-file, as sorting them takes as long as some eight looks at all of them."""
+"""Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
+CALLS_WITHOUT_ORDER = 8
+"""How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
+more."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Network:
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
         names = pa.array(wanted, pa.string())
-        dense = self._looked_up(names) if self.n_agents <= AGENT_IDS_HELD else self._searched(names)
+        dense = self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
         if (dense < 0).any():
             missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
@@ -142,6 +144,16 @@ class Network:
                 f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
             )
         return dense.astype(np.int32)
+
+    def _is_worth_sorting(self) -> bool:
+        """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""
+        self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
+        is_there = self._order_folder.exists()
+        return self.n_agents <= AGENT_IDS_HELD and (is_there or self.__dict__["_asked"] > CALLS_WITHOUT_ORDER)
+
+    @property
+    def _order_folder(self) -> Path:
+        return self.cache_folder / "agents_by_id"
 
     def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
         """Return the dense ids of names, -1 where there is none: all are looked for at once, by halving."""
@@ -164,11 +176,11 @@ class Network:
     @cached_property
     def _by_id(self) -> npt.NDArray[np.int32]:
         """Agents in the order of their ids, (n_agents,) int32; mapped."""
-        (agents,) = mapped_arrays(self.cache_folder / "agents_by_id", ["agent"], self._build_order_of_ids)
+        (agents,) = mapped_arrays(self._order_folder, ["agent"], self._build_order_of_ids)
         return cast("npt.NDArray[np.int32]", agents)
 
     def _searched(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the same in one pass over all ids."""
+        """Return the dense ids of names, -1 where there is none, in one pass over all ids."""
         dense, first = np.full(len(names), -1, np.int64), 0
         for ids in self._ids_by_file():
             candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))

@@ -3,7 +3,8 @@
 The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, whose
 draws these are. The order of additions does not matter, so that what arrived is all that a log need hold.
 
-What travels is the edge itself, as it lies in its row: who is meant, and the weight. The lines of an addition are said
+What travels is the edge itself, as it lies in its row: who is meant, and the weight; or only where it lies, to a
+partition that the same task works on. The lines of an addition are said
 in each kernel: a function that takes the arrays counts references to them for every weight, and threads wait for each
 other's counts (measured: twice the time).
 """
@@ -14,7 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from propagation.kernels.mail import take_places
+from propagation.kernels.mail import messages_due, take_places
 from propagation.kernels.primitives import (
     BYTE_SHIFT,
     DST,
@@ -30,9 +31,9 @@ from propagation.kernels.primitives import (
 from propagation.kernels.thresholds import threshold_of
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_ONE_32, _NONE = np.uint32(1), np.int64(0)
+_ONE_32, _NO_SPAN = np.uint32(1), np.int64(0)
 SPANS_AHEAD, BATCH = 8, 64
-"""Measured: how many spans ahead edges are asked for; weights that are added one step after the other."""
+"""Measured: how many spans ahead edges are asked for; how many weights go through the steps of an addition at once."""
 _BATCH, _LINE = np.uint64(BATCH), np.uint64(WORDS_OF_LINE)
 BLOCK = 64
 """Sums are kept in blocks of so many agents, each from its first addition on: those of a word of a set."""
@@ -187,7 +188,7 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     for lane in range(lanes):
         size = 0
         blocks, reached, salt = sums.blocks[lane], sums.reached[lane], salts[lane]
-        sender, span, last, edge, end, n = -1, _NONE, _NONE, _ZERO, _ZERO, _ONE
+        sender, span, last, edge, end, n = -1, _NO_SPAN, _NO_SPAN, _ZERO, _ZERO, _ONE
         while n > 0:
             # 1. Some edges, one span after the other; the sums that they add to are asked for.
             n = _ZERO
@@ -278,7 +279,8 @@ def cut_rows(offsets, words, firsts, live_ends, live):  # type: ignore[no-untype
         Where the edges of each begin and end; none is empty.
     """
     lanes, last = len(live_ends) - 1, len(firsts) - 1
-    bounds, room = np.zeros((len(firsts), lanes + 1), np.int64), np.empty((len(firsts), len(live), 2), np.int64)
+    most = min(np.int64(len(live)), messages_due(offsets, live))  # spans of a range: none is empty
+    bounds, room = np.zeros((len(firsts), lanes + 1), np.int64), np.empty((len(firsts), most, 2), np.int64)
     at = np.zeros(len(firsts), np.int64)
     for lane in range(lanes):
         for position in range(live_ends[lane], live_ends[lane + 1]):
@@ -286,6 +288,8 @@ def cut_rows(offsets, words, firsts, live_ends, live):  # type: ignore[no-untype
             look_ahead(offsets, words, live, position, len(live))
             edge, end = np.uint64(offsets[src]), np.uint64(offsets[src + 1])
             for part in range(len(firsts)):
+                if edge == end:
+                    break
                 start = edge
                 if part == last:
                     edge = end

@@ -1,5 +1,7 @@
 """What the tasks of the partitioned plan do: one partition of the network, some lanes, one round at a time.
 
+Where one worker has all partitions, `on_all` and `advance_together` do the same for all of them in one task.
+
 A task is a pure function of its inputs: it changes nothing that it was given, so it may be lost and run again.
 """
 
@@ -24,7 +26,7 @@ from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
 
-LITTLE_SECONDS = 0.001
+LITTLE_SECONDS = 0.002
 """What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
 SETUPS = 10
 """How many times as long as it took to begin a task of many rounds goes on, if that is more than it was given."""
@@ -196,7 +198,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
 
 
 def _on_threads(pool: ThreadPoolExecutor, threads: int, task: Callable[[int], None], numbers: Sequence[int]) -> None:
-    """Run a task on all partitions: this thread takes its share of them, as threads are slow to wake each other."""
+    """Run a task on all partitions; this thread works too, as threads are slow to wake each other."""
     left = iter(numbers)
 
     def work() -> None:

@@ -64,6 +64,7 @@ class ThresholdPartition(CascadePartition):
         activated = _activated(*found)
         if self.together:
             return self.followed(before, activated, before.log, before.log_size)
+        assert not _are_spans(mail.messages), "a log holds edges: they are there whoever reads it"
         added = activated._replace(bounds=mail.bounds, words=mail.messages)
         used = kernels.used_sums(states)
         return self.followed(before, activated, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
@@ -81,7 +82,8 @@ class ThresholdPartition(CascadePartition):
         """Return the edges themselves."""
         if not _are_spans(sent.messages):
             return sent
-        return Sent(*kernels.edges_of_spans(self.wave.edges.words, sent.bounds, sent.messages))
+        spans = map(constant_array, (sent.bounds, sent.messages))
+        return Sent(*kernels.edges_of_spans(self.wave.edges.words, *spans))
 
     def nothing_sent(self) -> Sent:
         """Return no edges."""

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from data import snapshots
 from data.edge_lists import EdgeList
 from data.errors import CorruptFileError, EdgeListError, InvalidInputError, UnknownAgentError
 from data.ingest import rejected_rows
@@ -279,6 +280,25 @@ def test_dense_ids_come_in_the_order_asked_for_repeats_included(edge_list, wareh
     assert network.dense_ids([30, "10", 20, 30]).tolist() == [2, 0, 1, 2]
     assert network.dense_ids([]).tolist() == []
     assert network.dense_ids([]).dtype == np.int32
+
+
+ODD_IDS = ["", "a", "a\0", "ab", "b", "10", "9", "é", "\ud7ff", "\ue000", "\uffff", "😀", "zz"]
+
+
+def test_ids_are_found_in_their_order_as_by_a_search(edge_list, warehouse):
+    pairs = [("h", f"{number}{name}") for number, name in enumerate(ODD_IDS[1:])]
+    network = publish_network(warehouse, edge_list(pairs))
+    asked = [*network.agent_ids.to_pylist()[::-1], "h", "h"]
+    positions = {name: dense for dense, name in enumerate(network.agent_ids.to_pylist())}
+    expected = [positions[name] for name in asked]
+    for _ in range(snapshots.CALLS_WITHOUT_ORDER):
+        assert network.dense_ids(asked).tolist() == expected
+    assert not (network.cache_folder / "agents_by_id").exists()
+    assert network.dense_ids(asked).tolist() == expected
+    assert (network.cache_folder / "agents_by_id").exists()
+    absent = pa.array([*ODD_IDS, "hh", "g", "0", "~"])
+    assert network._looked_up(absent).tolist() == network._searched(absent).tolist() == [-1] * len(absent)
+    assert network.dense_ids([]).tolist() == []
 
 
 # -- edge values ----------------------------------------------------------------------------------------------------

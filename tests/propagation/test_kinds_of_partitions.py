@@ -232,7 +232,7 @@ def test_rows_are_cut_where_a_range_of_agents_ends(cuts):
     bounds, spans = cut_rows(offsets, words, *map(constant_array, (np.array(cuts), live_ends, live)))
     assert (spans[:, 1] > spans[:, 0]).all()
     assert bounds[-1, -1] == len(spans)
-    ends, edges = edges_of_spans(words, bounds, spans)
+    ends, edges = edges_of_spans(words, *map(constant_array, (bounds, spans)))
     for part, (low, high) in enumerate(itertools.pairwise([*cuts, 40])):
         for lane, agents in enumerate(lanes):
             expected = [dst for agent in agents for dst in rows[agent].tolist() if low <= dst < high]

@@ -69,8 +69,11 @@ class Killer(threading.Thread):
         self.over, self.kills = threading.Event(), 0
 
     def run(self):
+        from distributed.core import Status
+
         while self.kills < self.most and not self.over.wait(self.random.uniform(0.05, 0.6)):
-            pids = [nanny.pid for nanny in self.nannies if nanny.pid]
+            # One that is killed while it starts is not started again by its nanny.
+            pids = [n.pid for n in self.nannies if n.process is not None and n.process.status == Status.running]
             if pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.random.choice(pids), signal.SIGKILL)
@@ -149,7 +152,7 @@ def test_a_run_that_gets_on_may_lose_workers_as_often_as_it_likes(publish, run, 
 @pytest.mark.usefixtures("short_chunks")
 def test_a_long_run_lets_the_scheduler_forget_its_tasks(publish, run, assert_same_rows, monkeypatch, caplog):
     network = publish(LADDER, 62, partitions=2)
-    monkeypatch.setattr(partitioned, "MOST_TASKS", 12)
+    monkeypatch.setattr(partitioned, "MOST_TASKS", 4)
     monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", float("inf"))  # where kernels are compiled, time passes
     fields = {"seed_set": [0], "replicates": 5, "record": "contacts"}
     with caplog.at_level("INFO", logger=partitioned.__name__):
