@@ -148,8 +148,8 @@ class Network:
     def _is_worth_sorting(self) -> bool:
         """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""
         self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
-        is_there = self._order_folder.exists()
-        return self.n_agents <= AGENT_IDS_HELD and (is_there or self.__dict__["_asked"] > CALLS_WITHOUT_ORDER)
+        is_wanted = self.__dict__["_asked"] > CALLS_WITHOUT_ORDER
+        return self.n_agents <= AGENT_IDS_HELD and (is_wanted or self._order_folder.exists())
 
     @property
     def _order_folder(self) -> Path:
@@ -161,7 +161,7 @@ class Network:
         while (low < high).any():
             middle = (low + high) // 2
             is_before = self._compared(pc.less, middle, names) & (low < high)
-            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, np.minimum(middle, high))
+            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, middle)
         agents = self._by_id[np.minimum(low, self.n_agents - 1)]
         return np.where(self._compared(pc.equal, low, names), agents, -1)
 

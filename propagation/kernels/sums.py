@@ -182,7 +182,7 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
             due += spans[i, 1] - spans[i, 0]
     ends, agents = np.zeros(lanes + 1, np.int64), np.empty(due, np.int32)
     batch, places = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
-    fresh, agents_of, drawn = np.empty(BATCH + 1, np.uint64), np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32)
+    fresh, agents_of, drawn = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32)
     # Unsigned: no index is looked at as one from the end.
     lacking, used, start, at = sums.lacking, sums.used[0], np.uint64(first), 0
     for lane in range(lanes):
