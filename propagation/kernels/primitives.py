@@ -78,10 +78,12 @@ def look_ahead(_context, offsets, words, queue, _position, _tail):  # type: igno
             _ask_for(builder, offset_of(there))
         there, in_queue = later(WORDS_AHEAD)
         with in_queue:
-            edge = builder.load(offset_of(there))
-            for line in range(LINES_AHEAD):
+            row = offset_of(there)
+            edge, end = builder.load(row), builder.load(builder.gep(row, [ir.IntType(32)(1)]))
+            for line in range(LINES_AHEAD):  # no more than there are: many who are reached have few edges, or none
                 first = builder.add(edge, number(WORDS_OF_LINE * line))
-                _ask_for(builder, _item(context, builder, of_words, all_words, first))
+                with builder.if_then(builder.icmp_signed("<", first, end)):
+                    _ask_for(builder, _item(context, builder, of_words, all_words, first))
         return context.get_dummy_value()
 
     return types.void(offsets, words, queue, types.int64, types.int64), generate
