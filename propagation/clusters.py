@@ -184,7 +184,9 @@ def worker_addresses(client: "Client") -> frozenset[str]:
         return frozenset()
 
 
-def wait_for(client: "Client", futures: "Sequence[Future]", workers: frozenset[str]) -> frozenset[str]:
+def wait_for(
+    client: "Client", futures: "Sequence[Future]", workers: frozenset[str], check: Callable[[], None]
+) -> frozenset[str]:
     """Wait until tasks are done, or failed; return the workers there are then.
 
     Parameters
@@ -193,6 +195,8 @@ def wait_for(client: "Client", futures: "Sequence[Future]", workers: frozenset[s
     futures : sequence of Future
     workers : frozenset of str
         Addresses of the workers that hold what the tasks need.
+    check : callable
+        Called now and then; what it raises ends the waiting.
 
     Raises
     ------
@@ -202,6 +206,7 @@ def wait_for(client: "Client", futures: "Sequence[Future]", workers: frozenset[s
     alone_since = None
     while True:
         done = client.sync(_are_done, futures)
+        check()
         there = worker_addresses(client)
         if lost := workers - there:
             raise WorkersLostError(f"lost {', '.join(sorted(lost))}")
@@ -221,8 +226,8 @@ async def _are_done(futures: "Sequence[Future]") -> bool:
     return not pending
 
 
-def wait_for_workers(client: "Client") -> None:
-    """Wait until the scheduler answers and has workers again.
+def wait_for_workers(client: "Client", check: Callable[[], None] = lambda: None) -> None:
+    """Wait until the scheduler answers and has workers again; what `check` raises ends the waiting.
 
     Raises
     ------
@@ -231,6 +236,7 @@ def wait_for_workers(client: "Client") -> None:
     """
     started = time.monotonic()
     while not worker_addresses(client):
+        check()
         waited = time.monotonic() - started
         if client.status == "closed" or (client.status != "running" and waited > 2 * CONNECT_SECONDS):
             raise ClusterLostError(

@@ -73,8 +73,9 @@ class JobPlan:
         Replicates of all sessions.
     batches, threads : int
         Tasks that the lanes are split over, and threads that each of them uses (broadcast).
-    partitions, lanes_at_once : int
-        Ranges that the network is split into, and lanes that go through them together (partitioned).
+    partitions, lanes_at_once, waves_at_once : int
+        Ranges that the network is split into, lanes that go through them together, as a wave, and waves that do so at
+        the same time, each on threads of its own (partitioned).
     estimated_seconds : float
         Clock time of the job, compilation and publishing apart.
     estimated_bytes : int
@@ -90,6 +91,7 @@ class JobPlan:
     estimated_bytes: int
     partitions: int = 1
     lanes_at_once: int = 1
+    waves_at_once: int = 1
     threads: int = 1
 
 
@@ -273,12 +275,17 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
+    effort = _partitioned_effort(job)
+    waves = _waves_at_once(job, at_once, effort) if workers == 1 else 1
+    per_wave = math.ceil(at_once / waves)
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
-    effort = _partitioned_effort(job) / min(job.threads, partitions)
-    seconds = costs.SECONDS_PER_JOB + effort + _rounds_of_waves(job, at_once) * per_round
+    threads = waves * min(job.threads // waves, partitions) if waves > 1 else min(job.threads, partitions)
+    seconds = costs.SECONDS_PER_JOB + effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
     reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
-    return JobPlan("partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, at_once)
+    return JobPlan(
+        "partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, per_wave, waves_at_once=waves
+    )
 
 
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
@@ -292,6 +299,16 @@ def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
     while at_once > 1 and fixed + at_once * lane_bytes > job.available / 2:
         at_once //= 2
     return min(at_once, job.lanes)
+
+
+def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
+    """Return in how many waves so many lanes go through the partitions of one worker at the same time.
+
+    Threads that have lanes of their own need not wait for each other at the end of every round. Lanes that share what
+    a round costs, as those of a word do, had better stay together, and so do those of a short job.
+    """
+    apart = all(partitions_of(session) in costs.LANES_APART for session in job.sessions)
+    return min(job.threads, lanes) if apart and effort >= SHORT_JOB_SECONDS * job.threads else 1
 
 
 def _partitioned_effort(job: _Job) -> float:
@@ -312,7 +329,7 @@ def _partitioned_effort(job: _Job) -> float:
 
 
 def _rounds_of_waves(job: _Job, at_once: int) -> float:
-    """Return the rounds of all waves, which go one after the other."""
+    """Return the rounds of all waves of so many lanes."""
     rounds_of = {session.session_id: planned.expected.rounds for session, planned in job.pairs}
     rounds = 0.0
     for group in groups_in_waves(job.sessions):

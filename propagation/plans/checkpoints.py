@@ -24,7 +24,7 @@ from propagation.kernels.partitions import COUNTS, Live, Touched
 from propagation.plans.partition_tasks import Step, listed, resume
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import activation_rows, contact_table
-from propagation.plans.waves import Wave
+from propagation.plans.waves import LaneRanges, Wave
 from propagation.sessions import derived_uuid, session_key
 
 KIND = "checkpoint"
@@ -148,8 +148,13 @@ def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Tab
 
 def wave_key(wave: Wave) -> str:
     """Return the beginning of the keys of a wave's checkpoints: the same lanes, the same key."""
-    ids = [wave.sessions[session].session_id for session in range(len(wave.sessions))]
-    return f"{KIND}/" + derived_uuid("wave", f"{ids} {wave.lanes.tobytes().hex()}")
+    return f"{KIND}/" + derived_uuid("wave", str(sorted(wave.runs)))
+
+
+def saved_lanes(warehouse: Warehouse) -> list[LaneRanges]:
+    """Return which lanes have come to a checkpoint together, the latest first."""
+    found = [m.properties["lanes"] for m in warehouse.manifests() if m.kind == KIND and "lanes" in m.properties]
+    return list(map(list, dict.fromkeys(tuple(map(tuple, lanes)) for lanes in reversed(found))))
 
 
 def commit(
@@ -195,6 +200,7 @@ def commit(
         "round": number,
         "after": after,
         "sessions": sessions,
+        "lanes": wave.runs,
         "pending": [dataclasses.asdict(file) for file in rows],
         "passing": [dataclasses.asdict(file) for file in states],
         "supersedes": [key for manifest in before for key in manifest.keys],

@@ -2,15 +2,21 @@
 
 Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
 take about a second (on a single worker as one task, which runs partitions on its threads); after such a chunk the run
-looks which lanes are over. For networks larger than a worker's memory.
+looks which lanes are over. Several waves of lanes may be on their way at the same time. For networks larger than a
+worker's memory.
 """
 
+import contextvars
+import functools
 import itertools
 import logging
+import queue
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +33,10 @@ from propagation.lanes import AgentReach, Lanes
 from propagation.planner import JobPlan
 from propagation.plans import checkpoints
 from propagation.plans import partition_tasks as tasks
-from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint
+from propagation.plans.checkpoints import Checkpoint, PartitionRows, SavedPartition, last_checkpoint, saved_lanes
 from propagation.plans.partitions import forget_arrays
 from propagation.plans.rule_lanes import lanes_of
-from propagation.plans.stopping import request_stop
+from propagation.plans.stopping import check_stop, request_stop
 from propagation.plans.waves import Wave, waves
 from propagation.sessions import Session
 
@@ -42,6 +48,8 @@ logger = logging.getLogger(__name__)
 CHUNK_SECONDS, TASK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0, 10.0
 """How long a submission of rounds is to take, about, and a task that runs many; the time between checkpoints, for each
 second that one takes."""
+LISTEN_SECONDS = 0.05
+"""How often a run looks whether it is interrupted."""
 SAVING_SECONDS = 0.05
 """What a checkpoint takes, as long as it is not known."""
 FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
@@ -88,7 +96,7 @@ def run_partitioned(
     network : Network
     sessions : sequence of Session
     job_plan : JobPlan
-        Says how many partitions, and how many lanes at once.
+        Says how many partitions, how many lanes go through them together, and how many such waves at the same time.
     client : distributed.Client
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
@@ -100,27 +108,59 @@ def run_partitioned(
     KeyboardInterrupt
         As it came, once the tasks have been told to stop.
     """
-    job = uuid.uuid4().hex
-    found, done = [], 0
+    made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    jobs = [uuid.uuid4().hex for _ in range(job_plan.waves_at_once)]
+    for job in jobs:
+        free.put(job)
+    found: dict[int, tuple[Wave, WaveRows]] = {}
+    done = 0
     progress("simulating", 0, job_plan.lanes)
+
+    def run(number: int) -> int:
+        job = free.get()
+        try:
+            wave = replace(made[number], job=job)
+            found[number] = wave, _run_wave(wave, client, publish=publish, beside=len(jobs))
+        finally:
+            free.put(job)
+        return len(wave.lanes)
+
     try:
-        for wave in waves(network, sessions, job_plan, job):
-            found.append((wave, _run_wave(wave, client, publish=publish)))
-            done += len(wave.lanes)
-            progress("simulating", done, job_plan.lanes)
-    except BaseException:
-        clusters.tell_workers(client, request_stop, job)
-        raise
+        with ThreadPoolExecutor(len(jobs), "wave") as pool:
+            futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
+            try:
+                while futures:  # not for as long as it takes: a thread that waits may not see an interrupt
+                    ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
+                    for future in ended:
+                        done += future.result()
+                        progress("simulating", done, job_plan.lanes)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for job in jobs:
+                    request_stop(job)  # waves look at it here, too
+                    clusters.tell_workers(client, request_stop, job)
+                raise
     finally:
-        clusters.tell_workers(client, forget_arrays, job)
-    return found
+        for job in jobs:
+            clusters.tell_workers(client, forget_arrays, job)
+    return [found[number] for number in range(len(made))]
 
 
-def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
-    """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again."""
+def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> WaveRows:
+    """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again.
+
+    Parameters
+    ----------
+    wave : Wave
+    client : distributed.Client
+    publish : bool
+    beside : int
+        How many waves share the threads.
+    """
     failures, reached = 0, 0
     while True:
-        run = _WaveRun(wave, client, publish=publish)
+        run = _WaveRun(wave, client, publish=publish, beside=beside)
         try:
             if (rows := run.run()) is not None:
                 return rows
@@ -142,7 +182,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
             )
         logger.warning("the run %s: %s", going_on, lost)
         try:
-            clusters.wait_for_workers(client)
+            clusters.wait_for_workers(client, run.check)
         except ClusterLostError as error:
             raise ClusterLostError(f"{error}; the run then {going_on}") from None
 
@@ -150,8 +190,9 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool) -> WaveRows:
 class _WaveRun:
     """A wave of lanes on its way through the rounds."""
 
-    def __init__(self, wave: Wave, client: "Client", *, publish: bool) -> None:
-        self.wave, self.client, self.publish = wave, client, publish
+    def __init__(self, wave: Wave, client: "Client", *, publish: bool, beside: int = 1) -> None:
+        self.wave, self.client, self.publish, self.beside = wave, client, publish, beside
+        self.check = functools.partial(check_stop, wave.job)
         self.rules = wave.one.model.rules
         self.partitions = range(len(wave.firsts) - 1)
         self.number = 0
@@ -176,7 +217,7 @@ class _WaveRun:
         # a run that loses any of these workers begins again itself, at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
-        self.threads = clusters.thread_count(self.client)
+        self.threads = max(1, clusters.thread_count(self.client) // self.beside)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         if checkpoint is None:
             graph = self._on_partitions(tasks.begin)
@@ -276,7 +317,7 @@ class _WaveRun:
 
     def _found(self, futures: Sequence["Future"]) -> list[Any]:
         """Return what tasks on all partitions found, once they are done."""
-        self.workers = clusters.wait_for(self.client, futures, self.workers)
+        self.workers = clusters.wait_for(self.client, futures, self.workers, self.check)
         found: list[Any] = self.client.gather(futures)
         return found[0] if self.together else found
 
@@ -370,12 +411,14 @@ def _given(value: Any) -> Any:
 
 def session_lanes(sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]) -> Iterator[Lanes]:
     """Yield the lanes of each session, put together from all waves in the order of replicates."""
-    parts: dict[str, list[Lanes]] = {session.session_id: [] for session in sessions}
+    parts: dict[str, list[tuple[int, Lanes]]] = {session.session_id: [] for session in sessions}
     for wave, rows in found:
-        for number, session in enumerate(wave.sessions):
-            parts[session.session_id].append(rows.lanes.chosen(wave.lanes[:, 0] == number))
+        runs = rows.lanes.split([end - first for _, first, end in wave.runs])
+        for (session_id, first, _), lanes in zip(wave.runs, runs, strict=True):
+            parts[session_id].append((first, lanes))
     for session in sessions:
-        yield Lanes.joined(parts[session.session_id])
+        in_order = sorted(parts[session.session_id], key=itemgetter(0))
+        yield Lanes.joined([lanes for _, lanes in in_order])
 
 
 def session_reach(

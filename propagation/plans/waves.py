@@ -21,6 +21,9 @@ from propagation.shapes import PartitionKind, partitions_of
 EDGES_PER_AGENT = 3
 """Measured: edges that take as long to send along as an agent takes to receive and change."""
 
+LaneRanges = list[tuple[str, int, int]]
+"""Lanes by runs of replicates: session, first replicate, and the one after the last."""
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -38,20 +41,27 @@ class Wave:
     job : str
         Names the stop flag, and the arrays that workers keep.
     more : bool
-        Whether more waves of the job follow: what this one has found must not be lost with them.
+        Whether the job has more waves: what this one has found must not be lost with them.
     """
 
     network: Network
     sessions: tuple[Session, ...]
     lanes: npt.NDArray[np.int32]
     firsts: npt.NDArray[np.int64]
-    job: str
+    job: str = ""
     more: bool = False
 
     @property
     def one(self) -> Session:
         """A session, for what all of them share."""
         return self.sessions[0]
+
+    @functools.cached_property
+    def runs(self) -> LaneRanges:
+        """The lanes, in their order."""
+        cuts = np.flatnonzero((np.diff(self.lanes[:, 0]) != 0) | (np.diff(self.lanes[:, 1]) != 1)) + 1
+        runs = ((int(run[0, 0]), int(run[0, 1]), len(run)) for run in np.split(self.lanes, cuts))
+        return [(self.sessions[session].session_id, low, low + size) for session, low, size in runs]
 
     @functools.cached_property
     def salts(self) -> npt.NDArray[np.uint32]:
@@ -125,17 +135,44 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
     return np.array([*firsts, n], np.int64)
 
 
-def waves(network: Network, sessions: Sequence[Session], job_plan: JobPlan, job: str) -> Iterator[Wave]:
-    """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says."""
+def waves(
+    network: Network, sessions: Sequence[Session], job_plan: JobPlan, saved: Sequence[LaneRanges] = ()
+) -> Iterator[Wave]:
+    """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+    job_plan : JobPlan
+    saved : sequence of LaneRanges
+        Lanes that went together, and come to a checkpoint: they go together again, whatever the plan says now.
+    """
     firsts = partition_firsts(network, job_plan.partitions)
-    left = job_plan.lanes
     for group in groups_in_waves(sessions):
         lanes = np.concatenate(
             [np.stack([np.full(s.replicates, i), np.arange(s.replicates)], axis=1) for i, s in enumerate(group)]
         ).astype(np.int32)
-        for start in range(0, len(lanes), job_plan.lanes_at_once):
-            chosen = lanes[start : start + job_plan.lanes_at_once]
-            used, positions = np.unique(chosen[:, 0], return_inverse=True)
-            own = np.stack([positions, chosen[:, 1]], axis=1).astype(np.int32)
-            left -= len(chosen)
-            yield Wave(network, tuple(group[i] for i in used), own, firsts, job, left > 0)
+        for chosen in _lanes_of_waves(group, lanes, job_plan, saved):
+            used, positions = np.unique(lanes[chosen, 0], return_inverse=True)
+            own = np.stack([positions, lanes[chosen, 1]], axis=1).astype(np.int32)
+            yield Wave(network, tuple(group[i] for i in used), own, firsts, more=len(chosen) < job_plan.lanes)
+
+
+def _lanes_of_waves(
+    group: Sequence[Session], lanes: npt.NDArray[np.int32], job_plan: JobPlan, saved: Sequence[LaneRanges]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield which lanes of a group go together: those of checkpoints first."""
+    starts = dict(zip((s.session_id for s in group), np.cumsum([0, *(s.replicates for s in group)]), strict=False))
+    replicates = {session.session_id: session.replicates for session in group}
+    left = np.ones(len(lanes), bool)
+    for ranges in saved:
+        if not all(end <= replicates.get(session_id, 0) for session_id, _, end in ranges):
+            continue
+        together = np.concatenate([starts[session_id] + np.arange(low, end) for session_id, low, end in ranges])
+        if left[together].all() and len(together) <= job_plan.lanes_at_once * job_plan.waves_at_once:
+            left[together] = False
+            yield np.sort(together)
+    others = np.flatnonzero(left)
+    for start in range(0, len(others), job_plan.lanes_at_once):
+        yield others[start : start + job_plan.lanes_at_once]

@@ -1,5 +1,6 @@
 """Partitions of every kind have the counts and rows of those by rules in every round, and may be taken up anywhere."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -68,7 +69,7 @@ def network(publish_whole):
 def wave_of(network, model, **fields):
     session = resolve_session(network, model, seed_set=SEEDS, replicates=9, random_seed=4, **fields)
     made = engine.plan_job(network, [session], plan="partitioned")
-    return next(waves(network, [session], made, JOB))
+    return dataclasses.replace(next(waves(network, [session], made)), job=JOB)
 
 
 def rounds_of(wave, steps, number):

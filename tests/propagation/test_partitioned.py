@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import itertools
+import threading
 import uuid
 
 import numpy as np
@@ -58,15 +59,15 @@ def network(publish_small):
     return publish_small(numbered_network(11, 40, 200), partitions=7)
 
 
-def planned(network, sessions, partitions=7, lanes_at_once=1000):
+def planned(network, sessions, partitions=7, lanes_at_once=1000, waves_at_once=1):
     made = engine.plan_job(network, sessions, plan="partitioned")
-    return dataclasses.replace(made, partitions=partitions, lanes_at_once=lanes_at_once)
+    return dataclasses.replace(made, partitions=partitions, lanes_at_once=lanes_at_once, waves_at_once=waves_at_once)
 
 
 def wave_of(network, model, partitions=3, replicates=6, **options):
     session = resolve_session(network, model, seed_set=[0, 20], replicates=replicates, **options)
-    (wave,) = waves(network, [session], planned(network, [session], partitions), "a job of a test")
-    return wave
+    (wave,) = waves(network, [session], planned(network, [session], partitions))
+    return dataclasses.replace(wave, job="a job of a test")
 
 
 @pytest.fixture(params=["together", "apart"])
@@ -105,7 +106,7 @@ def test_waves_hold_every_lane_once_and_in_order(network, replicates, lanes_at_o
     sessions = [
         resolve_session(network, HALF, seed_set=[number], replicates=count) for number, count in enumerate(replicates)
     ]
-    made = list(waves(network, sessions, planned(network, sessions, 2, lanes_at_once), "job"))
+    made = list(waves(network, sessions, planned(network, sessions, 2, lanes_at_once)))
     assert [len(wave.lanes) for wave in made[:-1]] == [lanes_at_once] * (len(made) - 1)
     assert 1 <= len(made[-1].lanes) <= lanes_at_once
     lanes = [(wave.sessions[session].session_id, replicate) for wave in made for session, replicate in wave.lanes]
@@ -113,6 +114,32 @@ def test_waves_hold_every_lane_once_and_in_order(network, replicates, lanes_at_o
     for wave in made:
         assert {number for number, _ in wave.lanes} == set(range(len(wave.sessions)))
         assert wave.lanes.dtype == np.int32
+
+
+def test_lanes_that_came_to_a_checkpoint_together_go_together_again(network):
+    sessions = [resolve_session(network, HALF, seed_set=[number], replicates=6) for number in range(2)]
+    first, second = (session.session_id for session in sessions)
+    saved = [
+        [(second, 1, 3), (first, 4, 6)],
+        [(first, 5, 6)],  # went with another already
+        [(first, 0, 4), (second, 3, 5)],  # more than memory is planned for
+        [(first, 0, 1), ("of another job", 0, 1)],
+        [(second, 3, 7)],  # this job has fewer
+        [(second, 5, 6)],
+    ]
+    made = list(waves(network, sessions, planned(network, sessions, 2, 2, 2), saved))
+    assert [wave.runs for wave in made] == [
+        [(first, 4, 6), (second, 1, 3)],
+        [(second, 5, 6)],
+        [(first, 0, 2)],
+        [(first, 2, 4)],
+        [(second, 0, 1), (second, 3, 4)],
+        [(second, 4, 5)],
+    ]
+    # Whatever the order of the sessions, the same lanes have the same checkpoints.
+    again = next(waves(network, sessions[::-1], planned(network, sessions, 2, 2, 2), saved))
+    assert again.runs != made[0].runs
+    assert checkpoints.wave_key(again) == checkpoints.wave_key(made[0])
 
 
 def test_only_sessions_alike_but_for_their_seeds_share_a_wave(network):
@@ -125,14 +152,14 @@ def test_only_sessions_alike_but_for_their_seeds_share_a_wave(network):
         resolve_session(network, HALF, seed_set=[0], **{**fields, "max_rounds": 8}),
         resolve_session(network, HALF, seed_set=[0], **{**fields, "record": "rounds"}),
     ]
-    made = list(waves(network, sessions, planned(network, sessions), "job"))
+    made = list(waves(network, sessions, planned(network, sessions)))
     assert [[sessions.index(session) for session in wave.sessions] for wave in made] == [[0, 2], [1], [3], [4], [5]]
     assert [len(wave.lanes) for wave in made] == [7, 4, 4, 4, 4]
 
 
 def test_every_seed_is_in_one_partition(network):
     sessions = [resolve_session(network, HALF, seed_set=seeds, replicates=2) for seeds in ([0, 13, 39], [5])]
-    (wave,) = waves(network, sessions, planned(network, sessions, 3), "job")
+    (wave,) = waves(network, sessions, planned(network, sessions, 3))
     found = []
     for partition in range(3):
         ends, seeds = wave.seeds(partition)
@@ -144,15 +171,15 @@ def test_every_seed_is_in_one_partition(network):
 
 
 @pytest.mark.usefixtures("tasks_of_rounds")
-@pytest.mark.parametrize(("partitions", "lanes_at_once"), [(1, 1), (2, 1), (2, 3), (7, 3), (1, 1000), (7, 1000)])
-def test_sessions_of_one_job_have_the_rows_of_sessions_alone(network, run, assert_same_rows, partitions, lanes_at_once):
+@pytest.mark.parametrize("at_once", [(1, 1, 1), (2, 1, 3), (2, 3, 1), (7, 3, 2), (1, 1000, 2), (7, 1000, 1)])
+def test_sessions_of_one_job_have_the_rows_of_sessions_alone(network, run, assert_same_rows, at_once):
     sessions = [
         resolve_session(network, HALF, seed_set=[0], replicates=4, record="contacts"),
         resolve_session(network, HALF, seed_set=[3, 30], replicates=2, record="contacts"),
         resolve_session(network, HALF, seed_set=[5], replicates=3, record="reach", random_seed=2),
         resolve_session(network, SIR(beta=0.3, gamma=0.5), seed_set=[0], replicates=2, record="activations"),
     ]
-    outcome = engine.run_job(network, sessions, planned(network, sessions, partitions, lanes_at_once), publish=False)
+    outcome = engine.run_job(network, sessions, planned(network, sessions, *at_once), publish=False)
     for session in sessions:
         assert_same_rows(outcome.results[session.session_id], run(session, network))
 
@@ -368,8 +395,8 @@ def all_sent(wave, steps):
 
 @pytest.mark.usefixtures("tasks_of_rounds")
 @pytest.mark.parametrize("record", RECORDS)
-@pytest.mark.parametrize(("before", "after"), [(1, 7), (7, 2), (3, 3)])
-def test_a_run_goes_on_in_another_number_of_partitions(
+@pytest.mark.parametrize(("before", "after"), [((1,), (7,)), ((7, 1000), (2, 3, 2)), ((3, 2, 2), (3, 5))])
+def test_a_run_goes_on_in_other_partitions_and_waves(
     publish_small, run, assert_same_rows, monkeypatch, caplog, record, before, after
 ):
     network = publish_small(numbered_network(11, 40, 200), partitions=7)
@@ -386,10 +413,10 @@ def test_a_run_goes_on_in_another_number_of_partitions(
 
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", and_stop)
     with pytest.raises(engine.RunCancelledError, match="goes on from its last checkpoint"):
-        engine.run_job(network, [session], planned(network, [session], before))
+        engine.run_job(network, [session], planned(network, [session], *before))
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
     with caplog.at_level("INFO", logger=partitioned.__name__):
-        outcome = engine.run_job(network, [session], planned(network, [session], after))
+        outcome = engine.run_job(network, [session], planned(network, [session], *after))
     assert caplog.messages[0].startswith("going on from the checkpoint after round ")
     engine.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
@@ -449,7 +476,7 @@ def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_s
     monkeypatch.setattr(partitioned, "SAVING_SECONDS", 0.0)
     made = planned(network, [session], 3, lanes_at_once=3)
     with monkeypatch.context() as patched:
-        patched.setattr(partitioned._WaveRun, "_rows", interrupt_third(partitioned._WaveRun._rows))
+        patched.setattr(partitioned._WaveRun, "run", interrupt_third(partitioned._WaveRun.run))
         with pytest.raises(engine.RunCancelledError):
             engine.run_job(network, [session], made)
     assert set(network.warehouse.read("lane_rounds")["replicate"].to_pylist()) == {0, 1, 2, 3, 4, 5}
@@ -472,6 +499,27 @@ def interrupt_third(function):
         return function(self)
 
     return called
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_wave_that_fails_stops_those_beside_it(network, monkeypatch, error):
+    session = resolve_session(network, SIS(beta=0.5, gamma=0.01), seed_set=[0], replicates=6, max_rounds=100_000)
+    begun, number = threading.Event(), itertools.count()
+    run = partitioned._WaveRun.run
+
+    def fail_third(self):
+        if next(number) < 2:  # these two would go on for ever
+            begun.set()
+            return run(self)
+        begun.wait()
+        raise error
+
+    monkeypatch.setattr(partitioned._WaveRun, "run", fail_third)
+    expected = engine.RunCancelledError if error is KeyboardInterrupt else error
+    with pytest.raises(expected):
+        engine.run_job(network, [session], planned(network, [session], 2, 2, 3), publish=False)
+    assert {job for job, _ in partitions._kept} <= {wave_of(network, HALF).job}
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("wave")]
 
 
 # -- ends of runs ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The planner: what it chooses, how well it estimates, and what it refuses."""
 
 import logging
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -142,14 +143,15 @@ def test_agents_that_never_stop_are_not_activated_again_and_end_with_the_network
         assert (lane.expected.occasions, lane.expected.rounds < 100) == (1.0, True)
 
 
-def test_sessions_that_cannot_go_together_go_one_after_the_other(generated):
+def test_sessions_that_cannot_go_together_go_one_after_the_other_on_each_thread(generated):
     network = generated["erdos_renyi"]
     endemic, fields = SIS(beta=0.2, gamma=0.2), {"seed_set": RandomSeeds(budget=50), "replicates": 1, "max_rounds": 500}
     seconds = []
     for random_seeds in ([1], [1, 2, 3, 4, 5, 6, 7, 8]):
         sessions = [resolve_session(network, endemic, random_seed=number, **fields) for number in random_seeds]
-        seconds.append(engine.plan_job(network, sessions, plan="partitioned").estimated_seconds)
-    assert seconds[1] > 6 * seconds[0]
+        made = engine.plan_job(network, sessions, plan="partitioned")
+        seconds.append(made.estimated_seconds)
+    assert seconds[1] > 6 / made.waves_at_once * seconds[0]
 
 
 def test_lanes_of_a_checkpoint_do_not_follow_the_memory_that_is_free(generated, monkeypatch):
@@ -165,6 +167,28 @@ def test_lanes_of_a_checkpoint_do_not_follow_the_memory_that_is_free(generated, 
     monkeypatch.setattr(planner, "machine_memory", lambda: 300 << 20)
     fewer = planned(network, 0.1, plan="partitioned", replicates=5000)[1].lanes_at_once
     assert fewer.bit_count() == 1 <= fewer < lanes
+
+
+def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkeypatch):
+    network, threads = generated["rmat"], thread_count(own_client())
+    assert threads > 1, "no two waves at once"
+
+    def waves(model, **fields):
+        fields = {"seed_set": TopOutDegree(budget=10), "replicates": 1001} | fields
+        made = engine.plan_job(network, [resolve_session(network, model, **fields)], plan="partitioned")
+        return made.waves_at_once, made.lanes_at_once
+
+    monkeypatch.setattr(planner, "installed_memory", lambda: 2**40)
+    for model in (SI(beta=0.2), SIS(beta=0.2, gamma=0.2)):
+        assert waves(model) == (threads, math.ceil(1001 / threads))
+    # A word costs as much with half of its lanes; a short job has no time to lose; one lane is one wave.
+    assert waves(IndependentCascade(probability=0.1))[0] == 1
+    assert waves(SI(beta=0.2), max_rounds=1, replicates=2) == (1, 2)
+    assert waves(SIS(beta=0.2, gamma=0.2), replicates=1) == (1, 1)
+    # Between workers a round costs more.
+    with monkeypatch.context() as patched:
+        patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 1, "another": 1})
+        assert waves(SI(beta=0.2))[0] == 1
 
 
 # -- choices --------------------------------------------------------------------------------------------------------
