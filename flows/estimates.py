@@ -100,7 +100,7 @@ def _job(job: Job, plan: JobPlan) -> dict[str, Any]:
         "lanes": plan.lanes,
         "batches": plan.batches,
         "partitions": plan.partitions,
-        "lanes_at_once": plan.lanes_at_once,
+        "lanes_at_once": min(plan.lanes_at_once * plan.waves_at_once, plan.lanes),
         "estimated_seconds": plan.estimated_seconds,
         "estimated_bytes": plan.estimated_bytes,
     }
