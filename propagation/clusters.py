@@ -226,7 +226,7 @@ async def _are_done(futures: "Sequence[Future]") -> bool:
     return not pending
 
 
-def wait_for_workers(client: "Client", check: Callable[[], None] = lambda: None) -> None:
+def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
     """Wait until the scheduler answers and has workers again; what `check` raises ends the waiting.
 
     Raises

@@ -32,6 +32,11 @@ DETOURS = {"words": 1.2, "dated": 2.1, "sums": 2.5}
 """Measured: how many times what the broadcast plan takes partitions of a kind take."""
 BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
 """Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
+FORGET_ABOVE = 2 << 30
+"""Bytes of edges from which on partitions give their pages back once they have read them: all of them, with what lanes
+hold, would fill the memory."""
+BYTES_PER_EDGE = 8
+"""Of an edge as kernels read it."""
 BYTES_PER_COUNT = 40
 """Of a lane's counts of a round, in each partition."""
 BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 48

@@ -280,7 +280,7 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     per_wave = math.ceil(at_once / waves)
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
-    threads = waves * min(job.threads // waves, partitions) if waves > 1 else min(job.threads, partitions)
+    threads = waves * min(job.threads // waves, partitions)
     seconds = costs.SECONDS_PER_JOB + effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
     reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
     return JobPlan(
@@ -291,8 +291,8 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
     """Return how many lanes go through the partitions together, a power of two unless all do.
 
-    It follows the memory that is installed, so that a run that goes on finds the checkpoints of the same lanes
-    together; only where less than twice of what that takes is free, fewer go together.
+    It follows the memory that is installed, so that a run that goes on has room for as many as have come to a
+    checkpoint together; only where less than twice of what that takes is free, fewer go together.
     """
     share = installed_memory() / 8 / lane_bytes
     at_once = 1 << int(np.clip(math.log2(max(share, 1.0)), 0, math.log2(MOST_LANES_AT_ONCE)))
@@ -305,10 +305,13 @@ def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
     """Return in how many waves so many lanes go through the partitions of one worker at the same time.
 
     Threads that have lanes of their own need not wait for each other at the end of every round. Lanes that share what
-    a round costs, as those of a word do, had better stay together, and so do those of a short job.
+    a round costs had better stay together: those of a word, those for which edges are read from disk in every round,
+    and those of a short job.
     """
     apart = all(partitions_of(session) in costs.LANES_APART for session in job.sessions)
-    return min(job.threads, lanes) if apart and effort >= SHORT_JOB_SECONDS * job.threads else 1
+    stay_in_memory = job.network.n_edges * costs.BYTES_PER_EDGE < costs.FORGET_ABOVE
+    is_short = effort < SHORT_JOB_SECONDS * job.threads
+    return min(job.threads, lanes) if apart and stay_in_memory and not is_short else 1
 
 
 def _partitioned_effort(job: _Job) -> float:

@@ -24,7 +24,7 @@ from propagation.kernels.partitions import COUNTS, Live, Touched
 from propagation.plans.partition_tasks import Step, listed, resume
 from propagation.plans.row_writer import collected_rows
 from propagation.plans.rule_lanes import activation_rows, contact_table
-from propagation.plans.waves import LaneRanges, Wave
+from propagation.plans.waves import LaneRuns, Wave
 from propagation.sessions import derived_uuid, session_key
 
 KIND = "checkpoint"
@@ -151,7 +151,7 @@ def wave_key(wave: Wave) -> str:
     return f"{KIND}/" + derived_uuid("wave", str(sorted(wave.runs)))
 
 
-def saved_lanes(warehouse: Warehouse) -> list[LaneRanges]:
+def saved_lanes(warehouse: Warehouse) -> list[LaneRuns]:
     """Return which lanes have come to a checkpoint together, the latest first."""
     found = [m.properties["lanes"] for m in warehouse.manifests() if m.kind == KIND and "lanes" in m.properties]
     return list(map(list, dict.fromkeys(tuple(map(tuple, lanes)) for lanes in reversed(found))))

@@ -109,8 +109,9 @@ def run_partitioned(
         As it came, once the tasks have been told to stop.
     """
     made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
+    # Waves that go at the same time have names of their own, those that follow each other share one.
+    jobs = [uuid.uuid4().hex for _ in range(min(job_plan.waves_at_once, len(made)))]
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
-    jobs = [uuid.uuid4().hex for _ in range(job_plan.waves_at_once)]
     for job in jobs:
         free.put(job)
     found: dict[int, tuple[Wave, WaveRows]] = {}
@@ -137,13 +138,11 @@ def run_partitioned(
                         progress("simulating", done, job_plan.lanes)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for job in jobs:
-                    request_stop(job)  # waves look at it here, too
-                    clusters.tell_workers(client, request_stop, job)
+                request_stop(*jobs)  # waves look at it here, too
+                clusters.tell_workers(client, request_stop, *jobs)
                 raise
     finally:
-        for job in jobs:
-            clusters.tell_workers(client, forget_arrays, job)
+        clusters.tell_workers(client, forget_arrays, *jobs)
     return [found[number] for number in range(len(made))]
 
 
@@ -156,7 +155,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> Wa
     client : distributed.Client
     publish : bool
     beside : int
-        How many waves share the threads.
+        How many waves share the threads, this one among them.
     """
     failures, reached = 0, 0
     while True:
@@ -190,7 +189,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> Wa
 class _WaveRun:
     """A wave of lanes on its way through the rounds."""
 
-    def __init__(self, wave: Wave, client: "Client", *, publish: bool, beside: int = 1) -> None:
+    def __init__(self, wave: Wave, client: "Client", *, publish: bool, beside: int) -> None:
         self.wave, self.client, self.publish, self.beside = wave, client, publish, beside
         self.check = functools.partial(check_stop, wave.job)
         self.rules = wave.one.model.rules

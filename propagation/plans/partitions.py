@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from propagation.costs import FORGET_ABOVE
 from propagation.kernels.epidemics import Attempts
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
 from propagation.kernels.mail import Mail, sort_mail
@@ -98,8 +99,6 @@ def trimmed(rows: Any) -> Any:
     return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
 
 
-FORGET_ABOVE = 2 << 30
-"""Bytes of edges from which on pages are given back once a task has read them: all together would fill the memory."""
 FEW_NUMBERS, FEW_ENTRIES = 1 << 22, 100
 """What a log may hold before it is worth writing anew, where its entries are few as well."""
 
@@ -146,11 +145,12 @@ _scratch: dict[str, list["Scratch"]] = {}
 """By job: scratch arrays that no task works in at the moment."""
 
 
-def forget_arrays(job: str) -> None:
-    """Forget all dense arrays and scratch arrays of a job in this process."""
-    for key in [key for key in list(_kept) if key[0] == job]:
+def forget_arrays(*jobs: str) -> None:
+    """Forget all dense arrays and scratch arrays of some jobs in this process."""
+    for key in [key for key in list(_kept) if key[0] in jobs]:
         _kept.pop(key, None)
-    _scratch.pop(job, None)
+    for job in jobs:
+        _scratch.pop(job, None)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache'
     return np.zeros(1, np.uint8)
 
 
-def request_stop(job: str) -> None:
-    """Set the stop flag of a job in this process."""
-    stop_flag(job)[0] = 1
+def request_stop(*jobs: str) -> None:
+    """Set the stop flags of some jobs in this process."""
+    for job in jobs:
+        stop_flag(job)[0] = 1
 
 
 def check_stop(job: str) -> None:

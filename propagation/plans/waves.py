@@ -21,7 +21,7 @@ from propagation.shapes import PartitionKind, partitions_of
 EDGES_PER_AGENT = 3
 """Measured: edges that take as long to send along as an agent takes to receive and change."""
 
-LaneRanges = list[tuple[str, int, int]]
+LaneRuns = list[tuple[str, int, int]]
 """Lanes by runs of replicates: session, first replicate, and the one after the last."""
 
 
@@ -39,7 +39,7 @@ class Wave:
     firsts : (partitions + 1,) int64
         First agent of each partition, and the number of agents.
     job : str
-        Names the stop flag, and the arrays that workers keep.
+        Names the stop flag, and the arrays that workers keep; given to a wave when it begins.
     more : bool
         Whether the job has more waves: what this one has found must not be lost with them.
     """
@@ -57,8 +57,8 @@ class Wave:
         return self.sessions[0]
 
     @functools.cached_property
-    def runs(self) -> LaneRanges:
-        """The lanes, in their order."""
+    def runs(self) -> LaneRuns:
+        """Which replicates of which sessions the lanes are, in their order."""
         cuts = np.flatnonzero((np.diff(self.lanes[:, 0]) != 0) | (np.diff(self.lanes[:, 1]) != 1)) + 1
         runs = ((int(run[0, 0]), int(run[0, 1]), len(run)) for run in np.split(self.lanes, cuts))
         return [(self.sessions[session].session_id, low, low + size) for session, low, size in runs]
@@ -136,7 +136,7 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
 
 
 def waves(
-    network: Network, sessions: Sequence[Session], job_plan: JobPlan, saved: Sequence[LaneRanges] = ()
+    network: Network, sessions: Sequence[Session], job_plan: JobPlan, saved: Sequence[LaneRuns] = ()
 ) -> Iterator[Wave]:
     """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says.
 
@@ -145,7 +145,7 @@ def waves(
     network : Network
     sessions : sequence of Session
     job_plan : JobPlan
-    saved : sequence of LaneRanges
+    saved : sequence of LaneRuns
         Lanes that went together, and come to a checkpoint: they go together again, whatever the plan says now.
     """
     firsts = partition_firsts(network, job_plan.partitions)
@@ -160,16 +160,16 @@ def waves(
 
 
 def _lanes_of_waves(
-    group: Sequence[Session], lanes: npt.NDArray[np.int32], job_plan: JobPlan, saved: Sequence[LaneRanges]
+    group: Sequence[Session], lanes: npt.NDArray[np.int32], job_plan: JobPlan, saved: Sequence[LaneRuns]
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Yield which lanes of a group go together: those of checkpoints first."""
     starts = dict(zip((s.session_id for s in group), np.cumsum([0, *(s.replicates for s in group)]), strict=False))
     replicates = {session.session_id: session.replicates for session in group}
     left = np.ones(len(lanes), bool)
-    for ranges in saved:
-        if not all(end <= replicates.get(session_id, 0) for session_id, _, end in ranges):
+    for runs in saved:
+        if not all(end <= replicates.get(session_id, 0) for session_id, _, end in runs):
             continue
-        together = np.concatenate([starts[session_id] + np.arange(low, end) for session_id, low, end in ranges])
+        together = np.concatenate([starts[session_id] + np.arange(low, end) for session_id, low, end in runs])
         if left[together].all() and len(together) <= job_plan.lanes_at_once * job_plan.waves_at_once:
             left[together] = False
             yield np.sort(together)

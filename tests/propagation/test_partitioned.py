@@ -501,6 +501,34 @@ def interrupt_third(function):
     return called
 
 
+def test_waves_make_checkpoints_beside_each_other(publish_small, run, assert_same_rows, monkeypatch):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    session = resolve_session(network, SIR(beta=0.3, gamma=0.3), seed_set=[0], replicates=12, record="contacts")
+    monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(partitioned, "LONGEST_TASK", 1)
+    outcome = engine.run_job(network, [session], planned(network, [session], 3, 3, 4))
+    saved = [manifest for manifest in network.warehouse.manifests() if manifest.kind == checkpoints.KIND]
+    assert len({manifest.keys[0].rpartition("/")[0] for manifest in saved}) == 4
+    assert len(saved) > 8
+    engine.publish_job(outcome)
+    assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
+    assert network.warehouse.verify() == []
+
+
+def test_a_wave_alone_has_all_threads(network, monkeypatch):
+    beside, original = [], partitioned._run_wave
+
+    def noted(wave, client, **options):
+        beside.append(options["beside"])
+        return original(wave, client, **options)
+
+    monkeypatch.setattr(partitioned, "_run_wave", noted)
+    session = resolve_session(network, HALF, seed_set=[0], replicates=6)
+    for lanes_at_once in (6, 3, 2):
+        engine.run_job(network, [session], planned(network, [session], 2, lanes_at_once, 2), publish=False)
+    assert beside == [1, 2, 2, 2, 2, 2]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_wave_that_fails_stops_those_beside_it(network, monkeypatch, error):
     session = resolve_session(network, SIS(beta=0.5, gamma=0.01), seed_set=[0], replicates=6, max_rounds=100_000)

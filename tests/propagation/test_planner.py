@@ -185,6 +185,10 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
     assert waves(IndependentCascade(probability=0.1))[0] == 1
     assert waves(SI(beta=0.2), max_rounds=1, replicates=2) == (1, 2)
     assert waves(SIS(beta=0.2, gamma=0.2), replicates=1) == (1, 1)
+    # Edges that do not stay in memory are read once for all lanes.
+    with monkeypatch.context() as patched:
+        patched.setattr(costs, "FORGET_ABOVE", 1 << 20)
+        assert waves(SI(beta=0.2))[0] == 1
     # Between workers a round costs more.
     with monkeypatch.context() as patched:
         patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 1, "another": 1})

@@ -108,7 +108,7 @@ def test_killed_workers_are_not_seen_in_the_rows(publish, run, assert_same_rows,
                 )
             kills += killer.kills
             assert_same_rows(found, run(session, network))
-            clusters.wait_for_workers(client)
+            clusters.wait_for_workers(client, lambda: None)
 
 
 @pytest.mark.parametrize("publish_it", [False, True])
