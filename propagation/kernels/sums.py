@@ -4,9 +4,8 @@ The state of an agent is what its sum of weights lacks of its threshold, as in `
 draws these are. The order of additions does not matter, so that what arrived is all that a log need hold.
 
 What travels is the edge itself, as it lies in its row: who is meant, and the weight; or only where it lies, to a
-partition that the same task works on. The lines of an addition are said
-in each kernel: a function that takes the arrays counts references to them for every weight, and threads wait for each
-other's counts (measured: twice the time).
+partition that the same task works on. The lines of an addition are said in each kernel: a function that takes the
+arrays counts references to them for every weight, and threads wait for each other's counts (measured: twice the time).
 """
 
 from typing import NamedTuple
