@@ -31,12 +31,15 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,
     "distributed.scheduler.no-workers-timeout": "60s",
     "distributed.comm.retry.count": 3,
+    "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
 }
-"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off."""
+"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off. So does the
+profiler: it takes `sys._current_frames` a hundred times a second, which hangs the process for ever if garbage is
+collected meanwhile and another thread begins or ends (seen in Python 3.11.7)."""
 
 _own: "list[Client]" = []
 _own_lock = threading.Lock()

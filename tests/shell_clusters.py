@@ -1,6 +1,7 @@
 """Dask clusters started from the shell: a scheduler and two workers, as a user would start them."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -19,10 +20,10 @@ def shell_cluster(port, folder):
     commands = [["scheduler", "--port", str(port), *here]]
     worker = ["worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
     commands += [[*worker, *here]] * 2
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    settings = os.environ | {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
     started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "dask", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
-        )
+        subprocess.Popen([sys.executable, "-m", "dask", *command], cwd=folder, env=settings, **quiet)
         for command in commands
     ]
     try:

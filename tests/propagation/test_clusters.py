@@ -41,6 +41,15 @@ def test_two_clusters_do_not_quarrel_about_a_port(recwarn):
     assert not [warning for warning in recwarn if "already in use" in str(warning.message)]
 
 
+@pytest.mark.xdist_group("processes")
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_no_profiler_looks_at_threads_that_begin_and_end(kind):
+    with connect(ClusterProfile(kind=kind, workers=1, threads_per_worker=1)) as client:
+        (callbacks,) = client.run(lambda dask_worker: list(dask_worker.periodic_callbacks)).values()
+    assert "heartbeat" in callbacks
+    assert "profile" not in callbacks
+
+
 @pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 3), (2, 2)])
 def test_a_profile_says_how_many_tasks_run_at_once(workers, threads):
     with connect(ClusterProfile(kind="threads", workers=workers, threads_per_worker=threads)) as client:
