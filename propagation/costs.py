@@ -28,8 +28,9 @@ PARTITIONED_COST, PARTITIONED_ADDING_COST = 3.2, 32.0
 a model whose contacts add, which all travel."""
 LANES_APART = {"dated", "rules"}
 """Measured: kinds of partitions in which half of the lanes take half of the time."""
-DETOURS = {"words": 1.2, "dated": 2.1, "sums": 2.5}
-"""Measured: how many times what the broadcast plan takes partitions of a kind take."""
+DETOURS = {"words": 1.2, "dated": 2.1, "sums": 3.0}
+DIRECT_DETOUR = 1.4
+"""Measured: how many times what the broadcast plan takes partitions of a kind take; sums without mail."""
 BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
 """Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
 FORGET_ABOVE = 2 << 30
@@ -39,8 +40,8 @@ BYTES_PER_EDGE = 8
 """Of an edge as kernels read it."""
 BYTES_PER_COUNT = 40
 """Of a lane's counts of a round, in each partition."""
-BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 48
-"""Of an activation or a message that lanes share; of a weight, with its part of a block of sums."""
+BYTES_IN_WORDS, BYTES_PER_WEIGHT, BYTES_PER_SUM = 12, 48, 9
+"""Of an activation or a message that lanes share; of a weight, with its part of a block of sums; of a sum in a list."""
 BYTES_PER_ACTIVATION, BYTES_PER_CONTACT = 40, 60
 """Of a row that is recorded."""
 
@@ -56,7 +57,13 @@ def edges_looked_at(session: Session, lane: ExpectedCascade, rounds: int) -> flo
     return lane.trials / min(rounds_of_contacts(session), float(rounds))
 
 
-def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
+def sums_without_mail(network: Network, session: Session, workers: int) -> bool:
+    """Return whether lanes go through partitions one by one: of thresholds, where one worker keeps all edges."""
+    in_memory = network.n_edges * BYTES_PER_EDGE < FORGET_ABOVE
+    return partitions_of(session) == "sums" and workers == 1 and in_memory
+
+
+def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade, workers: int) -> float:
     """Return how many bytes a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
     activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
@@ -65,8 +72,11 @@ def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCas
     messages = trials_at_once(session, lane) * travelling
     if kind == "words":
         return network.n_agents / 8 + (activations + messages) * BYTES_IN_WORDS
+    if sums_without_mail(network, session, workers):
+        # Twice: a task that goes on from lists leaves them as they are.
+        return 2.0 * BYTES_PER_SUM * min(float(network.n_agents), lane.trials)
     if kind == "sums":
-        # Twice: a task that goes on from arrays leaves them as they are. An agent has a bit, and a share of a block.
+        # Twice: a log that is written anew holds them too. An agent has a bit, and a share of a block.
         blocks = min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT)
         sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / BLOCK))
         return sums + messages * BYTES_PER_MESSAGE

@@ -269,13 +269,16 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     """Plan lanes that go through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
-    lane_bytes = max(costs.partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
-    scratch = job.threads * costs.BYTES_PER_AGENT * network.n_agents // partitions
+    lane_bytes = max(
+        costs.partitioned_lane_bytes(network, session, planned.expected, workers) for session, planned in job.pairs
+    )
+    whole = any(costs.sums_without_mail(network, session, workers) for session in job.sessions)
+    scratch = job.threads * costs.BYTES_PER_AGENT * network.n_agents // (1 if whole else partitions)
     fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + scratch
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
-    effort = _partitioned_effort(job)
+    effort = _partitioned_effort(job, workers)
     waves = _waves_at_once(job, at_once, effort) if workers == 1 else 1
     per_wave = math.ceil(at_once / waves)
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
@@ -314,7 +317,7 @@ def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
     return min(job.threads, lanes) if apart and stay_in_memory and not is_short else 1
 
 
-def _partitioned_effort(job: _Job) -> float:
+def _partitioned_effort(job: _Job, workers: int) -> float:
     """Return the seconds of one thread for all lanes and rows."""
     per_trial = calibration().seconds_per_trial(job.network.n_edges)
     effort = job.row_seconds
@@ -327,7 +330,8 @@ def _partitioned_effort(job: _Job) -> float:
             seconds = costs.edges_looked_at(session, lane, HORIZON) * per_trial * costs.EPIDEMIC_COST
         else:
             seconds = planned.seconds_per_lane
-        effort += session.replicates * seconds * costs.DETOURS.get(kind, 1.0)
+        direct = costs.sums_without_mail(job.network, session, workers)
+        effort += session.replicates * seconds * (costs.DIRECT_DETOUR if direct else costs.DETOURS.get(kind, 1.0))
     return effort
 
 

@@ -3,9 +3,9 @@
 The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, whose
 draws these are. The order of additions does not matter, so that what arrived is all that a log need hold.
 
-What travels is the edge itself, as it lies in its row: who is meant, and the weight; or only where it lies, to a
-partition that the same task works on. The lines of an addition are said in each kernel: a function that takes the
-arrays counts references to them for every weight, and threads wait for each other's counts (measured: twice the time).
+What travels is the edge itself, as it lies in its row: who is meant, and the weight. The lines of an addition are said
+in each kernel: a function that takes the arrays counts references to them for every weight, and threads wait for each
+other's counts (measured: twice the time).
 """
 
 from typing import NamedTuple
@@ -30,9 +30,9 @@ from propagation.kernels.primitives import (
 from propagation.kernels.thresholds import threshold_of
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
-_ONE_32, _NO_SPAN = np.uint32(1), np.int64(0)
-SPANS_AHEAD, BATCH = 8, 64
-"""Measured: how many spans ahead edges are asked for; how many weights go through the steps of an addition at once."""
+_ONE_32 = np.uint32(1)
+BATCH = 64
+"""Measured: how many weights go through the steps of an addition at once."""
 _BATCH, _LINE = np.uint64(BATCH), np.uint64(WORDS_OF_LINE)
 BLOCK = 64
 """Sums are kept in blocks of so many agents, each from its first addition on: those of a word of a set."""
@@ -151,7 +151,7 @@ def apply_added(first, base, thresholds, in_degree, stream, salts, added, sums):
 
 @numba.njit(nogil=True, cache=True)
 def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
-    first, base, thresholds, in_degree, stream, salts, sums, bounds, spans, words, arrived, queue
+    first, base, thresholds, in_degree, stream, salts, sums, bounds, words, arrived, queue
 ):
     """Add the weights of a round in every lane; whoever reaches its threshold is activated.
 
@@ -159,12 +159,8 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     ----------
     sums : Sums
         In and out.
-    bounds : (senders, lanes + 1) int64
-        Of sender s and lane l the spans from ``bounds[s, l]`` to ``bounds[s, l + 1]``.
-    spans : (k, 2) int64
-        Where the edges of each begin and end, all to agents of the range.
-    words : (m,) uint64
-        Edges of an `AttemptRows`: whose sum is added to, and how much.
+    bounds, words
+        As in `Added`.
     arrived : (n // 64 + 1,) uint64, zero
         Scratch: one bit per agent; zero again at the end.
     queue : (n,) int32
@@ -175,11 +171,8 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     ends, agents : (lanes + 1,) int64, (k,) int32
         As in `Added`.
     """
-    lanes, due = len(salts), 0
-    for sender in range(len(bounds)):
-        for i in range(bounds[sender, 0], bounds[sender, lanes]):
-            due += spans[i, 1] - spans[i, 0]
-    ends, agents = np.zeros(lanes + 1, np.int64), np.empty(due, np.int32)
+    lanes = len(salts)
+    ends, agents = np.zeros(lanes + 1, np.int64), np.empty(len(words), np.int32)
     batch, places = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
     fresh, agents_of, drawn = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32)
     # Unsigned: no index is looked at as one from the end.
@@ -187,23 +180,17 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     for lane in range(lanes):
         size = 0
         blocks, reached, salt = sums.blocks[lane], sums.reached[lane], salts[lane]
-        sender, span, last, edge, end, n = -1, _NO_SPAN, _NO_SPAN, _ZERO, _ZERO, _ONE
+        sender, edge, end, n = -1, _ZERO, _ZERO, _ONE
         while n > 0:
-            # 1. Some edges, one span after the other; the sums that they add to are asked for.
+            # 1. Some edges, from one sender after the other; the sums that they add to are asked for.
             n = _ZERO
             while n < _BATCH:
                 if edge == end:
-                    if span == last:
-                        sender += 1
-                        if sender >= len(bounds):
-                            break
-                        span, last = bounds[sender, lane], bounds[sender, lane + 1]
-                        continue
-                    edge, end = np.uint64(spans[span, 0]), np.uint64(spans[span, 1])
-                    span += 1
-                    if span + SPANS_AHEAD < len(spans):  # which may be of a later lane
-                        prefetch(words, spans[span + SPANS_AHEAD, 0])
-                        prefetch(words, spans[span + SPANS_AHEAD, 1] - 1)
+                    sender += 1
+                    if sender >= len(bounds):
+                        break
+                    edge, end = np.uint64(bounds[sender, lane]), np.uint64(bounds[sender, lane + 1])
+                    continue
                 some = min(end - edge, _BATCH - n)
                 for i in range(some):
                     word = words[edge + i]

@@ -26,14 +26,14 @@ class CascadePartition(Partition):
         """Return the state of round 0, in which the seeds are newly active."""
         new = self.lane_counts(fresh)
         return PartitionState(
-            0, (fresh,), fresh, (_round_counts(new, new >= 0),), self._events((), 0, fresh), log_size=numbers_in(fresh)
+            0, (fresh,), fresh, (round_counts(new, new >= 0),), self._events((), 0, fresh), log_size=numbers_in(fresh)
         )
 
     def followed(self, before: PartitionState, fresh: Any, log: tuple[Any, ...], log_size: int) -> PartitionState:
         """Return the state after a round in which some agents were newly activated, and those before it no more."""
         number = before.number + 1
         were_live = before.counts[-1][:, 3] if before.counts else self.lane_counts(before.live)
-        counts = _round_counts(self.lane_counts(fresh), were_live > 0)
+        counts = round_counts(self.lane_counts(fresh), were_live > 0)
         events = self._events(before.events, number, fresh)
         return PartitionState(number, log, fresh, (*before.counts, counts), events, log_size=log_size)
 
@@ -68,9 +68,9 @@ class CascadePartition(Partition):
         return Live(ends, agents, since, np.full(len(agents), self.newly, np.uint8), ones)
 
 
-def _round_counts(new: npt.NDArray[np.int64], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the counts of a round by lane: agents newly active, and whether any changed, or `others` did."""
-    counts = np.empty((len(new), COUNTS), np.int64)
-    counts[:, :4] = new[:, None]
-    counts[:, 4] = (new > 0) | others
+def round_counts(new: npt.NDArray[np.int64], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return counts by lane, of one round or of some: agents newly active, and whether any changed, or `others` did."""
+    counts = np.empty((*new.shape, COUNTS), np.int64)
+    counts[..., :4] = new[..., None]
+    counts[..., 4] = (new > 0) | others
     return counts

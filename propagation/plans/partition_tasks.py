@@ -22,6 +22,7 @@ from propagation.plans.dated_partitions import DatedPartition
 from propagation.plans.partitions import Partition, PartitionState, Sent
 from propagation.plans.rule_partitions import RulePartition
 from propagation.plans.stopping import check_stop
+from propagation.plans.threshold_lanes import ThresholdLanes, advance_lanes
 from propagation.plans.threshold_partitions import ThresholdPartition
 from propagation.plans.waves import Wave
 from propagation.plans.word_partitions import WordPartition
@@ -46,9 +47,10 @@ class Step:
     sent: Sent
 
 
-def partition_of(wave: Wave, number: int, *, together: bool = False) -> Partition:
-    """Return a partition, of the kind that is fastest for the model; see `Partition` for what it is told."""
-    return _KINDS[wave.kind](wave, number, together)
+def partition_of(wave: Wave, number: int) -> Partition:
+    """Return a partition, of the kind that is fastest for the model."""
+    direct = wave.kind == "sums" and wave.together and not wave.forgets
+    return ThresholdLanes(wave, number) if direct else _KINDS[wave.kind](wave, number)
 
 
 def begin(wave: Wave, number: int) -> Step:
@@ -136,7 +138,7 @@ def _kept(partition: Partition, step: Step, states: Any) -> Step:
 
 def _forget_edges(partition: Partition) -> None:
     """Give the pages of a partition's edges back, where there are too many."""
-    if not partition.forgets:
+    if not partition.wave.forgets:
         return
     edges = partition.wave.edges
     low, high = int(partition.first), int(partition.first) + partition.size
@@ -162,7 +164,10 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
         Of all partitions after the same round.
     """
     started = perf_counter()
-    partitions = [partition_of(wave, number, together=True) for number in range(len(steps))]
+    partitions = [partition_of(wave, number) for number in range(len(steps))]
+    if lanes := [partition for partition in partitions if isinstance(partition, ThresholdLanes)]:
+        found = advance_lanes(lanes, rounds, seconds, threads, [step.state for step in steps])
+        return [Step(state, lanes[0].nothing_sent()) for state in found]
     steps = list(steps)
     answers: list[list[npt.NDArray[np.int32]]] = [[] for _ in steps]
     took = np.full(len(steps), np.inf)  # in the round before
@@ -191,10 +196,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
                 _on_threads(pool, at_once, told, longest_first)
                 stops = answers
             _on_threads(pool, at_once, advanced, longest_first)
-    return [
-        Step(partition.handed_on(step.state, own), step.sent)
-        for partition, step, own in zip(partitions, steps, states, strict=True)
-    ]
+    return [_kept(*each) for each in zip(partitions, steps, states, strict=True)]
 
 
 def _on_threads(pool: ThreadPoolExecutor, threads: int, task: Callable[[int], None], numbers: Sequence[int]) -> None:
@@ -233,9 +235,9 @@ def on_all(
         return list(pool.map(lambda number, values: function(wave, number, *values, **options), numbers, own))
 
 
-def sent_of(wave: Wave, number: int, step: Step) -> Sent:
+def sent_of(_wave: Wave, _number: int, step: Step) -> Sent:
     """Return what a partition sent, without its state: it travels to other workers, the state does not."""
-    return partition_of(wave, number).travelling(step.sent)
+    return step.sent
 
 
 # -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------

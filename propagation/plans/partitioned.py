@@ -216,6 +216,7 @@ class _WaveRun:
         # a run that loses any of these workers begins again itself, at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
+        self.wave = replace(self.wave, together=self.together)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         if checkpoint is None:

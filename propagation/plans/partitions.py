@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from propagation.costs import FORGET_ABOVE
 from propagation.kernels.epidemics import Attempts
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
 from propagation.kernels.mail import Mail, sort_mail
@@ -35,7 +34,7 @@ class PartitionState:
     ----------
     number : int
         The round.
-    log : tuple of Touched, Fresh, Added or Sums
+    log : tuple of Touched, Fresh, Added, Sums or LaneSums
         Who changed to what, by round; later ones count.
     live : Live, Agenda, Fresh or Added
         Agents that transmit or may leave by themselves.
@@ -77,8 +76,8 @@ class Sent:
     ----------
     bounds : (partitions, parts + 1) int64
         Where those for a partition and part begin, and end.
-    messages : Messages, (k, 2) int64 or (k,) uint64
-        Where contacts are edges: where the edges of some spans begin and end, or what travels instead, the edges.
+    messages : Messages or (k,) uint64
+        Where all contacts travel, the edges.
     """
 
     bounds: npt.NDArray[np.int64]
@@ -162,13 +161,10 @@ class Partition(ABC):
     wave : Wave
     number : int
         Which partition of the wave's.
-    together : bool
-        Whether one task runs many rounds of all partitions, after which states are handed on as `handed_on` says.
     """
 
     wave: Wave
     number: int
-    together: bool = False
 
     @cached_property
     def first(self) -> np.int64:
@@ -189,11 +185,6 @@ class Partition(ABC):
     def lanes(self) -> int:
         """Number of lanes."""
         return len(self.wave.lanes)
-
-    @property
-    def forgets(self) -> bool:
-        """Whether pages of edges are given back once a task has read them."""
-        return bool(self.wave.edges.words.nbytes >= FORGET_ABOVE)
 
     @property
     @abstractmethod
@@ -218,11 +209,6 @@ class Partition(ABC):
         _kept[key] = state.log, states
         if stop_flag(self.wave.job)[0]:  # looked at last: the flag is raised before all is forgotten
             _kept.pop(key, None)
-
-    def handed_on(self, state: PartitionState, states: Any) -> PartitionState:
-        """Return a state as the next task takes it, after the last round of a task that ran many."""
-        self.keep(state, states)
-        return state
 
     @abstractmethod
     def initial(self) -> Any:
@@ -265,10 +251,6 @@ class Partition(ABC):
             Dense arrays of `state`; not changed.
         state : PartitionState
         """
-
-    def travelling(self, sent: Sent) -> Sent:
-        """Return what was sent as it travels to other workers."""
-        return sent
 
     # 3. Checkpoints.
 

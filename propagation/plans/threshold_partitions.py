@@ -1,6 +1,5 @@
 """A partition in lanes of threshold models: weights travel, and add up where they arrive."""
 
-import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,8 +19,7 @@ from propagation.programs import constant_array
 class ThresholdPartition(CascadePartition):
     """A range of agents in lanes of a threshold model whose agents transmit once, of which rounds or reach are asked.
 
-    A log holds what arrived, or, where one task runs many rounds, all sums after the last: arrays that are not changed
-    any more. With the seeds, either says what everybody's sum is.
+    A log holds what arrived: with the seeds, that says what everybody's sum is.
     """
 
     @property
@@ -38,14 +36,14 @@ class ThresholdPartition(CascadePartition):
         if isinstance(changes, Sums):
             kernels.copy_sums(changes, states)
         else:
-            kernels.apply_added(self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, changes, states)
+            kernels.apply_added(self.first, self.wave.edges.base, *self.thresholds, self.wave.salts, changes, states)
 
     def begun(self, states: Sums) -> PartitionState:
         """Return the state of round 0: the seeds."""
         ends, seeds = self.wave.seeds(self.number)
-        activated = _activated(ends, seeds)
-        self.apply(read_only(activated), states)
-        return self.started(activated)
+        fresh = activated(ends, seeds)
+        self.apply(read_only(fresh), states)
+        return self.started(fresh)
 
     def settled(
         self,
@@ -55,58 +53,30 @@ class ThresholdPartition(CascadePartition):
         stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
-        bounds, spans, words = self._spans(mail)
         with scratch_of(self) as scratch:
             found = kernels.settle_sums(
-                self.first, self.wave.edges.base, *self._thresholds, self.wave.salts, states, bounds, spans, words,
-                scratch.arrivals.bits, scratch.queue[0],
+                self.first, self.wave.edges.base, *self.thresholds, self.wave.salts, states, mail.bounds,
+                constant_array(mail.messages), scratch.arrivals.bits, scratch.queue[0],
             )  # fmt: skip
-        activated = _activated(*found)
-        if self.together:
-            return self.followed(before, activated, before.log, before.log_size)
-        assert not _are_spans(mail.messages), "a log holds edges: they are there whoever reads it"
-        added = activated._replace(bounds=mail.bounds, words=mail.messages)
+        fresh = activated(*found)
+        added = fresh._replace(bounds=mail.bounds, words=mail.messages)
         used = kernels.used_sums(states)
-        return self.followed(before, activated, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
+        return self.followed(before, fresh, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
 
     def sent(self, states: Sums, state: PartitionState) -> Sent:  # noqa: ARG002 (agents transmit once)
-        """Return the edges of newly active agents for the next round; see `Partition`.
-
-        They are spans of the network's own, unless these are forgotten when the task ends.
-        """
+        """Return the edges of newly active agents for the next round; see `Partition`."""
         edges, live = self.wave.edges, read_only(state.live)
-        found = kernels.cut_rows(edges.offsets, edges.words, self.wave.starts, live.ends, live.agent)
-        return self.travelling(Sent(*found)) if self.forgets else Sent(*found)
-
-    def travelling(self, sent: Sent) -> Sent:
-        """Return the edges themselves."""
-        if not _are_spans(sent.messages):
-            return sent
-        spans = map(constant_array, (sent.bounds, sent.messages))
-        return Sent(*kernels.edges_of_spans(self.wave.edges.words, *spans))
+        spans = kernels.cut_rows(edges.offsets, edges.words, self.wave.starts, live.ends, live.agent)
+        return Sent(*kernels.edges_of_spans(edges.words, *map(constant_array, spans)))
 
     def nothing_sent(self) -> Sent:
         """Return no edges."""
-        nothing = np.empty(0, np.uint64) if self.forgets else np.empty((0, 2), np.int64)
-        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), nothing)
+        return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), np.empty(0, np.uint64))
 
     def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:  # noqa: ARG002 (contacts are not)
-        """Return the edges of all partitions to this one, or their spans."""
+        """Return the edges of all partitions to this one."""
         bounds, slices = self.addressed(sent)
         return Mail(bounds, np.concatenate([sent[0].messages[:0], *(each.messages[there] for each, there in slices)]))
-
-    def _spans(self, mail: Mail) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-        """Return the spans of edges that arrived, by sender and lane, and the edges that they are spans of."""
-        if _are_spans(mail.messages):
-            return mail.bounds, mail.messages, self.wave.edges.words
-        spans = np.stack([mail.bounds[:, :-1], mail.bounds[:, 1:]], axis=2).reshape(-1, 2)
-        bounds = self.lanes * np.arange(len(mail.bounds))[:, None] + np.arange(self.lanes + 1)
-        return bounds, spans, constant_array(mail.messages)
-
-    def handed_on(self, state: PartitionState, states: Sums) -> PartitionState:
-        """Return a state whose log is all sums; see `Partition`."""
-        used = kernels.used_sums(states)
-        return dataclasses.replace(state, log=(used,), log_size=numbers_in(used))
 
     def by_lane(self, fresh: Added) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Return agents newly active by lane: (lanes + 1,) ends, and the agents."""
@@ -132,14 +102,15 @@ class ThresholdPartition(CascadePartition):
         """Return the state after a round of which `listed` returned these."""
         sums, rows = self.initial(), read_only(touched)
         kernels.set_sums(
-            self.first, *self._thresholds, self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
+            self.first, *self.thresholds, self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
             sums,
         )  # fmt: skip
         used = kernels.used_sums(sums)
-        return PartitionState(number, (used,), _activated(live.ends, live.agent), log_size=numbers_in(used))
+        return PartitionState(number, (used,), activated(live.ends, live.agent), log_size=numbers_in(used))
 
     @cached_property
-    def _thresholds(self) -> tuple[Any, Any, Any]:
+    def thresholds(self) -> tuple[Any, Any, Any]:
+        """What `threshold_of` takes."""
         return self.program.thresholds, self.program.in_degree, self.program.threshold
 
     def _all_sums(self, states: Sums) -> tuple[Any, Any, Any, Any]:
@@ -148,7 +119,7 @@ class ThresholdPartition(CascadePartition):
         while True:
             agent, weight, is_reached = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, bool)
             kernels.list_sums(
-                self.first, np.int64(self.size), *self._thresholds, self.wave.salts, states, ends, agent, weight,
+                self.first, np.int64(self.size), *self.thresholds, self.wave.salts, states, ends, agent, weight,
                 is_reached,
             )  # fmt: skip
             if room == ends[-1]:
@@ -156,10 +127,6 @@ class ThresholdPartition(CascadePartition):
             room = int(ends[-1])
 
 
-def _are_spans(messages: npt.NDArray[Any]) -> bool:
-    return messages.ndim == 2
-
-
-def _activated(ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Added:
+def activated(ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Added:
     """Return that agents are active, to whose sums nobody added."""
     return Added(np.zeros((1, len(ends)), np.int64), np.empty(0, np.uint64), ends, agent)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.snapshots import Network
+from propagation.costs import FORGET_ABOVE
 from propagation.draws import replicate_salts
 from propagation.kernels.words import padded
 from propagation.planner import JobPlan, groups_in_waves
@@ -42,6 +43,8 @@ class Wave:
         Names the stop flag, and the arrays that workers keep; given to a wave when it begins.
     more : bool
         Whether the job has more waves: what this one has found must not be lost with them.
+    together : bool
+        Whether one worker has all partitions; known when the wave begins.
     """
 
     network: Network
@@ -50,6 +53,7 @@ class Wave:
     firsts: npt.NDArray[np.int64]
     job: str = ""
     more: bool = False
+    together: bool = False
 
     @property
     def one(self) -> Session:
@@ -71,6 +75,11 @@ class Wave:
     def __getstate__(self) -> dict[str, Any]:
         """Return what travels: not the arrays, which every worker maps itself."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def forgets(self) -> bool:
+        """Whether partitions give pages of edges back once a task has read them."""
+        return bool(self.edges.words.nbytes >= FORGET_ABOVE)
 
     @functools.cached_property
     def words_of_salts(self) -> npt.NDArray[np.uint32]:

@@ -18,7 +18,7 @@ from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
 from data.ingest import publish_edges
 from data.schemas import table_specification
 from propagation import engine
-from propagation.kernels import agendas, cascades, dated_contacts, mail, partitions, rules, sums, words
+from propagation.kernels import agendas, cascades, dated_contacts, mail, partitions, rules, sums, thresholds, words
 from propagation.results import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
 from tests.reference.small_networks import SmallNetwork, attributes_of
@@ -28,7 +28,7 @@ from tests.reference.small_networks import SmallNetwork, attributes_of
 def every_kernel_is_compiled_once() -> Iterator[None]:
     """Check, once all tests of the package have run, that none of them made Numba compile a kernel a second time."""
     yield
-    files = (agendas, cascades, dated_contacts, mail, partitions, rules, sums, words)
+    files = (agendas, cascades, dated_contacts, mail, partitions, rules, sums, thresholds, words)
     everything = {name: kernel for file in files for name, kernel in vars(file).items()}
     kernels = {name: kernel for name, kernel in everything.items() if isinstance(kernel, CPUDispatcher)}
     compiled = {name: kernel for name, kernel in kernels.items() if "forceinline" not in kernel.targetoptions}

@@ -11,11 +11,11 @@ from propagation.kernels.agendas import HORIZON
 from propagation.kernels.sums import Added, Sums, cut_rows, edges_of_spans, list_sums, new_sums, settle_sums
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
 from propagation.plans import partition_tasks as tasks
-from propagation.plans import partitions
+from propagation.plans import partitions, threshold_lanes, waves
 from propagation.plans.dated_partitions import DatedPartition
 from propagation.plans.rule_partitions import RulePartition
+from propagation.plans.stopping import StoppedError, request_stop
 from propagation.plans.threshold_partitions import ThresholdPartition
-from propagation.plans.waves import waves
 from propagation.plans.word_partitions import WordPartition
 from propagation.programs import constant_array
 from propagation.sessions import resolve_session
@@ -69,7 +69,7 @@ def network(publish_whole):
 def wave_of(network, model, **fields):
     session = resolve_session(network, model, seed_set=SEEDS, replicates=9, random_seed=4, **fields)
     made = engine.plan_job(network, [session], plan="partitioned")
-    return dataclasses.replace(next(waves(network, [session], made)), job=JOB)
+    return dataclasses.replace(next(waves.waves(network, [session], made)), job=JOB)
 
 
 def rounds_of(wave, steps, number):
@@ -159,16 +159,21 @@ def all_messages(wave, steps):
 
 
 @pytest.mark.parametrize(
-    ("model", "forget_above"),
-    [*((model, 1 << 40) for model in MODELS), *((model, 0) for model in THRESHOLDS)],
+    ("model", "record", "forget_above"),
+    [
+        *((model, "rounds", 1 << 40) for model in MODELS),
+        *((model, "reach", 1 << 40) for model in THRESHOLDS),
+        *((model, "reach", 0) for model in THRESHOLDS),
+    ],
     ids=repr,
 )
 def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
-    network, model, forget_above, monkeypatch
+    network, model, record, forget_above, monkeypatch
 ):
-    monkeypatch.setattr(partitions, "FORGET_ABOVE", forget_above)
-    wave = wave_of(network, model)
-    expected, apart = rounds_of(wave, begun(wave), 9)
+    monkeypatch.setattr(waves, "FORGET_ABOVE", forget_above)
+    apart_wave = wave_of(network, model, record=record)
+    wave = dataclasses.replace(apart_wave, together=True)
+    expected, apart = rounds_of(apart_wave, begun(apart_wave), 9)
     steps = begun(wave)
     for rounds in (2, 4, 3):
         before = as_bytes(steps)
@@ -180,18 +185,85 @@ def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
     assert [sum(counts).tolist() for counts in zip(*(step.state.counts[1:] for step in steps), strict=True)] == (
         expected[:number]
     )
+    if record == "reach":
+        assert [rows(step, named=False) for step in steps] == [rows(step, named=False) for step in apart]
     if number == 9:
-        listed = [as_bytes([tasks.listed(wave, p, each[p]) for p in PARTITIONS]) for each in (steps, apart)]
+        listed = [
+            [going_on(each, *tasks.listed(of, p, each[p])) for p in PARTITIONS]
+            for of, each in ((wave, steps), (apart_wave, apart))
+        ]
         assert listed[0] == listed[1]
+
+
+def going_on(steps, touched, live):
+    """Return what was listed, of lanes that go on: nobody asks for the others."""
+    goes_on = sum(step.state.counts[-1][:, 3] for step in steps) > 0
+    sizes = np.diff(touched.ends)
+    kept = np.repeat(goes_on, sizes)
+    columns = (column[kept] if len(column) else column for column in touched[1:])
+    return [np.cumsum(sizes * goes_on).tolist(), *(column.tolist() for column in (*columns, *live))]
+
+
+def to_the_end(wave, steps, seconds):
+    """Return the counts of all rounds that tasks of so many seconds run, and how many tasks there were."""
+    known, tasks_run = len(steps[0].state.counts), 0
+    while not all(step.state.is_over for step in steps):
+        steps = tasks.advance_together(wave, 1000, seconds, 2, steps)
+        tasks_run += 1
+    counts = [sum(of_round).tolist() for of_round in zip(*(step.state.counts for step in steps), strict=True)]
+    return counts[known:], tasks_run
+
+
+@pytest.mark.parametrize("model", THRESHOLDS, ids=repr)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_lanes_and_partitions_with_mail_go_on_from_each_others_checkpoints(network, model, number):
+    apart = wave_of(network, model)
+    together = dataclasses.replace(apart, together=True)
+    expected, _ = rounds_of(apart, begun(apart), 40)
+    assert expected[number][0][3] >= 0
+    steps = begun(together)
+    if number:
+        steps = tasks.advance_together(together, number, 60.0, 2, steps)
+    _, others = rounds_of(apart, begun(apart), number)
+    assert not all(step.state.is_over for step in steps)
+    for wave, own in ((together, steps), (apart, others)):
+        listed = [tasks.listed(wave, p, own[p]) for p in PARTITIONS]
+        taken_up = [tasks.resume(together, p, number, *listed[p]) for p in PARTITIONS]
+        found, _ = to_the_end(together, taken_up, 60.0)
+        assert found == expected[number : number + len(found)]
+        assert not any(counts[3] for of_round in expected[number + len(found) :] for counts in of_round)
+        with_mail = [tasks.resume(apart, p, number, *listed[p]) for p in PARTITIONS]
+        assert rounds_of(apart, with_mail, 40 - number)[0] == expected[number:]
+
+
+@pytest.mark.parametrize("lanes_together", [1, 4, 100])
+def test_lanes_stop_at_the_same_round_when_the_time_is_up(network, lanes_together, monkeypatch):
+    monkeypatch.setattr(threshold_lanes, "FIRST_ROUNDS", 1)
+    monkeypatch.setattr(threshold_lanes, "LANES_TOGETHER", lanes_together)
+    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), together=True)
+    at_once, one_task = to_the_end(wave, begun(wave), 60.0)
+    in_turns, many_tasks = to_the_end(wave, begun(wave), 0.0)
+    assert in_turns == at_once
+    assert (one_task, many_tasks) == (1, len(at_once))
+    assert many_tasks > 3
+    assert sum(counts[0] for of_round in at_once for counts in of_round) > 20
+
+
+def test_lanes_that_are_to_stop_do(network):
+    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), together=True, job="to stop")
+    steps = begun(wave)
+    request_stop("to stop")
+    with pytest.raises(StoppedError):
+        tasks.advance_together(wave, 10, 60.0, 2, steps)
 
 
 def test_sums_take_memory_for_agents_that_somebody_added_to():
     sums = new_sums(3, 1000)
     one = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.uint64(7), np.arange(3, dtype=np.uint32))
-    bounds, spans, weight = np.array([[0, 1, 1, 2]]), np.array([[0, 1], [1, 3]]), 5
+    bounds, weight = np.array([[0, 1, 1, 3]]), 5
     words = np.array([(weight << 31) | agent for agent in (4700, 4001, 4002)], np.uint64)
     ends, agents = settle_sums(
-        np.int64(4000), np.int64(0), *map(constant_array, one[:2]), *one[2:], sums, bounds, spans,
+        np.int64(4000), np.int64(0), *map(constant_array, one[:2]), *one[2:], sums, bounds,
         constant_array(words), np.zeros(1000 // 64 + 1, np.uint64), np.zeros(1000, np.int32),
     )  # fmt: skip
     assert len(agents) == 0
@@ -212,10 +284,10 @@ def test_a_threshold_of_all_shares_takes_all_weights(batches):
     thresholds, none = constant_array(np.full(8, everything)), constant_array(np.zeros(0, np.int64))
     begin, activated = 0, []
     for number in batches:
-        spans = np.array([[begin, begin + number]])
+        bounds = np.array([[begin, begin + number]])
         _, agents = settle_sums(
-            np.int64(7), np.int64(0), thresholds, none, np.uint64(0), np.zeros(1, np.uint32), sums, np.array([[0, 1]]),
-            spans, constant_array(words), np.zeros(1, np.uint64), np.zeros(1, np.int32),
+            np.int64(7), np.int64(0), thresholds, none, np.uint64(0), np.zeros(1, np.uint32), sums, bounds,
+            constant_array(words), np.zeros(1, np.uint64), np.zeros(1, np.int32),
         )  # fmt: skip
         activated.append(agents.tolist())
         begin += number

@@ -1,0 +1,273 @@
+"""Threshold models where one worker has all partitions, and memory for their edges: no mail, each lane by itself.
+
+A thread takes a lane through some rounds in all partitions before it takes the next, so that what the lane's sums lack
+is in the processor's cache. Between, and from task to task, that is kept by lane, for agents that somebody has added
+to; a checkpoint has it by partition, and may be taken up by partitions that send each other mail.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from propagation.kernels import thresholds as kernels
+from propagation.kernels.lane_arrays import Events
+from propagation.kernels.partitions import Live, Touched
+from propagation.kernels.sums import Added
+from propagation.kernels.thresholds import LaneSums
+from propagation.plans.cascade_partitions import round_counts
+from propagation.plans.lane_batches import Scratch
+from propagation.plans.partitions import PartitionState, Sent, read_only
+from propagation.plans.stopping import check_stop, stop_flag
+from propagation.plans.threshold_partitions import ThresholdPartition, activated
+from propagation.programs import constant_array
+
+FIRST_ROUNDS, MORE_ROUNDS = 4, 8
+"""Measured: how many rounds a lane goes before the next one does, at first; how many times as many each time after."""
+LANES_TOGETHER = 16
+"""How many lanes a thread takes at a time."""
+
+
+class ThresholdLanes(ThresholdPartition):
+    """A range of agents in lanes that `advance_lanes` runs in all partitions.
+
+    A log has one entry: the seeds, what a checkpoint held, or what the lanes have come to in all partitions.
+    """
+
+    def initial(self) -> Any:
+        """Return nothing: there are no dense arrays."""
+
+    def states(self, state: PartitionState) -> None:
+        """Return nothing: there are no dense arrays."""
+
+    def keep(self, state: PartitionState, states: Any) -> None:
+        """Keep nothing."""
+
+    def begun(self, states: Any) -> PartitionState:  # noqa: ARG002 (there are none)
+        """Return the state of round 0: the seeds."""
+        return self.started(activated(*self.wave.seeds(self.number)))
+
+    def sent(self, states: Any, state: PartitionState) -> Sent:  # noqa: ARG002 (there are none, and no mail)
+        """Return no mail."""
+        return self.nothing_sent()
+
+    def listed(self, states: Any, state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002 (there are none)
+        """Return the agents that are reached, or whose sums are above 0, and the newly active, of lanes that go on."""
+        sums, live, none = self.sums_of(state), self.live_rows(state), np.empty(0, np.int32)
+        width, every = np.int64(self.wave.network.n_agents), np.arange(self.lanes)
+        own = np.flatnonzero((sums.agent >= self.first) & (sums.agent < self.first + self.size))
+        key = np.repeat(every, np.diff(sums.ends))[own] * width + sums.agent[own]
+        own, key = own[np.argsort(key)], np.sort(key)
+        compartment = np.where(sums.is_reached[own], self.spent, 0).astype(np.uint8)
+        compartment[np.searchsorted(key, np.repeat(every, np.diff(live.ends)) * width + live.agent)] = self.newly
+        ends, agent = np.searchsorted(key, np.arange(self.lanes + 1) * width), sums.agent[own]
+        return Touched(ends, agent, compartment, none, self._rest(ends, agent, sums.lacking[own]), none), live
+
+    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round of which `listed` returned these."""
+        return PartitionState(number, (touched,), activated(live.ends, live.agent))
+
+    def sums_of(self, state: PartitionState) -> LaneSums:
+        """Return what the lanes have come to, in this partition at least."""
+        (entry,), live = state.log, state.live
+        if isinstance(entry, LaneSums):
+            return entry
+        if isinstance(entry, Added):  # seeds
+            lacking, is_reached = np.zeros(len(live.agent), np.uint32), np.ones(len(live.agent), np.uint8)
+            return LaneSums(live.ends, live.agent, lacking, is_reached, live.ends, live.agent)
+        lacking = self._rest(entry.ends, entry.agent, entry.weight).astype(np.uint32)
+        is_reached = (entry.compartment != 0).astype(np.uint8)
+        return LaneSums(entry.ends, entry.agent, lacking, is_reached, live.ends, live.agent)
+
+    def _rest(
+        self, ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32], weights: npt.NDArray[Any]
+    ) -> npt.NDArray[np.int64]:
+        """Return what sums lack of the thresholds of their agents, or the sums of those that lack so much."""
+        rest: npt.NDArray[np.int64] = kernels.rest_of_thresholds(
+            *self.thresholds, self.wave.salts, constant_array(ends), constant_array(agent),
+            constant_array(weights.astype(np.int64)),
+        )  # fmt: skip
+        return rest
+
+
+def advance_lanes(
+    partitions: Sequence[ThresholdLanes], rounds: int, seconds: float, threads: int, states: Sequence[PartitionState]
+) -> list[PartitionState]:
+    """Run rounds of all partitions, as long as there is anything to do.
+
+    Parameters
+    ----------
+    partitions : sequence of ThresholdLanes
+        All of a wave.
+    rounds : int
+        At most so many.
+    seconds : float
+        After so many, lanes stop at the round to which all have come.
+    threads : int
+        How many lanes are worked on at the same time.
+    states : sequence of PartitionState
+        Of all partitions after the same round.
+
+    Raises
+    ------
+    StoppedError
+        If the job's stop flag is set.
+    """
+    course, until = _Course(partitions, states, threads), perf_counter() + seconds
+    more, took = FIRST_ROUNDS, 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        while course.done < rounds and not course.is_over:
+            begun = perf_counter()
+            if course.done:
+                if begun > until:
+                    break
+                more = min(MORE_ROUNDS * more, max(1, int(more * (until - begun) / took)))
+            more = min(more, rounds - course.done)
+            course.run(more, pool)
+            took = perf_counter() - begun
+    return course.states()
+
+
+class _Activations(NamedTuple):
+    """Who was activated: in round ``number + r`` of lane ``first + l`` those from ``ends[l * rounds + r]`` on.
+
+    Attributes
+    ----------
+    first, number, rounds : int
+    ends, agent : (lanes * rounds + 1,) int64, (k,) int32
+    """
+
+    first: int
+    number: int
+    rounds: int
+    ends: npt.NDArray[np.int64]
+    agent: npt.NDArray[np.int32]
+
+    def events(self, low: int, high: int) -> tuple[npt.NDArray[np.int32], Events]:
+        """Return lanes and activations of the agents of a range."""
+        own = (self.agent >= low) & (self.agent < high)
+        place = np.repeat(np.arange(len(self.ends) - 1), np.diff(self.ends))[own]
+        lane = (self.first + place // self.rounds).astype(np.int32)
+        number = (self.number + place % self.rounds).astype(np.int32)
+        return lane, Events(self.agent[own], number, np.full_like(lane, -1), np.ones_like(lane))
+
+
+class _Scratch(Scratch):
+    """Arrays that a thread works in, clear between lanes."""
+
+    def __init__(self, n_agents: int, stop: npt.NDArray[np.uint8]) -> None:
+        super().__init__(n_agents, stop, 1)
+        self.lacking, self.added = np.zeros(n_agents, np.uint32), np.empty(n_agents + 1, np.int32)
+
+
+class _Course:
+    """The lanes of a wave on their way through some rounds."""
+
+    def __init__(self, partitions: Sequence[ThresholdLanes], before: Sequence[PartitionState], threads: int) -> None:
+        self.partitions, self.before, self.wave = partitions, before, partitions[0].wave
+        self.recorded = self.wave.one.records("reach")
+        self.starts = range(0, partitions[0].lanes, min(LANES_TOGETHER, math.ceil(partitions[0].lanes / threads)))
+        found = [one.sums_of(state) for one, state in zip(partitions, before, strict=True)]
+        self.parts = list(_cut(found[0] if isinstance(before[0].log[0], LaneSums) else _joined(found), self.starts))
+        self.scratch = [_Scratch(self.wave.network.n_agents, stop_flag(self.wave.job)) for _ in range(threads)]
+        self.done = 0
+        self.counts: list[npt.NDArray[np.int64]] = []  # (partitions, rounds, lanes) each
+        self.activations: list[_Activations] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no agent is live in any lane."""
+        return not any(len(part.live) for part in self.parts)
+
+    def run(self, rounds: int, pool: ThreadPoolExecutor) -> None:
+        """Run so many rounds, or as many as there are."""
+        found = list(pool.map(lambda start, part: self._run_part(start, part, rounds), self.starts, self.parts))
+        self.parts = [after for after, _, _ in found]
+        counts = np.concatenate([of_part for _, of_part, _ in found], axis=2)
+        if self.is_over:  # in the last round nobody is activated
+            counts = counts[:, : np.count_nonzero(counts.any(axis=(0, 2))) + 1]
+        self.counts.append(counts)
+        self.activations += [activations for _, _, activations in found if len(activations.agent)]
+        self.done += counts.shape[1]
+
+    def _run_part(
+        self, start: int, part: LaneSums, rounds: int
+    ) -> tuple[LaneSums, npt.NDArray[np.int64], _Activations]:
+        """Run rounds of some lanes; return what they have come to, the counts, and who was activated if recorded."""
+        wave, edges, one, own = self.wave, self.wave.edges, self.partitions[0], self.scratch.pop()
+        after, counts, ends, agents = kernels.threshold_rounds(
+            edges.offsets, edges.words, edges.base, *one.thresholds, wave.salts[start : start + len(part.ends) - 1],
+            wave.starts, read_only(part), np.int64(rounds), np.int64(self.recorded), own.stop, own.reached_bits,
+            own.arrived, own.queue, own.lacking, own.added,
+        )  # fmt: skip
+        self.scratch.append(own)
+        check_stop(wave.job)
+        return after, counts, _Activations(start, self.before[0].number + self.done + 1, rounds, ends, agents)
+
+    def states(self) -> list[PartitionState]:
+        """Return the states of all partitions."""
+        if not self.done:
+            return list(self.before)
+        lanes, counts = _together(self.parts), np.concatenate(self.counts, axis=1)
+        return [self._state(*each, lanes) for each in zip(self.partitions, self.before, counts, strict=True)]
+
+    def _state(
+        self, one: ThresholdLanes, before: PartitionState, new: npt.NDArray[np.int64], lanes: LaneSums
+    ) -> PartitionState:
+        """Return the state of a partition, in which so many agents were activated, (rounds, lanes)."""
+        low, high = int(one.first), int(one.first) + one.size
+        were_live = np.concatenate([one.lane_counts(before.live)[None], new[:-1]])
+        own = (lanes.live >= low) & (lanes.live < high)
+        events = [activations.events(low, high) for activations in self.activations]
+        return dataclasses.replace(
+            before,
+            number=before.number + self.done,
+            log=(lanes,),
+            live=activated(np.concatenate([[0], np.cumsum(new[-1])]), lanes.live[own]),
+            counts=(*before.counts, *round_counts(new, were_live > 0)),
+            events=(*before.events, *(each for each in events if len(each[0]))),
+        )
+
+
+def _joined(partitions: Sequence[LaneSums]) -> LaneSums:
+    """Return what lanes have come to in all partitions, of what they have come to in each."""
+    order, ends = _by_lane([one.ends for one in partitions])
+    _, *columns, _, _ = zip(*partitions, strict=True)
+    agent, lacking, is_reached = (np.concatenate(column)[order] for column in columns)
+    order_of_live, live_ends = _by_lane([one.live_ends for one in partitions])
+    live = np.concatenate([one.live for one in partitions])[order_of_live]
+    return LaneSums(ends, agent, lacking, is_reached, live_ends, live)
+
+
+def _by_lane(ends: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the order by lane of rows that lie one after the other, each by lane, and where each lane then ends."""
+    sizes = [np.diff(own) for own in ends]
+    order = np.argsort(np.concatenate([np.repeat(np.arange(len(own)), own) for own in sizes]), kind="stable")
+    return order, np.concatenate([[0], np.cumsum(np.sum(sizes, axis=0))])
+
+
+def _cut(lanes: LaneSums, starts: range) -> Iterator[LaneSums]:
+    """Yield what some lanes have come to after the other."""
+    for start in starts:
+        here = slice(start, start + starts.step + 1)
+        (ends, low, high), (live_ends, first, last) = (
+            (own[here] - own[start], own[start], own[here][-1]) for own in (lanes.ends, lanes.live_ends)
+        )
+        own = slice(low, high)
+        agent, lacking, is_reached = lanes.agent[own], lanes.lacking[own], lanes.is_reached[own]
+        yield LaneSums(ends, agent, lacking, is_reached, live_ends, lanes.live[first:last])
+
+
+def _together(parts: Sequence[LaneSums]) -> LaneSums:
+    """Return what the lanes of all parts have come to."""
+    columns = list(zip(*parts, strict=True))
+    ends, live_ends = (
+        np.concatenate([[0], np.cumsum(np.concatenate([np.diff(own) for own in columns[i]]))]) for i in (0, 4)
+    )
+    agent, lacking, is_reached, live = (np.concatenate(columns[i]) for i in (1, 2, 3, 5))
+    return LaneSums(ends, agent, lacking, is_reached, live_ends, live)
