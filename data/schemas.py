@@ -289,7 +289,8 @@ _SPECIFICATIONS = (
     ),
     TableSpecification(
         "lane_rounds",
-        "One row per session, replicate and round up to the last checkpoint of a partitioned run: how far it has come.",
+        "One row per session, replicate and round up to the last checkpoint of a partitioned run: how far it has come; "
+        "rows may be there twice if lanes began anew in another grouping.",
         ("session_id", "replicate", "round"),
         (
             SESSION_ID,

@@ -37,9 +37,9 @@ _SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
 }
-"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off. So does the
-profiler: it takes `sys._current_frames` a hundred times a second, which hangs the process for ever if garbage is
-collected meanwhile and another thread begins or ends (seen in Python 3.11.7)."""
+"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off. The profiler
+stays off as well: it takes `sys._current_frames` a hundred times a second, which hangs the process for ever if garbage
+is collected meanwhile and another thread begins or ends (seen in Python 3.11.7)."""
 
 _own: "list[Client]" = []
 _own_lock = threading.Lock()
@@ -94,7 +94,8 @@ def _opened(profile: ClusterProfile) -> "Iterator[Client]":
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterUnreachableError(
                 f"no Dask scheduler answers at {profile.address!r} within {CONNECT_SECONDS} s ({error}); start one "
-                "with `dask scheduler` and `dask worker`, or choose another cluster profile"
+                "with `dask scheduler` and `dask worker` (how: docs/propagation.md, Clusters), or take another cluster "
+                "profile"
             ) from None
         with client:
             yield client
@@ -249,7 +250,7 @@ def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
         if waited > WORKERS_SECONDS:
             raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
-                "start some with `dask worker`, then run again"
+                "start some with `dask worker` (how: docs/propagation.md, Clusters), then run again"
             )
         time.sleep(0.05)
 

@@ -28,6 +28,8 @@ PARTITIONED_COST, PARTITIONED_ADDING_COST = 3.2, 32.0
 a model whose contacts add, which all travel."""
 LANES_APART = {"dated", "rules"}
 """Measured: kinds of partitions in which half of the lanes take half of the time."""
+MOST_WAVES_AT_ONCE = 16
+"""More make checkpoints in each other's way; each wave then has several threads."""
 DETOURS = {"words": 1.2, "dated": 2.1, "sums": 3.0}
 DIRECT_DETOUR = 1.4
 """Measured: how many times what the broadcast plan takes partitions of a kind take; sums without mail."""

@@ -280,7 +280,8 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
     effort = _partitioned_effort(job, workers)
     waves = _waves_at_once(job, at_once, effort) if workers == 1 else 1
-    per_wave = math.ceil(at_once / waves)
+    turns = math.ceil(job.lanes / at_once)
+    per_wave = at_once if waves == 1 else math.ceil(job.lanes / (turns * waves))
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
     threads = waves * min(job.threads // waves, partitions)
@@ -309,12 +310,14 @@ def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
 
     Threads that have lanes of their own need not wait for each other at the end of every round. Lanes that share what
     a round costs had better stay together: those of a word, those for which edges are read from disk in every round,
-    and those of a short job.
+    those of a short job, and so few that threads would have nothing to do.
     """
+    waves = min(job.threads, costs.MOST_WAVES_AT_ONCE)
     apart = all(partitions_of(session) in costs.LANES_APART for session in job.sessions)
-    stay_in_memory = job.network.n_edges * costs.BYTES_PER_EDGE < costs.FORGET_ABOVE
+    weighings = min(len(groups_in_waves(job.sessions)), waves)  # at most: models may weigh edges each in its way
+    stay_in_memory = weighings * job.network.n_edges * costs.BYTES_PER_EDGE < costs.FORGET_ABOVE
     is_short = effort < SHORT_JOB_SECONDS * job.threads
-    return min(job.threads, lanes) if apart and stay_in_memory and not is_short else 1
+    return waves if apart and stay_in_memory and not is_short and lanes >= 2 * waves else 1
 
 
 def _partitioned_effort(job: _Job, workers: int) -> float:

@@ -152,9 +152,13 @@ def wave_key(wave: Wave) -> str:
 
 
 def saved_lanes(warehouse: Warehouse) -> list[LaneRuns]:
-    """Return which lanes have come to a checkpoint together, the latest first."""
-    found = [m.properties["lanes"] for m in warehouse.manifests() if m.kind == KIND and "lanes" in m.properties]
-    return list(map(list, dict.fromkeys(tuple(map(tuple, lanes)) for lanes in reversed(found))))
+    """Return which lanes have come to a checkpoint together, those first that have done most: lanes times rounds."""
+    done: dict[tuple[tuple[str, int, int], ...], int] = {}
+    for manifest in warehouse.manifests():
+        if manifest.kind == KIND and "lanes" in manifest.properties:
+            lanes = tuple(map(tuple, manifest.properties["lanes"]))
+            done[lanes] = int(manifest.properties["round"]) * sum(end - first for _, first, end in lanes)
+    return list(map(list, sorted(done, key=done.__getitem__, reverse=True)))
 
 
 def commit(

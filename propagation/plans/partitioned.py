@@ -109,8 +109,10 @@ def run_partitioned(
         As it came, once the tasks have been told to stop.
     """
     made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
-    # Waves that go at the same time have names of their own, those that follow each other share one.
-    jobs = [uuid.uuid4().hex for _ in range(min(job_plan.waves_at_once, len(made)))]
+    # Waves that go at the same time have names of their own, those that follow each other share one. Lanes that came to
+    # a checkpoint together may be more than the plan would have in a wave now.
+    most = job_plan.lanes_at_once * job_plan.waves_at_once // max(len(wave.lanes) for wave in made)
+    jobs = [uuid.uuid4().hex for _ in range(max(1, min(job_plan.waves_at_once, len(made), most)))]
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for job in jobs:
         free.put(job)
@@ -121,7 +123,8 @@ def run_partitioned(
     def run(number: int) -> int:
         job = free.get()
         try:
-            wave = replace(made[number], job=job)
+            title = f"wave {number + 1} of {len(made)}: " if len(made) > 1 else ""
+            wave = replace(made[number], job=job, title=title, more=len(found) < len(made) - 1)
             found[number] = wave, _run_wave(wave, client, publish=publish, beside=len(jobs))
         finally:
             free.put(job)
@@ -129,8 +132,8 @@ def run_partitioned(
 
     try:
         with ThreadPoolExecutor(len(jobs), "wave") as pool:
-            futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
             try:
+                futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
                 while futures:  # not for as long as it takes: a thread that waits may not see an interrupt
                     ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                     for future in ended:
@@ -166,7 +169,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> Wa
         except clusters.loss_errors() as error:
             lost = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
-            logger.info("the tasks so far are forgotten")
+            logger.info("%sthe tasks so far are forgotten", wave.title)
             continue
         failures, reached = (1, len(run.counts)) if len(run.counts) > reached else (failures + 1, reached)
         checkpoint = last_checkpoint(wave) if publish else None
@@ -179,7 +182,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> Wa
                 "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
                 f"the run {going_on} when it is run again"
             )
-        logger.warning("the run %s: %s", going_on, lost)
+        logger.warning("%sthe run %s: %s", wave.title, going_on, lost)
         try:
             clusters.wait_for_workers(client, run.check)
         except ClusterLostError as error:
@@ -231,7 +234,7 @@ class _WaveRun:
 
     def _go_on(self, checkpoint: Checkpoint) -> None:
         """Take up what a checkpoint says."""
-        logger.info("going on from the checkpoint after round %d", checkpoint.number)
+        logger.info("%sgoing on from the checkpoint after round %d", self.wave.title, checkpoint.number)
         self.files = [file for file in checkpoint.rows if self._is_published(file)]
         activations = [file for file in checkpoint.rows if file.table == "activations"]
         self.first = [checkpoints.first_activations(self.wave, activations)]
@@ -259,7 +262,7 @@ class _WaveRun:
         self.steps = self.client.get(graph, self.keys, sync=False)
         self.saved, self.saved_at = len(self.counts), time.perf_counter()
         self.saving_took = self.saved_at - started
-        logger.info("checkpoint after round %d", self.number)
+        logger.info("%scheckpoint after round %d", self.wave.title, self.number)
 
     def _is_due(self, least_taken: float = 0.0) -> bool:
         """Return whether to make a checkpoint now, as one takes so many seconds, or longer."""
@@ -279,7 +282,8 @@ class _WaveRun:
             started = time.perf_counter()
             rounds = self._advance(rounds)
             seconds = time.perf_counter() - started
-            logger.info("rounds up to %d: %d lanes go on", self.number, (self.over < 0).sum())
+            go_on = int((self.over < 0).sum())
+            logger.info("%srounds up to %d: %d lanes go on", self.wave.title, self.number, go_on)
             lasts = (self.over < 0).any() and self.number < self.wave.one.max_rounds
             spent = self.publish and self.submitted >= MOST_TASKS
             if rounds and lasts and (spent or self._is_due(1.0)):

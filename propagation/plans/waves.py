@@ -40,11 +40,13 @@ class Wave:
     firsts : (partitions + 1,) int64
         First agent of each partition, and the number of agents.
     job : str
-        Names the stop flag, and the arrays that workers keep; given to a wave when it begins.
+        Names the stop flag, and the arrays that workers keep.
+    title : str
+        Which of the job's waves it is, as lines of the log begin.
     more : bool
-        Whether the job has more waves: what this one has found must not be lost with them.
+        Whether other waves may end after it: what this one has found must not be lost with them.
     together : bool
-        Whether one worker has all partitions; known when the wave begins.
+        Whether one worker has all partitions. Like job, title and more, it is known when the wave begins.
     """
 
     network: Network
@@ -52,6 +54,7 @@ class Wave:
     lanes: npt.NDArray[np.int32]
     firsts: npt.NDArray[np.int64]
     job: str = ""
+    title: str = ""
     more: bool = False
     together: bool = False
 
@@ -165,7 +168,7 @@ def waves(
         for chosen in _lanes_of_waves(group, lanes, job_plan, saved):
             used, positions = np.unique(lanes[chosen, 0], return_inverse=True)
             own = np.stack([positions, lanes[chosen, 1]], axis=1).astype(np.int32)
-            yield Wave(network, tuple(group[i] for i in used), own, firsts, more=len(chosen) < job_plan.lanes)
+            yield Wave(network, tuple(group[i] for i in used), own, firsts)
 
 
 def _lanes_of_waves(

@@ -142,6 +142,19 @@ def test_lanes_that_came_to_a_checkpoint_together_go_together_again(network):
     assert checkpoints.wave_key(again) == checkpoints.wave_key(made[0])
 
 
+def test_lanes_that_have_done_most_are_taken_up_first(publish_small):
+    network = publish_small(numbered_network(11, 40, 200), partitions=7)
+    wave, warehouse = wave_of(network, HALF), network.warehouse
+    assert checkpoints.saved_lanes(warehouse) == []
+    warehouse.commit(checkpoints.KIND, ["checkpoint/as it was/7"], [], properties={"round": 7})  # names no lanes
+    few, more = (dataclasses.replace(wave, lanes=wave.lanes[rows]) for rows in (slice(2), slice(1, 6)))
+    checkpointed(more, 1)
+    checkpointed(few, 2)
+    assert checkpoints.saved_lanes(warehouse) == [list(map(tuple, of.runs)) for of in (more, few)]
+    checkpointed(few, 4, after=2)
+    assert checkpoints.saved_lanes(warehouse) == [list(map(tuple, of.runs)) for of in (few, more)]
+
+
 def test_only_sessions_alike_but_for_their_seeds_share_a_wave(network):
     fields = {"replicates": 4, "random_seed": 1, "max_rounds": 9, "record": "reach"}
     sessions = [
@@ -417,7 +430,7 @@ def test_a_run_goes_on_in_other_partitions_and_waves(
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], planned(network, [session], *after))
-    assert caplog.messages[0].startswith("going on from the checkpoint after round ")
+    assert "going on from the checkpoint after round " in caplog.messages[0]
     engine.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
@@ -482,7 +495,7 @@ def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_s
     assert set(network.warehouse.read("lane_rounds")["replicate"].to_pylist()) == {0, 1, 2, 3, 4, 5}
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], made)
-    taken_up = [message.startswith("going on from the checkpoint") for message in caplog.messages]
+    taken_up = ["going on from the checkpoint" in message for message in caplog.messages]
     assert taken_up[:2] == [True, True]
     assert sum(taken_up) == 2
     engine.publish_job(outcome)
@@ -527,6 +540,21 @@ def test_a_wave_alone_has_all_threads(network, monkeypatch):
     for lanes_at_once in (6, 3, 2):
         engine.run_job(network, [session], planned(network, [session], 2, lanes_at_once, 2), publish=False)
     assert beside == [1, 2, 2, 2, 2, 2]
+
+
+def test_waves_of_checkpoints_that_are_larger_than_planned_are_no_more_at_once_than_fit(network, monkeypatch):
+    session = resolve_session(network, HALF, seed_set=[0], replicates=16)
+    saved = [[(session.session_id, low, low + 4)] for low in range(0, 16, 4)]
+    monkeypatch.setattr(partitioned, "saved_lanes", lambda _warehouse: saved)
+    beside, original = [], partitioned._run_wave
+
+    def noted(wave, client, **options):
+        beside.append((len(wave.lanes), wave.title, wave.more, options["beside"]))
+        return original(wave, client, **options)
+
+    monkeypatch.setattr(partitioned, "_run_wave", noted)
+    engine.run_job(network, [session], planned(network, [session], 2, 1, 4))
+    assert beside == [(4, f"wave {number} of 4: ", number < 4, 1) for number in range(1, 5)]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])

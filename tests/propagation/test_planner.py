@@ -181,6 +181,14 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
     monkeypatch.setattr(planner, "installed_memory", lambda: 2**40)
     for model in (SI(beta=0.2), SIS(beta=0.2, gamma=0.2)):
         assert waves(model) == (threads, math.ceil(1001 / threads))
+    # Lanes that go one after the other are shared out evenly.
+    assert waves(SI(beta=0.2), replicates=1536) == (threads, math.ceil(1536 / (2 * threads)))
+    # So many threads that waves have several each; so few lanes that threads would have nothing to do.
+    with monkeypatch.context() as patched:
+        patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 96})
+        patched.setattr(planner, "SHORT_JOB_SECONDS", 0)
+        assert waves(SI(beta=0.2), replicates=1000) == (costs.MOST_WAVES_AT_ONCE, 63)
+        assert waves(SI(beta=0.2), replicates=31)[0] == 1
     # A word costs as much with half of its lanes; a short job has no time to lose; one lane is one wave.
     assert waves(IndependentCascade(probability=0.1))[0] == 1
     assert waves(SI(beta=0.2), max_rounds=1, replicates=2) == (1, 2)
@@ -189,6 +197,11 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
     with monkeypatch.context() as patched:
         patched.setattr(costs, "FORGET_ABOVE", 1 << 20)
         assert waves(SI(beta=0.2))[0] == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(costs, "FORGET_ABOVE", 3 * network.n_edges * costs.BYTES_PER_EDGE // 2)
+        sessions = [resolve_session(network, SI(beta=b), seed_set=[0], replicates=800) for b in (0.1, 0.2)]
+        assert engine.plan_job(network, sessions[:1], plan="partitioned").waves_at_once == threads
+        assert engine.plan_job(network, sessions, plan="partitioned").waves_at_once == 1
     # Between workers a round costs more.
     with monkeypatch.context() as patched:
         patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 1, "another": 1})

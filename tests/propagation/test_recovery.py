@@ -1,6 +1,7 @@
 """What a partitioned run survives: workers, schedulers and clients that die, a full disk, and Ctrl-C."""
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import random
@@ -15,7 +16,7 @@ import pytest
 
 from data import Warehouse
 from data.errors import ClusterLostError, ClusterUnreachableError, RunCancelledError, WarehouseFullError
-from propagation import clusters, simulate
+from propagation import clusters, engine, planner, simulate
 from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiThompson
 from propagation.plans import checkpoints, partitioned
@@ -111,6 +112,38 @@ def test_killed_workers_are_not_seen_in_the_rows(publish, run, assert_same_rows,
             clusters.wait_for_workers(client, lambda: None)
 
 
+@pytest.mark.xdist_group("processes")
+@pytest.mark.usefixtures("short_chunks")
+def test_all_waves_of_a_killed_worker_go_on_from_their_checkpoints(publish, run, assert_same_rows, monkeypatch, caplog):
+    monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(clusters, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(planner, "SHORT_JOB_SECONDS", 0)
+    network = publish(LADDER, 62, partitions=3)
+    fields = {"seed_set": [0, 30], "replicates": 30, "record": "contacts"}
+    with connect(ClusterProfile(kind="processes", workers=1, threads_per_worker=2)) as client:
+        (nanny,) = client.cluster.workers.values()
+        original, saved = partitioned._WaveRun._checkpoint, set()
+
+        def then_killed(self):
+            original(self)
+            if None not in saved:
+                saved.add(self.wave.title)
+                if saved == {"wave 1 of 2: ", "wave 2 of 2: "}:
+                    saved.add(None)
+                    os.kill(nanny.pid, signal.SIGKILL)
+
+        monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", then_killed)
+        with caplog.at_level("WARNING", logger=partitioned.__name__):
+            found = simulate(network, MODELS[3], plan="partitioned", client=client, **fields)
+    told = {
+        record.getMessage().partition("the run goes on from the checkpoint after round ")[0]
+        for record in caplog.records
+        if record.name == partitioned.__name__
+    }
+    assert told == {"wave 1 of 2: ", "wave 2 of 2: "}
+    assert_same_rows(found, run(resolve_session(network, MODELS[3], **fields), network))
+
+
 @pytest.mark.parametrize("publish_it", [False, True])
 @pytest.mark.usefixtures("short_chunks")
 def test_a_run_whose_workers_die_again_and_again_ends_with_a_message(ladder, monkeypatch, publish_it):
@@ -181,7 +214,7 @@ SIMULATE = """
     import logging, resource, sys
     from data import Warehouse
     from data.errors import RumormillError
-    from propagation import clusters, simulate
+    from propagation import clusters, planner, simulate
     from propagation.clusters import ClusterProfile, connect
     from propagation.models import IndependentCascade
     from propagation.plans import partitioned
@@ -195,10 +228,11 @@ SIMULATE = """
 
     sys.unraisablehook = tell_of_dropped_interrupts
 
-    def main(url, plan, address, chunk, limit, probability, replicates):
+    def main(url, plan, address, chunk, limit, probability, replicates, short_job):
         logging.basicConfig(stream=sys.stdout, format="%(message)s")
         logging.getLogger("propagation").setLevel(logging.INFO)
         clusters.CONNECT_SECONDS = 5
+        planner.SHORT_JOB_SECONDS = float(short_job)
         partitioned.CHECKPOINT_SECONDS = 0
         partitioned.FIRST_CHUNK = partitioned.LARGEST_CHUNK = partitioned.LONGEST_TASK = int(chunk)
         profile = ClusterProfile(kind="address", address=address) if address else None
@@ -222,9 +256,11 @@ SIMULATE = """
 
 
 @contextlib.contextmanager
-def simulating(network, plan="partitioned", *, address="", chunk=1, limit=0, probability=0.8, replicates=20):
+def simulating(network, plan="partitioned", **options):
     """Give a process that simulates a session, and what it says."""
-    arguments = [network.warehouse.url, plan, address, chunk, limit, probability, replicates]
+    known = {"address": "", "chunk": 1, "limit": 0, "probability": 0.8, "replicates": 20, "short_job": 9}
+    assert options.keys() <= known.keys()
+    arguments = [network.warehouse.url, plan, *(known | options).values()]
     command = [sys.executable, "-c", textwrap.dedent(SIMULATE), *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -278,6 +314,33 @@ def test_a_killed_client_leaves_checkpoints_to_go_on_from(publish, run, assert_s
     goes_on_and_equals(network, run, assert_same_rows, caplog, before)
 
 
+@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.parametrize("record", ["rounds", "reach"])
+@pytest.mark.parametrize("stops_at", [1, 4])
+def test_thresholds_go_on_in_other_partitions(publish, run, assert_same_rows, monkeypatch, caplog, record, stops_at):
+    network = publish(LADDER, 62, partitions=3)
+    session = resolve_session(network, MODELS[2], seed_set=[0, 30], replicates=7, record=record)
+    made = dataclasses.replace(engine.plan_job(network, [session], plan="partitioned"), partitions=3)
+    monkeypatch.setattr(partitioned, "CHECKPOINT_SECONDS", 0)
+    original, numbers = partitioned._WaveRun._checkpoint, itertools.count(1)
+
+    def and_stop(self):
+        original(self)
+        if next(numbers) == stops_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partitioned._WaveRun, "_checkpoint", and_stop)
+        with pytest.raises(RunCancelledError):
+            engine.run_job(network, [session], made)
+    assert max(checkpoint_rounds(network.warehouse)) == 2 * stops_at
+    with caplog.at_level("INFO", logger=partitioned.__name__):
+        outcome = engine.run_job(network, [session], dataclasses.replace(made, partitions=2))
+    assert caplog.messages[0] == f"going on from the checkpoint after round {2 * stops_at}"
+    engine.publish_job(outcome)
+    assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
+
+
 def test_a_disk_that_is_full_at_a_checkpoint_is_told(publish, run, assert_same_rows, caplog):
     network = publish([(0, i) for i in range(1, 400)] + [(i, 400 + i) for i in range(1, 400)], 800, partitions=2)
     with simulating(network, chunk=1, limit=6_000) as process:
@@ -300,7 +363,7 @@ def interrupt(process):
         process.send_signal(signal.SIGINT)
         if cancelled := says(process, r"RunCancelledError (.*)|interrupt dropped")[1]:
             return cancelled
-        says(process, "rounds up to")
+        says(process, r"(wave \d of \d: )?rounds up to")
 
 
 def test_an_interrupted_run_stops_before_its_end_and_goes_on_later(publish, run, assert_same_rows, caplog):
@@ -316,6 +379,23 @@ def test_an_interrupted_run_stops_before_its_end_and_goes_on_later(publish, run,
     before = checkpoint_rounds(network.warehouse)
     resumed = goes_on_and_equals(network, run, assert_same_rows, caplog, before)
     assert resumed.cascades["rounds"].max() > max(before) + 8, "it stopped in the middle of its work"
+
+
+def test_an_interrupted_run_stops_all_its_waves_and_each_goes_on_later(publish, run, assert_same_rows, caplog):
+    network = publish(LADDER, 62, partitions=3)
+    with simulating(network, short_job=0) as process:
+        for wave in (1, 2):
+            says(process, f"wave {wave} of 2: checkpoint after round")
+        told = interrupt(process)
+        assert process.wait(timeout=ENDS_IN_TIME) == RunCancelledError.exit_code
+    assert told.startswith("the run was cancelled; running it again goes on from its last checkpoint")
+    assert_nothing_is_seen(network.warehouse)
+    assert len(checkpoints.saved_lanes(network.warehouse)) == 2
+    fields = {"seed_set": [0], "replicates": 20, "record": "contacts"}
+    with caplog.at_level("INFO", logger=partitioned.__name__):
+        resumed = simulate(network, MODELS[0], plan="partitioned", **fields)
+    assert len([message for message in caplog.messages if "going on from the checkpoint" in message]) == 2
+    assert_same_rows(resumed, run(resolve_session(network, MODELS[0], **fields), network))
 
 
 # -- a scheduler and workers from the shell -------------------------------------------------------------------------
