@@ -270,11 +270,13 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
     lane_bytes = max(
-        costs.partitioned_lane_bytes(network, session, planned.expected, workers) for session, planned in job.pairs
+        costs.partitioned_lane_bytes(network, session, planned.expected, mail=_sends_mail(job, session, workers))
+        for session, planned in job.pairs
     )
-    whole = any(costs.sums_without_mail(network, session, workers) for session in job.sessions)
-    scratch = job.threads * costs.BYTES_PER_AGENT * network.n_agents // (1 if whole else partitions)
-    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + scratch
+    mail = [_sends_mail(job, session, workers) for session in job.sessions]
+    most = min(job.threads, job.lanes)  # lanes that are worked on at the same time, if they send no mail
+    scratch = (job.threads / partitions if all(mail) else most) * costs.BYTES_PER_AGENT * network.n_agents
+    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
@@ -284,12 +286,22 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     per_wave = at_once if waves == 1 else math.ceil(job.lanes / (turns * waves))
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
-    threads = waves * min(job.threads // waves, partitions)
-    seconds = costs.SECONDS_PER_JOB + effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
-    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
+    seconds = costs.SECONDS_PER_JOB
+    if any(mail):
+        threads = waves * min(job.threads // waves, partitions)
+        seconds += effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
+    else:
+        seconds += effort / most
+    between = "messages between them" if any(mail) else "each by itself"
+    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, {between}"
     return JobPlan(
         "partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, per_wave, waves_at_once=waves
     )
+
+
+def _sends_mail(job: _Job, session: Session, workers: int) -> bool:
+    """Return whether a session's lanes send messages from partition to partition."""
+    return workers > 1 or not costs.sums_without_mail(job.network, session, job.lanes, job.threads)
 
 
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
@@ -333,8 +345,8 @@ def _partitioned_effort(job: _Job, workers: int) -> float:
             seconds = costs.edges_looked_at(session, lane, HORIZON) * per_trial * costs.EPIDEMIC_COST
         else:
             seconds = planned.seconds_per_lane
-        direct = costs.sums_without_mail(job.network, session, workers)
-        effort += session.replicates * seconds * (costs.DIRECT_DETOUR if direct else costs.DETOURS.get(kind, 1.0))
+        detour = costs.DETOURS.get(kind, 1.0) if _sends_mail(job, session, workers) else costs.DETOUR_WITHOUT_MAIL
+        effort += session.replicates * seconds * detour
     return effort
 
 

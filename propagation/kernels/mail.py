@@ -10,7 +10,7 @@ import numpy.typing as npt
 class Mail(NamedTuple):
     """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``.
 
-    They are `Messages`, or edges, or spans of them; see `Sent`.
+    They are `Messages`, or edges; see `Sent`.
     """
 
     bounds: npt.NDArray[np.int64]

@@ -239,6 +239,8 @@ def threshold_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
     agent, lacks, is_reached = np.empty(0, np.int32), np.empty(0, np.uint32), np.empty(0, np.uint8)
     live, at, n_live = np.empty(0, np.int32), 0, 0
     for lane in range(lanes):
+        if stop[0] != 0:  # nobody asks for what comes out
+            break
         # 1. What the lane has come to.
         low, high = before.ends[lane], before.ends[lane + 1]
         n_added, head, tail = 0, 0, before.live_ends[lane + 1] - before.live_ends[lane]

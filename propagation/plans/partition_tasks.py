@@ -29,8 +29,6 @@ from propagation.plans.word_partitions import WordPartition
 
 LITTLE_SECONDS = 0.002
 """What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
-SETUPS = 10
-"""How many times as long as it took to begin a task of many rounds goes on, if that is more than it was given."""
 _KINDS: dict[str, type[Partition]] = {
     "words": WordPartition,
     "sums": ThresholdPartition,
@@ -49,8 +47,7 @@ class Step:
 
 def partition_of(wave: Wave, number: int) -> Partition:
     """Return a partition, of the kind that is fastest for the model."""
-    direct = wave.kind == "sums" and wave.together and not wave.forgets
-    return ThresholdLanes(wave, number) if direct else _KINDS[wave.kind](wave, number)
+    return ThresholdLanes(wave, number) if wave.without_mail else _KINDS[wave.kind](wave, number)
 
 
 def begin(wave: Wave, number: int) -> Step:
@@ -138,7 +135,7 @@ def _kept(partition: Partition, step: Step, states: Any) -> Step:
 
 def _forget_edges(partition: Partition) -> None:
     """Give the pages of a partition's edges back, where there are too many."""
-    if not partition.wave.forgets:
+    if not partition.forgets:
         return
     edges = partition.wave.edges
     low, high = int(partition.first), int(partition.first) + partition.size
@@ -157,13 +154,13 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     rounds : int
         At most so many.
     seconds : float
-        No second round begins after so many, or `SETUPS` times as long as it took to lay out the dense arrays.
+        After so many, no further round begins; lanes that send no mail go some rounds before they look.
     threads : int
-        How many partitions are worked on at the same time.
+        How many partitions, or lanes that send no mail, are worked on at the same time.
     steps : sequence of Step
         Of all partitions after the same round.
     """
-    started = perf_counter()
+    until = perf_counter() + seconds
     partitions = [partition_of(wave, number) for number in range(len(steps))]
     if lanes := [partition for partition in partitions if isinstance(partition, ThresholdLanes)]:
         found = advance_lanes(lanes, rounds, seconds, threads, [step.state for step in steps])
@@ -173,7 +170,6 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     took = np.full(len(steps), np.inf)  # in the round before
     with ThreadPoolExecutor(threads) as pool:
         states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
-        until = max(started + seconds, perf_counter() + SETUPS * (perf_counter() - started))
 
         def told(number: int) -> None:
             answers[number] = _stops(partitions[number], states[number], sent)

@@ -1,9 +1,9 @@
 """The partitioned plan: edges split by ranges of their source, one task per partition and round.
 
 Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
-take about a second (on a single worker as one task, which runs partitions on its threads); after such a chunk the run
-looks which lanes are over. Several waves of lanes may be on their way at the same time. For networks larger than a
-worker's memory.
+take about a second (on a single worker as one task, which runs partitions or lanes on its threads); after such a chunk
+the run looks which lanes are over. Several waves of lanes may be on their way at the same time. For networks larger
+than a worker's memory.
 """
 
 import contextvars
@@ -29,6 +29,7 @@ from data.manifests import DataFile
 from data.progress import Progress
 from data.snapshots import Network
 from propagation import clusters
+from propagation.costs import sums_without_mail
 from propagation.lanes import AgentReach, Lanes
 from propagation.planner import JobPlan
 from propagation.plans import checkpoints
@@ -219,8 +220,9 @@ class _WaveRun:
         # a run that loses any of these workers begins again itself, at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
-        self.wave = replace(self.wave, together=self.together)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
+        alone = sums_without_mail(self.wave.network, self.wave.one, len(self.wave.lanes), self.threads)
+        self.wave = replace(self.wave, without_mail=self.together and alone)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         if checkpoint is None:
             graph = self._on_partitions(tasks.begin)

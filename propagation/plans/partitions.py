@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from propagation.costs import FORGET_ABOVE
 from propagation.kernels.epidemics import Attempts
 from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
 from propagation.kernels.mail import Mail, sort_mail
@@ -185,6 +186,11 @@ class Partition(ABC):
     def lanes(self) -> int:
         """Number of lanes."""
         return len(self.wave.lanes)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether pages of edges are given back once a task has read them."""
+        return bool(self.wave.edges.words.nbytes >= FORGET_ABOVE)
 
     @property
     @abstractmethod

@@ -6,11 +6,12 @@ to; a checkpoint has it by partition, and may be taken up by partitions that sen
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,9 @@ from propagation.programs import constant_array
 FIRST_ROUNDS, MORE_ROUNDS = 4, 8
 """Measured: how many rounds a lane goes before the next one does, at first; how many times as many each time after."""
 LANES_TOGETHER = 16
-"""How many lanes a thread takes at a time."""
+"""How many lanes a thread takes at a time, or fewer."""
+LaneEvents = tuple[npt.NDArray[np.int32], Events]
+"""Activations, and the lane of each."""
 
 
 class ThresholdLanes(ThresholdPartition):
@@ -61,7 +64,7 @@ class ThresholdLanes(ThresholdPartition):
         sums, live, none = self.sums_of(state), self.live_rows(state), np.empty(0, np.int32)
         width, every = np.int64(self.wave.network.n_agents), np.arange(self.lanes)
         own = np.flatnonzero((sums.agent >= self.first) & (sums.agent < self.first + self.size))
-        key = np.repeat(every, np.diff(sums.ends))[own] * width + sums.agent[own]
+        key = (np.searchsorted(sums.ends, own, side="right") - 1) * width + sums.agent[own]
         own, key = own[np.argsort(key)], np.sort(key)
         compartment = np.where(sums.is_reached[own], self.spent, 0).astype(np.uint8)
         compartment[np.searchsorted(key, np.repeat(every, np.diff(live.ends)) * width + live.agent)] = self.newly
@@ -133,30 +136,6 @@ def advance_lanes(
     return course.states()
 
 
-class _Activations(NamedTuple):
-    """Who was activated: in round ``number + r`` of lane ``first + l`` those from ``ends[l * rounds + r]`` on.
-
-    Attributes
-    ----------
-    first, number, rounds : int
-    ends, agent : (lanes * rounds + 1,) int64, (k,) int32
-    """
-
-    first: int
-    number: int
-    rounds: int
-    ends: npt.NDArray[np.int64]
-    agent: npt.NDArray[np.int32]
-
-    def events(self, low: int, high: int) -> tuple[npt.NDArray[np.int32], Events]:
-        """Return lanes and activations of the agents of a range."""
-        own = (self.agent >= low) & (self.agent < high)
-        place = np.repeat(np.arange(len(self.ends) - 1), np.diff(self.ends))[own]
-        lane = (self.first + place // self.rounds).astype(np.int32)
-        number = (self.number + place % self.rounds).astype(np.int32)
-        return lane, Events(self.agent[own], number, np.full_like(lane, -1), np.ones_like(lane))
-
-
 class _Scratch(Scratch):
     """Arrays that a thread works in, clear between lanes."""
 
@@ -171,13 +150,15 @@ class _Course:
     def __init__(self, partitions: Sequence[ThresholdLanes], before: Sequence[PartitionState], threads: int) -> None:
         self.partitions, self.before, self.wave = partitions, before, partitions[0].wave
         self.recorded = self.wave.one.records("reach")
-        self.starts = range(0, partitions[0].lanes, min(LANES_TOGETHER, math.ceil(partitions[0].lanes / threads)))
+        lanes = partitions[0].lanes
+        turns = math.ceil(lanes / (threads * LANES_TOGETHER))
+        self.starts = range(0, lanes, math.ceil(lanes / (threads * turns)))
         found = [one.sums_of(state) for one, state in zip(partitions, before, strict=True)]
         self.parts = list(_cut(found[0] if isinstance(before[0].log[0], LaneSums) else _joined(found), self.starts))
         self.scratch = [_Scratch(self.wave.network.n_agents, stop_flag(self.wave.job)) for _ in range(threads)]
         self.done = 0
         self.counts: list[npt.NDArray[np.int64]] = []  # (partitions, rounds, lanes) each
-        self.activations: list[_Activations] = []
+        self.events: list[list[LaneEvents]] = [[] for _ in partitions]
 
     @property
     def is_over(self) -> bool:
@@ -188,17 +169,19 @@ class _Course:
         """Run so many rounds, or as many as there are."""
         found = list(pool.map(lambda start, part: self._run_part(start, part, rounds), self.starts, self.parts))
         self.parts = [after for after, _, _ in found]
+        for _, _, events in found:
+            for own, more in zip(self.events, events, strict=True):
+                own += [more] if len(more[0]) else []
         counts = np.concatenate([of_part for _, of_part, _ in found], axis=2)
         if self.is_over:  # in the last round nobody is activated
             counts = counts[:, : np.count_nonzero(counts.any(axis=(0, 2))) + 1]
         self.counts.append(counts)
-        self.activations += [activations for _, _, activations in found if len(activations.agent)]
         self.done += counts.shape[1]
 
     def _run_part(
         self, start: int, part: LaneSums, rounds: int
-    ) -> tuple[LaneSums, npt.NDArray[np.int64], _Activations]:
-        """Run rounds of some lanes; return what they have come to, the counts, and who was activated if recorded."""
+    ) -> tuple[LaneSums, npt.NDArray[np.int64], list[LaneEvents]]:
+        """Run rounds of some lanes; return what they have come to, the counts, and the activations if recorded."""
         wave, edges, one, own = self.wave, self.wave.edges, self.partitions[0], self.scratch.pop()
         after, counts, ends, agents = kernels.threshold_rounds(
             edges.offsets, edges.words, edges.base, *one.thresholds, wave.salts[start : start + len(part.ends) - 1],
@@ -207,31 +190,52 @@ class _Course:
         )  # fmt: skip
         self.scratch.append(own)
         check_stop(wave.job)
-        return after, counts, _Activations(start, self.before[0].number + self.done + 1, rounds, ends, agents)
+        lane, number = np.divmod(np.repeat(np.arange(len(ends) - 1), np.diff(ends)), rounds)
+        first = self.before[0].number + self.done + 1
+        return after, counts, _events(wave.firsts, agents, start + lane, first + number)
 
     def states(self) -> list[PartitionState]:
         """Return the states of all partitions."""
         if not self.done:
             return list(self.before)
         lanes, counts = _together(self.parts), np.concatenate(self.counts, axis=1)
-        return [self._state(*each, lanes) for each in zip(self.partitions, self.before, counts, strict=True)]
+        return [
+            self._state(*each, lanes) for each in zip(self.partitions, self.before, counts, self.events, strict=True)
+        ]
 
     def _state(
-        self, one: ThresholdLanes, before: PartitionState, new: npt.NDArray[np.int64], lanes: LaneSums
+        self,
+        one: ThresholdLanes,
+        before: PartitionState,
+        new: npt.NDArray[np.int64],
+        events: list[LaneEvents],
+        lanes: LaneSums,
     ) -> PartitionState:
         """Return the state of a partition, in which so many agents were activated, (rounds, lanes)."""
         low, high = int(one.first), int(one.first) + one.size
         were_live = np.concatenate([one.lane_counts(before.live)[None], new[:-1]])
         own = (lanes.live >= low) & (lanes.live < high)
-        events = [activations.events(low, high) for activations in self.activations]
         return dataclasses.replace(
             before,
             number=before.number + self.done,
             log=(lanes,),
             live=activated(np.concatenate([[0], np.cumsum(new[-1])]), lanes.live[own]),
             counts=(*before.counts, *round_counts(new, were_live > 0)),
-            events=(*before.events, *(each for each in events if len(each[0]))),
+            events=(*before.events, *events),
         )
+
+
+def _events(
+    firsts: npt.NDArray[np.int64], agent: npt.NDArray[np.int32], lane: npt.NDArray[Any], number: npt.NDArray[Any]
+) -> list[LaneEvents]:
+    """Return activations by partition: agents, the lanes in which and the rounds at which they were activated."""
+    partition = np.searchsorted(firsts, agent, side="right") - 1
+    order = np.argsort(partition, kind="stable")
+    agent, lane, number = agent[order], lane[order].astype(np.int32), number[order].astype(np.int32)
+    events = Events(agent, number, np.full_like(agent, -1), np.ones_like(agent))
+    cuts = np.searchsorted(partition[order], np.arange(len(firsts)))
+    parts = [slice(low, high) for low, high in itertools.pairwise(cuts.tolist())]
+    return [(lane[own], Events(*(column[own] for column in events))) for own in parts]
 
 
 def _joined(partitions: Sequence[LaneSums]) -> LaneSums:

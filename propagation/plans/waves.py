@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from data.snapshots import Network
-from propagation.costs import FORGET_ABOVE
 from propagation.draws import replicate_salts
 from propagation.kernels.words import padded
 from propagation.planner import JobPlan, groups_in_waves
@@ -45,8 +44,8 @@ class Wave:
         Which of the job's waves it is, as lines of the log begin.
     more : bool
         Whether other waves may end after it: what this one has found must not be lost with them.
-    together : bool
-        Whether one worker has all partitions. Like job, title and more, it is known when the wave begins.
+    without_mail : bool
+        Whether each lane goes through all partitions by itself. Like job, title and more, known when the wave begins.
     """
 
     network: Network
@@ -56,7 +55,7 @@ class Wave:
     job: str = ""
     title: str = ""
     more: bool = False
-    together: bool = False
+    without_mail: bool = False
 
     @property
     def one(self) -> Session:
@@ -78,11 +77,6 @@ class Wave:
     def __getstate__(self) -> dict[str, Any]:
         """Return what travels: not the arrays, which every worker maps itself."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    @property
-    def forgets(self) -> bool:
-        """Whether partitions give pages of edges back once a task has read them."""
-        return bool(self.edges.words.nbytes >= FORGET_ABOVE)
 
     @functools.cached_property
     def words_of_salts(self) -> npt.NDArray[np.uint32]:

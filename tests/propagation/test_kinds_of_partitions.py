@@ -170,9 +170,9 @@ def all_messages(wave, steps):
 def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
     network, model, record, forget_above, monkeypatch
 ):
-    monkeypatch.setattr(waves, "FORGET_ABOVE", forget_above)
+    monkeypatch.setattr(partitions, "FORGET_ABOVE", forget_above)
     apart_wave = wave_of(network, model, record=record)
-    wave = dataclasses.replace(apart_wave, together=True)
+    wave = dataclasses.replace(apart_wave, without_mail=forget_above > 0 and apart_wave.kind == "sums")
     expected, apart = rounds_of(apart_wave, begun(apart_wave), 9)
     steps = begun(wave)
     for rounds in (2, 4, 3):
@@ -218,7 +218,7 @@ def to_the_end(wave, steps, seconds):
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_lanes_and_partitions_with_mail_go_on_from_each_others_checkpoints(network, model, number):
     apart = wave_of(network, model)
-    together = dataclasses.replace(apart, together=True)
+    together = dataclasses.replace(apart, without_mail=True)
     expected, _ = rounds_of(apart, begun(apart), 40)
     assert expected[number][0][3] >= 0
     steps = begun(together)
@@ -240,7 +240,7 @@ def test_lanes_and_partitions_with_mail_go_on_from_each_others_checkpoints(netwo
 def test_lanes_stop_at_the_same_round_when_the_time_is_up(network, lanes_together, monkeypatch):
     monkeypatch.setattr(threshold_lanes, "FIRST_ROUNDS", 1)
     monkeypatch.setattr(threshold_lanes, "LANES_TOGETHER", lanes_together)
-    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), together=True)
+    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), without_mail=True)
     at_once, one_task = to_the_end(wave, begun(wave), 60.0)
     in_turns, many_tasks = to_the_end(wave, begun(wave), 0.0)
     assert in_turns == at_once
@@ -249,8 +249,30 @@ def test_lanes_stop_at_the_same_round_when_the_time_is_up(network, lanes_togethe
     assert sum(counts[0] for of_round in at_once for counts in of_round) > 20
 
 
+def test_lanes_go_as_many_rounds_as_the_time_that_is_left_is_enough_for(publish, monkeypatch):
+    path = publish([(i, i + 1) for i in range(150)], 151, partitions=3)
+    wave = dataclasses.replace(wave_of(path, FractionalThreshold(neighbours=1)), without_mail=True)
+    run, asked = threshold_lanes._Course.run, []
+
+    def timed(self, rounds, pool):
+        asked.append(rounds)
+        run(self, rounds, pool)
+
+    monkeypatch.setattr(threshold_lanes._Course, "run", timed)
+    monkeypatch.setattr(threshold_lanes, "perf_counter", lambda: float(sum(asked)))  # each round takes a second
+    monkeypatch.setattr(threshold_lanes, "FIRST_ROUNDS", 1)
+    monkeypatch.setattr(threshold_lanes, "MORE_ROUNDS", 4)
+    steps = begun(wave)
+    for rounds, seconds, expected in ((1000, 20.5, [1, 4, 15, 1]), (7, 20.5, [1, 4, 2]), (1000, 0.5, [1])):
+        before = steps[0].state.number
+        asked.clear()
+        steps = tasks.advance_together(wave, rounds, seconds, 2, steps)
+        assert asked == expected
+        assert {step.state.number for step in steps} == {before + sum(expected)}
+
+
 def test_lanes_that_are_to_stop_do(network):
-    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), together=True, job="to stop")
+    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), without_mail=True, job="to stop")
     steps = begun(wave)
     request_stop("to stop")
     with pytest.raises(StoppedError):
