@@ -267,7 +267,8 @@ def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Locat
 def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> Problem:
     known = list(known)
     what = f"no {kind} {name!r}{suggestion(name, known)}" if name else "is missing"
-    return Problem(place, f"{what}; choose one of {', '.join(known)}")
+    own = "; files of models of your own are named by `models:`, or --models" if kind == "model" and name else ""
+    return Problem(place, f"{what}; choose one of {', '.join(known)}{own}")
 
 
 def _problems_of_parameters(kind: type[BaseModel], parameters: Mapping[str, Any], place: Location) -> Iterator[Problem]:

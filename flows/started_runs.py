@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from data.errors import AlreadyPublishedError, InvalidInputError
+from data.errors import AlreadyPublishedError, InvalidInputError, SourceNotFoundError
 from data.manifests import Manifest
 from data.warehouse import Warehouse
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
@@ -153,6 +153,8 @@ def started_campaign(reference: str, warehouse: Warehouse) -> ResolvedCampaign:
     ------
     InvalidInputError
         If there is no such run, or its models have been edited since.
+    SourceNotFoundError
+        If a file of its models is not there any more.
     """
     manifest = warehouse.find(reference)
     if manifest is None:
@@ -164,7 +166,12 @@ def started_campaign(reference: str, warehouse: Warehouse) -> ResolvedCampaign:
         raise InvalidInputError(
             f"{reference} was started by another version of Rumormill ({error.error_count()} keys differ); run its file"
         ) from None
-    resolved = resolve(campaign, warehouse, record["snapshot_id"])
+    try:
+        resolved = resolve(campaign, warehouse, record["snapshot_id"])
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(
+            f"{error}, where it was when the run was started; or run the campaign's file anew, with --models FILE"
+        ) from None
     if [session.session_id for session in resolved.distinct_sessions] != record["sessions"]:
         files = ", ".join(campaign.models) or "Rumormill"
         raise InvalidInputError(

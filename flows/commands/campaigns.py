@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from data.errors import RumormillError, RunCancelledError
 from flows.commands.estimates import SESSIONS_SHOWN, print_estimate, readable_bytes, readable_seconds
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.terminal import console, print_json, print_line, print_table, progress_bars
+from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
     from data.warehouse import Warehouse
@@ -91,7 +92,10 @@ def resume(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Continue campaigns whose runs were started and did not end well: killed, cancelled, failed."""
+    """Continue campaigns whose runs were started and did not end well: killed, cancelled, failed.
+
+    One that fails again is told, and the next is continued; the exit code is that of the first that failed.
+    """
     from data.warehouse import Warehouse
     from flows.commands.logs import quiet_logs
     from flows.runs import run_campaign
@@ -106,14 +110,23 @@ def resume(
         if as_json:
             print_json([vars(run) for run in unfinished])
         return
-    summaries = []
+    summaries, failures = [], []
     for run in unfinished:
-        with progress_bars(hidden=as_json or verbose) as progress:
-            summaries.append(run_campaign(run.reference, warehouse, progress=progress))
+        try:
+            with progress_bars(hidden=as_json or verbose) as progress:
+                summaries.append(run_campaign(run.reference, warehouse, progress=progress))
+        except RunCancelledError:
+            raise
+        except RumormillError as error:
+            print_error(f"campaign {run.campaign!r}: {error}" if len(unfinished) > 1 else str(error))
+            failures.append(error.exit_code)
+            continue
         if not as_json:
             print_summary(summaries[-1])
     if as_json:
         print_json(summaries)
+    if failures:
+        raise typer.Exit(failures[0])
 
 
 def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse") -> None:

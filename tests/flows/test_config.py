@@ -287,7 +287,7 @@ def test_models_of_ones_own_are_files_beside_the_campaign(campaign_file: Callabl
         ("[mine.py, yours.py]", 10, "models.1: no file of models"),
         ("[broken.py]", 10, "broken.py, line 10: SyntaxError: invalid syntax"),
         ("[mine.py]", 8, "sessions.0.parameters.probability: unknown key; keys here are beta"),
-        ("[]", 6, "no model 'mine'; choose one of independent_cascade"),
+        ("[]", 6, "; files of models of your own are named by `models:`, or --models"),
         ("mine.py", 10, "models: must be a list (given: 'mine.py')"),
     ],
 )

@@ -1,6 +1,7 @@
 """Runs that were started: what a crash leaves, and how it is continued without the campaign's file."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -111,6 +112,33 @@ def test_one_of_several_is_chosen_by_name_or_id(
     assert rumormill("resume", "summer").exit_code == 0
     assert [run.campaign for run in unfinished_runs(Warehouse(warehouse.url))] == ["spring"]
     assert rumormill("resume", "autumn").exit_code == 2
+
+
+def test_a_run_that_fails_again_does_not_keep_others_from_being_continued(
+    warehouse: Warehouse,
+    campaign_file: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    rumormill: Callable[..., Any],
+) -> None:
+    (tmp_path / "rumour.py").write_text(OWN)
+    session = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
+    begun(campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session]}), warehouse, monkeypatch)
+    begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch)
+    failing, good = unfinished_runs(Warehouse(warehouse.url))
+    (tmp_path / "rumour.py").rename(tmp_path / "elsewhere.py")
+    told = "no file of models .*rumour.py'; give the path of a Python file, where it was when the run was started; or run "
+    answer = rumormill("resume", COLUMNS="300")
+    assert answer.exit_code == 2
+    assert re.search(f"error: campaign {failing.campaign!r}: .*{told}", answer.stderr)
+    assert f"campaign {good.campaign!r} completed" in answer.stdout
+    assert [run.campaign for run in unfinished_runs(Warehouse(warehouse.url))] == [failing.campaign]
+    # Alone, it is not named.
+    alone = rumormill("resume", "--json", COLUMNS="300")
+    assert (alone.exit_code, alone.json) == (2, [])
+    assert "error: campaign 'rumour'" not in alone.stderr
+    (tmp_path / "elsewhere.py").rename(tmp_path / "rumour.py")
+    assert rumormill("resume").exit_code == 0
 
 
 OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]

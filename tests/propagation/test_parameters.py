@@ -1,5 +1,8 @@
 """Parameters of models as they are given in Python: what counts as a number, as a column, and what is refused how."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -113,3 +116,17 @@ def test_an_agent_column_is_the_same_in_both_spellings():
     assert bare.resolved_parameters["susceptibility"] == "care"
     rest = ((0,), ("0",), "explicit", 1, 0, 10, "rounds")
     assert len({Session("n", "s", model, *rest).session_id for model in (bare, spelt)}) == 1
+
+
+def test_the_page_of_models_says_all_defaults():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    table = page.partition("What is not given has its default:\n\n")[2].partition("\n\n")[0]
+    said = {
+        name: dict(re.findall(r"`(\w+)` ([\w.]+)", rest))
+        for name, rest in re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
+    }
+    expected = {
+        name: {key: str(field.default) for key, field in MODELS[name].model_fields.items() if field.default is not None}
+        for name in MODELS
+    }
+    assert said == expected
