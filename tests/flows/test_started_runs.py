@@ -127,7 +127,7 @@ def test_a_run_that_fails_again_does_not_keep_others_from_being_continued(
     begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch)
     failing, good = unfinished_runs(Warehouse(warehouse.url))
     (tmp_path / "rumour.py").rename(tmp_path / "elsewhere.py")
-    told = "no file of models .*rumour.py'; give the path of a Python file, where it was when the run was started; or run "
+    told = "no file of models .*rumour.py'; give the path of a Python file, where it was when the run was started; or "
     answer = rumormill("resume", COLUMNS="300")
     assert answer.exit_code == 2
     assert re.search(f"error: campaign {failing.campaign!r}: .*{told}", answer.stderr)
