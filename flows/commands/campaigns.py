@@ -97,6 +97,7 @@ def resume(
     One that fails again is told, and the next is continued; the exit code is that of the first that failed.
     """
     from data.warehouse import Warehouse
+    from flows.command_line import report
     from flows.commands.logs import quiet_logs
     from flows.runs import run_campaign
     from flows.started_runs import chosen_runs
@@ -118,8 +119,9 @@ def resume(
         except RunCancelledError:
             raise
         except RumormillError as error:
-            print_error(f"campaign {run.campaign!r}: {error}" if len(unfinished) > 1 else str(error))
-            failures.append(error.exit_code)
+            if len(unfinished) > 1:
+                print_error(f"campaign {run.campaign!r} cannot be continued")
+            failures.append(report(error))
             continue
         if not as_json:
             print_summary(summaries[-1])
