@@ -19,7 +19,7 @@ lint: $(VENV)/.ready-test  ## Style, types, architecture
 	@cd $(ROOT) && $(BIN)/pytest tests/test_architecture.py
 
 docs: $(VENV)/.ready-test  ## Write docs/tables.md and the README's picture anew
-	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.schemas import tables_page; Path('docs/tables.md').write_text(tables_page())"
+	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.warehouse.tables import tables_page; Path('docs/tables.md').write_text(tables_page())"
 	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
 
 bench: $(VENV)/.ready-bench  ## Measure Rumormill beside its peers (a quarter of an hour)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InvalidInputError
-from data.schemas import QUANTILES
+from data.warehouse.tables.results import QUANTILES
 from propagation.pictures import (
     BANDS,
     INK,

@@ -20,9 +20,9 @@ from analytics.plots import (
     session_colours,
     with_interval,
 )
-from data.catalogue import query
 from data.errors import InvalidInputError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.warehouse.catalogue import query
 from propagation.pictures import GRID, INK, MUTED
 from propagation.results import Reach, Result
 

@@ -20,12 +20,12 @@ from benchmarks.workloads import SEEDS, WORKS, Edges, Work
 from data import Network
 from propagation import engine
 from propagation.clusters import own_client, thread_count
+from propagation.compiled_rules import contact_rows
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
 from propagation.planner import PlanChoice
-from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
 
 LONG_JOB_REPLICATES = 10_000

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from pydantic import Field, field_validator
 
 from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError, UnfitModelError, UnknownAgentError
-from data.snapshots import Network
+from data.facade import Warehouse
+from data.networks.network import Network
 from data.validation import Location, Problem, UserInput
-from data.warehouse import Warehouse
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.planner import PlanChoice

@@ -14,8 +14,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError, SourceNotFoundError
+from data.facade import Warehouse
 from data.validation import Location, Problem, problems_of, suggestion
-from data.warehouse import Warehouse
 from flows.campaigns import Campaign, Given, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, known_models

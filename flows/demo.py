@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from analytics.reports import Answer
+    from data.facade import Warehouse
+    from data.networks.network import Network
     from data.progress import Progress
-    from data.snapshots import Network
-    from data.warehouse import Warehouse
     from propagation.results import Result
 
 NETWORK = "demo"
@@ -99,7 +99,7 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
         If the file cannot be imported, the warehouse not written, or the run was cancelled.
     """
     from analytics.reports import QUESTIONS, ask, headline
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
     from flows.runs import prepare_run, run_campaign
     from propagation.published import load_result
 
@@ -153,8 +153,8 @@ def draw_picture(path: str, warehouse: str) -> None:
         Folder or URL of the warehouse.
     """
     from analytics.plots import campaign_figure
+    from data.facade import Warehouse
     from data.progress import ignore_progress
-    from data.warehouse import Warehouse
     from flows.runs import run_campaign
     from propagation.published import load_result
 
@@ -277,7 +277,7 @@ def _write_page(
 ) -> dict[str, str]:
     """Write the page and the SQL views into the warehouse; return where things lie."""
     from analytics.reports import campaign_page
-    from data.catalogue import write_bootstrap
+    from data.warehouse.catalogue import write_bootstrap
     from flows.config import campaign_path
 
     warehouse = network.warehouse

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from data.warehouse import Warehouse
+from data.warehouse.store import Store
 from propagation.sessions import derived_uuid
 
 EventType = Literal[
@@ -58,7 +58,7 @@ class Event:
         }
 
 
-def publish_events(warehouse: Warehouse, events: Sequence[Event]) -> None:
+def publish_events(warehouse: Store, events: Sequence[Event]) -> None:
     """Publish events in one manifest; nothing happens if there are none."""
     if events:
         keys = [f"event/{event.event_id}" for event in events]

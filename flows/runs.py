@@ -3,7 +3,7 @@
 A run publishes in steps: that it starts, then messages, then each job (all its sessions at once), then the campaign
 that lists them. Whatever a reader finds at any moment is complete: a session's message is there before the session, and
 a campaign's sessions are there before the campaign. A crash between two steps is healed by running the campaign again,
-or by continuing what was started (`flows.started_runs`).
+or by continuing what was started (`flows.run_records`).
 """
 
 import datetime as dt
@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from data.errors import AlreadyPublishedError, RowsDifferError, RunCancelledError
-from data.manifests import DataFile
+from data.facade import Warehouse
 from data.progress import Progress, ignore_progress
-from data.warehouse import Warehouse
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
 from flows.campaigns import ResolvedCampaign
 from flows.config import resolve_file
 from flows.prefect_server import embedded_server, set_prefect_defaults
-from flows.started_runs import is_reference, record_start, started_campaign
+from flows.run_records import is_reference, record_start, started_campaign
 from propagation.engine import JobOutcome, publish_job, unpublished
 from propagation.models import PandasModel
 from propagation.published import differing_tables, load_results
@@ -65,7 +66,7 @@ class CampaignRun:
             self.jobs += [Job(sessions, publish=False) for sessions in _by_kind(known)]
 
     @property
-    def warehouse(self) -> Warehouse:
+    def warehouse(self) -> Store:
         """The warehouse that holds the network and takes the results."""
         return self.resolved.network.warehouse
 
@@ -230,7 +231,7 @@ def publish_campaign(run: CampaignRun) -> None:
     _commit_if_new(warehouse, "campaign", [resolved.key], files)
 
 
-def _commit_if_new(warehouse: Warehouse, kind: str, keys: list[str], files: list[DataFile]) -> None:
+def _commit_if_new(warehouse: Store, kind: str, keys: list[str], files: list[DataFile]) -> None:
     """Commit, unless another run was first: its rows are the same."""
     try:
         warehouse.commit(kind, keys, files)

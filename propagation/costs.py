@@ -1,10 +1,10 @@
 """What jobs cost on the kernels as they are: constants that were measured, and what a lane does and holds."""
 
-from data.snapshots import Network
-from propagation.expectations import ExpectedCascade, rounds_of_contacts
-from propagation.kernels.sums import BLOCK
+from data.networks.network import Network
+from propagation.kernel_choice import partitions_of
+from propagation.kernels.partitioned_thresholds import BLOCK
+from propagation.mean_field import ExpectedCascade, rounds_of_contacts
 from propagation.sessions import Session
-from propagation.shapes import partitions_of
 
 SECONDS_PER_JOB = 0.05
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6

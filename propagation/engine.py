@@ -17,18 +17,20 @@ from data.errors import (
     RowsDifferError,
     RunCancelledError,
 )
-from data.manifests import DataFile
+from data.networks.network import Network
 from data.progress import Progress, ignore_progress
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
 from propagation import planner
 from propagation.clusters import loss_errors, own_client
-from propagation.lanes import AgentReach, Lanes
-from propagation.measures import Measures
+from propagation.lane_counts import AgentReach, Lanes
 from propagation.models.model import Model
 from propagation.planner import JobPlan, PlanChoice
-from propagation.plans import broadcast, partitioned
+from propagation.plans.broadcast import plan as broadcast
+from propagation.plans.partitioned import plan as partitioned
+from propagation.plans.reference.plan import run_reference
 from propagation.published import differing_tables, load_result
+from propagation.resource_usage import Measures
 from propagation.results import (
     MemoryTables,
     PublishedTables,
@@ -38,7 +40,6 @@ from propagation.results import (
     reach_rows,
     standard_errors,
 )
-from propagation.rounds import run_reference
 from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session, session_key
 
 if TYPE_CHECKING:
@@ -338,7 +339,7 @@ _RUNS = {"broadcast": _run_broadcast, "partitioned": _run_partitioned, "referenc
 
 
 def _add_small_tables(
-    warehouse: Warehouse | None, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]]
+    warehouse: Store | None, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]]
 ) -> None:
     """Add cascades, metrics, reach and the sessions themselves: one file per job and table."""
     small: dict[str, list[pa.Table]] = {
@@ -411,6 +412,6 @@ def publish_job(outcome: JobOutcome) -> None:
             raise CommitConflictError(f"{error}, but not all sessions of this job are: run again") from error
 
 
-def unpublished(warehouse: Warehouse, sessions: Sequence[Session]) -> list[Session]:
+def unpublished(warehouse: Store, sessions: Sequence[Session]) -> list[Session]:
     """Return the sessions that the warehouse has no results of."""
     return [session for session in sessions if warehouse.find(session.key) is None]

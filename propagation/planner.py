@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from data.errors import InsufficientMemoryError, InvalidInputError
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation import costs
-from propagation.calibration import calibration
 from propagation.clusters import installed_memory, machine_memory, thread_count
-from propagation.expectations import ExpectedCascade, expected_cascade
-from propagation.kernels.agendas import HORIZON
+from propagation.kernel_choice import Shape, partitions_of, shapes_of
+from propagation.kernels.bit_packed_cascades import WORD
+from propagation.kernels.epidemic_schedule import HORIZON
 from propagation.kernels.epidemics import SLOTS
-from propagation.kernels.words import WORD
+from propagation.machine_speed import calibration
+from propagation.mean_field import ExpectedCascade, expected_cascade
 from propagation.models.pandas_model import PandasModel
 from propagation.sessions import RECORDS, Session
-from propagation.shapes import Shape, partitions_of, shapes_of
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -6,14 +6,15 @@ from typing import Any
 import pyarrow as pa
 
 from data.errors import TableNotFoundError
-from data.schemas import SYMBOL, table_specification
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.networks.network import Network
+from data.warehouse.store import Store
+from data.warehouse.tables import table_specification
+from data.warehouse.tables.specification import SYMBOL
 from propagation.results import TABLE_OF_RECORD, PublishedTables, Result
 from propagation.sessions import RECORDS, session_key
 
 
-def load_result(warehouse: Warehouse, session_id: str) -> Result:
+def load_result(warehouse: Store, session_id: str) -> Result:
     """Return the published result of a session.
 
     Raises
@@ -24,7 +25,7 @@ def load_result(warehouse: Warehouse, session_id: str) -> Result:
     return load_results(warehouse, [session_id])[0]
 
 
-def load_results(warehouse: Warehouse, session_ids: Sequence[str]) -> list[Result]:
+def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
     """Return the published results of some sessions, in the order given.
 
     Raises
@@ -50,18 +51,18 @@ def load_results(warehouse: Warehouse, session_ids: Sequence[str]) -> list[Resul
     return results
 
 
-def _network_of(warehouse: Warehouse, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
+def _network_of(warehouse: Store, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
     found = [row for row in snapshots if row["snapshot_id"] == session["snapshot_id"]]
     named = [row for row in found if row["network_id"] == session["network_id"]]
     return Network.from_row(warehouse, (named or found)[0])
 
 
-def differing_tables(warehouse: Warehouse, results: Mapping[str, Result]) -> list[str]:
+def differing_tables(warehouse: Store, results: Mapping[str, Result]) -> list[str]:
     """Return the tables in which recomputed sessions differ from their published rows, as sets ordered by key.
 
     Parameters
     ----------
-    warehouse : Warehouse
+    warehouse : Store
         Where the sessions are published.
     results : mapping
         Results by session id, of a job run with ``publish=False``.

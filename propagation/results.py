@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import InvalidInputError
-from data.frames import pandas_frame
-from data.schemas import QUANTILES, SYMBOL, table_specification
-from data.snapshots import Network
-from data.warehouse import Warehouse
-from propagation.lanes import AgentReach, Lanes
+from data.networks.network import Network
+from data.warehouse.frames import pandas_frame
+from data.warehouse.store import Store
+from data.warehouse.tables import table_specification
+from data.warehouse.tables.results import QUANTILES
+from data.warehouse.tables.specification import SYMBOL
+from propagation.lane_counts import AgentReach, Lanes
 from propagation.sessions import RECORDS, Session, session_key
 
 if TYPE_CHECKING:
@@ -208,7 +210,7 @@ class ResultTables(Protocol):
 class PublishedTables:
     """Rows of a session in the warehouse."""
 
-    warehouse: Warehouse
+    warehouse: Store
     session_id: str
 
     def read(self, table: str) -> pa.Table:

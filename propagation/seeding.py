@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from data.errors import InvalidInputError
-from data.snapshots import Network
+from data.networks.network import Network
 from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
 from propagation.parameters import Parameters

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.errors import InvalidInputError
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
 from propagation.seeding import SeedStrategy, explicit_seeds

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InvalidInputError, UnfitModelError
-from data.snapshots import Network
-from data.sparse_rows import forget_pages, mapped_arrays, save_array, save_blocks
+from data.networks.network import Network
+from data.networks.sparse_rows import forget_pages, mapped_arrays, save_array, save_blocks
 from data.validation import suggestion
 from propagation.draws import DRAWS_VERSION, Purpose, chances, edge_hashes, stream
 
@@ -201,7 +201,7 @@ def _check_values(network: Network, name: str, most: float | None) -> None:
 
 
 def agent_column(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Return a numeric agent attribute by dense id, (n_agents,) float64; see `data.snapshots.Network.agent_values`."""
+    """Return a numeric agent attribute by dense id, (n_agents,) float64; see `Network.agent_values`."""
     return _agent_values(network, name)
 
 

@@ -20,7 +20,7 @@ PACKAGES = ("data", "propagation", "analytics", "flows")
 """In the order of their layers: each may import itself and those before it."""
 MODULES = sorted(path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 MOST_LINES = 450
-LONGER = {"analytics/reports.py": 470, "data/warehouse.py": 470}
+LONGER = {"analytics/reports.py": 470}
 """Modules that are longer, with the length they may not pass: to be shortened, not to be joined by others."""
 
 
@@ -81,7 +81,7 @@ def within(name: str, package: str) -> bool:
 
 
 def test_there_are_modules_to_look_at():
-    assert {"data/warehouse.py", "propagation/engine.py", "flows/config.py"} <= set(MODULES)
+    assert {"data/warehouse/store.py", "propagation/engine.py", "flows/config.py"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -99,7 +99,7 @@ def test_imports_run_from_flows_to_data_only(module):
 FENCES = {
     "prefect": lambda module: module.startswith("flows/"),
     "yaml": lambda module: module == "flows/config.py",
-    "duckdb": lambda module: module == "data/catalogue.py",
+    "duckdb": lambda module: module == "data/warehouse/catalogue.py",
     "typer": lambda module: module.startswith("flows/"),
     "rich": lambda module: module.startswith("flows/"),
     "matplotlib": lambda module: module in {"propagation/pictures.py", "analytics/plots.py"},
@@ -141,11 +141,11 @@ def test_clients_and_clusters_are_made_in_one_place():
 
 def test_paths_of_tables_are_known_to_the_warehouse_alone():
     found = [
-        f"{module}:{line} holds {text!r}: only data/warehouse.py knows where files lie"
+        f"{module}:{line} holds {text!r}: only data/warehouse/store.py knows where files lie"
         for module in MODULES
-        if module != "data/warehouse.py"
+        if module != "data/warehouse/store.py"
         for text, line in texts(module)
-        if "tables/" in text or "manifests/" in text
+        if text.startswith(("tables/", "manifests/"))
     ]
     assert not found, "\n".join(found)
 
@@ -168,7 +168,12 @@ def test_nothing_prints_but_the_command_line():
     assert not found, "\n".join(found)
 
 
-LAZY_ENDS = {"propagation/engine.py", "propagation/rounds.py", "propagation/results.py", "data/warehouse.py"}
+LAZY_ENDS = {
+    "propagation/engine.py",
+    "propagation/plans/reference/plan.py",
+    "propagation/results.py",
+    "data/warehouse/store.py",
+}
 """Modules where lazy frames are computed or persisted, beside flows."""
 
 
@@ -203,7 +208,7 @@ def test_modules_are_short(module):
 
 def test_sql_lies_in_sql_files_whose_first_line_is_the_grain():
     found = [
-        path for path in ROOT.glob("*/sql/*.sql") if not path.read_text(encoding="utf-8").startswith("-- One row ")
+        path for path in ROOT.glob("**/sql/*.sql") if not path.read_text(encoding="utf-8").startswith("-- One row ")
     ]
     assert not found, f"{found}: the first line says what one row is"
 

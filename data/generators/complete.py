@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from pydantic import field_validator
 
-from data.edge_lists import EdgeList
 from data.generators.generator import Endpoints, Generator, empty_endpoints, ranges
+from data.networks.edge_lists import EdgeList
 from data.progress import Progress, ignore_progress
 
 MOST_COMPLETE_AGENTS = 10_000

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from data.edge_pieces import AGENT_BITS, AGENT_MASK, Pairs
 from data.generators.hashes import high_product, mixed
-from data.spills import MOST_BUCKETS, Spill, in_order
+from data.networks.external_sort import AGENT_BITS, AGENT_MASK, Pairs
+from data.networks.spill_files import MOST_BUCKETS, Spill, in_order
 
 PAIRS_PER_BUCKET = 1 << 22
 SKETCHED_PAIRS = 1 << 20

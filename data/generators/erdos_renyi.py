@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from data.edge_lists import EdgeList
 from data.generators.generator import Generator, empty_endpoints, ranges
 from data.generators.hashes import Purpose, binomial_count, key_of
 from data.generators.pairs import PairsWithin
+from data.networks.edge_lists import EdgeList
 from data.progress import Progress, ignore_progress
 
 EDGES_PER_RANGE = 1 << 20

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList
-from data.edge_pieces import EdgePieces
+from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList
+from data.networks.external_sort import EdgePieces
 from data.progress import Progress, ignore_progress
 
 Endpoints = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]

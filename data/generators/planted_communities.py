@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from data.edge_lists import EdgeList
 from data.generators.generator import Endpoints, Generator, both_directions, empty_endpoints, ranges
 from data.generators.hashes import Purpose, binomial_count, key_of
 from data.generators.pairs import Pairs, PairsBetween, PairsWithin
+from data.networks.edge_lists import EdgeList
 from data.progress import Progress, ignore_progress
 
 LINKS_PER_RANGE = 1 << 20

@@ -23,9 +23,9 @@ import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
-from data.edge_lists import EdgeList
 from data.generators.generator import Endpoints, Generator, both_directions, empty_endpoints, ranges
 from data.generators.hashes import ZERO, Purpose, below, key_of, splitmix
+from data.networks.edge_lists import EdgeList
 from data.progress import Progress, ignore_progress
 
 LINKS_PER_RANGE = 1 << 20

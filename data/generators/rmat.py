@@ -11,12 +11,12 @@ import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
-from data.edge_lists import EdgeList
-from data.edge_pieces import AGENT_BITS, AGENT_MASK, Pairs
 from data.errors import InvalidInputError
 from data.generators.distinct_samples import EMPTY, DistinctSamples, Samples
 from data.generators.generator import Generator, empty_endpoints
 from data.generators.hashes import Purpose, fraction, high_product, key_of, mixed, splitmix
+from data.networks.edge_lists import EdgeList
+from data.networks.external_sort import AGENT_BITS, AGENT_MASK, Pairs
 from data.progress import Progress, ignore_progress
 
 SAMPLES_PER_RANGE = 1 << 18

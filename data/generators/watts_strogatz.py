@@ -21,9 +21,9 @@ import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
-from data.edge_lists import EdgeList
 from data.generators.generator import Endpoints, Generator, both_directions, empty_endpoints, ranges
 from data.generators.hashes import ONE, ZERO, Purpose, below, fraction, key_of, splitmix
+from data.networks.edge_lists import EdgeList
 from data.progress import Progress, ignore_progress
 
 LINKS_PER_RANGE = 1 << 20

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress, ignore_progress
 from data.readers.agents import read_agents
-from data.readers.blocks import check_file
+from data.readers.byte_stream import check_file
 from data.readers.layout import suffix_of
 from data.readers.metis import read_metis
 from data.readers.tabular import is_parquet, read_frame, read_parquet, read_table

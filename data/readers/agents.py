@@ -12,16 +12,16 @@ import pyarrow as pa
 
 from data.errors import EdgeListError
 from data.progress import ignore_progress
-from data.readers.assembly import AGENT_ID
 from data.readers.attributes import AttributeColumn, reread_as_text
-from data.readers.blocks import Block, check_file, text_blocks
+from data.readers.byte_stream import Block, check_file, text_blocks
+from data.readers.column_roles import checked_names
 from data.readers.delimiters import BLANKS, TAB, common_width, fields_of, recognised_delimiter
+from data.readers.edge_list_builder import AGENT_ID
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import canonical_integers
 from data.readers.layout import SampleLine, TextLayout, is_header_of, looks_like_names, suffix_of
-from data.readers.lines import LineIndex, LineRun
+from data.readers.line_numbers import LineIndex, LineRun
 from data.readers.rejects import Rejects
-from data.readers.roles import checked_names
 from data.readers.tabular import is_parquet, parquet_batches, parquet_schema, refuse_unstorable, table_of
 from data.readers.text import first_data, from_line
 from data.readers.text_rows import TextRows

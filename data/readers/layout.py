@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError
-from data.readers.blocks import Block
+from data.networks.edge_lists import ImportOptions
+from data.readers.byte_stream import Block
+from data.readers.column_roles import checked_names, endpoint_positions, renamed
 from data.readers.delimiters import BLANKS, Delimiter, common_width, fields_of, recognised_delimiter
 from data.readers.identifiers import complaint_about
 from data.readers.rejects import described
-from data.readers.roles import checked_names, endpoint_positions, renamed
 
 SAMPLE_LINES = 1_000
 

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress
-from data.readers.assembly import Assembly
 from data.readers.attributes import AttributeColumn
-from data.readers.blocks import Block, text_blocks
+from data.readers.byte_stream import Block, text_blocks
+from data.readers.column_roles import endpoint_positions, readable_rows, refuse_bad_weights
 from data.readers.delimiters import BLANKS
+from data.readers.edge_list_builder import Assembly
 from data.readers.layout import check_text
-from data.readers.lines import LineRun
-from data.readers.roles import endpoint_positions, readable_rows, refuse_bad_weights
+from data.readers.line_numbers import LineRun
 
 WEIGHT = "weight"
 

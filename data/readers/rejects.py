@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from data.edge_lists import MALFORMED_SCHEMA
 from data.errors import TooManyRejectsError
+from data.networks.edge_lists import MALFORMED_SCHEMA
 
 LONGEST_TEXT = 200
 

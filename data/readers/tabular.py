@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress
-from data.readers.assembly import Assembly
-from data.readers.blocks import magic_of
+from data.readers.byte_stream import magic_of
+from data.readers.column_roles import endpoint_positions, refuse_bad_weights, renamed
+from data.readers.edge_list_builder import Assembly
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import complaint_about
-from data.readers.lines import LineRun
-from data.readers.roles import endpoint_positions, refuse_bad_weights, renamed
+from data.readers.line_numbers import LineRun
 
 BATCH_ROWS = 1 << 20
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress
-from data.readers.assembly import Assembly
 from data.readers.attributes import AttributeColumn, reread_as_text
-from data.readers.blocks import Block, text_blocks
+from data.readers.byte_stream import Block, text_blocks
+from data.readers.column_roles import refuse_bad_weights
+from data.readers.edge_list_builder import Assembly
 from data.readers.layout import SampleLine, TextLayout, check_text, edge_layout, is_endpoint_name, sample_of
-from data.readers.lines import LineRun
-from data.readers.roles import refuse_bad_weights
+from data.readers.line_numbers import LineRun
 from data.readers.text_rows import TextRows
 
 

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from data.readers.attributes import AttributeColumn
-from data.readers.blocks import Block
+from data.readers.byte_stream import Block
 from data.readers.identifiers import LONGEST_ID, canonical_integers, trimmed
 from data.readers.layout import TextLayout, is_data
-from data.readers.lines import LineRun
+from data.readers.line_numbers import LineRun
+from data.readers.malformed_scan import line_ends, lines_kept, suspicious_lines
 from data.readers.rejects import Rejects
-from data.readers.suspects import line_ends, lines_kept, suspicious_lines
 
 _COMMENT_LINE = re.compile(rb"(?:\A|\n)[ \t]*[#%]")
 

@@ -28,8 +28,8 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the warehouse a question in SQL (DuckDB). Tables: rumormill tables."""
-    from data import catalogue
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
+    from data.warehouse import catalogue
 
     statement = sys.stdin.read() if query == "-" else query
     answer = catalogue.query(Warehouse(warehouse), statement)
@@ -88,8 +88,8 @@ def tables(
     as_json: JsonOption = False,
 ) -> None:
     """List the tables with what a row of each is, or the columns of one table with what they mean."""
-    from data.schemas import TABLES
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
+    from data.warehouse.tables import TABLES
 
     if name is not None:
         _describe_table(name, as_json=as_json)
@@ -106,8 +106,8 @@ def tables(
 
 
 def _describe_table(name: str, *, as_json: bool) -> None:
-    from data.catalogue import ADDED_COLUMNS
-    from data.schemas import SYMBOL, table_specification
+    from data.warehouse.tables import table_specification
+    from data.warehouse.tables.specification import SYMBOL
 
     table = table_specification(name)
     columns: list[dict[str, Any]] = [
@@ -119,8 +119,10 @@ def _describe_table(name: str, *, as_json: bool) -> None:
         }
         for column in table.columns
     ]
-    for added, meaning in ADDED_COLUMNS.get(name, {}).items():
-        columns.append({"column": added, "type": "in SQL", "null": None, "meaning": meaning})
+    columns += [
+        {"column": column.name, "type": "in SQL", "null": None, "meaning": column.documentation}
+        for column in table.added
+    ]
     if as_json:
         print_json({"table": table.name, "grain": table.grain, "key": list(table.key), "columns": columns})
         return
@@ -139,8 +141,8 @@ def verify(
 ) -> None:
     """Read every published file and compare it with its manifest. Exit code 1 if one is damaged."""
     from data.errors import InvalidInputError
-    from data.schemas import TABLES
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
+    from data.warehouse.tables import TABLES
 
     place = Warehouse(warehouse)
     if not place.manifests():

@@ -12,8 +12,8 @@ from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOptio
 from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
-    from data.warehouse import Warehouse
-    from flows.started_runs import StartedRun
+    from data.facade import Warehouse
+    from flows.run_records import StartedRun
 
 STATUS = {
     "completed": "campaign {campaign!r} completed",
@@ -96,11 +96,11 @@ def resume(
 
     One that fails again is told, and the next is continued; the exit code is that of the first that failed.
     """
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
     from flows.command_line import report
     from flows.commands.logs import quiet_logs
+    from flows.run_records import chosen_runs
     from flows.runs import run_campaign
-    from flows.started_runs import chosen_runs
 
     quiet_logs(verbose=verbose)
     place = Warehouse(warehouse)
@@ -202,7 +202,7 @@ def sessions(
     as_json: JsonOption = False,
 ) -> None:
     """List the sessions of the warehouse, oldest first, with their reach."""
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
 
     place = Warehouse(warehouse)
     rows = _listed_sessions(place)

@@ -9,8 +9,8 @@ from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOptio
 from flows.commands.terminal import print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
-    from data.snapshots import Network
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
+    from data.networks.network import Network
 
 app = typer.Typer(no_args_is_help=True, help="Import, generate and describe networks.")
 
@@ -109,7 +109,7 @@ def import_network(
 ) -> None:
     """Import an edge list as a snapshot of a network. The same content again changes nothing."""
     from data.errors import InvalidInputError
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
 
     if (file is None) == (query is None):
         raise InvalidInputError("give either FILE or --query, and not both")
@@ -136,7 +136,7 @@ def import_network(
 
 
 def _query(warehouse: "Warehouse", sql: str) -> Any:
-    from data.catalogue import run_import_query
+    from data.warehouse.catalogue import run_import_query
 
     return run_import_query(warehouse, sql)
 
@@ -166,7 +166,7 @@ def generate_network(
     as_json: JsonOption = False,
 ) -> None:
     """Generate a synthetic network. The same parameters give the same network anywhere."""
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
 
     parameters: dict[str, Any] = {"agents": agents, "random_seed": random_seed, **_settings(settings or [])}
     if edges is not None:
@@ -193,7 +193,7 @@ def _settings(settings: list[str]) -> dict[str, str]:
 @app.command("list", epilog=examples("rumormill network list", "rumormill network list --json"))
 def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False) -> None:
     """List the networks of the warehouse, each by its latest snapshot."""
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
 
     place = Warehouse(warehouse)
     latest: dict[str, dict[str, Any]] = {}
@@ -220,7 +220,7 @@ def describe_network(
     name: NetworkName, warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False
 ) -> None:
     """Describe a network: counts, degrees, attributes, rejected rows, where it came from."""
-    from data.warehouse import Warehouse
+    from data.facade import Warehouse
 
     network = Warehouse(warehouse).network(name)
     description = _description(network)

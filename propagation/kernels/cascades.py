@@ -30,7 +30,7 @@ from propagation.kernels.primitives import (
     put_in_order,
     take_bits,
 )
-from propagation.kernels.vectors import lanes_hit
+from propagation.kernels.simd_draws import lanes_hit
 
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
 

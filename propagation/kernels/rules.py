@@ -1,4 +1,4 @@
-"""Compiled rounds of any model, one lane at a time: the rules of a `propagation.programs.Program`.
+"""Compiled rounds of any model, one lane at a time: the rules of a `propagation.compiled_rules.Program`.
 
 A round is three steps, and the same three run a whole network in one task and a range of agents in each of many:
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.linear_threshold import THRESHOLD, TOLERANCE
 from propagation.models.model import FactoredModel, Thresholds, agent_column_name, check_shares
 from propagation.models.rules import Rules

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.linear_threshold import THRESHOLD
 from propagation.models.model import Model, Thresholds, agent_column_name, check_shares
 from propagation.models.rules import Rules

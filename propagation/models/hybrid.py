@@ -13,7 +13,7 @@ many as in `diffusion`. alpha = 1 is viral and alpha = 0 is diffusion, row for r
 import dataclasses
 from typing import ClassVar
 
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.diffusion import normalised_strength, share_thresholds
 from propagation.models.model import Thresholds, check_shares
 from propagation.models.rules import Rules

@@ -12,7 +12,7 @@ Kleinberg, Tardos: Maximizing the spread of influence through a social network. 
 from typing import ClassVar
 
 from data.errors import UnfitModelError
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
 from propagation.parameters import Scheme

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.rules import Rules
 from propagation.parameters import AgentColumn, Parameters
 from propagation.weights import EdgeWeights, check_agent_column

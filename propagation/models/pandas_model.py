@@ -1,7 +1,7 @@
 """Users' own models: two functions on pandas frames, and beside them what they need, declared.
 
 `docs/own-models.md` says what the functions are given and return, with an example to copy. The reference plan runs them
-(`propagation.models.pandas_rounds`).
+(`propagation.plans.reference.pandas_rounds`).
 """
 
 import functools
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import cloudpickle  # type: ignore[import-untyped]
 
 from data.errors import InvalidInputError, UnfitModelError
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.model import Model
 from propagation.models.rules import COMPARTMENTS_LIMIT, Rules
 

@@ -1,7 +1,7 @@
 """Rules: what a model does in a round, said as a small table that every plan runs.
 
-The compiled kernels read it as arrays (`propagation.programs`), the reference plan as masks over pandas frames
-(`propagation.models.interpreter`); `docs/models.md` says exactly what its parts mean.
+The compiled kernels read it as arrays (`propagation.compiled_rules`), the reference plan as masks over pandas frames
+(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` says exactly what its parts mean.
 """
 
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ Infectious agents and sceptics stay so. If contacts of both kinds succeed in a r
 
 from typing import TYPE_CHECKING, ClassVar
 
-from data.snapshots import Network
+from data.networks.network import Network
 from propagation.models.model import FactoredModel, agent_column_name, check_shares
 from propagation.models.rules import Contact, Rules, Transition
 from propagation.parameters import EdgeColumn, Probability, Share

@@ -1,1 +1,1 @@
-"""Physical plans: ways to run the same round fast. `propagation.rounds` is the reference they must equal."""
+"""Physical plans: ways to run the same round fast. `propagation.plans.reference` is what they must equal."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from data.manifests import DataFile
-from data.schemas import table_specification
-from data.staging import StagedFile
-from data.warehouse import Warehouse
+from data.warehouse.manifests import DataFile
+from data.warehouse.staging import StagedFile
+from data.warehouse.store import Store
+from data.warehouse.tables import table_specification
 
 ROWS_PER_WRITE = 2_000_000
 """Rows of a table that wait before they are written together."""
@@ -17,7 +17,7 @@ ROWS_PER_WRITE = 2_000_000
 class RowWriter:
     """Collects the rows of large tables: into one staged file per table, or in memory."""
 
-    def __init__(self, warehouse: Warehouse | None, open_files: contextlib.ExitStack) -> None:
+    def __init__(self, warehouse: Store | None, open_files: contextlib.ExitStack) -> None:
         self._warehouse = warehouse
         self._open = open_files
         self._staged: dict[str, StagedFile] = {}
@@ -52,7 +52,7 @@ class RowWriter:
 
 
 @contextlib.contextmanager
-def collected_rows(warehouse: Warehouse | None) -> Iterator[RowWriter]:
+def collected_rows(warehouse: Store | None) -> Iterator[RowWriter]:
     """Give a writer whose files, staged in `warehouse`, are finished when the block ends; None keeps rows in memory."""
     with contextlib.ExitStack() as open_files:
         writer = RowWriter(warehouse, open_files)

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks.network import Network
 from propagation import Result, simulate
-from propagation.lanes import Lanes
+from propagation.lane_counts import Lanes
 from propagation.models import IndependentCascade
 from propagation.results import MemoryTables, cascade_rows, metric_rows
 from propagation.seeding import DegreeDiscount, RandomSeeds, SeedStrategy, TopOutDegree

@@ -14,9 +14,9 @@ from scipy import stats
 
 from analytics.plots import reach_comparison
 from analytics.reports import QUESTIONS, Answer, ask, campaign_page, difference, headline, inline_svg
-from data.catalogue import query
 from data.errors import InvalidInputError
-from data.snapshots import Network
+from data.networks.network import Network
+from data.warehouse.catalogue import query
 from propagation import Result
 
 MadeResult = Callable[..., Result]

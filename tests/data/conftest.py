@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
+from data.facade import Warehouse
+from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
 from data.readers import read_edges
-from data.warehouse import Warehouse
 
 BUCKET = "rumours"
 

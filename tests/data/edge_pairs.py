@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from data.edge_lists import EdgeList
+from data.networks.edge_lists import EdgeList
 
 
 def edges_of(generator):

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.catalogue import query
-from data.edge_lists import EdgeList, ImportOptions
-from data.ingest import publish_edges
-from data.manifests import DataFile, Manifest
-from data.schemas import TABLES
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks.edge_lists import EdgeList, ImportOptions
+from data.networks.imports import publish_edges
+from data.networks.network import Network
+from data.warehouse.catalogue import query
+from data.warehouse.manifests import DataFile, Manifest
+from data.warehouse.tables import TABLES
 
 
 def cascades(session: str, replicates: int) -> pa.Table:

@@ -11,11 +11,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from data.catalogue import ADDED_COLUMNS, connect, definition, query, write_bootstrap
-from data.edge_lists import EdgeList
-from data.schemas import TABLES
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks.edge_lists import EdgeList
+from data.networks.network import Network
+from data.warehouse.catalogue import connect, definition, query, write_bootstrap
+from data.warehouse.tables import TABLES
 from tests.data.publications import one_of_each, publish_network, record, rows
 
 MakeEdges = Callable[..., EdgeList]
@@ -70,7 +70,7 @@ def test_views_have_the_same_columns_and_types_with_rows_and_without(tmp_path: P
         for view in (table, f"files.{table}"):
             described = with_rows.execute(f"DESCRIBE {view}").fetchall()
             assert described == without.execute(f"DESCRIBE {view}").fetchall()
-            added = ADDED_COLUMNS.get(table, {}) if view == table else ()
+            added = [column.name for column in TABLES[table].added] if view == table else []
             assert [column for column, *_ in described] == [*TABLES[table].schema.names, *added]
 
 
@@ -238,15 +238,14 @@ def test_every_view_says_its_grain_and_every_column_its_meaning(warehouse: Wareh
     columns = (
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal"
     )
-    specified = [(t.name, column.name, column.documentation) for t in TABLES.values() for column in t.columns]
-    added = [(table, *documented) for table, columns in ADDED_COLUMNS.items() for documented in columns.items()]
-    assert sorted(rows(warehouse, columns)) == sorted(specified + added)
+    specified = [(t.name, c.name, c.documentation) for t in TABLES.values() for c in (*t.columns, *t.added)]
+    assert sorted(rows(warehouse, columns)) == sorted(specified)
 
 
 def test_sql_files_begin_with_the_grain_and_there_is_one_for_every_view_that_adds_columns():
-    folder = package_files("data") / "sql"
+    folder = package_files("data.warehouse") / "sql"
     texts = {file.name.removesuffix(".sql"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
-    assert texts.keys() == ADDED_COLUMNS.keys()
+    assert texts.keys() == {table.name for table in TABLES.values() if table.added}
     for table, text in texts.items():
         assert text.splitlines()[0] == f"-- {TABLES[table].grain}"
         assert ";" not in text

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList, LineBlock
 from data.errors import CommitConflictError, EdgeListError, NetworkNotFoundError, TooManyRejectsError
-from data.ingest import rejected_rows
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, LineBlock
+from data.networks.imports import rejected_rows
 from tests.data.publications import edges_of, new_warehouse, publish_network
 
 MakeEdges = Callable[..., EdgeList]
@@ -154,7 +154,7 @@ def test_a_network_travels_to_other_processes(edge_list, tmp_path):
 
 
 def test_an_import_that_another_overtook_is_told_to_run_again(edge_list, warehouse, monkeypatch):
-    import data.ingest as ingest
+    import data.networks.imports as ingest
 
     publish_network(warehouse, edge_list([(1, 2)]))
     overtaken = ingest._latest(warehouse, "friends")

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.catalogue import connect, definition, query, run_import_query
-from data.edge_lists import EdgeList
 from data.errors import CorruptFileError, QueryError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks.edge_lists import EdgeList
+from data.warehouse.catalogue import connect, definition, query, run_import_query
 from tests.data.publications import one_of_each, publish_network, record, rows
 
 MakeEdges = Callable[..., EdgeList]

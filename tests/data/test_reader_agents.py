@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.edge_lists import EdgeList, ImportOptions
 from data.errors import EdgeListError, SourceNotFoundError
+from data.networks.edge_lists import EdgeList, ImportOptions
 from data.readers import read_agents, read_edges
 from tests.data.edge_pairs import pairs
 
@@ -69,7 +69,7 @@ def test_columns_may_be_separated_by_blanks_below_a_header(agents_of: Any) -> No
 
 
 def test_attributes_that_change_their_type_are_read_again(agents_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 64)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 64)
     content = "id,score\n" + "".join(f"{i},0.50\n" for i in range(50)) + "50,none\nx,1\n"
     read = agents_of(content, "a.csv")
     assert read["score"] == ["0.50"] * 50 + ["none", "1"]

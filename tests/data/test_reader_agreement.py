@@ -12,16 +12,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from data.readers.attributes import AttributeColumn
-from data.readers.blocks import Block
+from data.readers.byte_stream import Block
 from data.readers.delimiters import BAR, BLANKS, COMMA, SEMICOLON, TAB, Delimiter
 from data.readers.identifiers import Identifiers
 from data.readers.layout import SampleLine, TextLayout, is_data
+from data.readers.malformed_scan import suspicious_lines
 from data.readers.rejects import Rejects
-from data.readers.suspects import suspicious_lines
 from data.readers.text_rows import TextRows
 
 SEPARATORS = {"\t": ".txt", " ": ".txt", ",": ".csv", ";": ".csv", "|": ".csv"}
@@ -71,7 +71,7 @@ def test_random_files_read_as_plain_python_reads_them(file: tuple[str, str], blo
     text, separator = file
     expected, malformed = oracle(text, separator)
     canonical = all(re.fullmatch("0|-?[1-9][0-9]*", end) for edge in expected for end in edge[1:3])
-    with tempfile.TemporaryDirectory() as folder, mock.patch("data.readers.blocks.BLOCK_BYTES", block_bytes):
+    with tempfile.TemporaryDirectory() as folder, mock.patch("data.readers.byte_stream.BLOCK_BYTES", block_bytes):
         path = Path(folder) / f"edges{SEPARATORS[separator]}"
         path.write_bytes(text.encode())
         edges = read_edges(path, ImportOptions(columns=("a", "b", "w"), header="none"))

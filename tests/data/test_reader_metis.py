@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from tests.data.edge_pairs import attributes, lines, pairs, rejects
 
@@ -78,7 +78,7 @@ def test_metis_that_ends_early_is_a_warning(read: Any) -> None:
 
 
 def test_metis_across_blocks_equals_plain_python(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 97)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 97)
     random = np.random.default_rng(3)
     rows = [sorted(set(random.integers(1, 301, random.integers(0, 9)).tolist())) for _ in range(300)]
     edges = read("\n".join(["300 1", *(" ".join(map(str, row)) for row in rows)]), "g.graph")

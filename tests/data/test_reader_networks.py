@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError, SourceNotFoundError, TooManyRejectsError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from tests.data.edge_pairs import lines, pairs, rejects
 
@@ -64,7 +64,7 @@ def test_line_numbers_are_explicit_only_where_gaps_are_many(read: Any) -> None:
 
 
 def test_the_limit_stops_the_reading_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 4096)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 4096)
     path = tmp_path / "edges.txt"
     path.write_text("1 2\n" * 2000 + "3\n" + "1 2\n" * 20_000)
     heard: list[float] = []
@@ -143,7 +143,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_bytes_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 1000)
     path = tmp_path / "edges.txt"
     path.write_text("12 34\n" * 1000)
     heard: list[tuple[str, float, float]] = []

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError, TooManyRejectsError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from tests.data.edge_pairs import attributes, lines, pairs, rejects
 

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from data.edge_lists import ImportOptions
 from data.errors import EdgeListError
+from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from tests.data.edge_pairs import attributes, lines, pairs, rejects
 
@@ -234,7 +234,7 @@ def test_ids_may_be_any_utf8(read: Any) -> None:
 
 
 def test_integers_turn_into_text_in_the_middle_of_a_file(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 64)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 64)
     expected = [(str(i), str(i * 31)) for i in range(200)]
     expected[150] = ("ann", "7")
     edges = read("".join(f"{s}\t{t}\n" for s, t in expected))
@@ -291,7 +291,7 @@ def test_attributes_keep_their_values_whichever_block_shows_their_type(
     read: Any, monkeypatch: pytest.MonkeyPatch, values: list[str], expected: list[Any], apart: int, delimiter: str
 ) -> None:
     """The values stand far apart, so that the type is seen in a later block than the first."""
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 128)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 128)
     rows = [row for value in values for row in [value] + [values[0]] * apart]
     wanted = [row for value in expected for row in [value] + [expected[0]] * apart]
     content = "".join(delimiter.join(("1", "2", row)) + "\n" for row in rows)
@@ -322,7 +322,7 @@ def test_a_probability_is_at_most_one_but_a_strength_need_not_be(read: Any) -> N
 
 
 def test_a_bad_weight_far_down_is_named_by_its_line(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.readers.blocks.BLOCK_BYTES", 256)
+    monkeypatch.setattr("data.readers.byte_stream.BLOCK_BYTES", 256)
     rows = [f"{i} {i + 1} 0.25" for i in range(300)]
     rows[222] = "1 2 three"
     with pytest.raises(EdgeListError, match="line 223: strength column 'w' holds 'three'"):

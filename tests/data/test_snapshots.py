@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from data import snapshots
-from data.edge_lists import EdgeList
 from data.errors import CorruptFileError, EdgeListError, InvalidInputError, UnknownAgentError
-from data.ingest import rejected_rows
-from data.snapshots import Network
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.networks import network as snapshots
+from data.networks.edge_lists import EdgeList
+from data.networks.imports import rejected_rows
+from data.networks.network import Network
 from tests.data.publications import edges_of, new_warehouse, publish_network
 
 MakeEdges = Callable[..., EdgeList]
@@ -351,19 +351,19 @@ def test_a_cache_that_cannot_be_built_leaves_nothing_behind(edge_list, tmp_path)
 
 BUILDERS = """
 import multiprocessing, os, sys
-import data.snapshots
-from data.warehouse import Warehouse
+import data.networks.network
+from data.facade import Warehouse
 
 def build(url, together):
     network = Warehouse(url).network("friends")
-    save = data.snapshots.save_blocks
+    save = data.networks.network.save_blocks
     saved = []
     def save_together(folder, name, *array):
         saved.append(name)
         if len(saved) <= 2:
             together.wait(60)
         save(folder, name, *array)
-    data.snapshots.save_blocks = save_together
+    data.networks.network.save_blocks = save_together
     rows = network.sparse_rows
     assert saved == ["offsets", "targets"], "this process found the cache built"
     os.write(1, f"{rows.targets.tolist()} {network.transpose.edges.tolist()}\\n".encode())

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from data.errors import UnsupportedStorageError, WarehouseFullError, WarehouseNotWritableError
-from data.storage import LocalStorage, MemoryStorage, ObjectStorage, Storage, open_storage
+from data.warehouse.storage import LocalStorage, MemoryStorage, ObjectStorage, Storage, open_storage
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ import resource, sys
 from pathlib import Path
 from typing import BinaryIO
 from data.errors import WarehouseFullError
-from data.storage import LocalStorage
+from data.warehouse.storage import LocalStorage
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 storage = LocalStorage(Path(sys.argv[1]))
 def write(path, content):

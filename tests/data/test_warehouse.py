@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from data.errors import AlreadyPublishedError, CorruptFileError, NetworkNotFoundError, TableNotFoundError
-from data.schemas import TABLES, Column
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.warehouse.tables import TABLES
+from data.warehouse.tables.specification import Column
 from tests.data.publications import activations, cascades, path_of, publish, published_sessions, reach
 
 # -- publications ---------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import AlreadyPublishedError, CommitConflictError, CorruptFileError, WarehouseNotWritableError
-from data.schemas import TABLES
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.warehouse.tables import TABLES
 from tests.data.publications import cascades, manifest_path, path_of, publish, published_sessions, reach
 
 # -- several writers ------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def test_two_threads_publish_all_their_publications_once(place: str, shared: boo
 EIGHT_PROCESSES = """
 import multiprocessing, os, sys
 from data.errors import AlreadyPublishedError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 
 def work(url, task, writer, together):
     warehouse = Warehouse(url)
@@ -111,7 +111,7 @@ def test_a_writer_that_always_loses_says_so(local: Warehouse, monkeypatch: pytes
         raise FileExistsError(path)
 
     monkeypatch.setattr(local._storage, "create", refuse)
-    monkeypatch.setattr("data.warehouse.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("data.warehouse.store.time.sleep", lambda seconds: None)
     with pytest.raises(CommitConflictError, match="run again"):
         publish(local, "a")
 
@@ -136,8 +136,8 @@ def test_a_commit_whose_answer_was_lost_is_recognised_when_the_client_tries_agai
 DYING_WRITER = """
 import sys, time
 import pyarrow as pa
-from data.schemas import table_specification
-from data.warehouse import Warehouse
+from data.warehouse.tables import table_specification
+from data.facade import Warehouse
 
 url, moment = sys.argv[1:]
 warehouse = Warehouse(url)
@@ -182,7 +182,7 @@ FULL_DISK = """
 import resource, sys
 import numpy as np, pyarrow as pa
 from data.errors import WarehouseFullError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 
 warehouse = Warehouse(sys.argv[1])
 agents = 500_000
@@ -207,7 +207,7 @@ def test_a_full_disk_publishes_nothing_and_leaves_no_partial_file(local: Warehou
     if left:  # a staged file that is small enough, so that only the manifest does not fit
         limit = path_of(local, local.stage("reach", reach("b", 0))).stat().st_size
         local.sweep(grace_seconds=-1)
-        pad = "import data.warehouse as w; w.Manifest.to_bytes = lambda self: b'x' * 1_000_000\n"
+        pad = "import data.warehouse.store as w; w.Manifest.to_bytes = lambda self: b'x' * 1_000_000\n"
     else:
         pad = ""
     command = [sys.executable, "-c", pad + FULL_DISK, local.url, str(limit), str(rows)]

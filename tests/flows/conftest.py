@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 from flows.prefect_server import set_prefect_defaults
 
 

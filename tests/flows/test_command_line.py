@@ -13,10 +13,10 @@ from typing import Any, get_args
 
 import pytest
 
-from data.edge_lists import DuplicatePolicy, HeaderKind, ImportOptions
+from data.facade import Warehouse
 from data.generators import GENERATORS
-from data.schemas import TABLES
-from data.warehouse import Warehouse
+from data.networks.edge_lists import DuplicatePolicy, HeaderKind, ImportOptions
+from data.warehouse.tables import TABLES
 
 Rumormill = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "flows.command_line"]

@@ -17,7 +17,7 @@ from data.errors import (
     UnfitModelError,
     UnknownAgentError,
 )
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 from flows.campaigns import Campaign, MessageSpecification, ResolvedCampaign, SessionSpecification, resolve
 from flows.config import CONFIGS, campaign_path, load_campaign, load_cluster_profile, resolve_file
 from propagation.models import MODELS

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from analytics.reports import QUESTIONS, headline
-from data.catalogue import query
-from data.warehouse import Warehouse
+from data.facade import Warehouse
+from data.warehouse.catalogue import query
 from flows.config import campaign_path, load_campaign
 from flows.demo import DemoResult, campaign_for, draw_picture, network_name, run_demo
 from propagation import simulate

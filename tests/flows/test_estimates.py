@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from data.errors import CampaignError, InsufficientMemoryError, InvalidInputError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 from flows.estimates import estimate_campaign
 from propagation import engine, planner
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from data.errors import CommitConflictError, RowsDifferError, RunCancelledError, WarehouseFullError
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 from flows import runs
 from flows.config import load_campaign, resolve
 from flows.runs import run_campaign

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data.warehouse import Warehouse
+from data.facade import Warehouse
 from tests.shell_clusters import free_port, shell_cluster
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_url")]

@@ -14,11 +14,16 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 from data import Network, Warehouse
-from data.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
-from data.ingest import publish_edges
-from data.schemas import table_specification
+from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
+from data.networks.imports import publish_edges
+from data.warehouse.tables import table_specification
 from propagation import engine
-from propagation.kernels import agendas, cascades, dated_contacts, mail, partitions, rules, sums, thresholds, words
+from propagation.kernels import bit_packed_cascades as words
+from propagation.kernels import cascades, partitions, rules, thresholds
+from propagation.kernels import epidemic_schedule as agendas
+from propagation.kernels import messages as mail
+from propagation.kernels import partitioned_thresholds as sums
+from propagation.kernels import scheduled_contacts as dated_contacts
 from propagation.results import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
 from tests.reference.small_networks import SmallNetwork, attributes_of

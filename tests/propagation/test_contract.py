@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from propagation.kernel_choice import shapes_of
 from propagation.models import MODELS, make_model
 from propagation.planner import Plan
 from propagation.plans import row_writer
 from propagation.sessions import RECORDS, resolve_session
-from propagation.shapes import shapes_of
 from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 from tests.reference.textbook import TEXTBOOK

@@ -26,9 +26,10 @@ from data.errors import (
     RunCancelledError,
     WarehouseFullError,
 )
-from propagation import engine, rounds, simulate
+from propagation import engine, simulate
 from propagation.models import IndependentCascade
-from propagation.plans.lane_batches import Span, run_batch
+from propagation.plans.broadcast.batch_runner import Span, run_batch
+from propagation.plans.reference import plan as rounds
 from propagation.plans.stopping import request_stop, stop_flag
 from propagation.published import load_result
 from propagation.seeding import RandomSeeds

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numba.core.registry import CPUDispatcher
 
+from propagation.compiled_rules import contact_rows
 from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades as kernels
+from propagation.kernels.bit_packed_cascades import padded
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
-from propagation.kernels.words import padded
 from propagation.models import IndependentCascade
-from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
 from tests.reference.small_networks import numbered_network
 

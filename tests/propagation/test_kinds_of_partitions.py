@@ -7,17 +7,26 @@ import numpy as np
 import pytest
 
 from propagation import engine
-from propagation.kernels.agendas import HORIZON
-from propagation.kernels.sums import Added, Sums, cut_rows, edges_of_spans, list_sums, new_sums, settle_sums
+from propagation.compiled_rules import constant_array
+from propagation.kernels.epidemic_schedule import HORIZON
+from propagation.kernels.partitioned_thresholds import (
+    Added,
+    Sums,
+    cut_rows,
+    edges_of_spans,
+    list_sums,
+    new_sums,
+    settle_sums,
+)
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
-from propagation.plans import partition_tasks as tasks
-from propagation.plans import partitions, threshold_lanes, waves
-from propagation.plans.dated_partitions import DatedPartition
-from propagation.plans.rule_partitions import RulePartition
+from propagation.plans.partitioned import lane_groups as waves
+from propagation.plans.partitioned import partition_tasks as tasks
+from propagation.plans.partitioned import partitions, threshold_lanes
+from propagation.plans.partitioned.bit_packed_partitions import WordPartition
+from propagation.plans.partitioned.rule_partitions import RulePartition
+from propagation.plans.partitioned.scheduled_partitions import DatedPartition
+from propagation.plans.partitioned.threshold_partitions import ThresholdPartition
 from propagation.plans.stopping import StoppedError, request_stop
-from propagation.plans.threshold_partitions import ThresholdPartition
-from propagation.plans.word_partitions import WordPartition
-from propagation.programs import constant_array
 from propagation.sessions import resolve_session
 from tests.propagation.pickles import as_bytes
 from tests.reference.small_networks import numbered_network

@@ -120,7 +120,7 @@ def test_the_functions_are_given_what_the_page_says(network, played):
             return super().update(agents, arrivals, draws)
 
     model = Watching(probability=0.9)
-    from propagation.models.pandas_rounds import PandasRounds
+    from propagation.plans.reference.pandas_rounds import PandasRounds
 
     rounds = PandasRounds(network, model, 3)
     contacts = pd.DataFrame(
@@ -182,7 +182,7 @@ def test_models_without_draws_end_when_nobody_changes(network, played):
 
 
 def test_a_run_goes_on_from_published_rounds(publish, new_warehouse, monkeypatch):
-    from propagation import rounds as plan
+    from propagation.plans.reference import plan
 
     warehouse = new_warehouse()
     columns = {

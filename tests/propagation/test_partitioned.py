@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from propagation import engine, simulate
+from propagation.compiled_rules import constant_array
 from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.mail import sort_mail
+from propagation.kernels.messages import sort_mail
 from propagation.models import (
     SEIZ,
     SI,
@@ -29,13 +30,13 @@ from propagation.models import (
     MakiThompson,
     Viral,
 )
-from propagation.plans import checkpoints, partitioned, partitions
-from propagation.plans import partition_tasks as tasks
-from propagation.plans.partitions import Sent
-from propagation.plans.rule_lanes import new_messages
+from propagation.plans.broadcast.any_model import new_messages
+from propagation.plans.partitioned import checkpoints, partitions
+from propagation.plans.partitioned import partition_tasks as tasks
+from propagation.plans.partitioned import plan as partitioned
+from propagation.plans.partitioned.lane_groups import EDGES_PER_AGENT, partition_firsts, waves
+from propagation.plans.partitioned.partitions import Sent
 from propagation.plans.stopping import StoppedError, check_stop, request_stop
-from propagation.plans.waves import EDGES_PER_AGENT, partition_firsts, waves
-from propagation.programs import constant_array
 from propagation.published import load_result
 from propagation.sessions import RECORDS, resolve_session, session_key
 from tests.propagation.pickles import as_bytes

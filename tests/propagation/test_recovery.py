@@ -19,7 +19,8 @@ from data.errors import ClusterLostError, ClusterUnreachableError, RunCancelledE
 from propagation import clusters, engine, planner, simulate
 from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiThompson
-from propagation.plans import checkpoints, partitioned
+from propagation.plans.partitioned import checkpoints
+from propagation.plans.partitioned import plan as partitioned
 from propagation.published import load_result
 from propagation.sessions import resolve_session
 from tests.shell_clusters import free_port, shell_cluster
@@ -217,7 +218,7 @@ SIMULATE = """
     from propagation import clusters, planner, simulate
     from propagation.clusters import ClusterProfile, connect
     from propagation.models import IndependentCascade
-    from propagation.plans import partitioned
+    from propagation.plans.partitioned import plan as partitioned
 
     def tell_of_dropped_interrupts(unraisable):
         # Python drops an interrupt that comes while an object is finalised: who waits presses again.

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from data import Warehouse
 from data.errors import EdgeListError, InvalidInputError, UnfitModelError
 from propagation import simulate, weights
+from propagation.compiled_rules import contact_rows
 from propagation.draws import Purpose, stream
 from propagation.models import IndependentCascade, make_model
-from propagation.programs import contact_rows
 from propagation.sessions import resolve_session
 from propagation.weights import CHANCE_SHIFT, TRIVALENCY_VALUES, EdgeWeights, trivalency, weighted_blocks
 from tests.reference import draws as reference

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from data.schemas import QUANTILES
+from data.warehouse.tables.results import QUANTILES
 from propagation.sessions import RECORDS
 from tests.reference.lanes import Coins
 from tests.reference.lanes import Network as TextbookNetwork

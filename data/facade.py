@@ -1,0 +1,51 @@
+"""What users import as `data.Warehouse`: the store of tables, and the networks in it."""
+
+from typing import Any
+
+from data.errors import NetworkNotFoundError
+from data.networks import imports
+from data.networks.network import Network
+from data.warehouse.store import Store
+
+
+class Warehouse(Store):
+    """A local folder, or an object store, of networks and results as published tables.
+
+    Parameters
+    ----------
+    url : str or path
+        Local folder, or ``s3://bucket/folder``. A local folder is created with the first publication.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> warehouse = Warehouse(tempfile.mkdtemp())
+    >>> warehouse.read("networks").num_rows
+    0
+    """
+
+    def import_network(self, name: str, source: Any, /, **options: Any) -> Network:
+        """Import an edge list as a snapshot of the network called `name`; see `data.networks.imports`."""
+        return imports.import_network(self, name, source, **options)
+
+    def generate_network(self, name: str, generator: str, **parameters: Any) -> Network:
+        """Generate a network and publish it as `name`; see `data.networks.imports.generate_network`."""
+        return imports.generate_network(self, name, generator, **parameters)
+
+    def network(self, name: str) -> Network:
+        """Return the latest snapshot of the network called `name`.
+
+        Raises
+        ------
+        NetworkNotFoundError
+            If there is none; the message lists the networks there are.
+        """
+        rows = self.read("networks").to_pylist()
+        latest = [row for row in rows if row["network_id"] == name]
+        if not latest:
+            known = ", ".join(sorted({row["network_id"] for row in rows})) or "none yet"
+            raise NetworkNotFoundError(
+                f"no network {name!r} in warehouse {self.url} (networks there: {known}); "
+                "import one with: rumormill network import NAME FILE"
+            )
+        return Network.from_row(self, latest[-1])

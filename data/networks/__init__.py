@@ -1,0 +1,1 @@
+"""Networks: importing and generating them, their snapshots, and how these are opened."""

@@ -1,0 +1,153 @@
+"""Cleaning: from an edge list as it came to distinct edges without self-loops, every rejected row accounted for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import EdgeListError, TooManyRejectsError
+from data.networks.edge_lists import EdgeList, ImportOptions
+from data.networks.sparse_rows import pair_order
+
+
+@dataclass(frozen=True)
+class CleanEdges:
+    """Distinct directed edges without self-loops, and what was rejected.
+
+    Attributes
+    ----------
+    source, target : (k,) int32
+        Codes of the endpoints, as in the edge list.
+    attributes : pyarrow.Table
+        k rows.
+    self_loops, duplicates : (...) int64
+        Ordinals of the rejected edges, ascending.
+    """
+
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+    attributes: pa.Table
+    self_loops: npt.NDArray[np.int64]
+    duplicates: npt.NDArray[np.int64]
+
+
+def clean_edges(edges: EdgeList, options: ImportOptions) -> CleanEdges:
+    """Remove self-loops and duplicates, and add reverses where edges go both ways.
+
+    Raises
+    ------
+    EdgeListError
+        If there is a duplicate under ``duplicates="error"``.
+    """
+    n = len(edges.agent_ids)
+    is_loop = edges.source == edges.target
+    self_loops = np.flatnonzero(is_loop)
+    kept = np.flatnonzero(~is_loop) if len(self_loops) else np.arange(len(edges))
+    # Stable order by (source, target): of equal pairs, the first in the source comes first.
+    order = kept[pair_order(edges.source[kept], edges.target[kept], n)]
+    first = _first_of_pairs(edges.source[order], edges.target[order])
+    duplicates = np.sort(order[~first])
+    if options.duplicates == "error" and len(duplicates):
+        raise _duplicate_error(edges, int(duplicates[0]))
+    distinct = order[first]
+    attributes = _merged_attributes(edges.edge_attributes, order, first, options)
+    source, target = edges.source[distinct], edges.target[distinct]
+    if options.undirected:
+        source, target, attributes = _both_ways(source, target, attributes, n)
+    return CleanEdges(source, target, attributes, self_loops, duplicates)
+
+
+def _first_of_pairs(source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    first = np.ones(len(source), bool)
+    first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+    return first
+
+
+def _duplicate_error(edges: EdgeList, ordinal: int) -> EdgeListError:
+    ends = [edges.agent_ids[int(codes[ordinal])].as_py() for codes in (edges.source, edges.target)]
+    return EdgeListError(
+        f"{edges.description}, line {edges.lines_of(np.array([ordinal]))[0]}: edge {ends[0]} -> {ends[1]} is there "
+        "already; use --duplicates first, sum or max to allow repeated edges"
+    )
+
+
+def _merged_attributes(
+    attributes: pa.Table, order: npt.NDArray[np.int64], first: npt.NDArray[np.bool_], options: ImportOptions
+) -> pa.Table:
+    """Return the attributes of distinct edges: the first row's, or numbers summed or maximal over the equal rows."""
+    if not attributes.num_columns:
+        return attributes
+    if options.duplicates in {"first", "error"} or first.all():
+        return attributes.take(pa.array(order[first]))
+    group = np.cumsum(first) - 1
+    starts = pa.array(np.flatnonzero(first))
+    merged = {}
+    for column in attributes.column_names:
+        values = attributes[column].take(pa.array(order))
+        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+            rows = pa.table({"group": group, "value": values}).group_by("group", use_threads=False)
+            merged[column] = rows.aggregate([("value", options.duplicates)])[f"value_{options.duplicates}"]
+        else:
+            merged[column] = values.take(starts)
+    return pa.table(merged)
+
+
+def _both_ways(
+    source: npt.NDArray[np.int32], target: npt.NDArray[np.int32], attributes: pa.Table, n: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], pa.Table]:
+    """Add each edge's reverse where the source has none of its own."""
+    both_source, both_target = np.concatenate([source, target]), np.concatenate([target, source])
+    order = pair_order(both_source, both_target, n)
+    chosen = order[_first_of_pairs(both_source[order], both_target[order])]
+    if attributes.num_columns:
+        attributes = attributes.take(pa.array(chosen % max(len(source), 1)))
+    return both_source[chosen], both_target[chosen], attributes
+
+
+def reject_rows(edges: EdgeList, clean: CleanEdges, options: ImportOptions) -> pa.Table:
+    """Return the rows for the table `network_rejects`, without their snapshot.
+
+    Raises
+    ------
+    TooManyRejectsError
+        If there are more than ``options.max_rejects``.
+    """
+    count = edges.malformed.num_rows + len(clean.self_loops) + len(clean.duplicates)
+    if count > options.max_rejects:
+        raise TooManyRejectsError(
+            f"{edges.description}: {count:,} rows rejected ({edges.malformed.num_rows:,} malformed, "
+            f"{len(clean.self_loops):,} self-loops, {len(clean.duplicates):,} duplicates), at most "
+            f"{options.max_rejects:,} are allowed; allow more with --max-rejects"
+        )
+    became = {"sum": "summed", "max": "maximum kept"}.get(options.duplicates, "first kept")
+    malformed = edges.malformed
+    nothing = pa.nulls(malformed.num_rows, pa.string())
+    unreadable = pa.table(
+        {
+            "line": malformed["line"],
+            "reason": pa.array(["malformed"] * malformed.num_rows, pa.string()),
+            "detail": malformed["detail"],
+            "source_agent_id": nothing,
+            "target_agent_id": nothing,
+            "text": pc.utf8_slice_codeunits(malformed["text"], 0, 200),
+        }
+    )
+    loops = _rejected(edges, clean.self_loops, "self_loop", "source and target are the same agent")
+    repeats = _rejected(edges, clean.duplicates, "duplicate", became)
+    return pa.concat_tables([unreadable, loops, repeats])
+
+
+def _rejected(edges: EdgeList, ordinals: npt.NDArray[np.int64], reason: str, detail: str) -> pa.Table:
+    count = len(ordinals)
+    return pa.table(
+        {
+            "line": edges.lines_of(ordinals),
+            "reason": pa.array([reason] * count, pa.string()),
+            "detail": pa.array([detail] * count, pa.string()),
+            "source_agent_id": edges.agent_ids.take(pa.array(edges.source[ordinals])).cast(pa.string()),
+            "target_agent_id": edges.agent_ids.take(pa.array(edges.target[ordinals])).cast(pa.string()),
+            "text": pa.nulls(count, pa.string()),
+        }
+    )

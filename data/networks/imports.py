@@ -1,0 +1,352 @@
+"""From an edge list to a published network snapshot: clean, number densely, sort, partition, publish."""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from data.errors import EdgeListError, InvalidInputError
+from data.networks.cleaning import CleanEdges, clean_edges, reject_rows
+from data.networks.edge_lists import EdgeList, ImportOptions
+from data.networks.external_sort import EdgePieces, sorted_content
+from data.networks.network import Network, options_json
+from data.networks.numbering import agent_attributes, dense_numbering, original_order
+from data.networks.snapshot_writer import SnapshotContent, publish_snapshot
+from data.networks.sparse_rows import pair_order
+from data.networks.spill_files import scratch_folder
+from data.progress import Progress, ignore_progress
+from data.validation import validation_sentences
+from data.warehouse.store import Store
+from data.warehouse.tables import table_specification
+
+_NAME_RULE = "a network's name is 1 to 100 letters, digits, '-', '_' or '.'"
+
+
+def import_network(
+    warehouse: Store,
+    name: str,
+    source: Any,
+    /,
+    *,
+    agents: Any = None,
+    progress: Progress = ignore_progress,
+    **options: Any,
+) -> Network:
+    """Import an edge list as a snapshot of the network called `name`.
+
+    Parameters
+    ----------
+    warehouse : Store
+    name : str
+        Name of the network. A network that exists gets a new snapshot: its agents keep their dense ids, new agents
+        are appended.
+    source : path, pandas.DataFrame or pyarrow.Table
+        SNAP text, CSV, TSV (also compressed), Parquet, METIS, or a frame.
+    agents : path or frame, optional
+        Further agents, such as isolated ones, with their attributes.
+    progress : Progress, optional
+        Hears how far the import is.
+    **options
+        Fields of `data.networks.edge_lists.ImportOptions`; among them `source` and `target` name columns, which is why
+        the parameters above go by position.
+
+    Returns
+    -------
+    Network
+        The new snapshot, or the one that is there if the same content was imported before.
+
+    Raises
+    ------
+    EdgeListError, SourceNotFoundError, TooManyRejectsError
+        If the source is missing, cannot be understood, or breaks a rule of the options.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> friends = pd.DataFrame({"from": ["ann", "bob", "bob"], "to": ["bob", "cy", "bob"]})
+    >>> network = import_network(Store(tempfile.mkdtemp()), "friends", friends)
+    >>> network.n_agents, network.n_edges, network.row["self_loops"]
+    (3, 2, 1)
+    """
+    from data.readers import read_edges
+
+    _check_name(name)
+    chosen = import_options(options)
+    # 1. The very same file with the same options, imported last: nothing to do.
+    fingerprint = _source_fingerprint(source, agents, chosen)
+    known = _latest(warehouse, name)
+    if known is not None and fingerprint is not None and known.row["source_fingerprint"] == fingerprint:
+        return known
+    # 2. Read, clean, number, publish.
+    edges = read_edges(source, chosen, agents=agents, progress=progress)
+    return publish_edges(
+        warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=progress
+    )
+
+
+def generate_network(
+    warehouse: Store,
+    name: str,
+    generator: str,
+    *,
+    partitions: int | None = None,
+    progress: Progress = ignore_progress,
+    **parameters: Any,
+) -> Network:
+    """Generate a network and publish it as a snapshot called `name`.
+
+    Parameters
+    ----------
+    warehouse : Store
+    name : str
+    generator : str
+        A name in `data.generators.GENERATORS`, such as ``rmat``.
+    partitions : int, optional
+        Edge partitions; never changes the network.
+    progress : Progress, optional
+    **parameters
+        Fields of the generator's class.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such generator, or a parameter breaks its rule.
+    """
+    from data.generators import GENERATORS
+
+    _check_name(name)
+    if generator not in GENERATORS:
+        raise InvalidInputError(f"no generator {generator!r}; generators are {', '.join(GENERATORS)}")
+    kind = GENERATORS[generator]
+    try:
+        made = kind(**parameters)
+    except ValidationError as error:
+        raise InvalidInputError(f"generator {generator}: {validation_sentences(error, kind)}") from None
+    described = {"generator": generator, **made.model_dump()}
+    options = ImportOptions(partitions=partitions)
+    # 1. The same parameters, published last: nothing to do.
+    known = _latest(warehouse, name)
+    if known is not None and known.row["options"] == options_json(described):
+        return known
+    # 2. In pieces on disk, where the generator can; agents that have dense ids already are numbered in memory only.
+    if known is None:
+        with scratch_folder(warehouse.cache_folder) as folder:
+            pieces = made.in_pieces(folder, progress)
+            if pieces is not None:
+                given = (described, made.describe())
+                return publish_pieces(warehouse, name, pieces, *given, folder, partitions=partitions, progress=progress)
+    # 3. In memory.
+    return publish_edges(warehouse, name, made.generate(progress), options, described, progress=progress)
+
+
+def import_options(options: dict[str, Any]) -> ImportOptions:
+    """Return validated import options.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option does not exist or its value breaks a rule.
+    """
+    try:
+        return ImportOptions(**options)
+    except ValidationError as error:
+        raise InvalidInputError(f"import options: {validation_sentences(error, ImportOptions, 'option')}") from None
+
+
+def publish_edges(
+    warehouse: Store,
+    name: str,
+    edges: EdgeList,
+    options: ImportOptions,
+    described: dict[str, Any],
+    *,
+    fingerprint: str | None = None,
+    progress: Progress = ignore_progress,
+) -> Network:
+    """Publish an edge list as a snapshot of the network called `name`.
+
+    Parameters
+    ----------
+    warehouse : Store
+    name : str
+    edges : EdgeList
+        From a reader or generator.
+    options : ImportOptions
+        What becomes of duplicates, whether edges go both ways, how many partitions.
+    described : dict
+        The options as recorded with the snapshot.
+    fingerprint : str, optional
+        Hash of source and options, by which a repeated import is recognised without reading.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    EdgeListError
+        If there is no agent, or a duplicate under ``duplicates="error"``.
+    TooManyRejectsError
+        If more rows are rejected than ``options.max_rejects``.
+    """
+    if len(edges.agent_ids) == 0:
+        raise EdgeListError(f"{edges.description}: no edges and no agents; an edge list needs at least one agent")
+    _check_attributes(edges)
+    known = _latest(warehouse, name)
+    # 1. Remove self-loops and duplicates; add reverses.
+    progress("cleaning", 0, 3)
+    clean = clean_edges(edges, options)
+    _check_probabilities(edges, clean)
+    rejects = reject_rows(edges, clean, options)
+    # 2. Number agents densely, hubs first.
+    progress("numbering", 1, 3)
+    agent_ids = edges.agent_ids.cast(pa.string())
+    rank = original_order(edges.agent_ids)
+    degree = np.bincount(clean.source, minlength=len(rank)) + np.bincount(clean.target, minlength=len(rank))
+    dense, ids, origin = dense_numbering(agent_ids, rank, degree, known)
+    source, target = dense[clean.source], dense[clean.target]
+    # 3. Sort by (src, dst).
+    progress("sorting", 2, 3)
+    order = pair_order(source, target, len(ids))
+    source, target = source[order], target[order]
+    edge_attributes = clean.attributes.take(pa.array(order)) if clean.attributes.num_columns else clean.attributes
+    agents = agent_attributes(edges, known, origin)
+    snapshot = SnapshotContent(ids, source, target, edge_attributes, agents, edges.strength, edges.probability)
+    progress("sorting", 3, 3)
+    # 4. Publish, unless this very content is there.
+    row = {
+        **_row(name, snapshot.content_hash(), known, described, edges.description),
+        "agents": len(ids),
+        "edges": len(source),
+        "rows_read": edges.rows_read,
+        "self_loops": len(clean.self_loops),
+        "duplicates": len(clean.duplicates),
+        "malformed": edges.malformed.num_rows,
+        "strength_column": edges.strength,
+        "probability_column": edges.probability,
+        "edge_attributes": edge_attributes.column_names,
+        "agent_attributes": agents.column_names,
+        "source_fingerprint": fingerprint,
+    }
+    return publish_snapshot(warehouse, snapshot, row, rejects, options.partitions, progress)
+
+
+def publish_pieces(
+    warehouse: Store,
+    name: str,
+    edges: EdgePieces,
+    described: dict[str, Any],
+    description: str,
+    folder: Path,
+    *,
+    partitions: int | None = None,
+    progress: Progress = ignore_progress,
+) -> Network:
+    """Publish edges in pieces as the first snapshot of the network called `name`, equal to that made in memory.
+
+    Parameters
+    ----------
+    warehouse : Store
+    name : str
+    edges : EdgePieces
+    described : dict
+        The options as recorded with the snapshot.
+    description : str
+        Where the edges came from, for people.
+    folder : Path
+        Scratch folder, beside the caches of snapshots.
+    partitions : int, optional
+    progress : Progress, optional
+    """
+    content = sorted_content(edges, folder, progress)
+    row = {
+        **_row(name, content.content_hash(), None, described, description),
+        "agents": edges.agents,
+        "edges": edges.edges,
+        "rows_read": edges.edges,
+        **dict.fromkeys(("self_loops", "duplicates", "malformed"), 0),
+        "edge_attributes": [],
+        "agent_attributes": [],
+        **dict.fromkeys(("strength_column", "probability_column", "source_fingerprint")),
+    }
+    nothing = table_specification("network_rejects").schema.empty_table()
+    network = publish_snapshot(warehouse, content, row, nothing, partitions, progress)
+    content.keep_rows(network.cache_folder / "rows")
+    return network
+
+
+def _row(
+    name: str, snapshot_id: str, known: Network | None, described: dict[str, Any], description: str
+) -> dict[str, Any]:
+    """Return what a row of the table `networks` says of any snapshot."""
+    return {
+        "network_id": name,
+        "snapshot_id": snapshot_id,
+        "parent_snapshot_id": known.snapshot_id if known else None,
+        "description": description,
+        "options": options_json(described),
+        "created_at": dt.datetime.now(dt.UTC),
+    }
+
+
+def _latest(warehouse: Store, name: str) -> Network | None:
+    rows = [row for row in warehouse.read("networks").to_pylist() if row["network_id"] == name]
+    return Network.from_row(warehouse, rows[-1]) if rows else None
+
+
+def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str | None:
+    """Return a hash of the source's bytes and the options, or None where the source is not a file."""
+    if not all(isinstance(given, str | os.PathLike) for given in (source, agents or "")):
+        return None
+    digest = hashlib.sha256(options.model_dump_json(exclude={"partitions"}).encode())
+    for path in (source, agents):
+        if path is None:
+            continue
+        if not Path(path).is_file():
+            return None
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _check_probabilities(edges: EdgeList, clean: CleanEdges) -> None:
+    """Raise EdgeListError if summing duplicates has made a probability larger than 1."""
+    if edges.probability is None or not clean.attributes.num_rows:
+        return
+    largest = pc.max(clean.attributes[edges.probability]).as_py()
+    if largest is not None and largest > 1.0:
+        raise EdgeListError(
+            f"{edges.description}: summing duplicates gives an edge the {edges.probability} {largest}, a probability "
+            "must be in [0, 1]; use --duplicates first or max"
+        )
+
+
+def _check_attributes(edges: EdgeList) -> None:
+    """Raise EdgeListError if a column of the source has a name that the tables need for themselves."""
+    given = {"network_edges": edges.edge_attributes, "network_agents": edges.agent_attributes}
+    for table, attributes in given.items():
+        own = {"source_agent_id", "target_agent_id", *table_specification(table).schema.names}
+        for name in own.intersection(attributes.column_names if attributes is not None else ()):
+            raise EdgeListError(
+                f"{edges.description}: column {name!r} has the name of a column of {table}; rename it, or name the "
+                "columns with --columns"
+            )
+
+
+def _check_name(name: str) -> None:
+    allowed = set("-_.")
+    if not 0 < len(name) <= 100 or not all(c.isalnum() or c in allowed for c in name):
+        raise InvalidInputError(f"network name {name!r}: {_NAME_RULE}")
+
+
+def rejected_rows(network: Network) -> Sequence[dict[str, Any]]:
+    """Return the rejects of a snapshot as mappings, ordered by line."""
+    rows = network.warehouse.read("network_rejects", [network.key])
+    return list(rows.sort_by("line").to_pylist())

@@ -1,0 +1,337 @@
+"""Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import InvalidInputError, UnknownAgentError
+from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+
+AGENT_IDS_HELD = 1 << 24
+"""Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
+CALLS_WITHOUT_ORDER = 8
+"""How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
+more."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One snapshot of a network in a warehouse.
+
+    Attributes
+    ----------
+    warehouse : Store
+        Where it lies.
+    network_id, snapshot_id : str
+        Name of the network, and hash of the snapshot's content.
+    row : mapping
+        The snapshot's row of the table `networks`.
+    """
+
+    warehouse: Store
+    network_id: str
+    snapshot_id: str
+    row: Mapping[str, Any] = field(compare=False)
+
+    @staticmethod
+    def from_row(warehouse: Store, row: Mapping[str, Any]) -> "Network":
+        """Return the network that a row of the table `networks` describes."""
+        return Network(warehouse, row["network_id"], row["snapshot_id"], row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network.from_row, (self.warehouse, dict(self.row))
+
+    def __repr__(self) -> str:
+        return f"Network({self.network_id!r}, agents={self.n_agents:,}, edges={self.n_edges:,})"
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents, isolated ones included."""
+        return int(self.row["agents"])
+
+    @property
+    def n_edges(self) -> int:
+        """Number of directed edges."""
+        return int(self.row["edges"])
+
+    @property
+    def key(self) -> str:
+        """Key under which the snapshot is published."""
+        return network_key(self.network_id, self.snapshot_id)
+
+    # -- as tables ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def edge_files(self) -> list[DataFile]:
+        """Files of the edges, ascending by range of src."""
+        return self._files_by_division("network_edges")
+
+    @cached_property
+    def agent_files(self) -> list[DataFile]:
+        """Files of the agents, ascending by the same ranges."""
+        return self._files_by_division("network_agents")
+
+    def _files_by_division(self, table: str) -> list[DataFile]:
+        files = self.warehouse.files(table, [self.key])
+        return sorted(files, key=lambda file: cast("tuple[int, int]", file.division))
+
+    @cached_property
+    def divisions(self) -> tuple[int, ...]:
+        """First src of every partition, and the last agent: known divisions as Dask means them."""
+        firsts = [cast("tuple[int, int]", file.division)[0] for file in self.edge_files]
+        return (*firsts, self.n_agents - 1)
+
+    @property
+    def agents(self) -> "dd.DataFrame":
+        """Agents as a Dask DataFrame, index ``agent``, divisions as those of `edges`."""
+        return self._frame(self.agent_files, "agent")
+
+    @property
+    def edges(self) -> "dd.DataFrame":
+        """Edges as a Dask DataFrame, index ``src``, column ``dst`` and the attributes, known divisions."""
+        return self._frame(self.edge_files, "src")
+
+    def _frame(self, files: list[DataFile], index: str) -> "dd.DataFrame":
+        import dask.dataframe as dd
+
+        meta = self._read_indexed(files[0], index).iloc[:0]
+        return dd.from_map(self._read_indexed, files, index=index, meta=meta, divisions=self.divisions)
+
+    def _read_indexed(self, file: DataFile, index: str) -> "pd.DataFrame":
+        rows = self.warehouse.read_file(file).drop_columns(["snapshot_id"])
+        return rows.to_pandas().set_index(index)
+
+    # -- identity -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def agent_ids(self) -> pa.Array:
+        """Original ids of all agents (string, length n_agents), by dense id; mapped where there are many."""
+        if self.n_agents <= AGENT_IDS_HELD:
+            return pa.concat_arrays(self._ids_by_file())
+        arrays = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
+        return pa.StringArray.from_buffers(self.n_agents, *(pa.py_buffer(array) for array in arrays))
+
+    def dense_ids(self, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
+        """Return the dense ids of agents, in the order given.
+
+        Raises
+        ------
+        UnknownAgentError
+            If an id does not occur in the network.
+        """
+        wanted = [str(agent_id) for agent_id in agent_ids]
+        names = pa.array(wanted, pa.string())
+        dense = self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
+        if (dense < 0).any():
+            missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
+            example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
+            raise UnknownAgentError(
+                f"agent {', '.join(map(repr, missing[:5]))}{' ...' if len(missing) > 5 else ''} is not in network "
+                f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
+            )
+        return dense.astype(np.int32)
+
+    def _is_worth_sorting(self) -> bool:
+        """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""
+        self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
+        is_wanted = self.__dict__["_asked"] > CALLS_WITHOUT_ORDER
+        return self.n_agents <= AGENT_IDS_HELD and (is_wanted or self._order_folder.exists())
+
+    @property
+    def _order_folder(self) -> Path:
+        return self.cache_folder / "agents_by_id"
+
+    def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the dense ids of names, -1 where there is none: all are looked for at once, by halving."""
+        low, high = np.zeros(len(names), np.int64), np.full(len(names), self.n_agents)
+        while (low < high).any():
+            middle = (low + high) // 2
+            is_before = self._compared(pc.less, middle, names) & (low < high)
+            low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, middle)
+        agents = self._by_id[np.minimum(low, self.n_agents - 1)]
+        return np.where(self._compared(pc.equal, low, names), agents, -1)
+
+    def _compared(
+        self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array
+    ) -> npt.NDArray[np.bool_]:
+        """Return how the ids at some places of the order of ids compare with names; False behind the last."""
+        agents = self._by_id[np.minimum(places, self.n_agents - 1)]
+        found = comparison(self.agent_ids.take(pa.array(agents)), names).to_numpy(zero_copy_only=False)
+        return (places < self.n_agents) & found
+
+    @cached_property
+    def _by_id(self) -> npt.NDArray[np.int32]:
+        """Agents in the order of their ids, (n_agents,) int32; mapped."""
+        (agents,) = mapped_arrays(self._order_folder, ["agent"], self._build_order_of_ids)
+        return cast("npt.NDArray[np.int32]", agents)
+
+    def _searched(self, names: pa.Array) -> npt.NDArray[np.int64]:
+        """Return the dense ids of names, -1 where there is none, in one pass over all ids."""
+        dense, first = np.full(len(names), -1, np.int64), 0
+        for ids in self._ids_by_file():
+            candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
+            positions = pc.index_in(names, value_set=ids.take(pa.array(candidates)))
+            found = positions.is_valid().to_numpy(zero_copy_only=False)
+            dense[found] = first + candidates[positions.drop_null().to_numpy()]
+            first += len(ids)
+        return dense
+
+    # -- as arrays ----------------------------------------------------------------------------------------------
+
+    @property
+    def cache_folder(self) -> Path:
+        """Folder for arrays derived from this snapshot, named by its content."""
+        return self.warehouse.cache_folder / self.snapshot_id
+
+    @cached_property
+    def sparse_rows(self) -> SparseRows:
+        """Out-edges as compressed sparse rows, mapped from files."""
+        offsets, targets = mapped_arrays(self.cache_folder / "rows", ["offsets", "targets"], self._build_rows)
+        return SparseRows(cast("Any", offsets), cast("Any", targets))
+
+    @cached_property
+    def transpose(self) -> SparseRows:
+        """In-edges as compressed sparse rows, with each edge's position among the out-edges."""
+        arrays = mapped_arrays(self.cache_folder / "transpose", ["offsets", "sources", "edges"], self._build_transpose)
+        return SparseRows(*cast("Any", arrays))
+
+    @property
+    def out_degree(self) -> npt.NDArray[np.int64]:
+        """Number of out-edges by dense id, (n_agents,) int64."""
+        return np.diff(self.sparse_rows.offsets)
+
+    @cached_property
+    def in_degree(self) -> npt.NDArray[np.int64]:
+        """Number of in-edges by dense id, (n_agents,) int64."""
+        (degrees,) = mapped_arrays(self.cache_folder / "in_degree", ["in_degree"], self._build_in_degree)
+        return cast("npt.NDArray[np.int64]", degrees)
+
+    def edge_values(self, attribute: str) -> npt.NDArray[np.float64]:
+        """Return a numeric edge attribute in the order of `sparse_rows`, (n_edges,) float64.
+
+        Raises
+        ------
+        InvalidInputError
+            If the edges have no such attribute, or it is not numeric.
+        """
+        if attribute not in self.row["edge_attributes"]:
+            known = ", ".join(self.row["edge_attributes"]) or "none"
+            raise InvalidInputError(
+                f"edges of network {self.network_id!r} have no column {attribute!r} (columns: {known}); "
+                "name the columns when importing, for instance --columns source,target,probability"
+            )
+        parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.edge_files]
+        if not (pa.types.is_floating(parts[0].type) or pa.types.is_integer(parts[0].type)):
+            raise InvalidInputError(_not_numeric(self, "edge", attribute, parts[0].type))
+        return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
+
+    def agent_values(self, attribute: str) -> npt.NDArray[np.float64]:
+        """Return a numeric agent attribute by dense id, (n_agents,) float64; NaN where it is missing.
+
+        Raises
+        ------
+        InvalidInputError
+            If the agents have no such attribute, or it is not numeric.
+        """
+        if attribute not in self.row["agent_attributes"]:
+            known = ", ".join(self.row["agent_attributes"]) or "none"
+            raise InvalidInputError(
+                f"agents of network {self.network_id!r} have no column {attribute!r} (columns: {known})"
+            )
+        parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.agent_files]
+        kind = parts[0].type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+            raise InvalidInputError(_not_numeric(self, "agent", attribute, kind))
+        return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
+
+    def _build_rows(self, folder: Path) -> None:
+        save_blocks(folder, "offsets", np.int64, (self.n_agents + 1,), self._offsets())
+        save_blocks(folder, "targets", np.int32, (self.n_edges,), self._columns("network_edges", "dst"))
+
+    def _offsets(self) -> Iterator[npt.NDArray[np.int64]]:
+        total = np.zeros(1, np.int64)
+        yield total
+        for degrees in self._columns("network_agents", "out_degree"):
+            ends = total[-1:] + np.cumsum(degrees, dtype=np.int64)
+            yield ends
+            total = ends if len(ends) else total
+
+    def _columns(self, table: str, name: str) -> Iterator[npt.NDArray[Any]]:
+        """Yield a column without nulls, file after file."""
+        for file in self._files_by_division(table):
+            yield self.warehouse.read_file(file, [name])[name].to_numpy()
+
+    def _build_agent_ids(self, folder: Path) -> None:
+        lengths = (pc.binary_length(ids).to_numpy() for ids in self._ids_by_file())
+        characters = 0
+
+        def ends() -> Iterator[npt.NDArray[np.int32]]:
+            nonlocal characters
+            yield np.zeros(1, np.int32)
+            for length in lengths:
+                end = characters + np.cumsum(length, dtype=np.int64)
+                characters = int(end[-1]) if len(end) else characters
+                assert characters < 2**31, "ids have 2 GB of characters at most"
+                yield end.astype(np.int32)
+
+        save_blocks(folder, "ends", np.int32, (self.n_agents + 1,), ends())
+        save_blocks(folder, "characters", np.uint8, (characters,), map(_characters, self._ids_by_file()))
+
+    def _build_order_of_ids(self, folder: Path) -> None:
+        save_array(folder, "agent", pc.sort_indices(self.agent_ids).to_numpy().astype(np.int32))
+
+    def _ids_by_file(self) -> Iterator[pa.Array]:
+        for file in self.agent_files:
+            yield self.warehouse.read_file(file, ["agent_id"])["agent_id"].combine_chunks()
+
+    def _build_transpose(self, folder: Path) -> None:
+        transpose = transposed(self.sparse_rows)
+        assert transpose.edges is not None
+        save_array(folder, "offsets", transpose.offsets)
+        save_array(folder, "sources", transpose.targets)
+        save_array(folder, "edges", transpose.edges)
+
+    def _build_in_degree(self, folder: Path) -> None:
+        save_blocks(folder, "in_degree", np.int64, (self.n_agents,), self._columns("network_agents", "in_degree"))
+
+
+def _not_numeric(network: Network, kind: str, attribute: str, found: pa.DataType) -> str:
+    known = ", ".join(network.row[f"{kind}_attributes"])
+    what = "text" if pa.types.is_string(found) or pa.types.is_large_string(found) else found
+    return (
+        f"{kind} column {attribute!r} of network {network.network_id!r} is {what}, a number is needed; choose another "
+        f"(columns: {known}), or correct it and import the network again"
+    )
+
+
+def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return the UTF-8 bytes of ids without nulls."""
+    _, ends, characters = ids.buffers()
+    if not len(ids) or characters is None:
+        return np.empty(0, np.uint8)
+    bounds = np.frombuffer(ends, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    return np.frombuffer(characters, np.uint8)[bounds[0] : bounds[-1]]
+
+
+def network_key(network_id: str, snapshot_id: str) -> str:
+    """Return the key under which a snapshot is published."""
+    return f"network/{network_id}/{snapshot_id}"
+
+
+def options_json(options: Mapping[str, Any]) -> str:
+    """Return options as JSON with sorted keys, as the table `networks` keeps them."""
+    return json.dumps(options, sort_keys=True, default=str)

@@ -1,0 +1,126 @@
+"""Which columns of a source are endpoints, strength and probability, and what the latter two may hold."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import EdgeListError
+from data.networks.edge_lists import ImportOptions
+from data.readers.identifiers import trimmed
+
+
+def renamed(names: Sequence[str], options: ImportOptions, source: str) -> tuple[str, ...]:
+    """Return the names of a source's columns: its own, or those that the user gave instead."""
+    if options.columns is None:
+        return checked_names(names, source)
+    if len(options.columns) != len(names):
+        raise EdgeListError(
+            f"{source} has {len(names)} columns but columns names {len(options.columns)} "
+            f"({', '.join(options.columns)}); name all columns, in order"
+        )
+    return options.columns
+
+
+def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
+    """Return the names; raise EdgeListError where one is empty or repeated."""
+    for position, name in enumerate(names, 1):
+        if not name:
+            raise EdgeListError(
+                f"{source}: column {position} has no name (the index of a data frame?); "
+                "write it without the index, or name all columns with --columns"
+            )
+        if name in names[: position - 1]:
+            raise EdgeListError(f"{source} has two columns named {name!r}; name all columns with --columns")
+    return tuple(names)
+
+
+def endpoint_positions(names: Sequence[str], options: ImportOptions, source: str) -> tuple[int, int]:
+    """Return the positions of the source and the target column, once all roles are seen to fit the columns."""
+    if len(names) < 2:
+        raise EdgeListError(f"{source} has fewer than 2 columns; an edge needs a source and a target")
+    start = _position(names, options.source or names[0], "source", source)
+    end = _position(names, options.target or names[1], "target", source)
+    if start == end:
+        raise EdgeListError(
+            f"{source}: column {names[start]!r} cannot be both source and target; "
+            "name two columns with --source and --target (the defaults are the first and the second)"
+        )
+    for role, name in (("strength", options.strength), ("probability", options.probability)):
+        if name is not None and _position(names, name, role, source) in (start, end):
+            raise EdgeListError(f"{source}: column {name!r} is an endpoint and cannot be the {role}")
+    return start, end
+
+
+def refuse_bad_weights(values: pa.ChunkedArray, name: str, options: ImportOptions, where: Callable[[int], str]) -> None:
+    """Raise EdgeListError at the first value that a strength or probability column may not hold.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray
+        Values of one block of the column, of any type.
+    name : str
+        The column's name; columns without a role may hold anything.
+    options : ImportOptions
+        Says which column is the strength and which the probability.
+    where : callable
+        Gives the place of a row of the block, for the message.
+    """
+    for role, column, highest in (
+        ("strength", options.strength, np.inf),
+        ("probability", options.probability, 1.0),
+    ):
+        row = None if name != column else _first_bad(values, highest)
+        if row is not None:
+            rule = "a number in [0, 1]" if highest == 1.0 else "a finite number >= 0"
+            raise EdgeListError(
+                f"{where(row)}: {role} column {name!r} holds {_shown(values[row])}, which is not {rule}; "
+                f"correct the value or import without {role}"
+            )
+
+
+def _first_bad(values: pa.ChunkedArray, highest: float) -> int | None:
+    """Return the first row that is not a number in [0, highest]."""
+    if pa.types.is_boolean(values.type) or pa.types.is_temporal(values.type):
+        return 0
+    if pa.types.is_string(values.type):
+        values = trimmed(values)
+    readable = readable_rows(values)
+    numbers = pc.fill_null(values[:readable].cast(pa.float64(), safe=False), np.nan).to_numpy()
+    bad = np.flatnonzero(~((numbers >= 0) & (numbers <= highest) & np.isfinite(numbers)))
+    if len(bad):
+        return int(bad[0])
+    return readable if readable < len(values) else None
+
+
+def readable_rows(values: pa.ChunkedArray) -> int:
+    """Return how many rows, from the first, can be read as numbers."""
+    if _are_numbers(values):
+        return len(values)
+    readable, unreadable = 0, len(values)
+    while unreadable - readable > 1:
+        middle = (readable + unreadable) // 2
+        if _are_numbers(values[readable:middle]):
+            readable = middle
+        else:
+            unreadable = middle
+    return readable
+
+
+def _are_numbers(values: pa.ChunkedArray) -> bool:
+    try:
+        values.cast(pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def _shown(value: pa.Scalar) -> str:
+    return "nothing" if value.as_py() is None else repr(value.as_py())
+
+
+def _position(names: Sequence[str], name: str, role: str, source: str) -> int:
+    if name not in names:
+        raise EdgeListError(f"{source} has no column {name!r} to be the {role}; its columns are {', '.join(names)}")
+    return names.index(name)

@@ -1,0 +1,110 @@
+"""Staging: one Parquet file being written, hashed on its way, seen by nobody until a manifest names it."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.warehouse.manifests import DataFile
+from data.warehouse.storage import Storage
+from data.warehouse.tables.specification import schema_fingerprint
+
+
+class StagedFile:
+    """A Parquet file being written for a table; it becomes a `DataFile` when its block ends."""
+
+    def __init__(self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._table, self._path, self._writer, self._schema = table, path, writer, schema
+        self._rows = 0
+        self._result: DataFile | None = None
+
+    def write(self, rows: pa.Table | pa.RecordBatch) -> None:
+        """Append rows; columns are put in the schema's order and cast to its types."""
+        rows = pa.table(rows).select(self._schema.names).cast(self._schema)
+        self._writer.write_table(rows)
+        self._rows += rows.num_rows
+
+    def finish(self, digest: "HashedFile", division: tuple[int, int] | None) -> None:
+        """Note what was written, once the file is closed."""
+        self._result = DataFile(
+            table=self._table,
+            path=self._path,
+            rows=self._rows,
+            size=digest.size,
+            checksum=digest.hash.hexdigest(),
+            fingerprint=schema_fingerprint(self._schema),
+            division=division,
+        )
+
+    @property
+    def file(self) -> DataFile:
+        """The finished file, to be given to `Warehouse.commit`."""
+        assert self._result is not None, "the block that writes the file has not ended"
+        return self._result
+
+
+class HashedFile:
+    """A binary file that is hashed and counted while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, content: Any) -> int:
+        """Write some bytes; return how many."""
+        self.hash.update(content)
+        self.size += memoryview(content).nbytes
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        """Hand what is buffered to the file."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leave closing to the storage, which syncs first."""
+
+
+@contextmanager
+def staged_file(
+    storage: Storage, table: str, path: str, schema: pa.Schema, division: tuple[int, int] | None
+) -> Iterator[StagedFile]:
+    """Write one new file of a table at `path`; on failure it is removed.
+
+    Parameters
+    ----------
+    storage : Storage
+    table, path : str
+    schema : pyarrow.Schema
+        Columns of the file.
+    division : tuple of int or None
+        First and last key of the file's rows.
+    """
+    with storage.writer(path) as file:
+        digest = HashedFile(file)
+        writer = pq.ParquetWriter(
+            digest,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            write_page_index=True,
+            write_page_checksum=True,  # or most flipped bits would be read as other values, without an error
+        )
+        staged = StagedFile(table, path, writer, schema)
+        try:
+            yield staged
+        except BaseException:
+            _close_quietly(writer)
+            raise
+        writer.close()
+    staged.finish(digest, division)
+
+
+def _close_quietly(writer: pq.ParquetWriter) -> None:
+    """Close a writer whose file is about to be removed; its own complaint would hide the real one."""
+    with suppress(OSError, pa.ArrowException):
+        writer.close()

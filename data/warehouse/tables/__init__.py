@@ -1,0 +1,57 @@
+"""Specifications of all tables; each subject has a module, which alone changes when a table is added to it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from data.errors import TableNotFoundError
+from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions
+from data.warehouse.tables.specification import SYMBOL, TableSpecification
+
+_SUBJECTS = (networks, campaigns, sessions, rounds, results, events)
+
+TABLES: Mapping[str, TableSpecification] = MappingProxyType(
+    {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
+)
+"""All table specifications by name, in the order in which they are documented."""
+
+
+def table_specification(name: str) -> TableSpecification:
+    """Return the specification of the table called `name`.
+
+    Raises
+    ------
+    TableNotFoundError
+        If there is no such table.
+    """
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise TableNotFoundError(f"no table {name!r}; tables are {', '.join(TABLES)}") from None
+
+
+def tables_page() -> str:
+    """Return the documentation page of all tables, as Markdown."""
+    lines = [
+        "# Tables",
+        "",
+        "Made from `data/warehouse/tables/` by `make docs`; the same texts are comments in DuckDB.",
+        "",
+    ]
+    for table in TABLES.values():
+        lines += [
+            f"## {table.name}",
+            "",
+            table.grain,
+            "",
+            f"Key: {', '.join(f'`{k}`' for k in table.key)}.",
+            "",
+        ]
+        if table.further:
+            lines += [f"Files carry further columns: {table.further}.", ""]
+        lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
+        for column in table.columns:
+            kind = "string" if column.type == SYMBOL else str(column.type)
+            null = "yes" if column.nullable else ""
+            lines.append(f"| {column.name} | {kind} | {null} | {column.documentation} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,44 @@
+"""Campaigns: their messages, and the sessions they list."""
+
+import pyarrow as pa
+
+from data.warehouse.tables.specification import CLOCK, Column, TableSpecification
+
+SPECIFICATIONS = (
+    TableSpecification(
+        "messages",
+        "One row per message.",
+        ("message_id",),
+        (
+            Column("message_id", pa.string(), "UUID derived from sender, content, type and properties"),
+            Column("name", pa.string(), "the message's name in its campaign"),
+            Column("sender_id", pa.string(), "agent_id of the sender", nullable=True),
+            Column("content", pa.string(), "text of the message"),
+            Column("message_type", pa.string(), "kind of message"),
+            Column("properties", pa.string(), "further properties, JSON"),
+        ),
+    ),
+    TableSpecification(
+        "campaigns",
+        "One row per campaign and configuration.",
+        ("campaign_id",),
+        (
+            Column("campaign_id", pa.string(), "UUID derived from the campaign's name and sessions"),
+            Column("campaign", pa.string(), "name of the campaign"),
+            Column("configuration", pa.string(), "the resolved configuration, JSON"),
+            Column("started_at", CLOCK, "clock time at which the campaign started"),
+            Column("completed_at", CLOCK, "clock time at which its results were ready"),
+        ),
+    ),
+    TableSpecification(
+        "campaign_sessions",
+        "One row per campaign and session of it.",
+        ("campaign_id", "session"),
+        (
+            Column("campaign_id", pa.string(), "campaign"),
+            Column("position", pa.int32(), "order of the session in its campaign, from 0"),
+            Column("session", pa.string(), "the session's name in its campaign"),
+            Column("session_id", pa.string(), "session: campaigns that ask for the same session share it"),
+        ),
+    ),
+)

@@ -1,0 +1,203 @@
+"""Programs: a session's rules as arrays, the same types for every model, so that each kernel compiles once."""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from data.networks.network import Network
+from propagation.draws import Purpose, chances, stream
+from propagation.models.model import Model
+from propagation.models.rules import COMPARTMENTS_LIMIT, Rules
+from propagation.weights import AttemptRows, attempt_rows
+
+CERTAIN = 2**32
+"""Chance of what always happens."""
+FACTORS = 1024
+"""Powers of decay and fatigue that are told apart; higher ones count as the last."""
+
+
+class Edges(NamedTuple):
+    """Out-edges of all agents as the kernels read them: see `propagation.weights.AttemptRows`."""
+
+    offsets: npt.NDArray[np.int64]
+    words: npt.NDArray[np.uint64]
+    base: np.int64
+    influence: npt.NDArray[np.uint64]
+    """Words of influence weights, where `words` are of probabilities; else length 0."""
+    influence_base: np.int64
+
+
+class Program(NamedTuple):
+    """Rules as arrays; c counts compartments, chances are in 2**-32, -1 stands for none."""
+
+    rate: npt.NDArray[np.int64]
+    """(c, c): chance of a contact from the first to the second, before the edge's."""
+    by_edge: npt.NDArray[np.uint8]
+    target_to: npt.NDArray[np.int8]
+    share: npt.NDArray[np.int64]
+    otherwise: npt.NDArray[np.int8]
+    stops: npt.NDArray[np.uint8]
+    """(c, c): whether a success moves the contacting agent."""
+    stop_to: npt.NDArray[np.int8]
+    """(c,): where to."""
+    single: npt.NDArray[np.int8]
+    """(c,): the one compartment that contacts from here can change, by the edge's chance alone; -1 if more or else."""
+    transmits: npt.NDArray[np.uint8]
+    reached: npt.NDArray[np.uint8]
+    live: npt.NDArray[np.uint8]
+    """(c,): whether its agents transmit or may leave by themselves."""
+    leave_to: npt.NDArray[np.int8]
+    leave_chance: npt.NDArray[np.int64]
+    leave_after: npt.NDArray[np.int64]
+    leave_streams: npt.NDArray[np.uint64]
+    decay: npt.NDArray[np.uint64]
+    fatigue: npt.NDArray[np.uint64]
+    thresholds: npt.NDArray[np.int64]
+    in_degree: npt.NDArray[np.int64]
+    sceptics: npt.NDArray[np.int64]
+    """(n,), or (1,) for all alike, or (0,)."""
+    sceptics_in: np.int64
+    seeds_in: np.int64
+    adds: np.int64
+    mixing: np.int64
+    recurrent: np.int64
+    fatigued: np.int64
+    chooses: np.int64
+    """Whether it matters which of several successes decides."""
+    everlasting: np.int64
+    transmission: np.uint64
+    infector: np.uint64
+    threshold: np.uint64
+    branching: np.uint64
+    mixture: np.uint64
+    scepticism: np.uint64
+
+
+def session_edges(network: Network, model: Model, random_seed: int) -> Edges:
+    """Return a network's edges with the numbers that a model reads of them."""
+    probabilities, influence = model.chances(), model.influence()
+    first = probabilities if probabilities is not None else influence
+    assert first is not None, f"{model.name} weighs no edges"
+    rows = attempt_rows(network, first, random_seed)
+    second = None if probabilities is None or influence is None else attempt_rows(network, influence, random_seed)
+    return Edges(
+        rows.offsets,
+        rows.words,
+        np.int64(rows.base),
+        constant_array(np.empty(0, np.uint64)) if second is None else second.words,
+        np.int64(0 if second is None else second.base),
+    )
+
+
+def contact_rows(network: Network, model: Model, random_seed: int) -> AttemptRows:
+    """Return the out-edges with the first number that a model reads of them: what the planner estimates from."""
+    weights = model.chances() or model.influence()
+    assert weights is not None, f"{model.name} weighs no edges"
+    return attempt_rows(network, weights, random_seed)
+
+
+@functools.lru_cache(maxsize=64)
+def session_program(network: Network, model: Model, random_seed: int, *, traced: bool) -> Program:
+    """Return a model's rules as arrays.
+
+    Parameters
+    ----------
+    network : Network
+    model : Model
+    random_seed : int
+        Decides all draws.
+    traced : bool
+        Whether infectors are wanted.
+    """
+    rules = model.rules
+    c = COMPARTMENTS_LIMIT
+    rate, share = np.full((c, c), -1, np.int64), np.zeros((c, c), np.int64)
+    by_edge, stops = np.zeros((c, c), np.uint8), np.zeros((c, c), np.uint8)
+    target_to, otherwise = np.full((c, c), -1, np.int8), np.full((c, c), -1, np.int8)
+    stop_to, single = np.full(c, -1, np.int8), np.full(c, -1, np.int8)
+    for contact in rules.contacts:
+        pair = rules.number(contact.source), rules.number(contact.target)
+        rate[pair], by_edge[pair] = chances(contact.rate), contact.by_edge
+        target_to[pair], otherwise[pair] = rules.number(contact.target_to), rules.number(contact.otherwise)
+        share[pair] = chances(contact.share)
+        if contact.source_to is not None:
+            stops[pair], stop_to[pair[0]] = 1, rules.number(contact.source_to)
+    for source in range(c):
+        targets = np.flatnonzero(rate[source] >= 0)
+        plain = not rules.adds and rules.mixing is None and rules.fatigue == 1.0 and len(targets) == 1
+        if plain and rate[source, targets[0]] == CERTAIN and by_edge[source, targets[0]]:
+            single[source] = targets[0]
+    leave_to, leave_chance, leave_after = np.full(c, -1, np.int8), np.zeros(c, np.int64), np.zeros(c, np.int64)
+    for transition in rules.transitions:
+        source = rules.number(transition.source)
+        leave_to[source] = rules.number(transition.to)
+        leave_chance[source], leave_after[source] = chances(transition.probability), transition.after or 0
+    transmits, reached = _flags(rules, rules.transmitting), _flags(rules, rules.reached)
+    thresholds = model.thresholds(network)
+    sceptics = np.atleast_1d(chances(model.initial_sceptics(network))) if rules.sceptics else np.empty(0, np.int64)
+
+    def streams(purpose: Purpose) -> np.uint64:
+        return stream(random_seed, purpose)
+
+    none = np.empty(0, np.int64)
+    several = any(np.sum(target_to[:, target] >= 0) > 1 for target in range(c))
+    return Program(
+        rate=constant_array(rate),
+        by_edge=constant_array(by_edge),
+        target_to=constant_array(target_to),
+        share=constant_array(share),
+        otherwise=constant_array(otherwise),
+        stops=constant_array(stops),
+        stop_to=constant_array(stop_to),
+        single=constant_array(single),
+        transmits=constant_array(transmits),
+        reached=constant_array(reached),
+        live=constant_array(transmits | _flags(rules, tuple(rules.leaving))),
+        leave_to=constant_array(leave_to),
+        leave_chance=constant_array(leave_chance),
+        leave_after=constant_array(leave_after),
+        leave_streams=constant_array(
+            np.array([stream(random_seed, Purpose.TRANSITION, number) for number in range(c)], np.uint64)
+        ),
+        decay=constant_array(_powers(rules.decay)),
+        fatigue=constant_array(_powers(rules.fatigue)),
+        thresholds=constant_array(none if thresholds.values is None else thresholds.values),
+        in_degree=constant_array(none if thresholds.in_degree is None else thresholds.in_degree),
+        sceptics=constant_array(sceptics),
+        sceptics_in=np.int64(rules.number(rules.sceptics)),
+        seeds_in=np.int64(rules.number(rules.seeds)),
+        adds=np.int64(rules.adds),
+        mixing=np.int64(-1 if rules.mixing is None else chances(rules.mixing)),
+        recurrent=np.int64(rules.recurrent),
+        fatigued=np.int64(rules.fatigue < 1.0),
+        chooses=np.int64(traced or several),
+        everlasting=np.int64(rules.everlasting),
+        transmission=streams(Purpose.TRANSMISSION),
+        infector=streams(Purpose.INFECTOR),
+        threshold=streams(Purpose.THRESHOLD),
+        branching=streams(Purpose.BRANCHING),
+        mixture=streams(Purpose.MIXING),
+        scepticism=streams(Purpose.SCEPTICS),
+    )
+
+
+def _flags(rules: Rules, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    flags = np.zeros(COMPARTMENTS_LIMIT, np.uint8)
+    flags[[rules.number(name) for name in names]] = 1
+    return flags
+
+
+def _powers(factor: float) -> npt.NDArray[np.uint64]:
+    """Return powers of a factor in [0, 1] as chances, (FACTORS,) uint64; of 1, the first alone: all are equal."""
+    return chances(factor ** np.arange(1 if factor == 1.0 else FACTORS)).astype(np.uint64)
+
+
+def constant_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a read-only view, as mapped arrays are: kernels are compiled for those."""
+    if array.flags.c_contiguous and not array.flags.writeable:
+        return array
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

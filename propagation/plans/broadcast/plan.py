@@ -1,0 +1,135 @@
+"""The broadcast plan: every worker holds the whole network, the lanes are split over tasks.
+
+Batches of lanes (`propagation.plans.broadcast.batch_runner`) run all their rounds without leaving compiled code;
+nothing is exchanged. Batches are the unit of progress; a run that is cancelled stops within a round.
+"""
+
+import functools
+import itertools
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.networks.network import Network
+from data.progress import Progress
+from propagation.clusters import tell_workers
+from propagation.kernels.bit_packed_cascades import WORD
+from propagation.lane_counts import AgentReach, Lanes
+from propagation.planner import JobPlan
+from propagation.plans.broadcast.batch_runner import BatchRows, Span, run_batch
+from propagation.plans.stopping import request_stop
+from propagation.sessions import Session
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def run_broadcast(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    client: "Client",
+    *,
+    publish: bool,
+    progress: Progress,
+) -> list[BatchRows]:
+    """Run all lanes of some sessions of one network; return their batches, in no particular order.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+        Their lanes are run as one job.
+    job_plan : JobPlan
+        Says how many batches, and in which shape.
+    client : distributed.Client
+    publish : bool
+        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+    progress : Progress
+        Hears lanes done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came, once the tasks have been told to stop.
+    """
+    from distributed import as_completed
+
+    job = uuid.uuid4().hex
+    cuts = _batch_bounds(sessions, job_plan)
+    batches = [_spans(sessions, first, last) for first, last in itertools.pairwise(cuts)]
+    shapes = tuple(planned.shape for planned in job_plan.sessions)
+    task = functools.partial(
+        run_batch, network, tuple(sessions), shapes, publish=publish, job=job, threads=job_plan.threads
+    )
+    keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
+    futures = client.map(task, batches, key=keys, pure=False)
+    done: list[BatchRows] = []
+    heard = 0
+    progress("simulating", 0, job_plan.lanes)
+    try:
+        for _, batch in as_completed(futures, with_results=True, loop=client.loop):
+            done.append(batch)
+            heard += sum(span.replicates for span in batch.spans)
+            progress("simulating", heard, job_plan.lanes)
+    except BaseException:
+        tell_workers(client, request_stop, job)
+        for future in futures:  # not client.cancel: the scheduler's time for that is quadratic in their number
+            future.release()
+        raise
+    return done
+
+
+def _batch_bounds(sessions: Sequence[Session], job_plan: JobPlan) -> list[int]:
+    """Return the lanes at which batches begin, and the number of lanes: batches of about equal estimated time."""
+    seconds = np.repeat([p.seconds_per_lane for p in job_plan.sessions], [s.replicates for s in sessions])
+    elapsed = np.cumsum(np.maximum(seconds, 1e-12))
+    shares = np.arange(1, job_plan.batches) / job_plan.batches
+    cuts = set((np.searchsorted(elapsed, shares * elapsed[-1]) + 1).tolist())
+    start = 0
+    for session, planned in zip(sessions, job_plan.sessions, strict=True):
+        if planned.shape == "packed" and session.replicates >= WORD * job_plan.batches:  # cut between words
+            inside = {cut for cut in cuts if start < cut < start + session.replicates}
+            cuts = (cuts - inside) | {start + round((cut - start) / WORD) * WORD for cut in inside}
+        start += session.replicates
+    return sorted({0, job_plan.lanes} | {cut for cut in cuts if 0 < cut < job_plan.lanes})
+
+
+def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
+    """Return the replicates of each session among the job's lanes ``first`` to ``last``."""
+    spans, start = [], 0
+    for number, session in enumerate(sessions):
+        low, high = max(first, start), min(last, start + session.replicates)
+        if low < high:
+            spans.append(Span(number, low - start, high - low))
+        start += session.replicates
+    return spans
+
+
+def session_lanes(sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[Lanes]:
+    """Yield the lanes of each session, put together from all batches in the order of replicates."""
+    found: list[list[tuple[int, BatchRows, int]]] = [[] for _ in sessions]
+    for batch in batches:
+        for position, span in enumerate(batch.spans):
+            found[span.session].append((span.first, batch, position))
+    for parts in found:
+        parts.sort(key=lambda part: part[0])
+        yield Lanes.joined([batch.lanes[i] for _, batch, i in parts])
+
+
+def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[AgentReach]:
+    """Yield how often and when each session reached its agents, summed over all batches."""
+    found: list[list[AgentReach]] = [[] for _ in sessions]
+    for batch in batches:
+        for number, reach in batch.reach:
+            found[number].append(reach)
+    for session, parts in zip(sessions, found, strict=True):
+        counted = n_agents if session.records("reach") else 0
+        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
+        for part in parts:
+            times[part.agents] += part.times
+            round_sums[part.agents] += part.round_sums
+        agents = np.flatnonzero(times).astype(np.int32)
+        yield AgentReach(agents, times[agents], round_sums[agents])

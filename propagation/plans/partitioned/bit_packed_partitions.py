@@ -1,0 +1,109 @@
+"""A partition in lanes of independent cascades, 64 lanes to a word."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from propagation.kernels import bit_packed_cascades as kernels
+from propagation.kernels.bit_packed_cascades import WORD, Fresh
+from propagation.kernels.messages import Mail, messages_due
+from propagation.kernels.partitions import Live, Touched
+from propagation.kernels.primitives import CHUNK
+from propagation.plans.partitioned.cascade_partitions import CascadePartition
+from propagation.plans.partitioned.partitions import PartitionState, Sent, numbers_in, read_only, scratch_of, trimmed
+
+
+class WordPartition(CascadePartition):
+    """A range of agents in lanes of independent cascades, of which nobody asks who activated whom."""
+
+    @property
+    def parts(self) -> int:
+        """Number of words."""
+        return -(-self.lanes // WORD)
+
+    def initial(self) -> npt.NDArray[np.uint64]:
+        """Return that nobody is reached: (words, n), one bit for each lane."""
+        return np.zeros((self.parts, self.size), np.uint64)
+
+    def apply(self, changes: Fresh, states: npt.NDArray[np.uint64]) -> None:
+        """Mark agents as reached."""
+        kernels.apply_fresh(self.first, changes, states)
+
+    def begun(self, states: npt.NDArray[np.uint64]) -> PartitionState:
+        """Return the state of round 0: the seeds."""
+        ends, seeds = self.wave.seeds(self.number)
+        fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(ends)), seeds)
+        self.apply(read_only(fresh), states)
+        return self.started(fresh)
+
+    def settled(
+        self,
+        states: npt.NDArray[np.uint64],
+        before: PartitionState,
+        mail: Mail,
+        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
+    ) -> PartitionState:
+        """Return the state after a round; see `Partition`."""
+        room = len(mail.messages.dst)
+        fresh = Fresh(np.zeros(self.parts + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
+        with scratch_of(self) as scratch:
+            kernels.settle_words(
+                self.first, states, mail, scratch.words, scratch.arrivals.bits, scratch.queue[0], fresh
+            )
+        reached = trimmed(fresh)
+        return self.followed(before, reached, (*before.log, reached), before.log_size + numbers_in(reached))
+
+    def sent(self, states: npt.NDArray[np.uint64], state: PartitionState) -> Sent:  # noqa: ARG002 (they transmit once)
+        """Return the contacts of newly active agents that succeed, by word; see `Partition`."""
+        edges, live, ends = self.wave.edges, read_only(state.live), np.zeros(self.parts + 1, np.int64)
+        with scratch_of(self) as scratch:
+            messages = scratch.room(int(messages_due(edges.offsets, live.agent)), named=False)
+            kernels.send_words(
+                edges.offsets, edges.words, edges.base, self.program.transmission, live, self.wave.words_of_salts,
+                np.zeros(CHUNK, np.uint8), messages, ends,
+            )  # fmt: skip
+            return self.sorted_mail(messages, ends)
+
+    def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
+        """Return the agents that are reached, and those newly active."""
+        parts = [(self.spent, *self.by_lane(fresh)) for fresh in state.log[:-1]]
+        parts.append((self.newly, *self.by_lane(state.live)))
+        lane = np.concatenate([np.repeat(np.arange(self.lanes), np.diff(ends)) for _, ends, _ in parts])
+        agent = np.concatenate([agents for *_, agents in parts])
+        compartment = np.concatenate([np.full(len(agents), which, np.uint8) for which, _, agents in parts])
+        order = np.argsort(lane, kind="stable")
+        none = np.empty(0, np.int32)
+        all_ends = np.searchsorted(lane[order], np.arange(self.lanes + 1))
+        touched = Touched(all_ends, agent[order], compartment[order], none, none.astype(np.int64), none)
+        return touched, self.live_rows(state)
+
+    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round of which `listed` returned these."""
+        fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(live.ends)), live.agent)
+        lane = np.repeat(np.arange(self.lanes), np.diff(touched.ends))
+        earlier = touched.compartment != self.newly
+        return PartitionState(number, (self._fresh(lane[earlier], touched.agent[earlier]), fresh), fresh)
+
+    def _fresh(self, lane: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Fresh:
+        """Return agents of some lanes, by word."""
+        order = np.lexsort((agent, lane // WORD))
+        lane, agent = lane[order], agent[order]
+        starts = np.flatnonzero(np.diff(lane // WORD, prepend=-1) | np.diff(agent, prepend=-1))
+        bits = np.uint64(1) << (lane % WORD).astype(np.uint64)
+        masks = np.bitwise_or.reduceat(bits, starts) if len(starts) else bits
+        ends = np.searchsorted(lane[starts] // WORD, np.arange(self.parts + 1))
+        return Fresh(ends, agent[starts], masks)
+
+    def by_lane(self, fresh: Fresh) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return agents newly active by lane: (lanes + 1,) ends, and the agents."""
+        ends = np.concatenate([[0], np.cumsum(self.lane_counts(fresh))])
+        agents = np.empty(int(ends[-1]), np.int32)
+        kernels.by_lane(read_only(fresh), ends[:-1].copy(), agents)
+        return ends, agents
+
+    def lane_counts(self, fresh: Fresh) -> npt.NDArray[np.int64]:
+        """Return the number of agents newly active in each lane."""
+        counts = np.zeros(self.lanes, np.int64)
+        kernels.lane_counts(read_only(fresh), counts)
+        return counts

@@ -1,0 +1,302 @@
+"""What the tasks of the partitioned plan do: one partition of the network, some lanes, one round at a time.
+
+Where one worker has all partitions, `on_all` and `advance_together` do the same for all of them in one task.
+
+A task is a pure function of its inputs: it changes nothing that it was given, so it may be lost and run again.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.networks.sparse_rows import forget_pages
+from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
+from propagation.plans.partitioned.bit_packed_partitions import WordPartition
+from propagation.plans.partitioned.lane_groups import Wave
+from propagation.plans.partitioned.partitions import Partition, PartitionState, Sent
+from propagation.plans.partitioned.rule_partitions import RulePartition
+from propagation.plans.partitioned.scheduled_partitions import DatedPartition
+from propagation.plans.partitioned.threshold_lanes import ThresholdLanes, advance_lanes
+from propagation.plans.partitioned.threshold_partitions import ThresholdPartition
+from propagation.plans.stopping import check_stop
+
+LITTLE_SECONDS = 0.002
+"""What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
+_KINDS: dict[str, type[Partition]] = {
+    "words": WordPartition,
+    "sums": ThresholdPartition,
+    "dated": DatedPartition,
+    "rules": RulePartition,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a task of a round returns."""
+
+    state: PartitionState
+    sent: Sent
+
+
+def partition_of(wave: Wave, number: int) -> Partition:
+    """Return a partition, of the kind that is fastest for the model."""
+    return ThresholdLanes(wave, number) if wave.without_mail else _KINDS[wave.kind](wave, number)
+
+
+def begin(wave: Wave, number: int) -> Step:
+    """Run round 0 of a partition: seeds and sceptics; send the contacts of round 1."""
+    check_stop(wave.job)
+    partition = partition_of(wave, number)
+    states = partition.initial()
+    return _kept(partition, _step(partition, partition.begun(states), states), states)
+
+
+def resume(wave: Wave, number: int, after: int, touched: Touched, live: Live) -> Step:
+    """Go on from the state that a checkpoint holds: send the contacts of the next round."""
+    check_stop(wave.job)
+    partition = partition_of(wave, number)
+    state = partition.taken_up(after, touched, live)
+    states = partition.states(state)
+    return _kept(partition, _step(partition, state, states), states)
+
+
+def advance(
+    wave: Wave,
+    number: int,
+    step: Step,
+    sent: Sequence[Sent],
+    stops: Sequence[list[npt.NDArray[np.int32]]] = (),
+) -> Step:
+    """Run the end of one round and the beginning of the next: receive, settle, send.
+
+    Parameters
+    ----------
+    wave : Wave
+    number : int
+        The partition.
+    step : Step
+        The partition's after the round before.
+    sent : sequence of Sent
+        Of all partitions.
+    stops : sequence of lists
+        What `stops_of` returned, of all partitions, for models whose contacts make sources stop.
+    """
+    check_stop(wave.job)
+    partition = partition_of(wave, number)
+    if _stays_idle(partition, step, sent):
+        return _idle(partition, step)
+    states = partition.states(step.state)
+    return _kept(partition, _next(partition, states, step, sent, stops), states)
+
+
+def _stays_idle(partition: Partition, step: Step, sent: Sequence[Sent]) -> bool:
+    """Return whether nothing happens in a partition in the next round."""
+    return step.state.is_idle and not any(each.is_for(partition.number) for each in sent)
+
+
+def _idle(partition: Partition, step: Step) -> Step:
+    """Return the step after a round in which nothing happened."""
+    return Step(partition.idle(step.state), partition.nothing_sent())
+
+
+def _next(
+    partition: Partition,
+    states: Any,
+    step: Step,
+    sent: Sequence[Sent],
+    stops: Sequence[list[npt.NDArray[np.int32]]],
+) -> Step:
+    """Return the step after a round; `states` are the dense arrays before it, and after it."""
+    mail = partition.mail(sent, recorded=partition.wave.one.records("contacts"))
+    state = partition.settled(states, step.state, mail, [pairs[partition.number] for pairs in stops])
+    return _step(partition, state, states)
+
+
+def _step(partition: Partition, state: PartitionState, states: Any) -> Step:
+    """Return the step of a state: with what is sent, if the next round comes and anybody is live."""
+    ends = state.number == partition.wave.one.max_rounds or state.is_over
+    sent = partition.nothing_sent() if ends else partition.sent(states, state)
+    _forget_edges(partition)
+    return Step(state, sent)
+
+
+def _kept(partition: Partition, step: Step, states: Any) -> Step:
+    """Return a step whose dense arrays are kept for the next task."""
+    partition.keep(step.state, states)
+    return step
+
+
+def _forget_edges(partition: Partition) -> None:
+    """Give the pages of a partition's edges back, where there are too many."""
+    if not partition.forgets:
+        return
+    edges = partition.wave.edges
+    low, high = int(partition.first), int(partition.first) + partition.size
+    row = slice(edges.offsets[low], edges.offsets[high])
+    forget_pages(edges.words[row], edges.offsets[low : high + 1])
+    if len(edges.influence):
+        forget_pages(edges.influence[row])
+
+
+def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, steps: Sequence[Step]) -> Sequence[Step]:
+    """Run rounds of all partitions in one task, as long as there is anything to do.
+
+    Parameters
+    ----------
+    wave : Wave
+    rounds : int
+        At most so many.
+    seconds : float
+        After so many, no further round begins; lanes that send no mail go some rounds before they look.
+    threads : int
+        How many partitions, or lanes that send no mail, are worked on at the same time.
+    steps : sequence of Step
+        Of all partitions after the same round.
+    """
+    until = perf_counter() + seconds
+    partitions = [partition_of(wave, number) for number in range(len(steps))]
+    if lanes := [partition for partition in partitions if isinstance(partition, ThresholdLanes)]:
+        found = advance_lanes(lanes, rounds, seconds, threads, [step.state for step in steps])
+        return [Step(state, lanes[0].nothing_sent()) for state in found]
+    steps = list(steps)
+    answers: list[list[npt.NDArray[np.int32]]] = [[] for _ in steps]
+    took = np.full(len(steps), np.inf)  # in the round before
+    with ThreadPoolExecutor(threads) as pool:
+        states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
+
+        def told(number: int) -> None:
+            answers[number] = _stops(partitions[number], states[number], sent)
+
+        def advanced(number: int) -> None:
+            check_stop(wave.job)
+            begun, partition, step = perf_counter(), partitions[number], steps[number]
+            idle = _stays_idle(partition, step, sent)
+            steps[number] = _idle(partition, step) if idle else _next(partition, states[number], step, sent, stops)
+            took[number] = perf_counter() - begun
+
+        for done in range(rounds):
+            if all(step.state.is_over for step in steps) or (done > 0 and perf_counter() > until):
+                break
+            sent, stops = [step.sent for step in steps], []
+            # Threads that have little to do wait for each other's Python.
+            at_once = 1 if took.sum() <= LITTLE_SECONDS else threads
+            longest_first = np.argsort(-took).tolist()
+            if wave.one.model.rules.replies:
+                _on_threads(pool, at_once, told, longest_first)
+                stops = answers
+            _on_threads(pool, at_once, advanced, longest_first)
+    return [_kept(*each) for each in zip(partitions, steps, states, strict=True)]
+
+
+def _on_threads(pool: ThreadPoolExecutor, threads: int, task: Callable[[int], None], numbers: Sequence[int]) -> None:
+    """Run a task on all partitions; this thread works too, as threads are slow to wake each other."""
+    left = iter(numbers)
+
+    def work() -> None:
+        for number in left:  # each thread takes the next that none has taken yet
+            task(number)
+
+    others = [pool.submit(work) for _ in range(min(threads, len(numbers)) - 1)]
+    work()
+    for other in others:
+        other.result()
+
+
+def on_all(
+    function: Callable[..., Any], wave: Wave, threads: int, inputs: Sequence[Sequence[Any]], **options: Any
+) -> list[Any]:
+    """Return what the task of each partition returns, in one task.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the wave, the partition, and what each of the inputs holds for it.
+    wave : Wave
+    threads : int
+        How many partitions are worked on at the same time.
+    inputs : sequence of sequences
+    **options
+        The same for all partitions.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        own = zip(*inputs, strict=True) if inputs else itertools.repeat(())
+        numbers = range(len(wave.firsts) - 1)
+        return list(pool.map(lambda number, values: function(wave, number, *values, **options), numbers, own))
+
+
+def sent_of(_wave: Wave, _number: int, step: Step) -> Sent:
+    """Return what a partition sent, without its state: it travels to other workers, the state does not."""
+    return step.sent
+
+
+# -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------
+
+
+def _partition_in_lanes(wave: Wave, number: int) -> RulePartition:
+    partition = partition_of(wave, number)
+    assert isinstance(partition, RulePartition), f"partitions of kind {wave.kind!r} have no lanes of their own"
+    return partition
+
+
+def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
+    """Return whom the contacts with agents of a partition make stop: (k, 2) lane and source, for each partition."""
+    check_stop(wave.job)
+    partition = _partition_in_lanes(wave, number)
+    states = partition.states(step.state)
+    stops = _stops(partition, states, sent)
+    partition.keep(step.state, states)
+    return stops
+
+
+def _stops(partition: Any, states: LaneStates, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
+    """Return the same, of a partition whose dense arrays are `states`."""
+    pairs, firsts = partition.stopped(states, partition.mail(sent)), partition.wave.firsts
+    where = np.searchsorted(firsts, pairs[:, 1], side="right") - 1
+    return [pairs[where == part] for part in range(len(firsts) - 1)]
+
+
+def probe(wave: Wave, number: int, step: Step) -> Sent:
+    """Send every contact that could ever succeed, as if it did."""
+    partition = _partition_in_lanes(wave, number)
+    states = partition.states(step.state)
+    sent = partition.probe(states, step.state)
+    partition.keep(step.state, states)
+    return sent
+
+
+def open_lanes(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> npt.NDArray[np.uint8]:
+    """Return in which lanes a contact of a probe could change something, (lanes,) uint8."""
+    partition = _partition_in_lanes(wave, number)
+    states = partition.states(step.state)
+    found = partition.opened(states, step.state, partition.mail(sent))
+    partition.keep(step.state, states)
+    return found
+
+
+# -- what a step holds ----------------------------------------------------------------------------------------------
+
+
+def listed(wave: Wave, number: int, step: Step) -> tuple[Touched, Live]:
+    """Return the agents of a partition that are not as at the start, and the live ones."""
+    partition = partition_of(wave, number)
+    states = partition.states(step.state)
+    found = partition.listed(states, step.state)
+    partition.keep(step.state, states)
+    return found
+
+
+def counts_of(wave: Wave, _number: int, step: Step, known: int) -> npt.NDArray[np.int64]:
+    """Return the counts of the rounds that are not known yet, (rounds, lanes, COUNTS)."""
+    return np.stack([*step.state.counts, np.zeros((len(wave.lanes), COUNTS), np.int64)])[known:-1]
+
+
+def without_rows(_wave: Wave, _number: int, step: Step) -> Step:
+    """Return a step whose counts, events and contacts have been saved."""
+    return Step(dataclasses.replace(step.state, counts=(), events=(), contacts=()), step.sent)

@@ -1,0 +1,450 @@
+"""The partitioned plan: edges split by ranges of their source, one task per partition and round.
+
+Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
+take about a second (on a single worker as one task, which runs partitions or lanes on its threads); after such a chunk
+the run looks which lanes are over. Several waves of lanes may be on their way at the same time. For networks larger
+than a worker's memory.
+"""
+
+import contextvars
+import functools
+import itertools
+import logging
+import queue
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from dask._task_spec import List, Task, TaskRef
+
+from data.errors import ClusterLostError
+from data.networks.network import Network
+from data.progress import Progress
+from data.warehouse.manifests import DataFile
+from propagation import clusters
+from propagation.costs import sums_without_mail
+from propagation.lane_counts import AgentReach, Lanes
+from propagation.planner import JobPlan
+from propagation.plans.broadcast.any_model import lanes_of
+from propagation.plans.partitioned import checkpoints
+from propagation.plans.partitioned import partition_tasks as tasks
+from propagation.plans.partitioned.checkpoints import (
+    Checkpoint,
+    PartitionRows,
+    SavedPartition,
+    last_checkpoint,
+    saved_lanes,
+)
+from propagation.plans.partitioned.lane_groups import Wave, waves
+from propagation.plans.partitioned.partitions import forget_arrays
+from propagation.plans.stopping import check_stop, request_stop
+from propagation.sessions import Session
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+logger = logging.getLogger(__name__)
+
+CHUNK_SECONDS, TASK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0, 10.0
+"""How long a submission of rounds is to take, about, and a task that runs many; the time between checkpoints, for each
+second that one takes."""
+LISTEN_SECONDS = 0.05
+"""How often a run looks whether it is interrupted."""
+SAVING_SECONDS = 0.05
+"""What a checkpoint takes, as long as it is not known."""
+FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
+"""Rounds submitted at a time; and those of one task, which itself looks at the time."""
+MOST_TASKS = 20_000
+"""Tasks after which a run starts anew from a checkpoint: Dask forgets none while a later one stands on it."""
+ATTEMPTS = 5
+"""How often a run goes on after it has lost workers, without coming to a further round."""
+
+
+@dataclass
+class WaveRows:
+    """What a wave of lanes found.
+
+    Attributes
+    ----------
+    lanes : Lanes
+        In the order of the wave.
+    first : (3, k) int32
+        Session, agent and round of every first activation, if reach is recorded.
+    files, tables : list, dict
+        Staged files, or tables by name where nothing is published.
+    """
+
+    lanes: Lanes
+    first: npt.NDArray[np.int32]
+    files: list[DataFile] = field(default_factory=list)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+
+def run_partitioned(
+    network: Network,
+    sessions: Sequence[Session],
+    job_plan: JobPlan,
+    client: "Client",
+    *,
+    publish: bool,
+    progress: Progress,
+) -> list[tuple[Wave, WaveRows]]:
+    """Run all lanes of some sessions of one network; return what each wave of them found.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+    job_plan : JobPlan
+        Says how many partitions, how many lanes go through them together, and how many such waves at the same time.
+    client : distributed.Client
+    publish : bool
+        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+    progress : Progress
+        Hears lanes done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came, once the tasks have been told to stop.
+    """
+    made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
+    # Waves that go at the same time have names of their own, those that follow each other share one. Lanes that came to
+    # a checkpoint together may be more than the plan would have in a wave now.
+    most = job_plan.lanes_at_once * job_plan.waves_at_once // max(len(wave.lanes) for wave in made)
+    jobs = [uuid.uuid4().hex for _ in range(max(1, min(job_plan.waves_at_once, len(made), most)))]
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for job in jobs:
+        free.put(job)
+    found: dict[int, tuple[Wave, WaveRows]] = {}
+    done = 0
+    progress("simulating", 0, job_plan.lanes)
+
+    def run(number: int) -> int:
+        job = free.get()
+        try:
+            title = f"wave {number + 1} of {len(made)}: " if len(made) > 1 else ""
+            wave = replace(made[number], job=job, title=title, more=len(found) < len(made) - 1)
+            found[number] = wave, _run_wave(wave, client, publish=publish, beside=len(jobs))
+        finally:
+            free.put(job)
+        return len(wave.lanes)
+
+    try:
+        with ThreadPoolExecutor(len(jobs), "wave") as pool:
+            try:
+                futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
+                while futures:  # not for as long as it takes: a thread that waits may not see an interrupt
+                    ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
+                    for future in ended:
+                        done += future.result()
+                        progress("simulating", done, job_plan.lanes)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                request_stop(*jobs)  # waves look at it here, too
+                clusters.tell_workers(client, request_stop, *jobs)
+                raise
+    finally:
+        clusters.tell_workers(client, forget_arrays, *jobs)
+    return [found[number] for number in range(len(made))]
+
+
+def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> WaveRows:
+    """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again.
+
+    Parameters
+    ----------
+    wave : Wave
+    client : distributed.Client
+    publish : bool
+    beside : int
+        How many waves share the threads, this one among them.
+    """
+    failures, reached = 0, 0
+    while True:
+        run = _WaveRun(wave, client, publish=publish, beside=beside)
+        try:
+            if (rows := run.run()) is not None:
+                return rows
+        except clusters.loss_errors() as error:
+            lost = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            logger.info("%sthe tasks so far are forgotten", wave.title)
+            continue
+        failures, reached = (1, len(run.counts)) if len(run.counts) > reached else (failures + 1, reached)
+        checkpoint = last_checkpoint(wave) if publish else None
+        going_on = (
+            "begins again" if checkpoint is None else f"goes on from the checkpoint after round {checkpoint.number}"
+        )
+        if failures > ATTEMPTS:
+            raise ClusterLostError(
+                f"the cluster lost its workers {failures} times while the run did not get on (last: {lost}); workers "
+                "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
+                f"the run {going_on} when it is run again"
+            )
+        logger.warning("%sthe run %s: %s", wave.title, going_on, lost)
+        try:
+            clusters.wait_for_workers(client, run.check)
+        except ClusterLostError as error:
+            raise ClusterLostError(f"{error}; the run then {going_on}") from None
+
+
+class _WaveRun:
+    """A wave of lanes on its way through the rounds."""
+
+    def __init__(self, wave: Wave, client: "Client", *, publish: bool, beside: int) -> None:
+        self.wave, self.client, self.publish, self.beside = wave, client, publish, beside
+        self.check = functools.partial(check_stop, wave.job)
+        self.rules = wave.one.model.rules
+        self.partitions = range(len(wave.firsts) - 1)
+        self.number = 0
+        self.over = np.full(len(wave.lanes), -1, np.int64)
+        self.last_change = np.zeros(len(wave.lanes), np.int64)
+        self.counts: list[npt.NDArray[np.int64]] = []
+        self._numbers = itertools.count()
+        self.submitted = 0
+        self.saved = 0  # rounds whose counts the steps hold no more
+        self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
+        self.wave_key = f"wave-{self.prefix}"
+        self.files: list[DataFile] = []
+        self.unsaved: list[DataFile] = []  # rows that no checkpoint of this run names yet
+        self.last_checkpoint = -1
+        self.first: list[npt.NDArray[np.int32]] = []
+        self.saved_at = time.perf_counter()
+        self.saving_took = SAVING_SECONDS
+
+    def _begin(self) -> None:
+        """Begin, or take up the last checkpoint."""
+        # Dask computes again what a lost worker held, from the beginning, and at times waits for ever for a part of it:
+        # a run that loses any of these workers begins again itself, at its last checkpoint.
+        self.workers = clusters.worker_addresses(self.client)
+        self.together = _in_one_task(self.workers)
+        self.threads = max(1, clusters.thread_count(self.client) // self.beside)
+        alone = sums_without_mail(self.wave.network, self.wave.one, len(self.wave.lanes), self.threads)
+        self.wave = replace(self.wave, without_mail=self.together and alone)
+        checkpoint = last_checkpoint(self.wave) if self.publish else None
+        if checkpoint is None:
+            graph = self._on_partitions(tasks.begin)
+        else:
+            graph = self._on_partitions(checkpoints.restored, after=checkpoint.number, states=checkpoint.states)
+        self.keys = list(graph)
+        graph[self.wave_key] = Task(self.wave_key, _given, self.wave)
+        *self.steps, self.wave_future = self.client.get(graph, [*self.keys, self.wave_key], sync=False)
+        if checkpoint is not None:
+            self._go_on(checkpoint)
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        """Take up what a checkpoint says."""
+        logger.info("%sgoing on from the checkpoint after round %d", self.wave.title, checkpoint.number)
+        self.files = [file for file in checkpoint.rows if self._is_published(file)]
+        activations = [file for file in checkpoint.rows if file.table == "activations"]
+        self.first = [checkpoints.first_activations(self.wave, activations)]
+        self.number = self.last_checkpoint = checkpoint.number
+        self._note(np.stack(checkpoint.counts))
+        self.saved = len(self.counts)
+
+    def _is_published(self, file: DataFile) -> bool:
+        """Return whether a file of rows is to be published; activations may be needed to count reach only."""
+        return file.table != "activations" or self.wave.one.records("activations")
+
+    def _checkpoint(self) -> None:
+        """Publish the state of all lanes, and keep the rows recorded so far."""
+        started, ends = time.perf_counter(), np.where(self.over < 0, self.number, self.over)
+        saved: list[SavedPartition] = self._on_steps(checkpoints.save, over=ends)
+        rows = [file for part in saved for file in part.rows.files]
+        self.files += filter(self._is_published, rows)
+        self.first += [part.rows.first for part in saved]
+        self.unsaved += rows
+        states = [file for part in saved for file in part.state]
+        if checkpoints.commit(self.wave, self.number, self.counts, states, self.unsaved, self.last_checkpoint):
+            self.unsaved, self.last_checkpoint = [], self.number
+        graph = self._on_partitions(tasks.without_rows, self.keys)
+        self.keys = list(graph)
+        self.steps = self.client.get(graph, self.keys, sync=False)
+        self.saved, self.saved_at = len(self.counts), time.perf_counter()
+        self.saving_took = self.saved_at - started
+        logger.info("%scheckpoint after round %d", self.wave.title, self.number)
+
+    def _is_due(self, least_taken: float = 0.0) -> bool:
+        """Return whether to make a checkpoint now, as one takes so many seconds, or longer."""
+        pause = CHECKPOINT_SECONDS * max(self.saving_took, least_taken)
+        return self.publish and time.perf_counter() - self.saved_at >= pause
+
+    def run(self) -> WaveRows | None:
+        """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
+        self._begin()
+        if not self.counts and self.wave.one.max_rounds == 0:
+            self._note(sum(self._on_steps(tasks.counts_of, known=0)))
+        # Lanes that are never over by themselves are looked at in between.
+        most = LONGEST_TASK if self.together and not self.rules.everlasting else LARGEST_CHUNK
+        rounds = most if self.together else FIRST_CHUNK
+        while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
+            rounds = min(rounds, self.wave.one.max_rounds - self.number)
+            started = time.perf_counter()
+            rounds = self._advance(rounds)
+            seconds = time.perf_counter() - started
+            go_on = int((self.over < 0).sum())
+            logger.info("%srounds up to %d: %d lanes go on", self.wave.title, self.number, go_on)
+            lasts = (self.over < 0).any() and self.number < self.wave.one.max_rounds
+            spent = self.publish and self.submitted >= MOST_TASKS
+            if rounds and lasts and (spent or self._is_due(1.0)):
+                self._checkpoint()
+                if spent:
+                    return None
+            rounds = max(rounds, 1)
+            if self.together:  # one task looks at the time itself
+                rounds = most
+            else:
+                rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, most)))
+        if self.wave.more and self.number > self.last_checkpoint and self._is_due():
+            self._checkpoint()
+        return self._rows()
+
+    def _names(self, what: str) -> list[str]:
+        """Return new names of tasks: one for each partition, or of one that works on all of them."""
+        number = next(self._numbers)
+        return [f"{what}-{self.prefix}-{number}-{p}" for p in (range(1) if self.together else self.partitions)]
+
+    def _on_partitions(self, function: Any, *keys: Sequence[str], **options: Any) -> dict[str, Task]:
+        """Return the tasks that run a function on all partitions, on what tasks of these names return for each."""
+        names, wave = self._names(function.__name__), TaskRef(self.wave_key)
+        if self.together:
+            (name,), inputs = names, List(*map(self._all_of, keys))
+            return {name: Task(name, tasks.on_all, function, wave, self.threads, inputs, **options)}
+        return {
+            name: Task(name, function, wave, p, *(TaskRef(own[p]) for own in keys), **options)
+            for p, name in zip(self.partitions, names, strict=True)
+        }
+
+    def _all_of(self, keys: Sequence[str]) -> Any:
+        """Return a reference to what tasks of these names return for all partitions."""
+        return TaskRef(keys[0]) if self.together else List(*map(TaskRef, keys))
+
+    def _found(self, futures: Sequence["Future"]) -> list[Any]:
+        """Return what tasks on all partitions found, once they are done."""
+        self.workers = clusters.wait_for(self.client, futures, self.workers, self.check)
+        found: list[Any] = self.client.gather(futures)
+        return found[0] if self.together else found
+
+    def _on_steps(self, function: Any, **options: Any) -> list[Any]:
+        """Run a function on each partition's step; return what it gives."""
+        graph = self._on_partitions(function, self.keys, **options)
+        return self._found(self.client.get(graph, list(graph), sync=False))
+
+    def _advance(self, rounds: int) -> int:
+        """Submit some rounds at once, and wait until the last is done; return how many were."""
+        graph, keys = self._rounds_together(rounds) if self.together else self._rounds_apart(rounds)
+        counting = self._on_partitions(tasks.counts_of, keys, known=len(self.counts) - self.saved)
+        futures = self.client.get({**graph, **counting}, [*keys, *counting], sync=False)
+        self.steps, self.keys = futures[: len(keys)], keys
+        self.submitted += len(graph)
+        begun = len(self.counts) > 0
+        counts = sum(self._found(futures[len(keys) :]))
+        advanced = len(counts) if begun else len(counts) - 1  # the first time, round 0 is among them
+        self.number += advanced
+        self._note(counts)
+        return advanced
+
+    def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
+        """Return the task that runs the rounds of a chunk in all partitions, and its name."""
+        (name,), wave, steps = self._names("round"), TaskRef(self.wave_key), self._all_of(self.keys)
+        return {name: Task(name, tasks.advance_together, wave, rounds, TASK_SECONDS, self.threads, steps)}, [name]
+
+    def _rounds_apart(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
+        """Return a task for each partition and round, and the names of the last."""
+        wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
+        for _ in range(rounds):
+            sent, stops = self._names("sent"), []
+            for p in self.partitions:
+                graph[sent[p]] = Task(sent[p], tasks.sent_of, wave, p, TaskRef(keys[p]))
+            inbox = self._all_of(sent)
+            if self.rules.replies:
+                stops = self._names("stops")
+                for p in self.partitions:
+                    graph[stops[p]] = Task(stops[p], tasks.stops_of, wave, p, TaskRef(keys[p]), inbox)
+            following = self._names("round")
+            for p in self.partitions:
+                told = List(*map(TaskRef, stops))
+                graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
+            keys = following
+        return graph, keys
+
+    def _note(self, counts: npt.NDArray[np.int64]) -> None:
+        """Take the counts of some rounds, and see which lanes are over."""
+        first = len(self.counts)
+        self.counts.extend(counts)
+        for number, of_round in enumerate(counts, first):
+            self.last_change[of_round[:, 4] > 0] = number
+            self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number
+        if not self.rules.everlasting:
+            return
+        quiet = (self.over < 0) & ((self.last_change < self.number) | (self.number == self.wave.one.max_rounds))
+        if quiet.any():
+            graph = self._on_partitions(tasks.probe, self.keys)
+            probes = self.client.get(graph, list(graph), sync=False)
+            opened = np.any(self._on_steps(tasks.open_lanes, sent=self._all_of(list(graph))), axis=0)
+            del probes
+            self.over[quiet & ~opened] = self.last_change[quiet & ~opened]
+
+    def _rows(self) -> WaveRows:
+        truncated = self.over < 0
+        ends = np.where(truncated, self.number, self.over)
+        recorded = self.wave.one.records("reach")
+        parts: list[PartitionRows] = (
+            self._on_steps(checkpoints.collect, over=ends, publish=self.publish) if recorded else []
+        )
+        series = np.stack(self.counts)[:, :, :3].astype(np.int32)
+        lanes = lanes_of([series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist())
+        first = [PartitionRows().first, *self.first, *(part.first for part in parts)]
+        rows = WaveRows(lanes, np.concatenate(first, axis=1), list(self.files))
+        for part in parts:
+            rows.files += part.files
+            for table, tables in part.tables.items():
+                rows.tables.setdefault(table, []).extend(tables)
+        return rows
+
+
+def _in_one_task(workers: frozenset[str]) -> bool:
+    """Return whether one task runs all partitions, on all threads: where there is one worker only, nothing travels."""
+    return len(workers) == 1
+
+
+def _given(value: Any) -> Any:
+    """Return what was given: how the lanes come to the workers once."""
+    return value
+
+
+def session_lanes(sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]) -> Iterator[Lanes]:
+    """Yield the lanes of each session, put together from all waves in the order of replicates."""
+    parts: dict[str, list[tuple[int, Lanes]]] = {session.session_id: [] for session in sessions}
+    for wave, rows in found:
+        runs = rows.lanes.split([end - first for _, first, end in wave.runs])
+        for (session_id, first, _), lanes in zip(wave.runs, runs, strict=True):
+            parts[session_id].append((first, lanes))
+    for session in sessions:
+        in_order = sorted(parts[session.session_id], key=itemgetter(0))
+        yield Lanes.joined([lanes for _, lanes in in_order])
+
+
+def session_reach(
+    n_agents: int, sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]
+) -> Iterator[AgentReach]:
+    """Yield how often and when each session reached its agents, summed over all waves."""
+    for session in sessions:
+        counted = n_agents if session.records("reach") else 0
+        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
+        for wave, rows in found if counted else ():
+            for number, other in enumerate(wave.sessions):
+                if other.session_id == session.session_id:
+                    _, agents, rounds = rows.first[:, rows.first[0] == number]
+                    np.add.at(times, agents, 1)
+                    np.add.at(round_sums, agents, rounds)
+        agents = np.flatnonzero(times).astype(np.int32)
+        yield AgentReach(agents, times[agents], round_sums[agents])

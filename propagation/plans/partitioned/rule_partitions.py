@@ -1,0 +1,187 @@
+"""A partition in lanes of any model: what its tasks do, lane after lane."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from propagation.compiled_rules import Program
+from propagation.kernels import partitions as kernels
+from propagation.kernels.lane_arrays import Events
+from propagation.kernels.messages import Mail
+from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
+from propagation.kernels.primitives import CHUNK
+from propagation.plans.broadcast.any_model import new_contacts, new_events
+from propagation.plans.partitioned.partitions import (
+    Partition,
+    PartitionState,
+    Sent,
+    extended_log,
+    numbers_in,
+    read_only,
+    scratch_of,
+    trimmed,
+)
+
+
+class RulePartition(Partition):
+    """A range of agents in lanes of any model."""
+
+    @property
+    def parts(self) -> int:
+        """Number of lanes."""
+        return self.lanes
+
+    def initial(self) -> LaneStates:
+        """Return the states of everyone at the start."""
+        occasion, weight, contacts = (self.size if needed else 0 for needed in _remembers(self.program))
+        return LaneStates(
+            np.zeros((self.lanes, self.size), np.uint8),
+            np.zeros((self.lanes, occasion), np.int32),
+            np.zeros((self.lanes, weight), np.int64),
+            np.zeros((self.lanes, contacts), np.int32),
+        )
+
+    def apply(self, changes: Touched, states: LaneStates) -> None:
+        """Give agents the states that a `Touched` says."""
+        kernels.apply_changes(self.first, changes, states)
+
+    def begun(self, states: LaneStates) -> PartitionState:
+        """Return the state of round 0: seeds and sceptics."""
+        ends, seeds = self.wave.seeds(self.number)
+        room = len(seeds) + (self.lanes * self.size if len(self.program.sceptics) else 0)
+        touched, live = self._touched(room), self._live(room)
+        with scratch_of(self) as scratch:
+            kernels.start_lanes(
+                self.program, self.first, ends, seeds, self.wave.salts, states, scratch.arrivals, scratch.queue,
+                touched, live,
+            )  # fmt: skip
+        counts = np.zeros((self.lanes, COUNTS), np.int64)
+        counts[:, :3] = np.diff(ends)[:, None]
+        counts[:, 3], counts[:, 4] = np.diff(live.ends), 1
+        events = Events(seeds, np.zeros_like(seeds), np.full_like(seeds, -1), np.ones_like(seeds))
+        of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
+        recorded = ((of_lane, events),) if self.wave.one.records("reach") else ()
+        entry = trimmed(touched)
+        return PartitionState(0, (entry,), trimmed(live), (counts,), recorded, log_size=numbers_in(entry))
+
+    def settled(
+        self, states: LaneStates, before: PartitionState, mail: Mail, stops: Sequence[npt.NDArray[np.int32]]
+    ) -> PartitionState:
+        """Return the state after a round; see `Partition`."""
+        recorded = self.wave.one.records("contacts")
+        arriving = len(mail.messages.dst)
+        room = arriving + int(before.live.ends[-1])
+        changes, live = self._touched(room), self._live(room)
+        events = new_events(arriving if self.wave.one.records("reach") else 0)
+        contacts = new_contacts(arriving if recorded else 0)
+        events_lane, contacts_lane = (np.empty(len(rows.round), np.int32) for rows in (events, contacts))
+        counts = np.zeros((self.lanes, COUNTS), np.int64)
+        pairs = np.concatenate([*stops, np.empty((0, 2), np.int32)])
+        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+        with scratch_of(self) as scratch:
+            n_events, n_contacts = kernels.settle_lanes(
+                self.program, self.first, states, read_only(before.live), self.wave.salts, np.int64(before.number + 1),
+                mail, np.searchsorted(pairs[:, 0], np.arange(self.lanes + 1)), np.ascontiguousarray(pairs[:, 1]),
+                np.int64(recorded), scratch.arrivals, scratch.queue, np.empty(arriving, np.int32), changes, live,
+                counts, events, events_lane, contacts, contacts_lane,
+            )  # fmt: skip
+        log, size = extended_log(before, trimmed(changes), states, lambda: self._all_touched(states))
+        return PartitionState(
+            before.number + 1,
+            log,
+            trimmed(live),
+            (*before.counts, counts),
+            with_rows(before.events, events_lane, events, n_events),
+            with_rows(before.contacts, contacts_lane, contacts, n_contacts),
+            log_size=size,
+        )
+
+    def sent(self, states: LaneStates, state: PartitionState) -> Sent:
+        """Return the messages of live agents for the next round; see `Partition`."""
+        return self._contacts(states, state, probing=False)
+
+    def probe(self, states: LaneStates, state: PartitionState) -> Sent:
+        """Return every contact that could ever succeed, as if it did."""
+        return self._contacts(states, state, probing=True)
+
+    def _contacts(self, states: LaneStates, state: PartitionState, *, probing: bool) -> Sent:
+        edges, rules = self.wave.edges, self.wave.one.model.rules
+        live = read_only(self.live_rows(states, state))
+        recorded = self.wave.one.records("contacts")
+        ends = np.zeros(self.lanes + 1, np.int64)
+        with scratch_of(self) as scratch:
+            due = int(kernels.contacts_due(edges.offsets, self.program, live)) + CHUNK
+            messages = scratch.room(due, named=bool(self.program.chooses) or recorded or rules.replies)
+            kernels.send_lanes(
+                edges, self.program, self.first, states, live, self.wave.salts, np.int64(state.number + 1),
+                np.int64(recorded and not probing), np.int64(probing), scratch.queue, np.zeros(CHUNK, np.uint8),
+                messages, ends,
+            )  # fmt: skip
+            return self.sorted_mail(messages, ends)
+
+    def stopped(self, states: LaneStates, mail: Mail) -> npt.NDArray[np.int32]:
+        """Return the sources that the contacts with agents of this range make stop: (k, 2) lane and source."""
+        lane, src = np.empty(len(mail.messages.dst), np.int32), np.empty(len(mail.messages.dst), np.int32)
+        with scratch_of(self) as scratch:
+            found = kernels.stopped_sources(
+                self.program, self.first, states, scratch.arrivals, scratch.queue, mail, lane, src
+            )
+        return np.unique(np.stack([lane[:found], src[:found]], axis=1), axis=0)
+
+    def opened(self, states: LaneStates, state: PartitionState, mail: Mail) -> npt.NDArray[np.uint8]:
+        """Return in which lanes a contact of a probe, or a live agent by itself, could change something, (lanes,)."""
+        found = np.zeros(self.lanes, np.uint8)
+        kernels.open_lanes(self.first, states, mail, found)
+        leaving, live = (self.program.leave_chance > 0) | (self.program.leave_after > 0), self.live_rows(states, state)
+        of_lane = np.repeat(np.arange(self.lanes), np.diff(live.ends))
+        found[of_lane[leaving[live.compartment]]] = 1
+        return found
+
+    def live_rows(self, states: LaneStates, state: PartitionState) -> Live:  # noqa: ARG002 (a state has them as they are)
+        """Return the live agents by lane."""
+        live: Live = state.live
+        return live
+
+    def listed(self, states: LaneStates, state: PartitionState) -> tuple[Touched, Live]:
+        """Return the agents that are not as at the start, and the live ones."""
+        return self._all_touched(states), self.live_rows(states, state)
+
+    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round of which `listed` returned these."""
+        return PartitionState(number, (touched,), live, log_size=numbers_in(touched))
+
+    def _all_touched(self, states: LaneStates) -> Touched:
+        """Return the agents that are not as at the start."""
+        scratch = self._live(self.size)
+        touched = self._touched(int(kernels.list_touched(self.first, states, scratch, self._touched(0))))
+        kernels.list_touched(self.first, states, scratch, touched)
+        return touched
+
+    def _touched(self, room: int) -> Touched:
+        occasion, weight, contacts = (room if needed else 0 for needed in _remembers(self.program))
+        return Touched(
+            np.zeros(self.lanes + 1, np.int64),
+            np.empty(room, np.int32),
+            np.empty(room, np.uint8),
+            np.empty(occasion, np.int32),
+            np.empty(weight, np.int64),
+            np.empty(contacts, np.int32),
+        )
+
+    def _live(self, room: int) -> Live:
+        agent, since, occasion = (np.empty(room, np.int32) for _ in range(3))
+        return Live(np.zeros(self.lanes + 1, np.int64), agent, since, np.empty(room, np.uint8), occasion)
+
+
+def _remembers(program: Program) -> tuple[bool, bool, bool]:
+    """Return whether agents remember occasions, weights and contacts."""
+    return bool(program.recurrent), bool(program.adds or program.mixing >= 0), bool(program.fatigued)
+
+
+def with_rows(before: Any, lane: npt.NDArray[np.int32], rows: Any, size: int) -> Any:
+    """Return (lane, rows) by round, with those of one more round."""
+    if not size:
+        return before
+    return (*before, (lane[:size].copy(), type(rows)(*(column[:size].copy() for column in rows))))
