@@ -97,6 +97,10 @@ class AlreadyPublishedError(RumormillError, FileExistsError):
     """Raised when what a writer wants to publish is already in the warehouse."""
 
 
+class RequirementGoneError(RumormillError, LookupError):
+    """Raised when a publication needs another that is not in the warehouse, or was deleted meanwhile."""
+
+
 class InsufficientMemoryError(RumormillError, MemoryError):
     """Raised by the planner, before work starts, when no plan fits the memory that is there."""
 

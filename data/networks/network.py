@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
+from data.warehouse.keys import network_key
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 
@@ -325,11 +326,6 @@ def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:
         return np.empty(0, np.uint8)
     bounds = np.frombuffer(ends, np.int32)[ids.offset : ids.offset + len(ids) + 1]
     return np.frombuffer(characters, np.uint8)[bounds[0] : bounds[-1]]
-
-
-def network_key(network_id: str, snapshot_id: str) -> str:
-    """Return the key under which a snapshot is published."""
-    return f"network/{network_id}/{snapshot_id}"
 
 
 def options_json(options: Mapping[str, Any]) -> str:

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError, CommitConflictError
-from data.networks.network import Network, network_key
+from data.networks.network import Network
 from data.networks.sparse_rows import row_offsets
 from data.networks.spill_files import in_order
 from data.progress import Progress
+from data.warehouse.keys import network_key, successor_key
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
@@ -157,7 +158,7 @@ def publish_snapshot(
         files.append(warehouse.stage("network_rejects", rejects.select(schema.names).cast(schema)))
     files.append(warehouse.stage_records("networks", [row]))
     # The second key: two imports may not both continue the same snapshot, since both would number new agents.
-    successor = f"network/{row['network_id']}/after/{row['parent_snapshot_id']}"
+    successor = successor_key(row["network_id"], row["parent_snapshot_id"])
     try:
         warehouse.commit("network", [key, successor], files, specification_hash=row["snapshot_id"])
     except AlreadyPublishedError as error:

@@ -34,6 +34,7 @@ from data.errors import (
     AlreadyPublishedError,
     CommitConflictError,
     CorruptFileError,
+    RequirementGoneError,
 )
 from data.progress import Progress, ignore_progress
 from data.warehouse.frames import pandas_frame
@@ -143,6 +144,7 @@ class Store:
         *,
         specification_hash: str | None = None,
         properties: Mapping[str, Any] | None = None,
+        requires: Iterable[str] = (),
     ) -> Manifest:
         """Publish staged files: all of them become visible at once, or none.
 
@@ -154,6 +156,8 @@ class Store:
             What this publication makes exist. Each may be published only once in a warehouse.
         files : iterable of DataFile
             What `stage` returned, possibly on other machines.
+        requires : iterable of str
+            Keys that must be published when this publication is: what it would make no sense without.
 
         Returns
         -------
@@ -167,7 +171,10 @@ class Store:
             If other writers won the race every time; the caller may retry.
         CorruptFileError
             If a staged file is not there or not whole.
+        RequirementGoneError
+            If a key of `requires` is not published, or not any more.
         """
+        needed = tuple(requires)
         draft = Manifest(
             number=0,
             parent=None,
@@ -184,6 +191,12 @@ class Store:
             for key in draft.keys:
                 if key in self._keys:
                     raise AlreadyPublishedError(f"{key} is already in warehouse {self.url}")
+            for key in needed:
+                if key not in self._keys:
+                    raise RequirementGoneError(
+                        f"{key} is not in warehouse {self.url} (any more), nothing was published: publish it, then run "
+                        "again"
+                    )
             manifest = dataclasses.replace(draft, number=len(head) + 1, parent=head[-1].checksum if head else None)
             path, content = _manifest_path(manifest.number), manifest.to_bytes()
             try:
@@ -244,6 +257,17 @@ class Store:
         if key not in self._keys:
             self.manifests()
         return self._keys.get(key)
+
+    def published(self, keys: Iterable[str]) -> set[str]:
+        """Return those of some keys that are published, as of now."""
+        wanted = set(keys)
+        if not wanted <= self._keys.keys():
+            self.manifests()
+        return wanted & self._keys.keys()
+
+    def publications(self, kind: str) -> list[Manifest]:
+        """Return all publications of a kind, oldest first, as of now."""
+        return [manifest for manifest in self.manifests() if manifest.kind == kind]
 
     def files(self, table: str, keys: Iterable[str] | None = None) -> list[DataFile]:
         """Return the published files of a table, oldest first; only those published with `keys`, if given."""

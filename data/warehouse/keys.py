@@ -1,0 +1,65 @@
+"""Keys of publications: what a publication makes exist, each at most once in a warehouse.
+
+Keys are stored in manifests, so their form never changes.
+"""
+
+from typing import NewType
+
+Key = NewType("Key", str)
+"""A key such as ``session/6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b``."""
+
+
+def network_key(network_id: str, snapshot_id: str) -> Key:
+    """Return the key of a snapshot of a network."""
+    return Key(f"network/{network_id}/{snapshot_id}")
+
+
+def successor_key(network_id: str, parent_snapshot_id: str | None) -> Key:
+    """Return the key that two imports contend for which both continue the same snapshot: both would number agents."""
+    return Key(f"network/{network_id}/after/{parent_snapshot_id}")
+
+
+def session_key(session_id: str) -> Key:
+    """Return the key of a session's results."""
+    return Key(f"session/{session_id}")
+
+
+def message_key(message_id: str) -> Key:
+    """Return the key of a message."""
+    return Key(f"message/{message_id}")
+
+
+def campaign_key(campaign_id: str) -> Key:
+    """Return the key of a campaign."""
+    return Key(f"campaign/{campaign_id}")
+
+
+def run_key(run_id: str) -> Key:
+    """Return the key of a stored run."""
+    return Key(f"run/{run_id}")
+
+
+def event_key(event_id: str) -> Key:
+    """Return the key of an event."""
+    return Key(f"event/{event_id}")
+
+
+def round_key(session_id: str, number: int) -> Key:
+    """Return the key of a round of a session, as the reference plan publishes it."""
+    return Key(f"frontier/{session_id}/{number}")
+
+
+def checkpoint_key(lane_group_id: str) -> Key:
+    """Return the key of a checkpoint of a partitioned run."""
+    return Key(f"checkpoint/{lane_group_id}")
+
+
+def identity(key: str) -> str:
+    """Return what follows the kind in a key.
+
+    Examples
+    --------
+    >>> identity(campaign_key("6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"))
+    '6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b'
+    """
+    return key.partition("/")[2]
