@@ -65,6 +65,12 @@ class TableNotFoundError(RumormillError, LookupError):
     exit_code = 2
 
 
+class NotPublishedError(RumormillError, LookupError):
+    """Raised when the warehouse holds no campaign or session of the name asked for."""
+
+    exit_code = 2
+
+
 class UnknownAgentError(RumormillError, LookupError):
     """Raised when an agent id does not occur in the network."""
 

@@ -5,6 +5,9 @@ from typing import Any
 from data.errors import NetworkNotFoundError
 from data.networks import imports
 from data.networks.network import Network
+from data.progress import Progress, ignore_progress
+from data.warehouse import maintenance, verification
+from data.warehouse.maintenance import MaintenanceReport
 from data.warehouse.store import Store
 
 
@@ -49,3 +52,15 @@ class Warehouse(Store):
                 "import one with: rumormill network import NAME FILE"
             )
         return Network.from_row(self, latest[-1])
+
+    def verify(self, progress: Progress = ignore_progress) -> list[str]:
+        """Check every published file; return one sentence per damaged one. See `data.warehouse.verification`."""
+        return verification.verify(self, progress)
+
+    def maintain(self, **options: Any) -> MaintenanceReport:
+        """Compact small files, expire history, delete what nothing needs; see `data.warehouse.maintenance.maintain`."""
+        return maintenance.maintain(self, **options)
+
+    def sweep(self, grace_seconds: float = maintenance.GRACE_SECONDS) -> list[str]:
+        """Delete files that no readable state needs and that are older than the grace period; return their paths."""
+        return maintenance.sweep(self, grace_seconds)

@@ -113,7 +113,9 @@ class Network:
         return dd.from_map(self._read_indexed, files, index=index, meta=meta, divisions=self.divisions)
 
     def _read_indexed(self, file: DataFile, index: str) -> "pd.DataFrame":
-        rows = self.warehouse.read_file(file).drop_columns(["snapshot_id"])
+        rows = self.warehouse.read_file(file)
+        if "snapshot_id" in rows.column_names:  # in files of format 1
+            rows = rows.drop_columns(["snapshot_id"])
         return rows.to_pandas().set_index(index)
 
     # -- identity -----------------------------------------------------------------------------------------------

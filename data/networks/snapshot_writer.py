@@ -148,7 +148,7 @@ def publish_snapshot(
         "partitions": len(ranges),
     }
     files: list[DataFile] = []
-    with closing(in_order(_staging(warehouse, content, row["snapshot_id"]), ranges)) as staged:
+    with closing(in_order(_staging(warehouse, content), ranges)) as staged:
         for number, pair in enumerate(staged):
             progress("writing", number, len(ranges))
             files += pair
@@ -171,9 +171,7 @@ def publish_snapshot(
     return Network.from_row(warehouse, row)
 
 
-def _staging(
-    warehouse: Store, content: Content, snapshot_id: str
-) -> Callable[[tuple[int, int]], tuple[DataFile, DataFile]]:
+def _staging(warehouse: Store, content: Content) -> Callable[[tuple[int, int]], tuple[DataFile, DataFile]]:
     """Return the work that writes the two files of one partition."""
 
     def stage(division: tuple[int, int]) -> tuple[DataFile, DataFile]:
@@ -187,12 +185,7 @@ def _staging(
             "network_agents": _joined(degrees, content.agent_rows(low, high)),
             "network_edges": content.edge_rows(low, high),
         }
-        agents, edges = (
-            warehouse.stage(
-                table, _joined({"snapshot_id": _repeated(snapshot_id, rows.num_rows)}, rows), (low, high - 1)
-            )
-            for table, rows in tables.items()
-        )
+        agents, edges = (warehouse.stage(table, rows, (low, high - 1)) for table, rows in tables.items())
         return agents, edges
 
     return stage

@@ -10,35 +10,30 @@ the same rows, with the users' own ids beside the dense ones; those with more th
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from data.errors import CorruptFileError, QueryError, RumormillError
-from data.warehouse.manifests import DataFile
+from data.warehouse import views
 from data.warehouse.store import Store
 from data.warehouse.tables import TABLES
-from data.warehouse.tables.specification import TableSpecification
+from data.warehouse.verification import REMEDY, check_once, verify
+from data.warehouse.views import State, quoted, state_of, tables_read_by
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BOOTSTRAP = "bootstrap.sql"
 
-_ONCE_PER_SNAPSHOT = {"network_agents", "network_edges"}
-_TYPES = {
-    pa.bool_(): "BOOLEAN",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-}
 _ACCEPTED = "one SELECT (or WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN, PIVOT ... ON column IN (...))"
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?(?P<explained>.*)", re.IGNORECASE | re.DOTALL)
-_RESTORE = "run `rumormill verify` for all damaged files and restore them from a backup"
+_LISTS_TABLES = re.compile(
+    r"\b(DESCRIBE|SHOW|SUMMARIZE|EXPLAIN|information_schema|duckdb_\w+|pragma_\w+)\b", re.IGNORECASE
+)
+"""What a query says that looks at other tables than those it names."""
 _WRITING_NODE = re.compile(r'"type":"(\w+)_QUERY_NODE"')  # in a literal these quotes would be escaped
 
 
@@ -74,10 +69,11 @@ def connect(warehouse: Store, *, read_only_guards: bool = False) -> "DuckDBPyCon
     """
     connection = _empty_connection(warehouse)
     try:
-        files = _published(warehouse)
-        _define(connection, warehouse, files)
+        state = state_of(warehouse)
+        check_once(warehouse, state.all_files)
+        _define(connection, warehouse, state)
         if read_only_guards:
-            _guard(connection, warehouse, files)
+            _guard(connection, warehouse, state)
     except BaseException:
         connection.close()
         raise
@@ -116,10 +112,10 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
     connection = _empty_connection(warehouse)
     with connection:
         _check_statement(connection, sql)
-        files = _published(warehouse)
-        _define(connection, warehouse, files)
-        _guard(connection, warehouse, files, limit_seconds)
-        with _translated(warehouse, files):
+        state = _needed_state(connection, warehouse, sql)
+        _define(connection, warehouse, state)
+        _guard(connection, warehouse, state, limit_seconds)
+        with _translated(warehouse, state):
             return connection.sql(sql).to_arrow_table()
 
 
@@ -147,10 +143,11 @@ def run_import_query(warehouse: Store, sql: str) -> pa.Table:
     connection = _empty_connection(warehouse)
     with connection:
         _check_statement(connection, sql)
-        files = _published(warehouse)
-        _define(connection, warehouse, files)
+        state = state_of(warehouse)
+        check_once(warehouse, state.all_files)
+        _define(connection, warehouse, state)
         connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
-        with _translated(warehouse, files):
+        with _translated(warehouse, state):
             return connection.sql(sql).to_arrow_table()
 
 
@@ -167,21 +164,22 @@ def _empty_connection(warehouse: Store) -> "DuckDBPyConnection":
     return connection
 
 
-def _define(connection: "DuckDBPyConnection", warehouse: Store, files: Mapping[str, Sequence[DataFile]]) -> None:
+def _define(connection: "DuckDBPyConnection", warehouse: Store, state: State) -> None:
     # Waking threads costs more than any of these small statements.
     ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
-    with _translated(warehouse, files):
-        connection.execute(f"SET threads = 1;\n{_definition(warehouse, files)} SET threads = {threads}")
+    with _translated(warehouse, state):
+        connection.execute(f"SET threads = 1;\n{views.definition(warehouse, state)} SET threads = {threads}")
 
 
 def _guard(
     connection: "DuckDBPyConnection",
     warehouse: Store,
-    files: Mapping[str, Sequence[DataFile]],
+    state: State,
     limit_seconds: float | None = None,
 ) -> None:
     """Leave the connection nothing to read but the published files. Each setting shuts out the ones before it."""
-    allowed = ", ".join(_quoted(_location(warehouse, file)) for of_table in files.values() for file in of_table)
+    places = [views.location(warehouse, file) for file in state.all_files]
+    allowed = ", ".join(map(quoted, dict.fromkeys([*places, *map(views.pattern, places)])))
     milliseconds = 0 if limit_seconds is None else max(1, round(limit_seconds * 1000))
     connection.execute(
         f"""
@@ -203,9 +201,11 @@ def definition(warehouse: Store) -> str:
     Raises
     ------
     CorruptFileError
-        If a published file is missing, damaged, or has not the rows its manifest says.
+        If a published file is missing or damaged.
     """
-    return _definition(warehouse, _published(warehouse))
+    state = state_of(warehouse)
+    check_once(warehouse, state.all_files)
+    return views.definition(warehouse, state)
 
 
 def write_bootstrap(warehouse: Store) -> str:
@@ -213,83 +213,20 @@ def write_bootstrap(warehouse: Store) -> str:
     return warehouse.replace_derived(BOOTSTRAP, definition(warehouse))
 
 
-def _published(warehouse: Store) -> dict[str, list[DataFile]]:
-    """Return the files of all tables as of one moment, checked.
+def _needed_state(connection: "DuckDBPyConnection", warehouse: Store, sql: str) -> State:
+    """Return the checked files of the tables that a query reads; of all tables where that cannot be told."""
+    import duckdb
 
-    A snapshot that was published under two names is the same rows twice: here they appear once, as the key says.
-    """
-    files: dict[str, list[DataFile]] = {table: [] for table in TABLES}
-    snapshots: set[str | None] = set()
-    for manifest in warehouse.manifests():
-        repeated = manifest.kind == "network" and manifest.specification_hash in snapshots
-        if manifest.kind == "network":
-            snapshots.add(manifest.specification_hash)
-        for file in manifest.files:
-            if file.table in files and not (repeated and file.table in _ONCE_PER_SNAPSHOT):
-                files[file.table].append(file)
-    warehouse.check_rows(file for of_table in files.values() for file in of_table)
-    return files
-
-
-def _definition(warehouse: Store, files: Mapping[str, Sequence[DataFile]]) -> str:
-    statements = [
-        f"-- Tables of warehouse {warehouse.url}, as views.",
-        "-- Derived from its manifests; what is published later needs a new one. See docs/tables.md.",
-        "BEGIN TRANSACTION;",
-        "CREATE SCHEMA IF NOT EXISTS files;",
-    ]
-    for table in TABLES.values():
-        locations = [_location(warehouse, file) for file in files[table.name]]
-        alike = len({file.fingerprint for file in files[table.name]}) <= 1
-        statements += [
-            f"CREATE OR REPLACE VIEW files.{table.name} AS {_rows(table, locations, alike)};",
-            f"COMMENT ON VIEW files.{table.name} IS {_quoted(table.grain)};",
-        ]
-    for table in TABLES.values():
-        statements.append(f"CREATE OR REPLACE VIEW {table.name} AS\n{_view(table)};")
-        statements += _comments(table)
-    return "\n".join([*statements, "COMMIT;"]) + "\n"
-
-
-def _rows(table: TableSpecification, locations: Sequence[str], alike: bool) -> str:
-    """Return the SELECT of all rows of a table's files; of no rows, with the right types, where there are none."""
-    if not locations:
-        columns = ", ".join(f'NULL::{_type_name(column.type)} AS "{column.name}"' for column in table.columns)
-        return f"SELECT {columns} WHERE false"
-    listed = ", ".join(map(_quoted, locations))
-    return f"SELECT * FROM read_parquet([{listed}]{'' if alike else ', union_by_name = true'})"
-
-
-def _location(warehouse: Store, file: DataFile) -> str:
-    """Return where DuckDB finds a file; fsspec puts the memory's root behind a further slash."""
-    return warehouse.location(file).replace("memory://", "memory:///")
-
-
-def _view(table: TableSpecification) -> str:
-    if not table.added:
-        return f"SELECT * FROM files.{table.name}"
-    return (package_files("data.warehouse") / "sql" / f"{table.name}.sql").read_text(encoding="utf-8").rstrip()
-
-
-def _comments(table: TableSpecification) -> Iterator[str]:
-    yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.grain)};"
-    for column in (*table.columns, *table.added):
-        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {_quoted(column.documentation)};'
-
-
-def _type_name(kind: pa.DataType) -> str:
-    """Return DuckDB's name of the type as which it reads a column of an Arrow type from Parquet."""
-    if pa.types.is_dictionary(kind):
-        return _type_name(kind.value_type)
-    if pa.types.is_list(kind):
-        return f"{_type_name(kind.value_type)}[]"
-    if pa.types.is_timestamp(kind):
-        return "TIMESTAMP WITH TIME ZONE"
-    return _TYPES[kind]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    try:
+        named = {name.rpartition(".")[2].strip('"') for name in connection.get_table_names(sql)}
+    except duckdb.Error:
+        named = set()
+    if _LISTS_TABLES.search(sql) or not named or not named <= TABLES.keys():
+        named = set(TABLES)
+    needed = {read for table in named for read in tables_read_by(table)}
+    state = state_of(warehouse, [table for table in TABLES if table in needed])
+    check_once(warehouse, state.all_files)
+    return state
 
 
 # -- what may be asked ----------------------------------------------------------------------------------------------
@@ -330,29 +267,29 @@ def _writing_clauses(connection: "DuckDBPyConnection", sql: str) -> list[str]:
 
 
 @contextmanager
-def _translated(warehouse: Store, files: Mapping[str, Sequence[DataFile]]) -> Iterator[None]:
+def _translated(warehouse: Store, state: State) -> Iterator[None]:
     """Turn DuckDB's errors into ours: a damaged published file is not the query's fault."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        raise _damage(error, warehouse, files) or _query_error(error) from error
+        raise _damage(error, warehouse, state) or _query_error(error) from error
 
 
-def _damage(error: Exception, warehouse: Store, files: Mapping[str, Sequence[DataFile]]) -> RumormillError | None:
+def _damage(error: Exception, warehouse: Store, state: State) -> RumormillError | None:
     """Return what is damaged if that is why DuckDB failed, or None; it names the file only sometimes."""
     import duckdb
 
-    named = (file for of_table in files.values() for file in of_table if warehouse.location(file) in str(error))
+    named = (file for file in state.all_files if warehouse.location(file) in str(error))
     if file := next(named, None):
         return CorruptFileError(
-            f"{warehouse.location(file)} (table {file.table}) cannot be read ({_first_line(error)}); {_RESTORE}"
+            f"{warehouse.location(file)} (table {file.table}) cannot be read ({_first_line(error)}); {REMEDY}"
         )
     # What its Parquet reader says of damaged pages comes without a class of its own, or without the file's name.
     if type(error) is duckdb.Error or "Parquet" in str(error) or isinstance(error, duckdb.IOException):
-        damaged = warehouse.verify()
-        return CorruptFileError(f"{damaged[0]}; {_RESTORE}") if damaged else None
+        damaged = verify(warehouse)
+        return CorruptFileError(f"{damaged[0]}; {REMEDY}") if damaged else None
     return None
 
 

@@ -1,5 +1,6 @@
 """Published rows as pandas frames, with dtypes that depend on the schema alone."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,3 +31,53 @@ def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
 
     columns = {f.name: rows[f.name].to_pandas(types_mapper=partial(dtype, nullable=f.nullable)) for f in rows.schema}
     return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows))
+
+
+def unified_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Return a schema that the rows of all schemas fit: numbers widen, and what has nothing in common becomes text.
+
+    Two networks may hold different things in a column of the same name.
+
+    Examples
+    --------
+    >>> unified_schema([pa.schema([("time", pa.int64())]), pa.schema([("time", pa.date32())])]).field("time").type
+    DataType(string)
+    """
+    try:
+        return pa.unify_schemas(list(schemas), promote_options="permissive")
+    except pa.ArrowTypeError:
+        fields: dict[str, list[pa.Field]] = {}
+        for field in (field for schema in schemas for field in schema):
+            fields.setdefault(field.name, []).append(field)
+        return pa.schema([_unified_field(of_name) for of_name in fields.values()])
+
+
+def _unified_field(fields: Sequence[pa.Field]) -> pa.Field:
+    try:
+        parts = [pa.schema([field]) for field in fields]
+        return pa.unify_schemas(parts, promote_options="permissive").field(0)
+    except pa.ArrowTypeError:
+        return pa.field(fields[0].name, pa.string())
+
+
+def concatenated(parts: Sequence[pa.Table], schema: pa.Schema | None = None) -> pa.Table:
+    """Return all rows of some tables; columns that some of them lack are null there.
+
+    Parameters
+    ----------
+    parts : sequence of pyarrow.Table
+    schema : pyarrow.Schema, optional
+        Columns of the result; default: `unified_schema` of the parts.
+    """
+    schema = schema or unified_schema([part.schema.remove_metadata() for part in parts])
+    texts = [field.name for field in schema if field.type == pa.string()]
+    fitting = [_as_text(part, texts) for part in parts]
+    return pa.concat_tables([schema.empty_table(), *fitting], promote_options="permissive").select(schema.names)
+
+
+def _as_text(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return rows with these columns as text, where they are there and something else."""
+    for name in names:
+        if name in rows.column_names and not pa.types.is_string(rows[name].type):
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.string()))
+    return rows

@@ -54,6 +54,36 @@ def checkpoint_key(lane_group_id: str) -> Key:
     return Key(f"checkpoint/{lane_group_id}")
 
 
+def rows_of(key: str) -> dict[str, str | int]:
+    """Return which rows a publication's key stands for: columns and their values; a table may lack some of them.
+
+    Examples
+    --------
+    >>> rows_of(round_key("6ec0bd7f", 3))
+    {'session_id': '6ec0bd7f', 'round': 3}
+    >>> rows_of(checkpoint_key("6ec0bd7f"))
+    {}
+    """
+    kind, _, rest = key.partition("/")
+    if kind == "network":
+        network_id, _, snapshot_id = rest.partition("/")
+        return {"network_id": network_id, "snapshot_id": snapshot_id}
+    if kind == "frontier":
+        session_id, _, number = rest.partition("/")
+        return {"session_id": session_id, "round": int(number)}
+    column = _COLUMNS.get(kind)
+    return {} if column is None else {column: rest}
+
+
+_COLUMNS = {
+    "session": "session_id",
+    "message": "message_id",
+    "campaign": "campaign_id",
+    "run": "run_id",
+    "event": "event_id",
+}
+
+
 def identity(key: str) -> str:
     """Return what follows the kind in a key.
 

@@ -1,21 +1,27 @@
 """Manifests: the numbered, immutable records that make files part of tables.
 
-The manifests of a warehouse are one sequence, 1, 2, 3, ...; each adds files to one or more tables, so what belongs
-together (all tables of a run) becomes visible together. A file that no manifest names does not exist for readers.
+The manifests of a warehouse are one sequence, 1, 2, 3, ...; each adds files to one or more tables, and may remove
+files that an earlier one added, so what belongs together (all tables of a run) changes together. A file that no
+manifest names does not exist for readers.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from data.errors import CorruptFileError
 
-FORMAT = 1
-"""Version of the manifest format; a reader refuses newer ones."""
+FORMAT = 2
+"""Version of the manifest format: 2 added removals, retractions and key ranges. A reader refuses newer ones."""
+READABLE = (1, 2)
+
+Role = Literal["rows", "compacted", "base", "changes"]
+"""What a file is: rows as they were published; rows of several publications, compacted; and of keyed tables the current
+rows as of a publication (base) or changes since."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DataFile:
     """One immutable Parquet file of a table.
 
@@ -30,9 +36,15 @@ class DataFile:
     checksum : str
         SHA-256 of the bytes, hexadecimal.
     fingerprint : str
-        `data.warehouse.tables.schema_fingerprint` of the file's schema.
+        `schema_fingerprint` of the file's schema.
     division : tuple of int or None
         First and last key of the file (src of edges), where the table is partitioned by ranges.
+    key_range : tuple or None
+        Smallest and largest value, str or int, of the first column of the table's key; None if unknown.
+    role : str
+        What the file is, see `Role`.
+    publication : int
+        Number of the manifest that added it; 0 before that. Not stored with the file: the manifest says it.
     """
 
     table: str
@@ -42,11 +54,24 @@ class DataFile:
     checksum: str
     fingerprint: str
     division: tuple[int, int] | None = None
+    key_range: tuple[Any, Any] | None = None
+    role: Role = "rows"
+    publication: int = 0
 
     @staticmethod
-    def from_json(stored: dict[str, Any]) -> "DataFile":
+    def from_json(stored: dict[str, Any], publication: int = 0) -> "DataFile":
         """Return the file that a JSON object of its fields describes."""
-        return DataFile(**{**stored, "division": tuple(stored["division"]) if stored["division"] else None})
+        pairs = {name: tuple(stored[name]) if stored.get(name) else None for name in ("division", "key_range")}
+        return DataFile(**{**stored, **pairs, "publication": publication})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file's fields as a JSON object."""
+        names = ("table", "path", "rows", "size", "checksum", "fingerprint", "division", "key_range", "role")
+        return {name: getattr(self, name) for name in names}
+
+    def overlaps(self, low: Any, high: Any) -> bool:
+        """Return whether the file may hold keys in [low, high]."""
+        return self.key_range is None or (self.key_range[0] <= high and low <= self.key_range[1])
 
 
 @dataclass(frozen=True)
@@ -60,9 +85,10 @@ class Manifest:
     parent : str or None
         SHA-256 of the manifest before it.
     kind : str
-        What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``run``, ``campaign``, ``events``.
+        What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``run``, ``campaign``, ``events``,
+        ``maintenance``, ``deletion``.
     keys : tuple of str
-        What this publication makes exist; no key is published twice in a warehouse.
+        What this publication makes exist; no key is published twice, unless it was retracted in between.
     files : tuple of DataFile
         Files added.
     specification_hash : str or None
@@ -70,9 +96,14 @@ class Manifest:
     properties : dict
         Whatever else a reader needs, JSON. Files listed under ``pending`` are kept, and seen only once another
         manifest names them; so are those under ``passing``, but only as long as no other manifest ``supersedes`` a key
-        of this one. Both are let go once all keys under ``until`` are published.
+        of this one. Both are given up once all keys under ``until`` are published. ``oldest`` is the first publication
+        that can still be read as of.
     created_at : str
-        Clock time, ISO 8601, UTC.
+        Clock time, ISO 8601, UTC; never before that of the manifest before it.
+    removes : tuple of (int, str)
+        Files that leave their tables: the publication that added each, and its path.
+    retracts : tuple of str
+        Keys that do not exist any more.
     checksum : str
         SHA-256 of the manifest as stored; filled in by `from_bytes`.
     """
@@ -85,6 +116,8 @@ class Manifest:
     created_at: str
     specification_hash: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    removes: tuple[tuple[int, str], ...] = ()
+    retracts: tuple[str, ...] = ()
     checksum: str = ""
 
     @property
@@ -99,8 +132,19 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the manifest as stored."""
-        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "checksum"}
-        content |= {"format": FORMAT, "files": [asdict(file) for file in self.files]}
+        content = {
+            "format": FORMAT,
+            "number": self.number,
+            "parent": self.parent,
+            "kind": self.kind,
+            "keys": self.keys,
+            "files": [file.to_json() for file in self.files],
+            "created_at": self.created_at,
+            "specification_hash": self.specification_hash,
+            "properties": self.properties,
+            "removes": self.removes,
+            "retracts": self.retracts,
+        }
         return json.dumps(content, sort_keys=True).encode()
 
     @staticmethod
@@ -115,22 +159,34 @@ class Manifest:
         try:
             content = json.loads(stored)
             version = content.pop("format")
-            if version != FORMAT:
+            if version not in READABLE:
                 raise CorruptFileError(f"{path} has format {version}, this version reads {FORMAT}: update Rumormill")
-            files = tuple(DataFile.from_json(f) for f in content.pop("files"))
-            return Manifest(**{**content, "keys": tuple(content["keys"]), "files": files, "checksum": checksum})
-        except (ValueError, KeyError, TypeError) as error:
+            number = content["number"]
+            content["files"] = tuple(DataFile.from_json(f, number) for f in content["files"])
+            content["keys"] = tuple(content["keys"])
+            content["removes"] = tuple((int(n), str(file)) for n, file in content.get("removes", ()))
+            content["retracts"] = tuple(content.get("retracts", ()))
+            return Manifest(**content, checksum=checksum)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptFileError(f"{path} is not a manifest ({error}): restore it from a backup") from error
 
 
-def awaited_files(manifests: Sequence[Manifest]) -> set[str]:
-    """Return the paths of pending files that may still be asked for."""
-    published = {key for manifest in manifests for key in manifest.keys}
-    superseded = {key for manifest in manifests for key in manifest.properties.get("supersedes", ())}
+def awaited_files(publications: Iterable[Manifest], is_published: "frozenset[str] | set[str]") -> set[str]:
+    """Return the paths of pending and passing files that may still be asked for.
+
+    Parameters
+    ----------
+    publications : iterable of Manifest
+        Those that have pending or passing files.
+    is_published : set of str
+        Which of the keys they wait for (``until``) are published.
+    """
+    waiting = list(publications)
+    superseded = {key for manifest in waiting for key in manifest.properties.get("supersedes", ())}
     paths: set[str] = set()
-    for manifest in manifests:
+    for manifest in waiting:
         until = manifest.properties.get("until", ())
-        if until and published.issuperset(until):
+        if until and is_published.issuperset(until):
             continue
         paths.update(file.path for file in manifest.pending)
         if superseded.isdisjoint(manifest.keys):

@@ -6,9 +6,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.warehouse.manifests import DataFile
+from data.warehouse.manifests import DataFile, Role
 from data.warehouse.storage import Storage
 from data.warehouse.tables.specification import schema_fingerprint
 
@@ -16,9 +17,11 @@ from data.warehouse.tables.specification import schema_fingerprint
 class StagedFile:
     """A Parquet file being written for a table; it becomes a `DataFile` when its block ends."""
 
-    def __init__(self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+    def __init__(self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema, key: str) -> None:
         self._table, self._path, self._writer, self._schema = table, path, writer, schema
         self._rows = 0
+        self._key = key if key in schema.names else None
+        self._key_range: tuple[Any, Any] | None = None
         self._result: DataFile | None = None
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
@@ -26,8 +29,18 @@ class StagedFile:
         rows = pa.table(rows).select(self._schema.names).cast(self._schema)
         self._writer.write_table(rows)
         self._rows += rows.num_rows
+        if self._key is not None and rows.num_rows:
+            self._extend_range(rows[self._key])
 
-    def finish(self, digest: "HashedFile", division: tuple[int, int] | None) -> None:
+    def _extend_range(self, values: pa.ChunkedArray) -> None:
+        """Take the smallest and largest key of further rows in; a dictionary may hold more than occurs."""
+        for chunk in values.chunks:
+            found = pc.min_max(chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk).as_py()
+            ends = [found["min"], found["max"], *(self._key_range or ())]
+            ends = [end for end in ends if end is not None]
+            self._key_range = (min(ends), max(ends)) if ends else None
+
+    def finish(self, digest: "HashedFile", division: tuple[int, int] | None, role: Role) -> None:
         """Note what was written, once the file is closed."""
         self._result = DataFile(
             table=self._table,
@@ -37,6 +50,8 @@ class StagedFile:
             checksum=digest.hash.hexdigest(),
             fingerprint=schema_fingerprint(self._schema),
             division=division,
+            key_range=self._key_range,
+            role=role,
         )
 
     @property
@@ -71,7 +86,14 @@ class HashedFile:
 
 @contextmanager
 def staged_file(
-    storage: Storage, table: str, path: str, schema: pa.Schema, division: tuple[int, int] | None
+    storage: Storage,
+    table: str,
+    path: str,
+    schema: pa.Schema,
+    *,
+    key: str,
+    division: tuple[int, int] | None = None,
+    role: Role = "rows",
 ) -> Iterator[StagedFile]:
     """Write one new file of a table at `path`; on failure it is removed.
 
@@ -81,8 +103,12 @@ def staged_file(
     table, path : str
     schema : pyarrow.Schema
         Columns of the file.
-    division : tuple of int or None
-        First and last key of the file's rows.
+    key : str
+        First column of the table's key: its smallest and largest value are noted.
+    division : tuple of int, optional
+        First and last key of the file's rows, where the table is partitioned by ranges.
+    role : str
+        What the file is, see `data.warehouse.manifests.Role`.
     """
     with storage.writer(path) as file:
         digest = HashedFile(file)
@@ -94,14 +120,14 @@ def staged_file(
             write_page_index=True,
             write_page_checksum=True,  # or most flipped bits would be read as other values, without an error
         )
-        staged = StagedFile(table, path, writer, schema)
+        staged = StagedFile(table, path, writer, schema, key)
         try:
             yield staged
         except BaseException:
             _close_quietly(writer)
             raise
         writer.close()
-    staged.finish(digest, division)
+    staged.finish(digest, division, role)
 
 
 def _close_quietly(writer: pq.ParquetWriter) -> None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -21,6 +21,8 @@ import fsspec
 from data.errors import UnsupportedStorageError, WarehouseFullError, WarehouseNotWritableError
 
 OBJECT_STORES = ("s3", "memory")
+GAPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""How far behind the first absent number further ones are looked for."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
@@ -50,6 +52,9 @@ class Storage(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """Return the sorted names of the files in `folder` as they are now; empty if there is no such folder."""
+
+    def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
+        """Return the numbers after `last` of the numbered files that `path_of` names, ascending, as they are now."""
 
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, or None if there is no such file."""
@@ -107,6 +112,12 @@ def translated(location: str) -> Iterator[None]:
                 "give another place with --warehouse or RUMORMILL_WAREHOUSE"
             ) from error
         raise
+
+
+def _numbers(names: list[str], last: int, path_of: Callable[[int], str]) -> list[int]:
+    """Return the numbers after `last` of those names that are numbered files; whatever else lies there is not ours."""
+    numbered = {int(stem): name for name in names if (stem := name.partition(".")[0]).isdecimal()}
+    return sorted(n for n, name in numbered.items() if n > last and path_of(n).rpartition("/")[2] == name)
 
 
 class LocalStorage:
@@ -174,6 +185,21 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(name for name in entries if not name.startswith("."))
+
+    def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
+        """Return the numbers after `last`: by listing from the start, else by looking for one after the other.
+
+        Listing 50,000 files takes 40 ms, looking for one 10 us. Some numbers beyond the first that is absent are looked
+        for as well, since a file that was lost must not pass for the end.
+        """
+        if last == 0:
+            folder = path_of(1).rpartition("/")[0]
+            return _numbers(self.names(folder), 0, path_of)
+        found, number = [], last + 1
+        while (self._root / path_of(number)).exists():
+            found.append(number)
+            number += 1
+        return found + [beyond for step in GAPS if (self._root / path_of(beyond := number + step)).exists()]
 
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, or None."""
@@ -284,6 +310,20 @@ class ObjectStorage:
         except FileNotFoundError:
             return []
         return sorted(entry.rpartition("/")[2] for entry in entries if not entry.endswith("/"))
+
+    def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
+        """Return the numbers after `last`; S3 lists from there on, a thousand a request."""
+        folder = path_of(1).rpartition("/")[0]
+        if self._protocol != "s3":
+            return _numbers(self.names(folder), last, path_of)
+        bucket, _, root = self._path(folder).partition("/")
+        start, names = self._path(path_of(last)).partition("/")[2], []
+        while True:
+            page = self.filesystem.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{root}/", StartAfter=start)
+            names += [entry["Key"].rpartition("/")[2] for entry in page.get("Contents", ())]
+            if not page.get("IsTruncated"):
+                return _numbers(names, last, path_of)
+            start = page["Contents"][-1]["Key"]
 
     def size(self, path: str) -> int | None:
         """Return an object's size in bytes, or None."""

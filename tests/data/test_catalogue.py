@@ -130,7 +130,7 @@ def test_edges_carry_original_ids_and_the_attributes_of_their_own_network(wareho
         ],
         key=str,
     )
-    assert "union_by_name" in definition(warehouse)
+    assert "UNION ALL BY NAME" in definition(warehouse)
 
 
 def test_activations_and_reach_carry_original_ids_of_their_session_s_snapshot(

@@ -172,8 +172,8 @@ def edges(snapshot: str, src: list[int], dst: list[int], **attributes: Any) -> p
 def two_networks(warehouse: Warehouse) -> Warehouse:
     weighted = edges("s1", [0, 1], [1, 0], probability=[0.5, 0.25], meetings=pa.array([3, 4], pa.int64()))
     named = edges("s2", [0], [2], kind=["friend"])
-    warehouse.commit("network", ["network/1"], [warehouse.stage("network_edges", weighted)])
-    warehouse.commit("network", ["network/2"], [warehouse.stage("network_edges", named)])
+    warehouse.commit("network", ["network/1"], [warehouse.stage("network_edges", weighted)], specification_hash="s1")
+    warehouse.commit("network", ["network/2"], [warehouse.stage("network_edges", named)], specification_hash="s2")
     return warehouse
 
 

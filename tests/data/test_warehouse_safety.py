@@ -285,9 +285,8 @@ def test_a_file_with_other_rows_than_its_manifest_says_is_not_read(local: Wareho
     (file, _) = publish(local, "a").files
     pq.write_table(cascades("a", 2).cast(TABLES["cascades"].schema), path_of(local, file))
     reader = Warehouse(local.url)
-    for read in (reader.read, lambda table: reader.check_rows(reader.files(table))):
-        with pytest.raises(CorruptFileError, match=r"\(table cascades\) has 2 rows, its manifest says 3"):
-            read("cascades")
+    with pytest.raises(CorruptFileError, match=r"\(table cascades\) has 2 rows, its manifest says 3"):
+        reader.read("cascades")
     with pytest.raises(CorruptFileError, match="its manifest says 3"):
         reader.scan("cascades").compute(scheduler="sync")
 
@@ -324,7 +323,7 @@ def test_every_flipped_bit_of_a_data_page_is_noticed_when_it_is_read(local: Ware
         (lambda path: path.write_bytes(b""), "is not a manifest"),
         (lambda path: path.write_bytes(b"[]"), "is not a manifest"),
         (lambda path: path.write_bytes(path.read_bytes().replace(b'"rows": 3', b'"rows": 4')), "does not follow"),
-        (lambda path: path.write_bytes(path.read_bytes().replace(b'"format": 1', b'"format": 2')), "update Rumormill"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b'"format": 2', b'"format": 3')), "update Rumormill"),
     ],
     ids=["missing", "truncated", "empty", "of another kind", "altered", "newer"],
 )

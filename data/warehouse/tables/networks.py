@@ -44,6 +44,7 @@ SPECIFICATIONS = (
             Column("out_degree", pa.int32(), "number of out-edges"),
         ),
         further="the attributes that came with the data",
+        of_snapshots=True,
     ),
     TableSpecification(
         "network_edges",
@@ -59,6 +60,7 @@ SPECIFICATIONS = (
             Column("source_agent_id", pa.string(), "the source agent's id in the user's data"),
             Column("target_agent_id", pa.string(), "the target agent's id in the user's data"),
         ),
+        of_snapshots=True,
     ),
     TableSpecification(
         "network_rejects",
@@ -78,5 +80,15 @@ SPECIFICATIONS = (
                 nullable=True,
             ),
         ),
+    ),
+    TableSpecification(
+        "current_networks",
+        "One row per network name: the snapshot that its last import made.",
+        ("network_id",),
+        (
+            Column("network_id", pa.string(), "name of the network"),
+            Column("snapshot_id", pa.string(), "its current snapshot"),
+        ),
+        keyed=True,
     ),
 )

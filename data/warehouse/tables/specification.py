@@ -39,6 +39,10 @@ class TableSpecification:
         What further columns are that files may carry; empty if they may not.
     added : tuple of Column
         Columns that only the table's view has, made by ``data/warehouse/sql/<table>.sql``.
+    keyed : bool
+        Whether a row replaces the row of the same key that was published before it.
+    of_snapshots : bool
+        Whether files lack the column ``snapshot_id``: the publication of a file says it (files of format 1 have it).
     """
 
     name: str
@@ -47,11 +51,19 @@ class TableSpecification:
     columns: tuple[Column, ...]
     further: str = ""
     added: tuple[Column, ...] = ()
+    keyed: bool = False
+    of_snapshots: bool = False
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the specified columns."""
         return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+
+    @property
+    def file_schema(self) -> pa.Schema:
+        """Arrow schema of the specified columns that new files have."""
+        columns = [c for c in self.columns if not (self.of_snapshots and c.name == "snapshot_id")]
+        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns])
 
     def fingerprint(self) -> str:
         """Return a short hash of column names, types and nullability: equal fingerprints, same schema."""

@@ -1,0 +1,68 @@
+"""Which rows of a table some publication keys stand for: a file may hold rows of many keys."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.warehouse.keys import rows_of
+from data.warehouse.manifests import DataFile
+from data.warehouse.tables import table_specification
+
+
+class KeyFilter:
+    """The rows of a table that some keys stand for.
+
+    Parameters
+    ----------
+    table : str
+    keys : sequence of str
+        Keys of publications. Keys that say nothing of rows, such as a checkpoint's, let all rows of their files pass.
+    """
+
+    def __init__(self, table: str, keys: Sequence[str]) -> None:
+        specification = table_specification(table)
+        named = [{c: v for c, v in rows_of(key).items() if c in specification.schema.names} for key in keys]
+        self._passes_all = specification.of_snapshots or not all(named)  # files of networks hold one snapshot each
+        self._first = specification.key[0]
+        self._values: dict[tuple[str, ...], list[dict[str, str | int]]] = {}
+        for values in named:
+            self._values.setdefault(tuple(values), []).append(values)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that `applied` needs."""
+        return () if self._passes_all else tuple({name for names in self._values for name in names})
+
+    def may_be_in(self, file: DataFile) -> bool:
+        """Return whether a file's range of keys leaves room for wanted rows."""
+        wanted = [each[self._first] for group in self._values.values() for each in group if self._first in each]
+        return any(file.overlaps(value, value) for value in wanted)
+
+    def applied(self, rows: pa.Table) -> pa.Table:
+        """Return the wanted ones of some rows, in their order."""
+        if self._passes_all or not rows.num_rows:
+            return rows
+        passing = [self._passing(rows, names, values) for names, values in self._values.items()]
+        chosen = passing[0]
+        for further in passing[1:]:
+            chosen = pc.or_(chosen, further)
+        return rows.filter(chosen)
+
+    def _passing(
+        self, rows: pa.Table, names: tuple[str, ...], values: list[dict[str, str | int]]
+    ) -> pa.ChunkedArray | pa.Array:
+        columns = [_plain(rows[name]) for name in names]
+        wanted = [pa.array([each[name] for each in values], columns[i].type) for i, name in enumerate(names)]
+        if len(names) == 1:
+            return pc.is_in(columns[0], value_set=wanted[0])
+        # Several columns: equal in all of them, for some key.
+        row_ids = pa.array(range(rows.num_rows))
+        left = pa.table([row_ids, *columns], names=["#", *names])
+        right = pa.table(wanted, names=list(names))
+        found = left.join(right, keys=list(names), join_type="left semi")["#"]
+        return pc.is_in(row_ids, value_set=found)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

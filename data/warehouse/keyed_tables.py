@@ -1,0 +1,200 @@
+"""Keyed tables: rows that replace earlier ones of the same key, with their history.
+
+A publication adds *change files*: sorted by key, each row an upsert or a deletion. The latest publication of a key
+wins. Compaction turns changes into *base files*, which hold the current rows of disjoint ranges of keys; a change
+always wins over a base. Change files stay on disk until their publication has expired, so that any state in between,
+the history of a key and the changes of a period come from the same files.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import CommitConflictError, InvalidInputError
+from data.warehouse.frames import concatenated
+from data.warehouse.keyed_rows import (
+    DELETE,
+    OPERATION,
+    PUBLICATION,
+    UPSERT,
+    base_schema,
+    change_schema,
+    current,
+    first_of_keys,
+    latest,
+    versions,
+)
+from data.warehouse.manifests import DataFile, Manifest
+from data.warehouse.store import Store, Unchanged
+from data.warehouse.tables import table_specification
+
+ROWS_PER_BASE_FILE = 1 << 20
+UPDATE_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to become of some keys of a table.
+
+    Attributes
+    ----------
+    upserts : pyarrow.Table or None
+        Rows with the table's columns.
+    deletions : pyarrow.Table or None
+        Keys that are to have no row: the columns of the table's key.
+    """
+
+    upserts: pa.Table | None = None
+    deletions: pa.Table | None = None
+
+
+def stage_changes(store: Store, table: str, changes: Changes) -> DataFile:
+    """Write one new change file, seen by nobody until it is committed.
+
+    Raises
+    ------
+    InvalidInputError
+        If a key occurs twice.
+    """
+    specification = table_specification(table)
+    schema = change_schema(specification)
+    parts = [schema.empty_table()]
+    for rows, operation in ((changes.upserts, UPSERT), (changes.deletions, DELETE)):
+        if rows is not None:
+            parts.append(rows.append_column(OPERATION, pa.repeat(pa.scalar(operation), rows.num_rows)))
+    rows = concatenated(parts, schema).sort_by([(name, "ascending") for name in specification.key])
+    repeated = np.flatnonzero(~first_of_keys(rows, specification.key))
+    if len(repeated):
+        key = {name: rows[name][int(repeated[0])].as_py() for name in specification.key}
+        raise InvalidInputError(f"table {table}: the key {key} is given twice in one publication; give it once")
+    with store.staging(table, schema, role="changes") as staged:
+        staged.write(rows)
+    return staged.file
+
+
+def update(
+    store: Store,
+    table: str,
+    change: Callable[[pa.Table], Changes],
+    low: Any,
+    high: Any,
+    *,
+    kind: str,
+    keys: Callable[[int], Sequence[str]] = lambda _: (),
+) -> Manifest:
+    """Publish changes that depend on the current rows of a range of keys; others who change the range come in turn.
+
+    Parameters
+    ----------
+    store : Store
+    table : str
+    change : callable
+        Takes the current rows of the range, returns what is to become of them; called again if another writer has
+        changed the range meanwhile.
+    low, high : str or int
+        Smallest and largest value of the first column of the table's key that `change` reads or writes.
+    kind : str
+        Kind of the publication.
+    keys : callable, optional
+        Keys of the publication, given the publication it is based on.
+
+    Raises
+    ------
+    CommitConflictError
+        If other writers were first every time.
+    """
+    for attempt in range(UPDATE_ATTEMPTS):
+        since = store.head
+        rows = current_rows(store.as_of(since), table, low, high)
+        file = stage_changes(store, table, change(rows))
+        try:
+            return store.commit(kind, keys(since), [file], unchanged=[Unchanged(table, since, low, high)])
+        except CommitConflictError:
+            if attempt == UPDATE_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def current_rows(store: Store, table: str, low: Any = None, high: Any = None) -> pa.Table:
+    """Return the current rows of a keyed table, sorted by key; files beyond the range are not opened.
+
+    Parameters
+    ----------
+    store : Store
+        Or a past state of it, from ``as_of``.
+    table : str
+    low, high : str or int, optional
+        Smallest and largest value of the first column of the key; default: all.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the table's schema.
+    """
+    specification = table_specification(table)
+    return current(versions(store.read_file, specification, store.files(table), low, high), specification)
+
+
+def history(store: Store, table: str, low: Any, high: Any) -> pa.Table:
+    """Return all versions of the keys in a range that readable states have, by key and publication.
+
+    Returns
+    -------
+    pyarrow.Table
+        The table's columns, ``operation`` (upsert or delete) and ``publication``.
+    """
+    files = store.log.files(table, store.head, removed_since=store.log.oldest)
+    rows = versions(store.read_file, table_specification(table), files, low, high)
+    key = [*table_specification(table).key, PUBLICATION]
+    rows = rows.sort_by([(name, "ascending") for name in key])
+    return rows.filter(pa.array(first_of_keys(rows, key)))
+
+
+def changes_between(store: Store, table: str, since: int, until: int | None = None) -> pa.Table:
+    """Return what was published of a keyed table after `since` and up to `until`, by key and publication.
+
+    Raises
+    ------
+    InvalidInputError
+        If changes after `since` have expired.
+    """
+    if since < store.log.oldest and store.log.oldest > 1:
+        raise InvalidInputError(
+            f"changes of {table} after publication {since} have expired; the oldest that can be read come after "
+            f"{store.log.oldest}"
+        )
+    last = store.head if until is None else until
+    files = store.log.files(table, last, removed_since=store.log.oldest)
+    rows = versions(
+        store.read_file, table_specification(table), [f for f in files if f.role == "changes" and since < f.publication]
+    )
+    return rows.sort_by([(name, "ascending") for name in (*table_specification(table).key, PUBLICATION)])
+
+
+def compacted(store: Store, table: str, files: Sequence[DataFile]) -> list[DataFile]:
+    """Write base files with the rows that some files amount to; return them, to be published in the files' place.
+
+    Ranges of keys are worked on one after the other, each as large as a base file.
+    """
+    specification = table_specification(table)
+    staged = []
+    for low, high in _ranges(files):
+        rows = latest(
+            versions(store.read_file, table_specification(table), files, low, high, is_open=True), specification
+        )
+        rows = rows.filter(pc.equal(rows[OPERATION], UPSERT)).drop_columns([OPERATION])
+        for first in range(0, rows.num_rows, ROWS_PER_BASE_FILE):
+            with store.staging(table, base_schema(specification), role="base") as file:
+                file.write(rows.slice(first, ROWS_PER_BASE_FILE))
+            staged.append(file.file)
+    return staged
+
+
+def _ranges(files: Sequence[DataFile]) -> list[tuple[Any, Any]]:
+    """Return ranges of the first key column that follow each other and hold all keys: one per base file."""
+    firsts = sorted({file.key_range[0] for file in files if file.role == "base" and file.key_range})
+    return [(None, None)] if len(firsts) < 2 else list(zip([None, *firsts[1:]], [*firsts[1:], None], strict=True))

@@ -1,0 +1,224 @@
+"""Maintenance: compaction, expiry of history, and removal of files that nothing needs; beside readers and writers.
+
+1. Small files of a table are replaced by larger ones, sorted by the table's key; changes of keyed tables by base files.
+   Files of networks stay as they are: each partition of a snapshot is one file.
+2. States older than the retention can no longer be read as of. Current rows never expire.
+3. Files that no readable state lists are deleted, once nobody can be reading them any more.
+"""
+
+import datetime as dt
+import logging
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from data.errors import CommitConflictError
+from data.progress import Progress, ignore_progress
+from data.warehouse import keyed_tables
+from data.warehouse.frames import concatenated
+from data.warehouse.keys import session_key
+from data.warehouse.manifests import DataFile, awaited_files
+from data.warehouse.store import Store
+from data.warehouse.tables import TABLES
+from data.warehouse.tables.specification import SYMBOL, TableSpecification
+from data.warehouse.verification import forget
+
+RETENTION = dt.timedelta(days=30)
+"""How long past states can be read."""
+GRACE_SECONDS = 24 * 3600.0
+"""Age below which a file that no manifest names is taken for a write in progress, and a reader may still be reading
+what was removed."""
+SMALL_BYTES = 16 << 20
+"""Files below this size are compacted."""
+TARGET_BYTES = 128 << 20
+"""Size up to which files are put together, as stored."""
+TARGET_ROWS = 20_000_000
+KIND = "maintenance"
+_SNAPSHOT_ID = re.compile(r"[0-9a-f]{32}")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MaintenanceReport:
+    """What maintenance did.
+
+    Attributes
+    ----------
+    compacted : dict
+        By table: number of files before, and after.
+    oldest : int
+        First publication that can still be read as of.
+    removed : list of str
+        Paths of deleted files, relative to the warehouse.
+    """
+
+    compacted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    oldest: int = 1
+    removed: list[str] = field(default_factory=list)
+
+
+def maintain(
+    store: Store,
+    *,
+    retention: dt.timedelta = RETENTION,
+    grace_seconds: float = GRACE_SECONDS,
+    progress: Progress = ignore_progress,
+) -> MaintenanceReport:
+    """Compact small files, expire history, and delete what nothing needs.
+
+    Parameters
+    ----------
+    store : Store
+    retention : timedelta
+        How long past states can be read.
+    grace_seconds : float
+        Age below which nothing is deleted.
+    progress : Progress, optional
+
+    Returns
+    -------
+    MaintenanceReport
+    """
+    compacted = compact(store, progress)
+    expire(store, retention, grace_seconds)
+    return MaintenanceReport(compacted, store.log.oldest, sweep(store, grace_seconds))
+
+
+# -- compaction -----------------------------------------------------------------------------------------------------
+
+
+def compact(store: Store, progress: Progress = ignore_progress) -> dict[str, tuple[int, int]]:
+    """Replace small files by larger ones, a publication for each group; return the numbers of files by table."""
+    found = {}
+    tables = [table for table in TABLES.values() if not table.of_snapshots]
+    for done, table in enumerate(tables):
+        progress("compacting", done, len(tables))
+        before = len(store.files(table.name))
+        if table.keyed:
+            _compact_keyed(store, table)
+        else:
+            for group in _groups(_small_files(store, table)):
+                _replace(store, table, group)
+        after = len(store.files(table.name))
+        if after != before:
+            found[table.name] = (before, after)
+    progress("compacting", len(tables), len(tables))
+    return found
+
+
+def _small_files(store: Store, table: TableSpecification) -> list[DataFile]:
+    small = [file for file in store.files(table.name) if file.size < SMALL_BYTES]
+    if table.name not in {"frontiers", "lane_states", "lane_rounds"}:
+        return small
+    # Rounds and checkpoints of unfinished sessions are read file by file when a run resumes.
+    sessions = {file.key_range[0] for file in small if file.key_range and file.key_range[0] == file.key_range[1]}
+    finished = store.published(session_key(session) for session in sessions)
+    return [file for file in small if file.key_range and {*map(session_key, file.key_range)} <= finished]
+
+
+def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
+    """Yield files that are to become one: consecutive ones, of at least two, within the target size."""
+    group: list[DataFile] = []
+    for file in files:
+        size, rows = sum(f.size for f in group), sum(f.rows for f in group)
+        if group and (size + file.size > TARGET_BYTES or rows + file.rows > TARGET_ROWS):
+            if len(group) > 1:
+                yield group
+            group = []
+        group.append(file)
+    if len(group) > 1:
+        yield group
+
+
+def _replace(store: Store, table: TableSpecification, group: Sequence[DataFile]) -> None:
+    staged = store.stage(table.name, sorted_rows(table, [store.read_file(file) for file in group]), role="compacted")
+    _publish(store, [staged], group)
+
+
+def sorted_rows(table: TableSpecification, parts: Sequence[pa.Table]) -> pa.Table:
+    """Return all rows of some tables, sorted by the table's key."""
+    plain = [part.cast(pa.schema([_plain(f) for f in part.schema.remove_metadata()])) for part in parts]
+    return concatenated(plain).sort_by([(name, "ascending") for name in table.key])
+
+
+def _plain(column: pa.Field) -> pa.Field:
+    """Return a field with plain strings: dictionaries differ from file to file, and are not sorted."""
+    return column.with_type(pa.string()) if column.type == SYMBOL else column
+
+
+def _compact_keyed(store: Store, table: TableSpecification) -> None:
+    files = store.files(table.name)
+    if sum(file.role == "changes" for file in files) < 2:
+        return
+    _publish(store, keyed_tables.compacted(store, table.name, files), files)
+
+
+def _publish(store: Store, staged: Sequence[DataFile], replaced: Sequence[DataFile]) -> None:
+    try:
+        store.commit(KIND, [], staged, removes=replaced)
+    except CommitConflictError as error:
+        logger.info("files of %s were not compacted this time: %s", replaced[0].table, error)
+
+
+# -- history --------------------------------------------------------------------------------------------------------
+
+
+def expire(store: Store, retention: dt.timedelta, grace_seconds: float = GRACE_SECONDS) -> None:
+    """Give up the states older than the retention; the oldest that can be read is recorded.
+
+    States that somebody may just be reading are kept for the grace period.
+    """
+    kept_since = dt.datetime.now(dt.UTC) - max(retention, dt.timedelta(seconds=grace_seconds))
+    numbers, times = store.log.times()
+    before = [n for n, at in zip(numbers.tolist(), times, strict=True) if dt.datetime.fromisoformat(at) <= kept_since]
+    if before and before[-1] > store.log.oldest:
+        store.commit(KIND, [], [], properties={"oldest": before[-1]})
+    store.log.merge()
+
+
+# -- files that nothing needs ---------------------------------------------------------------------------------------
+
+
+def sweep(store: Store, grace_seconds: float = GRACE_SECONDS) -> list[str]:
+    """Delete files that no readable state needs and that are older than the grace period; return their paths."""
+    store.log.refresh()
+    readable, _ = store.log.all_paths()
+    kept = readable | _awaited(store)
+    needed, checkpoints = store.log.checkpoint_files()
+    candidates = [path for path in checkpoints if path not in needed]
+    for table in TABLES:
+        present = [f"tables/{table}/{name}" for name in store.storage.names(f"tables/{table}")]
+        candidates += [path for path in present if path not in kept]
+    oldest_kept = time.time() - grace_seconds
+    swept = [path for path in candidates if store.storage.modified(path) < oldest_kept]
+    for path in swept:
+        store.storage.remove(path)
+    if swept:
+        forget(store, set(swept))
+    _sweep_cache(store)
+    return swept
+
+
+def _awaited(store: Store) -> set[str]:
+    """Return the paths of files that a later publication may name: rows and states of checkpoints."""
+    waiting = [m for m in store.log.publications() if {"pending", "passing"} & m.properties.keys()]
+    keys = {key for manifest in waiting for key in manifest.keys}
+    there = store.published(keys)
+    waiting = [manifest for manifest in waiting if there.issuperset(manifest.keys)]
+    until = {key for manifest in waiting for key in manifest.properties.get("until", ())}
+    return awaited_files(waiting, store.published(until))
+
+
+def _sweep_cache(store: Store) -> None:
+    """Delete the arrays of snapshots that this warehouse had and has no more."""
+    folder = store.cache_folder
+    gone = [m.specification_hash for m in store.log.publications("network")]
+    kept = {network["snapshot_id"] for network in store.read("networks", columns=["snapshot_id"]).to_pylist()}
+    for snapshot_id in set(gone) - kept:
+        if snapshot_id and _SNAPSHOT_ID.fullmatch(snapshot_id) and (folder / snapshot_id).is_dir():
+            shutil.rmtree(folder / snapshot_id, ignore_errors=True)

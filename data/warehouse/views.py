@@ -1,0 +1,208 @@
+"""Views: the SQL that makes the tables of a warehouse from its files, as of one moment.
+
+Each view reads an explicit list of files, so that what is half written cannot be read and what is published later does
+not change an answer.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+
+import pyarrow as pa
+
+from data.warehouse.frames import unified_schema
+from data.warehouse.keyed_rows import OPERATION, PUBLICATION, UPSERT
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
+from data.warehouse.tables import TABLES
+from data.warehouse.tables.specification import TableSpecification
+
+_TYPES = {
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+}
+_GLOB = re.compile(r"[*?\[]")
+_READS = re.compile(r"\bfiles\.(\w+)")
+
+
+@dataclass(frozen=True)
+class State:
+    """The files of some tables as of one moment.
+
+    Attributes
+    ----------
+    files : dict
+        By table.
+    snapshots : dict
+        Snapshot of each publication of a network, by the publication's number.
+    """
+
+    files: Mapping[str, Sequence[DataFile]]
+    snapshots: Mapping[int, str]
+
+    @property
+    def all_files(self) -> list[DataFile]:
+        """Files of all tables."""
+        return [file for of_table in self.files.values() for file in of_table]
+
+
+def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
+    """Return the files of some tables as of now.
+
+    A snapshot that was published under two names is the same rows twice: here they appear once, as the key says.
+    """
+    head = store.head
+    snapshots = store.log.snapshots_of(head)
+    files: dict[str, list[DataFile]] = {}
+    for table in tables:
+        files[table] = store.log.files(table, head)
+        if TABLES[table].of_snapshots:
+            first: dict[str | None, int] = {}
+            for file in files[table]:
+                first.setdefault(snapshots.get(file.publication), file.publication)
+            chosen = set(first.values())
+            files[table] = [file for file in files[table] if file.publication in chosen]
+    return State(files, snapshots)
+
+
+def tables_read_by(table: str) -> set[str]:
+    """Return the tables whose files the view of a table reads."""
+    return {table} | {name for name in _READS.findall(_joined_view(TABLES[table])) if name in TABLES}
+
+
+def definition(store: Store, state: State) -> str:
+    """Return the SQL that makes the views of a state, with their comments."""
+    chosen = [TABLES[table] for table in state.files]
+    statements = [
+        f"-- Tables of warehouse {store.url}, as views.",
+        "-- Derived from its publications; what is published later needs a new one. See docs/tables.md.",
+        "BEGIN TRANSACTION;",
+        "CREATE SCHEMA IF NOT EXISTS files;",
+    ]
+    for table in chosen:
+        statements += [
+            f"CREATE OR REPLACE VIEW files.{table.name} AS {_rows(store, table, state)};",
+            f"COMMENT ON VIEW files.{table.name} IS {quoted(table.grain)};",
+        ]
+    for table in chosen:
+        if tables_read_by(table.name) <= state.files.keys():
+            statements.append(f"CREATE OR REPLACE VIEW {table.name} AS\n{_joined_view(table)};")
+            statements += _comments(table)
+    return "\n".join([*statements, "COMMIT;"]) + "\n"
+
+
+def _rows(store: Store, table: TableSpecification, state: State) -> str:
+    """Return the SELECT of all rows of a table's files; of no rows, with the right types, where there are none."""
+    files = state.files[table.name]
+    if not files:
+        columns = ", ".join(f'NULL::{_type_name(column.type)} AS "{column.name}"' for column in table.columns)
+        return f"SELECT {columns} WHERE false"
+    if table.keyed:
+        return _current_rows(store, table, files)
+    if table.of_snapshots:
+        return _rows_of_snapshots(store, files, state.snapshots)
+    alike = len({file.fingerprint for file in files}) <= 1
+    return f"SELECT * FROM {_parquet(store, files, '' if alike else 'union_by_name = true')}"
+
+
+def _rows_of_snapshots(store: Store, files: Sequence[DataFile], snapshots: Mapping[int, str]) -> str:
+    """Return the rows of network files, each with the snapshot that its publication made.
+
+    Where networks hold things of different kinds in a column of one name, the column is text.
+    """
+    schemas = {file.fingerprint: file for file in files}
+    known = {fingerprint: store.schema_of(file) for fingerprint, file in schemas.items()}
+    unified = unified_schema(list(known.values()))
+    by_publication: dict[int, list[DataFile]] = {}
+    for file in files:
+        by_publication.setdefault(file.publication, []).append(file)
+    selects = []
+    for publication, of_snapshot in by_publication.items():
+        schema = known[of_snapshot[0].fingerprint]
+        snapshot_id = quoted(snapshots[publication]) if publication in snapshots else "NULL::VARCHAR"
+        columns = ["snapshot_id" if "snapshot_id" in schema.names else f"{snapshot_id} AS snapshot_id"]
+        for name in schema.names:
+            if name != "snapshot_id":
+                is_text = unified.field(name).type == pa.string() and schema.field(name).type != pa.string()
+                columns.append(f"CAST({_name(name)} AS VARCHAR) AS {_name(name)}" if is_text else _name(name))
+        selects.append(f"SELECT {', '.join(columns)} FROM {_parquet(store, of_snapshot)}")
+    return " UNION ALL BY NAME ".join(selects)
+
+
+def _current_rows(store: Store, table: TableSpecification, files: Sequence[DataFile]) -> str:
+    """Return the current rows of a keyed table: base rows without later changes, and the latest change of each key."""
+    base = [file for file in files if file.role == "base"]
+    changes = [file for file in files if file.role != "base"]
+    columns = ", ".join(_name(name) for name in table.schema.names)
+    if not changes:
+        return f"SELECT {columns} FROM {_parquet(store, base)}"
+    key = ", ".join(_name(name) for name in table.key)
+    published = ", ".join(f"({quoted(location(store, file))}, {file.publication})" for file in changes)
+    latest = (
+        f"SELECT * FROM {_parquet(store, changes, 'filename = true')} "
+        f"INNER JOIN (VALUES {published}) AS published (filename, {PUBLICATION}) USING (filename) "
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {PUBLICATION} DESC) = 1"
+    )
+    changed = f"SELECT {columns} FROM latest WHERE {OPERATION} = {quoted(UPSERT)}"
+    if not base:
+        return f"WITH latest AS ({latest}) {changed}"
+    kept = f"SELECT {columns} FROM {_parquet(store, base)} ANTI JOIN latest USING ({key})"
+    return f"WITH latest AS MATERIALIZED ({latest}) {kept} UNION ALL {changed}"
+
+
+def _parquet(store: Store, files: Sequence[DataFile], options: str = "") -> str:
+    """Return the call that reads files: names are no patterns, and folders called ``a=b`` are no columns."""
+    listed = ", ".join(quoted(pattern(location(store, file))) for file in files)
+    return f"read_parquet([{listed}], hive_partitioning = false{', ' if options else ''}{options})"
+
+
+def location(store: Store, file: DataFile) -> str:
+    """Return where DuckDB finds a file; fsspec puts the memory's root behind a further slash."""
+    return store.location(file).replace("memory://", "memory:///")
+
+
+def pattern(path: str) -> str:
+    """Return the pattern that matches one path alone.
+
+    Examples
+    --------
+    >>> pattern("runs/[1]/a.parquet")
+    'runs/[[]1]/a.parquet'
+    """
+    return _GLOB.sub(lambda found: f"[{found[0]}]", path)
+
+
+def _joined_view(table: TableSpecification) -> str:
+    if not table.added:
+        return f"SELECT * FROM files.{table.name}"
+    return (package_files("data.warehouse") / "sql" / f"{table.name}.sql").read_text(encoding="utf-8").rstrip()
+
+
+def _comments(table: TableSpecification) -> Iterator[str]:
+    yield f"COMMENT ON VIEW {table.name} IS {quoted(table.grain)};"
+    for column in (*table.columns, *table.added):
+        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {quoted(column.documentation)};'
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """Return DuckDB's name of the type as which it reads a column of an Arrow type from Parquet."""
+    if pa.types.is_dictionary(kind):
+        return _type_name(kind.value_type)
+    if pa.types.is_list(kind):
+        return f"{_type_name(kind.value_type)}[]"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMP WITH TIME ZONE"
+    return _TYPES[kind]
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def quoted(text: str) -> str:
+    """Return a text as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
