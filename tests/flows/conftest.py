@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from data.facade import Warehouse
 from flows.prefect_server import set_prefect_defaults
+from tests.deadlines import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from prefect.testing.utilities import prefect_test_harness
 
     with (
-        prefect_test_harness(server_startup_timeout=120),
+        prefect_test_harness(server_startup_timeout=int(PATIENCE)),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield PREFECT_API_URL.value()
