@@ -2,7 +2,7 @@
 ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
-PYTHON ?= python3
+PYTHONS := python3.13 python3.12 python3.11 python3
 
 .PHONY: demo test lint docs bench clean
 .DELETE_ON_ERROR:
@@ -29,11 +29,16 @@ clean:  ## Remove the environment, caches and the demo's warehouse
 	rm -rf $(VENV) $(ROOT)/warehouse $(ROOT)/.mypy_cache $(ROOT)/.ruff_cache $(ROOT)/.pytest_cache
 	find $(ROOT) -name __pycache__ -prune -exec rm -rf {} +
 
+# A name on PATH need not be a Python that runs: pyenv's shims of versions that are not chosen only say so.
 $(BIN)/python:
-	@echo "Making $(VENV)"
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})" \
-		|| { echo "Rumormill needs Python 3.11 or 3.12, '$(PYTHON)' is another; run: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+		$$python -c "import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" 2>/dev/null || continue; \
+		echo "Making $(VENV) with $$python"; \
+		exec $$python -m venv $(VENV); \
+	done; \
+	echo "Rumormill needs Python 3.11, 3.12 or 3.13 with its venv module; found none that runs among:" \
+		"$(or $(PYTHON),$(PYTHONS)); install one, or run: make PYTHON=<path of one> $(MAKECMDGOALS)" >&2; \
+	exit 2
 
 define install
 	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"

@@ -1,9 +1,13 @@
 """Fixtures that tests of all packages share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from propagation import clusters
+from tests.deadlines import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -13,6 +17,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real networks are not here: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_runs() -> Iterator[None]:
+    """Let runs wait for workers that a busy machine starts slowly; a test of giving up sets a time of its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clusters, "WORKERS_SECONDS", PATIENCE)
+        patched.setitem(clusters._SETTINGS, "distributed.scheduler.no-workers-timeout", f"{PATIENCE}s")
+        yield
 
 
 pytest.register_assert_rewrite("tests.data", "tests.reference")  # what they compare is told like in a test

@@ -24,6 +24,7 @@ from data.networks.edge_lists import EdgeList
 from data.networks.imports import rejected_rows
 from data.networks.network import Network
 from tests.data.publications import edges_of, new_warehouse, publish_network
+from tests.deadlines import PATIENCE
 
 MakeEdges = Callable[..., EdgeList]
 Pair = tuple[Any, Any]
@@ -361,7 +362,7 @@ def build(url, together):
     def save_together(folder, name, *array):
         saved.append(name)
         if len(saved) <= 2:
-            together.wait(60)
+            together.wait()
         save(folder, name, *array)
     data.networks.network.save_blocks = save_together
     rows = network.sparse_rows
@@ -369,7 +370,7 @@ def build(url, together):
     os.write(1, f"{rows.targets.tolist()} {network.transpose.edges.tolist()}\\n".encode())
 
 context = multiprocessing.get_context("fork")
-together = context.Barrier(2)
+together = context.Barrier(2, timeout=float(sys.argv[2]))
 builders = [context.Process(target=build, args=(sys.argv[1], together)) for _ in range(2)]
 for builder in builders:
     builder.start()
@@ -382,7 +383,8 @@ sys.exit(any(builder.exitcode for builder in builders))
 def test_two_processes_may_build_the_same_cache_at_once(edge_list, tmp_path):
     warehouse = Warehouse(tmp_path / "warehouse")
     network = publish_network(warehouse, edge_list(list(itertools.permutations("abcd", 2))))
-    run = subprocess.run([sys.executable, "-c", BUILDERS, warehouse.url], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", BUILDERS, warehouse.url, str(PATIENCE)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.split("\n")[:-1]
     assert len(lines) == 2

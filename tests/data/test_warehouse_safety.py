@@ -18,6 +18,7 @@ from data.errors import AlreadyPublishedError, CommitConflictError, CorruptFileE
 from data.facade import Warehouse
 from data.warehouse.tables import TABLES
 from tests.data.publications import cascades, manifest_path, path_of, publish, published_sessions, reach
+from tests.deadlines import PATIENCE
 
 # -- several writers ------------------------------------------------------------------------------------------------
 
@@ -82,7 +83,7 @@ sys.exit(any(worker.exitcode for worker in workers))
 
 def run_eight_processes(warehouse: Warehouse, task: str) -> Counter[str]:
     command = [sys.executable, "-c", EIGHT_PROCESSES, warehouse.url, task]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr
     return Counter(run.stdout.splitlines())
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from data.facade import Warehouse
 from flows.prefect_server import set_prefect_defaults
+from tests.deadlines import PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -23,18 +24,24 @@ def prefect_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from prefect.testing.utilities import prefect_test_harness
 
     with (
-        prefect_test_harness(server_startup_timeout=120),
+        prefect_test_harness(server_startup_timeout=int(PATIENCE)),
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield PREFECT_API_URL.value()
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    """A warehouse with two networks: `path`, of ann, bob, cy, dan and eve; and `town`, of 300 agents."""
-    warehouse = Warehouse(tmp_path / "warehouse")
+def path_network(folder: Path) -> Warehouse:
+    """Make a warehouse with the network `path`, of ann, bob, cy, dan and eve."""
+    warehouse = Warehouse(folder)
     names = ["ann", "bob", "cy", "dan", "eve"]
     warehouse.import_network("path", pd.DataFrame({"source": names[:-1], "target": names[1:]}))
+    return warehouse
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """A warehouse with two networks: `path`, of five agents; and `town`, of 300."""
+    warehouse = path_network(tmp_path / "warehouse")
     warehouse.generate_network("town", "watts_strogatz", agents=300, degree=6)
     return warehouse
 
@@ -81,9 +88,14 @@ def rumormill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return run
 
 
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return an environment for subprocesses: a Prefect home below `folder`, none of this process's settings."""
+    ours = ("PREFECT", "RUMORMILL", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "PREFECT_HOME": str(folder / "prefect")}
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Environment of a subprocess: a Prefect home of its own, none of this process's settings."""
-    ours = ("PREFECT", "RUMORMILL", "COLUMNS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "PREFECT_HOME": str(tmp_path / "prefect")}
+    return clean_environment(tmp_path)

@@ -17,6 +17,7 @@ from data.facade import Warehouse
 from data.generators import GENERATORS
 from data.networks.edge_lists import DuplicatePolicy, HeaderKind, ImportOptions
 from data.warehouse.tables import TABLES
+from tests.deadlines import PATIENCE
 
 Rumormill = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "flows.command_line"]
@@ -417,7 +418,6 @@ def test_exit_codes_and_streams_of_a_process(tmp_path: Path, environment: dict[s
 
 
 @pytest.mark.xdist_group("prefect")
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("cluster", "options"), [("threads", []), ("processes", []), ("threads", ["--verbose"])])
 def test_ctrl_c_says_one_sentence_and_publishes_nothing(
     tmp_path: Path, environment: dict[str, str], prefect_url: str, cluster: str, options: list[str]
@@ -444,7 +444,7 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
         started = wait_for_event(warehouse, run)
         time.sleep(1)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the group
-        stdout, stderr = run.communicate(timeout=120)  # all of its work would take longer
+        stdout, stderr = run.communicate(timeout=PATIENCE)
     finally:
         run.kill()
     assert started

@@ -20,6 +20,7 @@ from flows.runs import run_campaign
 from propagation import engine
 from propagation.clusters import connect
 from propagation.published import differing_tables
+from tests.deadlines import PATIENCE
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_url")]
 
@@ -144,10 +145,9 @@ def test_events_are_rows_and_reach_prefect(warehouse: Warehouse, campaign_file: 
         f"campaign/{summary['campaign_id']}",
     )
     query = {"filter": {"event": {"prefix": ["rumormill."]}, "id": {"id": [row["event_id"] for row in events]}}}
-    for _ in range(100):  # the server stores events in batches
-        stored = asked("/events/filter", query)["events"]
-        if len(stored) == 2:
-            break
+    deadline = time.monotonic() + PATIENCE
+    while len(stored := asked("/events/filter", query)["events"]) < 2:  # the server stores events in batches
+        assert time.monotonic() < deadline, stored
         time.sleep(0.2)
     assert {event["event"] for event in stored} == {f"rumormill.{row['event_type']}" for row in events}
     assert {event["payload"]["campaign"] for event in stored} == {"campaign"}

@@ -34,12 +34,11 @@ from propagation.plans.stopping import request_stop, stop_flag
 from propagation.published import load_result
 from propagation.seeding import RandomSeeds
 from propagation.sessions import RECORDS, resolve_session
+from tests.deadlines import PATIENCE
 from tests.reference.small_networks import numbered_network
 
 HALF = IndependentCascade(probability=0.5)
 TABLES = ["cascades", "propagation_metrics", "reach", "activations", "propagation_events"]
-ENDS_IN_TIME = 60
-"""Seconds after which a process that should have ended long ago is taken for hanging."""
 
 
 @pytest.fixture
@@ -288,7 +287,7 @@ def started(code, *arguments):
 def ended(process):
     """Wait for a process; return what it wrote to stdout and stderr."""
     try:
-        return process.communicate(timeout=ENDS_IN_TIME)
+        return process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
 
@@ -430,7 +429,7 @@ def test_a_stop_flag_ends_a_long_batch(crowd, shape):
     thread.join(1.0)
     assert thread.is_alive()
     request_stop(job)
-    thread.join(ENDS_IN_TIME)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert returned[0].spans == []
     assert returned[0].files == []

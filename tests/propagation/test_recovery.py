@@ -23,10 +23,9 @@ from propagation.plans.partitioned import checkpoints
 from propagation.plans.partitioned import plan as partitioned
 from propagation.published import load_result
 from propagation.sessions import resolve_session
+from tests.deadlines import PATIENCE
 from tests.shell_clusters import free_port, shell_cluster
 
-ENDS_IN_TIME = 60
-"""Seconds after which a process that should have ended long ago is taken for hanging."""
 LADDER = [(i, i + step) for i in range(60) for step in (1, 2)]
 MODELS = [
     IndependentCascade(probability=0.8),
@@ -345,7 +344,7 @@ def test_thresholds_go_on_in_other_partitions(publish, run, assert_same_rows, mo
 def test_a_disk_that_is_full_at_a_checkpoint_is_told(publish, run, assert_same_rows, caplog):
     network = publish([(0, i) for i in range(1, 400)] + [(i, 400 + i) for i in range(1, 400)], 800, partitions=2)
     with simulating(network, chunk=1, limit=6_000) as process:
-        output, errors = process.communicate(timeout=ENDS_IN_TIME)
+        output, errors = process.communicate(timeout=PATIENCE)
     told = output.splitlines()[-1]
     assert told.startswith("WarehouseFullError "), output + errors
     assert errors == ""
@@ -372,7 +371,7 @@ def test_an_interrupted_run_stops_before_its_end_and_goes_on_later(publish, run,
     with simulating(network, chunk=1) as process:
         checkpoint_after(process, 4)
         told = interrupt(process)
-        _, errors = process.communicate(timeout=ENDS_IN_TIME)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert told == "the run was cancelled; running it again goes on from its last checkpoint, if it had come to one"
     assert errors == ""
     assert process.returncode == RunCancelledError.exit_code == 130
@@ -388,7 +387,7 @@ def test_an_interrupted_run_stops_all_its_waves_and_each_goes_on_later(publish, 
         for wave in (1, 2):
             says(process, f"wave {wave} of 2: checkpoint after round")
         told = interrupt(process)
-        assert process.wait(timeout=ENDS_IN_TIME) == RunCancelledError.exit_code
+        assert process.wait(timeout=PATIENCE) == RunCancelledError.exit_code
     assert told.startswith("the run was cancelled; running it again goes on from its last checkpoint")
     assert_nothing_is_seen(network.warehouse)
     assert len(checkpoints.saved_lanes(network.warehouse)) == 2
@@ -412,7 +411,7 @@ def connected(port):
                 break
         else:
             pytest.fail("no scheduler answers")
-        client.wait_for_workers(2, timeout=ENDS_IN_TIME)
+        client.wait_for_workers(2, timeout=PATIENCE)
         yield client
 
 
@@ -432,7 +431,7 @@ def test_a_scheduler_that_dies_ends_the_run_and_the_next_goes_on(publish, run, a
         with simulating(network, address=address) as process:
             checkpoint_after(process, 6)
             scheduler.kill()
-            output, errors = process.communicate(timeout=ENDS_IN_TIME)
+            output, errors = process.communicate(timeout=PATIENCE)
     told = output.splitlines()[-1]
     assert told.startswith(f"ClusterLostError the Dask scheduler at {address} went away"), output + errors
     before = checkpoint_rounds(network.warehouse)
