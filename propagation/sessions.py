@@ -69,9 +69,10 @@ class Session:
     @cached_property
     def specification(self) -> dict[str, Any]:
         """Everything that decides the session's rows; neither plan, cluster nor partitions."""
-        source = self.model.source_fingerprint
+        source, version = self.model.source_fingerprint, self.model.rules_version
         return {
             **({} if source is None else {"source": source}),
+            **({} if version == 1 else {"rules_version": version}),
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,
