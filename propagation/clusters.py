@@ -165,7 +165,7 @@ def own_client() -> "Client":
 
 def _forget_inherited() -> None:
     """Take all inherited clients for closed, in a forked child: to close them would wait for threads that are gone."""
-    global _own_lock  # noqa: PLW0603 (another thread of the parent may have held it)
+    global _own_lock
     _own_lock = threading.Lock()
     if (distributed := sys.modules.get("distributed")) is None:
         return

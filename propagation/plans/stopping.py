@@ -28,7 +28,7 @@ def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache'
 
 def _renew_lock() -> None:
     """Make a new lock, in a forked child: another thread of the parent may have held the inherited one."""
-    global _flag_lock  # noqa: PLW0603
+    global _flag_lock
     _flag_lock = threading.Lock()
 
 
