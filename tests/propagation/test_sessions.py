@@ -194,3 +194,25 @@ def test_extreme_values_are_accepted(network, run):
     session = resolved(network, random_seed=2**63 - 1, max_rounds=2**31 - 2, replicates=3)
     for shape in ("sparse", "packed", "traced"):
         assert run(session, network, shape=shape).session["random_seed"] == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("IC", "independent_cascade"),
+        ("ic", "independent_cascade"),
+        ("LTM", "linear_threshold"),
+        ("SEIR", "seir"),
+        ("Linear Threshold", "linear_threshold"),
+        ("DaleyKendall", "daley_kendall"),
+        ("linear_treshold", "linear_threshold"),
+    ],
+)
+def test_models_are_suggested_by_what_people_call_them(asked, meant):
+    with pytest.raises(InvalidInputError, match=rf"no model '{asked}' \(did you mean '{meant}'\?\)"):
+        make_model(asked, {})
+
+
+def test_details_are_suggested(network):
+    with pytest.raises(InvalidInputError, match=r"record 'Activation' is unknown \(did you mean 'activations'\?\)"):
+        resolved(network, record="Activation")
