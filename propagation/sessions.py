@@ -152,9 +152,8 @@ def resolve_session(
     _check_whole("random_seed", random_seed, 0, 2**63 - 1)
     _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
     if record not in RECORDS:
-        raise InvalidInputError(
-            f"record {record!r} is unknown{suggestion(str(record), RECORDS)}; record one of {', '.join(RECORDS)}"
-        )
+        near = suggestion(record, RECORDS) if isinstance(record, str) else ""
+        raise InvalidInputError(f"record {record!r} is unknown{near}; record one of {', '.join(RECORDS)}")
     model.check(network)
     if isinstance(seed_set, SeedStrategy):
         seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
