@@ -26,6 +26,7 @@ from propagation.pictures import (
     dress,
     end_rounds,
     legend_above,
+    name_fonts,
     new_axes,
     quantile_column,
     rounds_label,
@@ -152,7 +153,8 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
         (tie,) = ax.plot([1.0, 1.03, 1.08], [end, place, place], transform=ax.transAxes, clip_on=False)
         tie.set(color=MUTED, linewidth=0.8, label="_tie")
         label = f"{shortened(name)}\n{result.reach.mean:,.0f}"
-        ax.text(1.1, place, label, transform=ax.transAxes, va="center", fontsize=9, color=INK, parse_math=False)
+        style: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False, "family": name_fonts()}
+        ax.text(1.1, place, label, transform=ax.transAxes, va="center", **style)
 
 
 def spread(places: Sequence[float], gap: float) -> npt.NDArray[np.float64]:
@@ -265,7 +267,8 @@ def _draw_reach(ax: "Axes", row: float, result: Result, colour: str, limit: floa
 def _name_row(ax: "Axes", row: float, name: str, result: Result) -> None:
     value = f"{with_interval(result.reach)} agents"
     place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "bottom", "parse_math": False}
-    ax.text(0.0, row + 0.5, shortened(name), color=INK, fontweight="bold", fontsize=9.5, **place)
+    style: dict[str, Any] = {"fontweight": "bold", "fontsize": 9.5, "family": name_fonts()}
+    ax.text(0.0, row + 0.5, shortened(name), color=INK, **style, **place)
     ax.text(1.0, row + 0.5, value, color=INK, fontsize=9.5, ha="right", **place)
 
 

@@ -49,7 +49,8 @@ class Warehouse(Store):
             known = ", ".join(sorted({row["network_id"] for row in rows})) or "none yet"
             raise NetworkNotFoundError(
                 f"no network {name!r} in warehouse {self.url} (networks there: {known}); "
-                "import one with: rumormill network import NAME FILE"
+                f"import one with: rumormill network import {name!r} FILE, or generate one with: "
+                f"rumormill network generate {name!r} rmat --agents 100000 --edges 1000000"
             )
         return Network.from_row(self, latest[-1])
 

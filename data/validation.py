@@ -1,14 +1,18 @@
 """What users fill in: classes whose numbers are numbers, and what is wrong with them, said so that it can be mended."""
 
 import difflib
+import functools
+import itertools
+import re
 import types
 import typing
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 UNQUOTED = "without quotes or leading zeros"
 """How a number is written that was given as a text."""
@@ -24,6 +28,39 @@ class Problem:
     sentence: str
 
 
+LONGEST_NAME = 100
+
+
+def checked_name(name: str) -> str:
+    """Return a name that people give to something of theirs, if it can be shown in one line.
+
+    Raises
+    ------
+    ValueError
+        If it is empty or too long, or holds control characters.
+
+    Examples
+    --------
+    >>> checked_name("p=0.1 (hubs)"), checked_name("春季")
+    ('p=0.1 (hubs)', '春季')
+    """
+    if not name.strip():
+        raise ValueError(f"{name!r} is an empty name; use 1 to {LONGEST_NAME} characters")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"{name!r} has {len(name)} characters; names have at most {LONGEST_NAME}")
+    if unseen := [character for character in name if unicodedata.category(character) in _UNSEEN]:
+        raise ValueError(
+            f"{name!r} holds {unseen[0]!r}, a control character; use letters, digits, blanks and punctuation"
+        )
+    return name
+
+
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
+"""Categories of characters that break lines or cannot be written: controls, halves of pairs, line separators."""
+Name = Annotated[str, AfterValidator(checked_name)]
+"""A name of a campaign, session or message: any letters, 1 to 100 characters in one line."""
+
+
 class UserInput(BaseModel):
     """Base of classes that users fill in: frozen, without further keys, and with numbers that are numbers.
 
@@ -36,7 +73,7 @@ class UserInput(BaseModel):
     @classmethod
     def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         value = value.item() if isinstance(value, np.generic) else value
-        meant = _alternatives(cls.model_fields[str(info.field_name)].annotation)
+        meant = _types_of_field(cls, str(info.field_name))
         if isinstance(value, bool | str) and type(value) not in meant and meant & {int, float}:
             what = "text" if isinstance(value, str) else "truth value"
             hint = f", {UNQUOTED}" if isinstance(value, str) and looks_like_a_number(value) else ""
@@ -57,6 +94,12 @@ def looks_like_a_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@functools.cache
+def _types_of_field(kind: type[BaseModel], field: str) -> set[Any]:
+    """Return the plain types that a field of a class allows."""
+    return _alternatives(kind.model_fields[field].annotation)
 
 
 def _alternatives(annotation: Any) -> set[Any]:
@@ -100,6 +143,10 @@ def _sentence(location: Location, problems: list[Any], kind: type[BaseModel], wo
     if first["type"] == "value_error":
         name = f"{location[-1]} " if location else ""
         return str(first["msg"].removeprefix("Value error, ").removeprefix(name))
+    if first["type"] == "literal_error":
+        choices = re.findall("'([^']*)'", first["ctx"]["expected"])
+        what = f"{first['input']!r} is unknown{suggestion(str(first['input']), choices)}"
+        return f"{what}; choose one of {', '.join(choices)}"
     rules = [each["msg"].replace("Input should", "must").replace("valid tuple", "list") for each in problems]
     return f"{', or '.join(rules)} (given: {first['input']!r})"
 
@@ -122,13 +169,41 @@ def _class_at(kind: type[BaseModel], location: Location) -> type[BaseModel]:
     return kind
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" if something known is near enough.
+def listed(names: Collection[str], most: int = 20) -> str:
+    """Return names as a sentence lists them: the first few, and how many more there are.
 
     Examples
     --------
-    >>> suggestion("gama", ["beta", "gamma"])
-    " (did you mean 'gamma'?)"
+    >>> listed(["a", "b", "c"], most=2), listed([])
+    ('a, b and 1 more', 'none')
     """
-    near = difflib.get_close_matches(name, list(known), n=1)
+    shown = ", ".join(itertools.islice(names, most))
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown or "none"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" if something known is near enough, or known by this abbreviation.
+
+    Examples
+    --------
+    >>> suggestion("gama", ["beta", "gamma"]), suggestion("SIR", ["si", "sir"])
+    (" (did you mean 'gamma'?)", " (did you mean 'sir'?)")
+    >>> suggestion("IC", ["linear_threshold", "independent_cascade"])
+    " (did you mean 'independent_cascade'?)"
+    """
+    plain = {_letters(each): each for each in reversed(list(known))}  # of equal ones the first
+    asked = _letters(name)
+    near = [plain[asked]] if asked in plain else [each for each in plain.values() if _abbreviates(asked, each)]
+    near = near or [plain[each] for each in difflib.get_close_matches(asked, plain, n=1)]
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _letters(name: str) -> str:
+    """Return letters and digits alone, in lower case."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _abbreviates(asked: str, name: str) -> bool:
+    """Return whether `asked` are the initials of a name of several words, perhaps with an M for model."""
+    initials = "".join(word[0] for word in name.casefold().split("_") if word)
+    return len(initials) > 1 and asked in {initials, f"{initials}m"}

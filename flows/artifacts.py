@@ -1,10 +1,12 @@
 """Artifacts: what a run shows in Prefect's UI while it runs and after it."""
 
 import base64
+import hashlib
 import io
 import logging
 import re
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
@@ -63,7 +65,7 @@ def show_results(summary: Mapping[str, Any]) -> None:
         for row in summary["sessions"]
     ]
     description = (
-        f"Campaign **{summary['campaign']}** on network **{summary['network']}** ({summary['agents']:,} agents, "
+        f"Campaign {_bold(summary['campaign'])} on network {_bold(summary['network'])} ({summary['agents']:,} agents, "
         f"{summary['edges']:,} edges): {summary['lanes']:,} lanes in {summary['seconds']:.2f} s. "
         f"Plan {summary['plan']}: {summary['plan_reason']}. Warehouse `{summary['warehouse']}`."
     )
@@ -73,7 +75,7 @@ def show_results(summary: Mapping[str, Any]) -> None:
 def show_curves(campaign: str, results: Mapping[str, Result]) -> None:
     """Make a Markdown artifact with the adoption curves of a campaign's sessions as an inline picture."""
     markdown = f"![Agents reached by each round](data:image/png;base64,{_encoded_curves(results)})"
-    description = f"Adoption curves of campaign {campaign}"
+    description = f"Adoption curves of campaign {_bold(campaign)}"
     if len(results) > MOST_CURVES:
         description += f", its first {MOST_CURVES} sessions"
     create_markdown_artifact(markdown, key=f"curves-{slug(campaign)}", description=description)
@@ -83,10 +85,33 @@ def _encoded_curves(results: Mapping[str, Result]) -> str:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     adoption_curves({name: results[name] for name in list(results)[:MOST_CURVES]}, ax=figure.subplots())
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DOTS_PER_INCH)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # no installed font has the name's characters
+        figure.savefig(picture, format="png", dpi=DOTS_PER_INCH)
     return base64.b64encode(picture.getvalue()).decode()
 
 
+def _bold(name: str) -> str:
+    """Return a name in bold Markdown, its own characters as they are."""
+    return "**" + re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", name) + "**"
+
+
 def slug(name: str) -> str:
-    """Return a name as keys of artifacts are written: lower case, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """Return a name as keys of artifacts are written: lower case, digits and dashes, never empty.
+
+    A name that does not consist of ASCII letters, digits, dots, blanks and dashes gets a hash, so that different names
+    have different keys.
+
+    Examples
+    --------
+    >>> slug("Spring 2026"), slug("春季"), slug("p=0.1 (hubs)")
+    ('spring-2026', '8ac69242', 'p-0-1-hubs-fc497c56')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if _KEYS_OF_THEIR_OWN.fullmatch(name):
+        return plain
+    return "-".join(filter(None, [plain, hashlib.sha256(name.encode()).hexdigest()[:8]]))
+
+
+_KEYS_OF_THEIR_OWN = re.compile("[A-Za-z0-9][A-Za-z0-9._ -]*")
+"""Names whose keys are what is left of them; all names were such ones once, and their artifacts keep their keys."""

@@ -12,15 +12,12 @@ from pydantic import Field, field_validator
 from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError, UnfitModelError, UnknownAgentError
 from data.facade import Warehouse
 from data.networks.network import Network
-from data.validation import Location, Problem, UserInput
+from data.validation import Location, Name, Problem, UserInput
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.planner import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]*$"
-"""What names of campaigns, messages and sessions look like."""
 
 Parameters = dict[str, Any]
 """Parameters of a model by name."""
@@ -41,7 +38,7 @@ class Given(NamedTuple):
 class MessageSpecification(UserInput):
     """A message that spreads."""
 
-    name: str = Field(pattern=NAME, max_length=100)
+    name: Name
     """Name by which sessions refer to it."""
     content: str = ""
     """Text of the message."""
@@ -73,7 +70,7 @@ class MessageSpecification(UserInput):
 class SessionSpecification(UserInput):
     """One message with its seed set, simulated over all replicates; what is not given comes from the campaign."""
 
-    name: str = Field(pattern=NAME, max_length=100)
+    name: Name
     """Name of the session in its campaign, its tables and its pictures."""
     message: str | None = None
     """Name of the message; may be left out if the campaign has at most one."""
@@ -113,7 +110,7 @@ class SessionSpecification(UserInput):
 class Campaign(UserInput):
     """Sessions to be compared on one network, run together as one job."""
 
-    name: str = Field(pattern=NAME, max_length=100)
+    name: Name
     """Name of the campaign; default: the file's name."""
     network: str = Field(min_length=1)
     """Name of a network in the warehouse."""
@@ -168,7 +165,13 @@ class Campaign(UserInput):
         """Return the message that spreads in a session of the campaign, if there is one."""
         if session.message is None:
             return self.messages[0] if self.messages else None
-        return next((message for message in self.messages if message.name == session.message), None)
+        position = self._message_positions.get(session.message)
+        return None if position is None else self.messages[position]
+
+    @cached_property
+    def _message_positions(self) -> dict[str, int]:
+        """Position of each message by its name."""
+        return {message.name: position for position, message in enumerate(self.messages)}
 
     def parameters_of(self, position: int) -> dict[str, Given]:
         """Return what the campaign says of a session's model: each parameter with its value, and where it is given.
@@ -180,7 +183,7 @@ class Campaign(UserInput):
         if message := self.message_of(session):
             rows = self.message_types.get(message.type, {})
             found |= _given(rows.get(session.model, {}), "message_types", message.type, session.model)
-            place = ("messages", self.messages.index(message), "properties")
+            place = ("messages", self._message_positions[message.name], "properties")
             for name, parameter in self.message_properties.get(session.model, {}).items():
                 if name in message.properties:
                     found[parameter] = Given(message.properties[name], (*place, name))
@@ -285,11 +288,13 @@ def resolve(
             with _naming(_about("messages", index, "sender"), where):
                 network.dense_ids([message.sender])
     sessions = []
+    named = dict.fromkeys(seed for session in campaign.sessions if not session.strategy for seed in session.seeds)
+    known_agents = network.known_ids(list(named))
     for position in range(len(campaign.sessions)):
         with _naming(_about("sessions", position), where):
             model = _model(campaign, position)
         with _naming(partial(_misfit, campaign, position), where):
-            sessions.append(_resolved(campaign, position, model, network))
+            sessions.append(_resolved(campaign, position, model, network, known_agents))
     return ResolvedCampaign(campaign, network, tuple(sessions))
 
 
@@ -308,7 +313,9 @@ def _model(campaign: Campaign, position: int) -> Model:
     return make_model(campaign.sessions[position].model, parameters, campaign.models)
 
 
-def _resolved(campaign: Campaign, position: int, model: Model, network: Network) -> Session:
+def _resolved(
+    campaign: Campaign, position: int, model: Model, network: Network, known_agents: Mapping[str, int]
+) -> Session:
     session = campaign.sessions[position]
     message = campaign.message_of(session)
     return resolve_session(
@@ -320,6 +327,7 @@ def _resolved(campaign: Campaign, position: int, model: Model, network: Network)
         max_rounds=campaign.max_rounds if session.max_rounds is None else session.max_rounds,
         record=session.record or campaign.record,
         message_id=message.message_id if message else None,
+        known_agents=known_agents,
     )
 
 

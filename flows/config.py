@@ -4,9 +4,9 @@ Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a
 """
 
 import contextlib
-import itertools
+import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError, SourceNotFoundError
 from data.facade import Warehouse
-from data.validation import Location, Problem, problems_of, suggestion
-from flows.campaigns import Campaign, Given, ResolvedCampaign, resolve
+from data.validation import Location, Problem, checked_name, problems_of, suggestion
+from flows.campaign_problems import MOST_PROBLEMS, campaign_problems
+from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
-from propagation.models import Model, known_models
-from propagation.seeding import STRATEGIES
+from propagation.models import known_models
 
 __all__ = [
     "Campaign",
@@ -33,8 +33,6 @@ __all__ = [
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the campaigns and cluster profiles that come with Rumormill."""
-MOST_PROBLEMS = 5
-"""Problems of one file that its error lists."""
 
 _Configuration = TypeVar("_Configuration", bound=BaseModel)
 _TEXT = {"name", "network", "sender", "content", "message", "model", "models", "type", "cluster", "strategy", "seeds"}
@@ -112,20 +110,42 @@ def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] 
 
 
 def _loaded(name_or_path: str, models: Sequence[str]) -> "tuple[Campaign, _Document]":
-    path = campaign_path(name_or_path)
+    with _no_garbage_collection():
+        return _read(campaign_path(name_or_path), models)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect no garbage: walking through the growing tree of a long file takes longer than reading it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(path: Path, models: Sequence[str]) -> "tuple[Campaign, _Document]":
     document = _Document(path)
-    document.content.setdefault("name", path.stem)
+    if "name" not in document.content:
+        document.content["name"] = _name_of_file(path)
     document.load_cluster(path.parent)
     document.find_models(path.parent, models)
     campaign = document.validated(Campaign)
     known = known_models(campaign.models)
-    problems = [
-        _problems_of_names(campaign),
-        _problems_of_tables(campaign, known),
-        _problems_of_choices(campaign, known),
-    ]
-    document.refuse(list(itertools.chain.from_iterable(problems)))
+    document.refuse(list(campaign_problems(campaign, known)))
     return campaign, document
+
+
+def _name_of_file(path: Path) -> str:
+    """Return the name of a campaign that gives none: its file's."""
+    try:
+        return checked_name(path.stem)
+    except ValueError as error:
+        raise CampaignError(
+            f"{path}: the file's name is the campaign's, unless the file says `name: ...`, and {error}"
+        ) from None
 
 
 def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterProfile:
@@ -165,129 +185,6 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
     )
 
 
-# -- what can be wrong ----------------------------------------------------------------------------------------------
-
-
-def _problems_of_names(campaign: Campaign) -> Iterator[Problem]:
-    """Names must be distinct, and the messages that sessions name must exist."""
-    for field, entries in (("messages", campaign.messages), ("sessions", campaign.sessions)):
-        names = [entry.name for entry in entries]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield Problem((field, index, "name"), f"{name!r} is taken by an entry above; names must differ")
-    messages = [message.name for message in campaign.messages]
-    known = ", ".join(messages) or "none"
-    for index, session in enumerate(campaign.sessions):
-        if session.message is None and len(messages) > 1:
-            yield Problem(("sessions", index), f"message is missing; say which of {known} spreads in this session")
-        elif session.message is not None and session.message not in messages:
-            sentence = f"no message {session.message!r}{suggestion(session.message, messages)}; messages are {known}"
-            yield Problem(("sessions", index, "message"), sentence)
-
-
-def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
-    """Models and seed strategies must be there, and accept the parameters that are meant for them."""
-    for position, session in enumerate(campaign.sessions):
-        place: Location = ("sessions", position)
-        yield from _problems_of_model(session.model, known, (*place, "model"))
-        if session.model in known:
-            given = campaign.parameters_of(position)
-            values = {name: each.value for name, each in given.items()}
-            for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
-                yield _where_given(problem, session.model, given)
-        if session.strategy is not None:
-            name, parameters = session.strategy
-            if name in STRATEGIES:
-                yield from _problems_of_parameters(STRATEGIES[name], parameters, (*place, "seeds"))
-            else:
-                yield _unknown("seed strategy", name, STRATEGIES, (*place, "seeds", "strategy"))
-
-
-def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
-    """Tables of parameters must name models, parameters, and types and properties that messages have."""
-    rows: list[tuple[Location, str, dict[str, Any]]] = [
-        (("model_parameters", model), model, row) for model, row in campaign.model_parameters.items()
-    ]
-    for kind, by_model in campaign.message_types.items():
-        if kind not in (kinds := sorted({message.type for message in campaign.messages})):
-            what = f"no message is of type {kind!r}{suggestion(kind, kinds)}"
-            yield Problem(("message_types", kind), f"{what}; types are {', '.join(kinds) or 'none'}")
-        rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
-    for place, model, row in rows:
-        yield from _problems_of_model(model, known, place)
-        yield from _problems_of_use(campaign, model, known, place)
-        if model in known:  # a row alone may lack what others add
-            found = _problems_of_parameters(known[model], row, place)
-            yield from (
-                problem for problem in found if problem.location[len(place) : len(place) + 1] in {(k,) for k in row}
-            )
-    for model, names in campaign.message_properties.items():
-        place = ("message_properties", model)
-        yield from _problems_of_model(model, known, place)
-        yield from _problems_of_use(campaign, model, known, place)
-        if model in known:
-            yield from _problems_of_properties(campaign, names, list(known[model].model_fields), place)
-
-
-def _problems_of_use(
-    campaign: Campaign, model: str, known: Mapping[str, type[Model]], place: Location
-) -> Iterator[Problem]:
-    """Yield a problem if a table is for a model that no session runs: what it says would count for nothing."""
-    run = list(dict.fromkeys(session.model for session in campaign.sessions))
-    if model in known and model not in run:
-        what = f"no session is of model {model!r}{suggestion(model, run)}; sessions are of {', '.join(run)}"
-        yield Problem(place, f"{what}; correct the name, or leave this out")
-
-
-def _problems_of_properties(
-    campaign: Campaign, names: Mapping[str, str], parameters: list[str], place: Location
-) -> Iterator[Problem]:
-    properties = sorted({name for message in campaign.messages for name in message.properties})
-    for position, (name, parameter) in enumerate(names.items()):
-        if name not in properties:
-            what = f"no message has a property {name!r}{suggestion(name, properties)}"
-            yield Problem((*place, name), f"{what}; properties are {', '.join(properties) or 'none'}")
-        if parameter not in parameters:
-            what = f"no parameter {parameter!r}{suggestion(parameter, parameters)}"
-            yield Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
-        elif parameter in list(names.values())[:position]:
-            yield Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
-
-
-def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Location) -> Iterator[Problem]:
-    if name not in known:
-        yield _unknown("model", name, known, place)
-        return
-    try:
-        known[name]  # one of an installed package is imported only now
-    except RumormillError as error:
-        raise CampaignError(str(error)) from error
-
-
-def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> Problem:
-    known = list(known)
-    what = f"no {kind} {name!r}{suggestion(name, known)}" if name else "is missing"
-    own = "; files of models of your own are named by `models:`, or --models" if kind == "model" and name else ""
-    return Problem(place, f"{what}; choose one of {', '.join(known)}{own}")
-
-
-def _problems_of_parameters(kind: type[BaseModel], parameters: Mapping[str, Any], place: Location) -> Iterator[Problem]:
-    try:
-        kind.model_validate(dict(parameters))
-    except ValidationError as error:
-        for problem in problems_of(error, kind):
-            yield Problem((*place, *problem.location), problem.sentence)
-
-
-def _where_given(problem: Problem, model: str, given: Mapping[str, Given]) -> Problem:
-    """Return a problem of a session's parameters at the place that gives the parameter."""
-    _, _, _, *rest = problem.location  # sessions, position, parameters
-    if not rest or str(rest[0]) not in given:
-        return problem
-    parameter, *inside = rest
-    return given[str(parameter)].problem(str(parameter), model, problem.sentence, *inside)
-
-
 # -- YAML with lines ------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +205,7 @@ class _Document:
         if not isinstance(root, yaml.MappingNode):
             raise self._error(root.start_mark.line + 1, "the file must be a mapping, lines such as 'network: demo'")
         self._root = root
+        self._entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
         self.content: dict[str, Any] = self._value(root, (), ())
 
     def validated(self, model: type[_Configuration]) -> _Configuration:
@@ -364,14 +262,18 @@ class _Document:
         line = node.start_mark.line
         for part in location:
             if isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    if key.value == str(part):
-                        node, line = value, key.start_mark.line
-                        break
+                if (entry := self._entries_of(node).get(str(part))) is not None:
+                    line, node = entry[0].start_mark.line, entry[1]
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
                 node = node.value[part]
                 line = node.start_mark.line
         return line + 1
+
+    def _entries_of(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return key and value of each entry of a mapping, by key."""
+        if id(node) not in self._entries:
+            self._entries[id(node)] = {key.value: (key, value) for key, value in node.value}
+        return self._entries[id(node)]
 
     def _value(self, node: yaml.Node, location: Location, around: tuple[yaml.Node, ...]) -> Any:
         """Return what a node means, as text, numbers, lists and dictionaries."""
@@ -413,7 +315,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     """Return the text, number, truth value or nothing that a scalar stands for."""
     text = node.value
     if node.style:  # quoted, or a block of text; of plain ones libyaml says '', PyYAML None
-        return text
+        return _whole_characters(text)
     if text in _NOTHING:
         return None
     if _is_text(location):
@@ -423,6 +325,16 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     if _WHOLE.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) and not _LEADING_ZERO.fullmatch(text) else text
+
+
+def _whole_characters(text: str) -> str:
+    """Join surrogate pairs, as JSON escapes characters beyond 16 bits; a single surrogate stays."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        with contextlib.suppress(UnicodeDecodeError):
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    return text
 
 
 def _is_text(location: Location) -> bool:

@@ -22,6 +22,7 @@ from flows.prefect_server import embedded_server, set_prefect_defaults
 from flows.run_records import is_reference, record_start, started_campaign
 from propagation.engine import JobOutcome, publish_job, unpublished
 from propagation.models import PandasModel
+from propagation.processes import check_worker_processes
 from propagation.published import differing_tables, load_results
 from propagation.results import Result
 from propagation.sessions import Session
@@ -161,6 +162,8 @@ def run_campaign(
     run = prepare_run(campaign, warehouse, again=again, models=models)
     if run.nothing_to_do:
         return summary(run)
+    if run.resolved.campaign.cluster.kind == "processes":
+        check_worker_processes()
     progress("starting Prefect", 0, 1)
     embedded_server().wait()
     progress("starting Prefect", 1, 1)

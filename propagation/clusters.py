@@ -9,18 +9,22 @@ import atexit
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from data.errors import ClusterLostError, ClusterUnreachableError
 from data.validation import UserInput
+from propagation.processes import REMEDY, check_worker_processes
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
 CONNECT_SECONDS = 10
 WORKERS_SECONDS = 60
@@ -43,6 +47,8 @@ is collected meanwhile and another thread begins or ends (seen in Python 3.11.7)
 
 _own: "list[Client]" = []
 _own_lock = threading.Lock()
+_inherited: "weakref.WeakSet[Client]" = weakref.WeakSet()
+"""Clients that were made before this process was forked from another: none of the threads they need came along."""
 
 
 class ClusterProfile(UserInput):
@@ -85,7 +91,7 @@ def connect(profile: ClusterProfile | None = None) -> "Iterator[Client]":
 @contextlib.contextmanager
 def _opened(profile: ClusterProfile) -> "Iterator[Client]":
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     quiet_logs()
     if profile.kind == "address":
@@ -100,10 +106,24 @@ def _opened(profile: ClusterProfile) -> "Iterator[Client]":
         with client:
             yield client
         return
+    if profile.kind == "processes":
+        check_worker_processes()
     with dask.config.set(_SETTINGS):
-        cluster = LocalCluster(**_local_options(profile))
+        cluster = _local_cluster(profile)
     with cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def _local_cluster(profile: ClusterProfile) -> "LocalCluster":
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(**_local_options(profile))
+    except RuntimeError as error:
+        raise ClusterUnreachableError(
+            f"the cluster's workers did not start ({' '.join(str(error).split())}); in a script of your own, {REMEDY}; "
+            "else see what the workers wrote above, or take cluster kind threads"
+        ) from error
 
 
 def _local_options(profile: ClusterProfile) -> dict[str, Any]:
@@ -143,17 +163,48 @@ def own_client() -> "Client":
         return _own[0]
 
 
+def _forget_inherited() -> None:
+    """Take all inherited clients for closed, in a forked child: to close them would wait for threads that are gone."""
+    global _own_lock
+    _own_lock = threading.Lock()
+    if (distributed := sys.modules.get("distributed")) is None:
+        return
+    for client in list(distributed.Client._instances):  # noqa: SLF001 (also those of users)
+        _inherited.add(client)
+        client.status = "closed"
+        if client.cluster is not None:
+            client.cluster.status = distributed.Status.closed
+    # Its one thread serves all clusters of a process.
+    distributed.utils._offload_executor = ThreadPoolExecutor(1, "Dask-Offload")  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_forget_inherited)
+
+
 def quiet_logs() -> None:
     """Keep Dask's own chatter off the terminal: warnings and errors only."""
     for name in ("distributed", "bokeh"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Errors of a task, and the loss of a scheduler, reach the caller as exceptions; they need no second telling.
-    for name in ("distributed.worker", "distributed.client", "distributed.nanny", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Errors of a task, and the loss of a scheduler, reach the caller as exceptions and are not logged twice. A forked
+    # child removes the scratch folders of its parent's cluster when it ends, which the parent would report.
+    for name in ("worker", "client", "nanny", "diskutils"):
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
 
 
 def thread_count(client: "Client") -> int:
-    """Return how many tasks the cluster runs at the same time."""
+    """Return how many tasks the cluster runs at the same time.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        If the client was made before this process was forked.
+    """
+    if client in _inherited:
+        raise ClusterUnreachableError(
+            "this Dask client was made before the process was forked, and its threads did not come along; make a "
+            "client in the forked process, or start processes by multiprocessing.get_context('spawn')"
+        )
     return max(1, sum(client.nthreads().values()))
 
 

@@ -42,6 +42,8 @@ class Program(NamedTuple):
     """(c, c): whether a success moves the contacting agent."""
     stop_to: npt.NDArray[np.int8]
     """(c,): where to."""
+    mutual: npt.NDArray[np.uint8]
+    """(c,): whether contacts within this compartment share one draw for both directions of a pair."""
     single: npt.NDArray[np.int8]
     """(c,): the one compartment that contacts from here can change, by the edge's chance alone; -1 if more or else."""
     transmits: npt.NDArray[np.uint8]
@@ -68,6 +70,7 @@ class Program(NamedTuple):
     """Whether it matters which of several successes decides."""
     everlasting: np.int64
     transmission: np.uint64
+    meeting: np.uint64
     infector: np.uint64
     threshold: np.uint64
     branching: np.uint64
@@ -116,7 +119,7 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
     rate, share = np.full((c, c), -1, np.int64), np.zeros((c, c), np.int64)
     by_edge, stops = np.zeros((c, c), np.uint8), np.zeros((c, c), np.uint8)
     target_to, otherwise = np.full((c, c), -1, np.int8), np.full((c, c), -1, np.int8)
-    stop_to, single = np.full(c, -1, np.int8), np.full(c, -1, np.int8)
+    stop_to, single, mutual = np.full(c, -1, np.int8), np.full(c, -1, np.int8), np.zeros(c, np.uint8)
     for contact in rules.contacts:
         pair = rules.number(contact.source), rules.number(contact.target)
         rate[pair], by_edge[pair] = chances(contact.rate), contact.by_edge
@@ -124,6 +127,8 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         share[pair] = chances(contact.share)
         if contact.source_to is not None:
             stops[pair], stop_to[pair[0]] = 1, rules.number(contact.source_to)
+        if contact.mutual:
+            mutual[pair[0]] = 1
     for source in range(c):
         targets = np.flatnonzero(rate[source] >= 0)
         plain = not rules.adds and rules.mixing is None and rules.fatigue == 1.0 and len(targets) == 1
@@ -151,6 +156,7 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         otherwise=constant_array(otherwise),
         stops=constant_array(stops),
         stop_to=constant_array(stop_to),
+        mutual=constant_array(mutual),
         single=constant_array(single),
         transmits=constant_array(transmits),
         reached=constant_array(reached),
@@ -175,6 +181,7 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         chooses=np.int64(traced or several),
         everlasting=np.int64(rules.everlasting),
         transmission=streams(Purpose.TRANSMISSION),
+        meeting=streams(Purpose.MEETING),
         infector=streams(Purpose.INFECTOR),
         threshold=streams(Purpose.THRESHOLD),
         branching=streams(Purpose.BRANCHING),

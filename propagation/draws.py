@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     MIXING = 8
     SCEPTICS = 9
     OWN = 10
+    MEETING = 11
 
 
 NO_ONE = 2**32 - 1

@@ -1,5 +1,6 @@
 """A result's own picture: how many agents a message has reached by each round, and how far replicates differ."""
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +24,11 @@ FIGURE_SIZE = (7.2, 4.4)
 """Width and height of a new figure, inches."""
 LINE_WIDTH = 2.2
 LEGEND_SIZE = 8.5
+FURTHER_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Arial Unicode MS",
+)  # fmt: skip
+"""Fonts with Chinese, Japanese and Korean characters, which matplotlib's own lacks; those installed are used."""
 LineStyle: TypeAlias = "str | tuple[float, tuple[float, ...]]"
 Keys: TypeAlias = "list[tuple[Artist, str]]"
 """Entries of a legend: what is drawn, and what it is called."""
@@ -173,9 +179,19 @@ def legend_above(ax: "Axes", keys: "Keys") -> None:
         fontsize=LEGEND_SIZE,
     )
     for text in legend.get_texts():
-        text.set_parse_math(False)
+        text.set(parse_math=False, family=name_fonts())
     lines = -(-len(keys) // columns)
     _title(ax, ax.get_title(loc="left"), pad=13 + 1.6 * LEGEND_SIZE * lines)
+
+
+@functools.cache
+def name_fonts() -> tuple[str, ...]:
+    """Return the fonts that names are written in: the usual one, and installed ones for what it lacks."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import get_font_names
+
+    installed = set(get_font_names())
+    return (*rcParams["font.family"], *(font for font in FURTHER_FONTS if font in installed))
 
 
 def size_in_points(ax: "Axes") -> tuple[float, float]:

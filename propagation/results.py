@@ -353,7 +353,21 @@ class Result:
         return adoption_curve(self.rounds, ax=ax, n_agents=self.network.n_agents, **style)
 
     def table(self, name: str) -> pa.Table:
-        """Return the session's rows of one table as published, with dense ids."""
+        """Return the session's rows of one table as published, with dense ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows of the table belong to no session.
+        TableNotFoundError
+            If there is no such table.
+        """
+        if "session_id" not in table_specification(name).schema.names:
+            own = ", ".join(table for tables in TABLE_OF_RECORD.values() for table in tables)
+            raise InvalidInputError(
+                f"table {name!r} has no rows of a single session; a result has {own}. Ask the warehouse for others: "
+                f'rumormill sql "FROM {name}"'
+            )
         return self._tables.read(name)
 
     def _require(self, detail: str) -> None:

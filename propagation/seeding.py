@@ -1,5 +1,6 @@
 """Seed strategies: how the seed set of a session is chosen, once, before it runs."""
 
+import functools
 import heapq
 from abc import abstractmethod
 from collections import Counter
@@ -38,11 +39,19 @@ class SeedStrategy(Parameters):
             raise InvalidInputError(
                 f"seed budget {self.budget:,} exceeds the {network.n_agents:,} agents of network {network.network_id!r}"
             )
-        return self._pick(network, random_seed)
+        return _chosen(self, network, random_seed)
 
     @abstractmethod
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
         """Return `budget` agents of the network."""
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen(strategy: SeedStrategy, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+    """Return the seeds of a strategy; the many sessions of a campaign that share one choose once."""
+    seeds = strategy._pick(network, random_seed)  # noqa: SLF001 (its own)
+    seeds.flags.writeable = False
+    return seeds
 
 
 class RandomSeeds(SeedStrategy):
@@ -120,8 +129,10 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
     return STRATEGIES[name](**parameters)
 
 
-def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
-    """Return the dense ids of agents named one by one.
+def explicit_seeds(
+    network: Network, agent_ids: Sequence[Any], known: Mapping[str, int] | None = None
+) -> npt.NDArray[np.int32]:
+    """Return the dense ids of agents named one by one; `known` holds those looked up before.
 
     Raises
     ------
@@ -136,7 +147,10 @@ def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np
             f"seed set {agent_ids!r}: give a list of at least one agent id, or a strategy such as "
             "DegreeDiscount(budget=50)"
         )
-    seeds = network.dense_ids(names)
+    if known and all(name in known for name in names):
+        seeds = np.array([known[name] for name in names], np.int32)
+    else:
+        seeds = network.dense_ids(names)
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InvalidInputError(f"seed set names agent {', '.join(map(repr, repeated[:3]))} more than once")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast, get_args
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.validation import suggestion
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
 from propagation.seeding import SeedStrategy, explicit_seeds
@@ -69,9 +70,10 @@ class Session:
     @cached_property
     def specification(self) -> dict[str, Any]:
         """Everything that decides the session's rows; neither plan, cluster nor partitions."""
-        source = self.model.source_fingerprint
+        source, version = self.model.source_fingerprint, self.model.rules_version
         return {
             **({} if source is None else {"source": source}),
+            **({} if version == 1 else {"rules_version": version}),
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,
@@ -130,8 +132,11 @@ def resolve_session(
     max_rounds: int = MAX_ROUNDS,
     record: Record = "rounds",
     message_id: str | None = None,
+    known_agents: Mapping[str, int] | None = None,
 ) -> Session:
     """Return a validated session with its seeds resolved.
+
+    `known_agents` are dense ids that were looked up before, for many sessions at once: see `Network.known_ids`.
 
     Raises
     ------
@@ -147,12 +152,13 @@ def resolve_session(
     _check_whole("random_seed", random_seed, 0, 2**63 - 1)
     _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
     if record not in RECORDS:
-        raise InvalidInputError(f"record {record!r} is unknown; record one of {', '.join(RECORDS)}")
+        near = suggestion(record, RECORDS) if isinstance(record, str) else ""
+        raise InvalidInputError(f"record {record!r} is unknown{near}; record one of {', '.join(RECORDS)}")
     model.check(network)
     if isinstance(seed_set, SeedStrategy):
         seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
     else:
-        seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set)), "explicit"
+        seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
     return Session(
         network_id=network.network_id,
         snapshot_id=network.snapshot_id,

@@ -191,13 +191,19 @@ def _no_column(network: Network, kind: str, name: str) -> str:
 
 
 def _check_values(network: Network, name: str, most: float | None) -> None:
-    values = network.edge_values(name)
-    bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
-    if len(bad):
+    if (bad := _first_outside(network, "edge", name, most)) is not None:
         raise InvalidInputError(
-            f"edge column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r}; each number must "
-            f"be {_rule(most)}"
+            f"edge column {name!r} of network {network.network_id!r} holds {float(network.edge_values(name)[bad])!r}; "
+            f"each number must be {_rule(most)}"
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _first_outside(network: Network, kind: str, name: str, most: float | None) -> int | None:
+    """Return the position of the first number of a column outside [0, most]; looked for once for many sessions."""
+    values = network.edge_values(name) if kind == "edge" else agent_column(network, name)
+    outside = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
+    return int(outside[0]) if len(outside) else None
 
 
 def agent_column(network: Network, name: str) -> npt.NDArray[np.float64]:
@@ -223,13 +229,11 @@ def check_agent_column(network: Network, parameter: str, name: str, most: float 
 def _check_agent_values(network: Network, name: str, most: float | None) -> None:
     if name not in network.row["agent_attributes"]:
         raise InvalidInputError(_no_column(network, "agent", name))
-    values = agent_column(network, name)
-    bad = np.flatnonzero(~((values >= 0.0) & (values <= (np.finfo(np.float64).max if most is None else most))))
-    if len(bad):
-        agent = network.agent_ids[int(bad[0])].as_py()
+    if (bad := _first_outside(network, "agent", name, most)) is not None:
+        agent, value = network.agent_ids[bad].as_py(), float(agent_column(network, name)[bad])
         raise InvalidInputError(
-            f"agent column {name!r} of network {network.network_id!r} holds {float(values[bad[0]])!r} for agent "
-            f"{agent!r}; each number must be {_rule(most)}"
+            f"agent column {name!r} of network {network.network_id!r} holds {value!r} for agent {agent!r}; each number "
+            f"must be {_rule(most)}"
         )
 
 
@@ -241,6 +245,7 @@ def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
     return sums
 
 
+@functools.lru_cache(maxsize=64)
 def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> tuple[int, float]:
     """Return the agent whose in-edges have the largest sum of weights, and that sum."""
     sums = np.zeros(network.n_agents)

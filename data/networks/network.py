@@ -1,7 +1,7 @@
 """Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -137,8 +137,7 @@ class Network:
             If an id does not occur in the network.
         """
         wanted = [str(agent_id) for agent_id in agent_ids]
-        names = pa.array(wanted, pa.string())
-        dense = self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
+        dense = self._found(wanted)
         if (dense < 0).any():
             missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
             example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
@@ -147,6 +146,16 @@ class Network:
                 f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
             )
         return dense.astype(np.int32)
+
+    def known_ids(self, agent_ids: Collection[str]) -> dict[str, int]:
+        """Return the dense ids of those agents that occur in the network, by id; one look-up for all of them."""
+        found = self._found(agent_ids) if agent_ids else ()
+        return {name: int(dense) for name, dense in zip(agent_ids, found, strict=True) if dense >= 0}
+
+    def _found(self, agent_ids: Collection[str]) -> npt.NDArray[np.int64]:
+        """Return the dense ids of agents, -1 where there is none."""
+        names = pa.array(agent_ids, pa.string())
+        return self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
 
     def _is_worth_sorting(self) -> bool:
         """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""

@@ -148,6 +148,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
     transmits, singles, rates, by_edge = program.transmits, program.single, program.rate, program.by_edge
     decays, fatigue, fatigued, recurrent = program.decay, program.fatigue, program.fatigued, program.recurrent
     transmission, mixture, mixing = program.transmission, program.mixture, program.mixing
+    mutuals, meeting, meeting_age = program.mutual, program.meeting, trial_salt(number - 1, 1)
     always_adds, chooses, infector = program.adds != 0, program.chooses, program.infector
     out_dst, out_src, out_value, out_draw = messages.dst, messages.src, messages.value, messages.draw
     count, trials, room = 0, 0, len(out_dst)
@@ -163,7 +164,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
         age = trial_salt(number - since - 1, occasion)
         decay = decays[min(since, len(decays) - 1)]
         low, end = offsets[src] + edge, offsets[src + 1]
-        single = singles[source]
+        single, mutual = singles[source], mutuals[source]
         while low < end:
             high = min(low + CHUNK, end)
             if count + (high - low) > room:
@@ -211,12 +212,16 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
                     if fatigued:
                         value = _tired_from(draw, chance, fatigue)
                     else:
+                        met = draw
+                        if mutual and not probing:
+                            pair = edge_key(meeting, min(np.int64(src), dst), max(np.int64(src), dst))
+                            met = np.int64(trial_draw(pair, salt, meeting_age))
                         for target in range(8):
                             rate = rates[source, target]
                             if rate >= 0:
                                 if by_edge[source, target]:
                                     rate = np.int64(times(np.uint64(chance), np.uint64(rate)))
-                                value |= np.int64(draw < rate) << target
+                                value |= np.int64((met if mutual and target == source else draw) < rate) << target
                         if value != 0:
                             value |= np.int64(source) << _SOURCE_SHIFT
                 idle = value == NOTHING or (value == 0 and not fatigued)

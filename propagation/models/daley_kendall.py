@@ -1,13 +1,17 @@
-"""Daley-Kendall: when two spreaders meet both stop; one who meets a stifler stops.
+"""Daley-Kendall: when two spreaders meet, both become stiflers; a spreader who meets a stifler becomes one.
 
 Daley, Kendall: Stochastic rumours. IMA Journal of Applied Mathematics 1, 1965; on networks, every neighbour is
 contacted in every round.
 
+Two spreaders meet once per round: if the network has edges in both directions between them, both contacts share one
+draw. On a complete network with equal, small probabilities the share of agents who never hear the rumour therefore
+tends to the paper's 0.203, the root of ``x - 1 = log(x) / 2``.
+
 | from | to | when |
 | --- | --- | --- |
 | ignorant | spreader | a contact with a spreader succeeds (spreading) |
-| spreader | stifler | its contact with a spreader or a stifler succeeds (stifling) |
-| spreader | stifler | it is contacted by a spreader, and that contact succeeds (stifling) |
+| spreader | stifler | its contact with a stifler succeeds (stifling) |
+| two spreaders | stiflers | they meet, and that meeting succeeds (stifling) |
 """
 
 from typing import ClassVar
@@ -25,7 +29,8 @@ class DaleyKendall(Rumour):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or
         a scheme as the probability of `IndependentCascade`.
     stifling : float
-        Probability per contact and round that it stops when the contacted agent is informed, in [0, 1].
+        Probability per round that a spreader who contacts a stifler becomes one, and that two connected spreaders both
+        do, in [0, 1].
     susceptibility, activity : str, optional
         Agent columns: `spreading` is multiplied by that of the target and of the source, and capped at 1.
 
@@ -36,6 +41,7 @@ class DaleyKendall(Rumour):
     """
 
     name: ClassVar[str] = "daley_kendall"
+    rules_version: ClassVar[int] = 2
 
     @property
     def rules(self) -> Rules:

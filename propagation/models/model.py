@@ -38,9 +38,13 @@ class Model(Parameters):
     ----------
     name : str
         The registered name.
+    rules_version : int
+        Raised when the same parameters come to mean other rules, so that rows of the old rules are not taken for those
+        of the new ones.
     """
 
     kind: ClassVar[str] = "model"
+    rules_version: ClassVar[int] = 1
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Show the parameters that are set."""

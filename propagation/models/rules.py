@@ -30,6 +30,9 @@ class Contact:
         Probability of success; multiplies that of the edge.
     by_edge : bool
         Whether the edge's probability counts.
+    mutual : bool
+        Whether the contacts of a pair in both directions are one meeting: they share one draw, so that both succeed or
+        both fail. Only where the pair's compartments and chances are the same in both directions.
     """
 
     source: str
@@ -40,6 +43,7 @@ class Contact:
     source_to: str | None = None
     rate: float = 1.0
     by_edge: bool = True
+    mutual: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Rules:
         named |= {name for contact in self.contacts for name in (contact.source, contact.target)}
         named |= {name for transition in self.transitions for name in (transition.source, transition.to)}
         assert named <= set(self.compartments), f"{named - set(self.compartments)} are no compartments"
+        assert not any(contact.mutual and contact.source != contact.target for contact in self.contacts)
 
     def number(self, compartment: str | None) -> int:
         """Return a compartment's number, -1 for none."""

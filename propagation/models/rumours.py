@@ -44,6 +44,7 @@ def rumour_rules(stifling: float, *, both_stop: bool) -> Rules:
                 source_to="stifler",
                 rate=stifling,
                 by_edge=False,
+                mutual=both_stop,
             ),
             Contact("spreader", "stifler", source_to="stifler", rate=stifling, by_edge=False),
         ),

@@ -1,6 +1,7 @@
 """Stop flags: how a run that is cancelled reaches the tasks that are still at work, in every process."""
 
 import functools
+import os
 import threading
 
 import numpy as np
@@ -23,6 +24,15 @@ def stop_flag(job: str) -> npt.NDArray[np.uint8]:
 @functools.lru_cache(maxsize=64)
 def _cached_flag(job: str) -> npt.NDArray[np.uint8]:  # noqa: ARG001 (the cache's key)
     return np.zeros(1, np.uint8)
+
+
+def _renew_lock() -> None:
+    """Make a new lock, in a forked child: another thread of the parent may have held the inherited one."""
+    global _flag_lock
+    _flag_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def request_stop(*jobs: str) -> None:

@@ -10,7 +10,7 @@ from math import comb, prod
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from propagation.models import make_model
 from propagation.sessions import RECORDS, resolve_session
@@ -283,6 +283,21 @@ def test_a_rumour_on_a_path_stops_where_it_meets_its_teller(publish, simulated):
     result = simulated(network, "daley_kendall", {"spreading": 1.0, "stifling": 1.0}, seed_set=["0"])
     # Both stop when 0 meets 1 again, who is just telling 2.
     assert result.rounds["current_infected"].tolist() == [1, 2, 1, 2, 0]
+
+
+@pytest.mark.parametrize("name", ["maki_thompson", "daley_kendall"])
+def test_a_fifth_never_hears_a_rumour_among_all(publish, simulated, name):
+    # Daley and Kendall 1965: from few spreaders in small steps, the share x that never hears solves x - 1 = log(x) / 2.
+    never = optimize.brentq(lambda x: x - 1 - np.log(x) / 2, 1e-9, 0.4)
+    assert never == pytest.approx(0.2032, abs=1e-4)
+    n, seeds, replicates = 400, 4, 40
+    network = publish(complete(n), n)
+    parameters = {"spreading": 1e-4, "stifling": 1e-4}
+    sizes = simulated(network, name, parameters, seed_set=range(seeds), replicates=replicates).cascades["size"]
+    share = 1 - sizes.to_numpy(float) / n
+    # The rule before met pairs twice a round and tended to 0.285; finite size and steps cost less than 0.01.
+    assert abs(share.mean() - never) < 0.01 + 4 * share.std(ddof=1) / np.sqrt(replicates)
+    assert share.mean() < 0.24
 
 
 # -- models that are others in the limit ----------------------------------------------------------------------------

@@ -19,12 +19,15 @@ class WrittenCoins:
 
     random_seed = 0
 
-    def __init__(self, contacts=(), infectors=(), transitions=(), agents=()):
-        self.contacts, self.infectors = dict(contacts), dict(infectors)
+    def __init__(self, contacts=(), infectors=(), transitions=(), agents=(), meetings=()):
+        self.contacts, self.infectors, self.meetings = dict(contacts), dict(infectors), dict(meetings)
         self.transitions, self.agents = dict(transitions), dict(agents)
 
     def contact(self, src, dst, trial=0, occasion=1):
         return self.number(self.contacts.get((src, dst, trial, occasion), NEVER))
+
+    def meeting(self, one, other, number):
+        return self.number(self.meetings.get((min(one, other), max(one, other), number), NEVER))
 
     def infector(self, src, dst, trial=0, occasion=1):
         return self.number(self.infectors.get((src, dst, trial, occasion), 0.0))
@@ -295,12 +298,20 @@ def test_a_spreader_who_meets_a_spreader_stops_alone_or_with_it(name, infectious
         name,
         [(0, 1), (1, 2)],
         {"spreading": 0.5, "stifling": 0.5},
-        coins=WrittenCoins({(0, 1, 0, 1): 0.1, (0, 1, 1, 1): 0.1}),
+        coins=WrittenCoins({(0, 1, 0, 1): 0.1, (0, 1, 1, 1): 0.1}, meetings={(0, 1, 2): 0.1}),
         max_rounds=2,
     )
     assert made.infectious == infectious
     assert made.contacts == [(1, 0, 1, "received"), (2, 0, 1, "sent"), (2, 1, 2, "ignored")]
     assert summary(made) == (2, 1, name == "maki_thompson")
+
+
+@pytest.mark.parametrize("edges", [[(0, 1), (1, 0)], [(0, 1)], [(1, 0)]])
+@pytest.mark.parametrize(("drawn", "infectious"), [(0.49, [2, 0]), (0.5, [2, 2, 2])])
+def test_two_spreaders_meet_once_a_round_whichever_way_they_are_linked(edges, drawn, infectious):
+    coins = WrittenCoins({(0, 1, 0, 1): 0.0, (1, 0, 0, 1): 0.0}, meetings={(0, 1, 1): drawn})  # contacts do not count
+    made = lane("daley_kendall", edges, {"spreading": 0.5, "stifling": 0.5}, seeds=(0, 1), coins=coins, max_rounds=2)
+    assert made.infectious == infectious
 
 
 @pytest.mark.parametrize("name", ["maki_thompson", "daley_kendall"])

@@ -40,6 +40,17 @@ def by_round(activations, result):
     return matrix.reindex(index=range(REPLICATES), columns=range(deepest + 2), fill_value=0)
 
 
+@pytest.mark.parametrize("table", ["events", "networks", "messages"])
+def test_tables_without_sessions_are_refused_in_a_sentence(result, table):
+    with pytest.raises(InvalidInputError, match=f"table '{table}' has no rows of a single session; a result has casc"):
+        result.table(table)
+
+
+def test_tables_that_do_not_exist_are_refused_with_the_nearest_one(result):
+    with pytest.raises(TableNotFoundError, match=r"no table 'cascade' \(did you mean 'cascades'\?\); tables are"):
+        result.table("cascade")
+
+
 # -- summaries ------------------------------------------------------------------------------------------------------
 
 

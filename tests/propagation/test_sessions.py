@@ -1,12 +1,14 @@
 """Sessions: what is part of a specification and what is not, and what a session refuses."""
 
 import dataclasses
+import hashlib
+import json
 
 import numpy as np
 import pytest
 
 from data.errors import InvalidInputError
-from propagation.models import SIR, IndependentCascade
+from propagation.models import SIR, IndependentCascade, make_model
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, Session, resolve_session
 
@@ -43,6 +45,31 @@ def test_the_identity_of_one_session_stays_what_it_is():
     # Results in users' warehouses are found by these: a change makes every one of them be computed anew.
     assert FIXED.specification_hash == "178f6fa6eca19393f46916e87445bace8554e76e8f44ca4d8ff5d4f711b276f8"
     assert FIXED.session_id == "c5fda017-d123-55b3-89ea-81bb845aec64"
+
+
+HASHES = {
+    "linear_threshold": "fab9bf59cbbaa08b22cfba0420c5adf344709e20d9267911a372904e68ede391",
+    "viral": "978500167ee9a1637a5da3867cf4cd5a877d312c7b520a5d1d656a0f3d615443",
+    "sir": "1f04b505fd94224be0c18279e600501f71f00611cb473a1987ddecd5ec3fe6f8",
+    "seiz": "958d2ef4726458ab3f619099679d8abda74fea5af305f54726c88917656f2085",
+    "maki_thompson": "82d3c4d20e93d5c3a9dd99fc6ed6385d328671d97bf8aeb37ca28b99c267d7e8",
+    "daley_kendall": "1761c564b26952d955d39e43ddc62d52951733c2038ca2e418f2b516c2cb132a",
+}
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_models_keep_their_identity(name):
+    assert dataclasses.replace(FIXED, model=make_model(name, {})).specification_hash == HASHES[name]
+
+
+def test_rows_of_a_models_former_rules_are_not_taken_for_those_of_its_present_ones():
+    session = dataclasses.replace(FIXED, model=make_model("daley_kendall", {}))
+    assert session.specification["rules_version"] == 2
+    former = {key: value for key, value in session.specification.items() if key != "rules_version"}
+    text = json.dumps(former, sort_keys=True, separators=(",", ":"))
+    published_before = "20189308dfcc5b333c1ea1a46a6dd66d3d97ef9e8db35bdf64d285dcbf0973e5"
+    assert hashlib.sha256(text.encode()).hexdigest() == published_before != session.specification_hash
+    assert "rules_version" not in FIXED.specification
 
 
 @pytest.mark.parametrize(
@@ -167,3 +194,25 @@ def test_extreme_values_are_accepted(network, run):
     session = resolved(network, random_seed=2**63 - 1, max_rounds=2**31 - 2, replicates=3)
     for shape in ("sparse", "packed", "traced"):
         assert run(session, network, shape=shape).session["random_seed"] == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("IC", "independent_cascade"),
+        ("ic", "independent_cascade"),
+        ("LTM", "linear_threshold"),
+        ("SEIR", "seir"),
+        ("Linear Threshold", "linear_threshold"),
+        ("DaleyKendall", "daley_kendall"),
+        ("linear_treshold", "linear_threshold"),
+    ],
+)
+def test_models_are_suggested_by_what_people_call_them(asked, meant):
+    with pytest.raises(InvalidInputError, match=rf"no model '{asked}' \(did you mean '{meant}'\?\)"):
+        make_model(asked, {})
+
+
+def test_details_are_suggested(network):
+    with pytest.raises(InvalidInputError, match=r"record 'Activation' is unknown \(did you mean 'activations'\?\)"):
+        resolved(network, record="Activation")

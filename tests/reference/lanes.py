@@ -53,6 +53,11 @@ class Coins:
     def infector(self, src, dst, trial=0, occasion=1):
         return draws.edge_draw(self.random_seed, draws.INFECTOR, src, dst, self.replicate, trial, occasion)
 
+    def meeting(self, one, other, number):
+        """What decides about a pair in a round, whoever of them contacts the other."""
+        pair = min(one, other), max(one, other)
+        return draws.edge_draw(self.random_seed, draws.MEETING, *pair, self.replicate, number - 1)
+
     def threshold(self, agent):
         return draws.agent_draw(self.random_seed, draws.THRESHOLD, agent, self.replicate)
 

@@ -2,7 +2,8 @@
 
 Maki, Thompson: Mathematical Models and Applications. 1973: when a spreader contacts someone who knows, the contacting
 spreader stops. Daley, Kendall: Stochastic rumours. 1965: when two spreaders meet, both stop. In rounds, on a directed
-network, a spreader contacts all of its out-neighbours in every round, and all contacts of a round happen at once.
+network, a spreader contacts all of its out-neighbours in every round, and all contacts of a round happen at once. Two
+spreaders who contact each other in the same round meet once: one draw decides for both.
 """
 
 from collections import defaultdict
@@ -46,10 +47,11 @@ def rumour(network, parameters, coins, seeds, max_rounds, *, both_stop):
                 drawn = coins.contact(src, dst, trial)
                 if dst in spreaders or dst in stiflers:
                     lane.contact(number, src, dst, "sent")
-                    if drawn < stifling:
+                    if both_stop and dst in spreaders:
+                        if coins.meeting(src, dst, number) < stifling:
+                            stopping |= {src, dst}
+                    elif drawn < stifling:
                         stopping.add(src)
-                        if both_stop and dst in spreaders:
-                            stopping.add(dst)
                 elif drawn < spreading[src, dst]:
                     lane.contact(number, src, dst, "received")
                     told_by[dst].append((coins.infector(src, dst, trial), src))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from data.errors import TableNotFoundError
+from data.validation import suggestion
 from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions
 from data.warehouse.tables.specification import SYMBOL, TableSpecification
 
@@ -26,7 +27,9 @@ def table_specification(name: str) -> TableSpecification:
     try:
         return TABLES[name]
     except KeyError:
-        raise TableNotFoundError(f"no table {name!r}; tables are {', '.join(TABLES)}") from None
+        raise TableNotFoundError(
+            f"no table {name!r}{suggestion(name, TABLES)}; tables are {', '.join(TABLES)}"
+        ) from None
 
 
 def tables_page() -> str:

@@ -128,7 +128,7 @@ class RulesInPandas:
             of_pair &= (contacts["target"] == rules.number(contact.target)).to_numpy()
             limit = times(chance, chances(contact.rate)) if contact.by_edge else chances(contact.rate)
             opened |= of_pair & (limit > 0)
-            succeeded = of_pair & (draw < limit)
+            succeeded = of_pair & ((self._meetings(contacts, number) if contact.mutual else draw) < limit)
             success |= succeeded
             stop_to[succeeded] = rules.number(contact.source_to)
             target_to[succeeded] = self._moved_to(contact, contacts[succeeded])
@@ -141,6 +141,12 @@ class RulesInPandas:
             open=opened,
             infector_draw=infector_draw,
         )
+
+    def _meetings(self, contacts: pd.DataFrame, number: int) -> npt.NDArray[np.int64]:
+        """Return the draws that the contacts of a pair in both directions share in a round."""
+        pair = contacts[["src", "dst"]].min(axis=1), contacts[["src", "dst"]].max(axis=1)
+        meeting = stream(self.random_seed, Purpose.MEETING)
+        return edge_draws(meeting, *pair, contacts["replicate"], number - 1).astype(np.int64)
 
     def _moved_to(self, contact: Contact, contacts: pd.DataFrame) -> npt.NDArray[Any]:
         to = np.full(len(contacts), self.rules.number(contact.target_to))

@@ -1,0 +1,153 @@
+"""What can be wrong with a campaign as a whole, beyond the types of its keys: names, models, parameters, tables."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from data.errors import CampaignError, RumormillError
+from data.validation import Location, Problem, listed, problems_of, suggestion
+from flows.campaigns import Campaign, Given, MessageSpecification, SessionSpecification
+from propagation.models import Model
+from propagation.seeding import STRATEGIES
+
+MOST_PROBLEMS = 5
+"""Problems of one file that its error lists."""
+
+
+def campaign_problems(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
+    """Yield what is wrong with a campaign; `known` are the models there are, by name."""
+    yield from problems_of_names(campaign)
+    yield from _problems_of_tables(campaign, known)
+    yield from _problems_of_choices(campaign, known)
+
+
+def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
+    """Names must be distinct, and the messages that sessions name must exist."""
+    named: list[tuple[str, Sequence[MessageSpecification | SessionSpecification]]]
+    named = [("messages", campaign.messages), ("sessions", campaign.sessions)]
+    for field, entries in named:
+        above: set[str] = set()
+        for index, entry in enumerate(entries):
+            if entry.name in above:
+                yield Problem((field, index, "name"), f"{entry.name!r} is taken by an entry above; names must differ")
+            above.add(entry.name)
+    messages = {message.name: None for message in campaign.messages}
+    known, unknown = listed(messages), 0
+    for index, session in enumerate(campaign.sessions):
+        if session.message is None and len(messages) > 1:
+            yield Problem(("sessions", index), f"message is missing; say which of {known} spreads in this session")
+        elif session.message is not None and session.message not in messages:
+            # Only the first few problems are shown: looking for similar names takes as long as there are names.
+            near = suggestion(session.message, messages) if unknown < MOST_PROBLEMS else ""
+            unknown += 1
+            yield Problem(("sessions", index, "message"), f"no message {session.message!r}{near}; messages are {known}")
+
+
+def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
+    """Models and seed strategies must be there, and accept the parameters that are meant for them."""
+    for position, session in enumerate(campaign.sessions):
+        place: Location = ("sessions", position)
+        yield from _problems_of_model(session.model, known, (*place, "model"))
+        if session.model in known:
+            given = campaign.parameters_of(position)
+            values = {name: each.value for name, each in given.items()}
+            for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
+                yield _where_given(problem, session.model, given)
+        if session.strategy is not None:
+            name, parameters = session.strategy
+            if name in STRATEGIES:
+                yield from _problems_of_parameters(STRATEGIES[name], parameters, (*place, "seeds"))
+            else:
+                yield _unknown("seed strategy", name, STRATEGIES, (*place, "seeds", "strategy"))
+
+
+def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
+    """Tables of parameters must name models, parameters, and types and properties that messages have."""
+    rows: list[tuple[Location, str, dict[str, Any]]] = [
+        (("model_parameters", model), model, row) for model, row in campaign.model_parameters.items()
+    ]
+    kinds = dict.fromkeys(sorted({message.type for message in campaign.messages}))
+    run = list(dict.fromkeys(session.model for session in campaign.sessions))
+    unknown = 0
+    for kind, by_model in campaign.message_types.items():
+        if kind not in kinds:
+            near = suggestion(kind, kinds) if unknown < MOST_PROBLEMS else ""
+            unknown += 1
+            sentence = f"no message is of type {kind!r}{near}; types are {listed(kinds)}"
+            yield Problem(("message_types", kind), sentence)
+        rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
+    for place, model, row in rows:
+        yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(run, model, known, place)
+        if model in known:  # a row alone may lack what others add
+            found = _problems_of_parameters(known[model], row, place)
+            yield from (
+                problem for problem in found if problem.location[len(place) : len(place) + 1] in {(k,) for k in row}
+            )
+    for model, names in campaign.message_properties.items():
+        place = ("message_properties", model)
+        yield from _problems_of_model(model, known, place)
+        yield from _problems_of_use(run, model, known, place)
+        if model in known:
+            yield from _problems_of_properties(campaign, names, list(known[model].model_fields), place)
+
+
+def _problems_of_use(
+    run: Sequence[str], model: str, known: Mapping[str, type[Model]], place: Location
+) -> Iterator[Problem]:
+    """Yield a problem if a table is for a model that is not among those run: nothing would read the table."""
+    if model in known and model not in run:
+        what = f"no session is of model {model!r}{suggestion(model, run)}; sessions are of {', '.join(run)}"
+        yield Problem(place, f"{what}; correct the name, or leave this out")
+
+
+def _problems_of_properties(
+    campaign: Campaign, names: Mapping[str, str], parameters: list[str], place: Location
+) -> Iterator[Problem]:
+    properties = dict.fromkeys(sorted({name for message in campaign.messages for name in message.properties}))
+    above: set[str] = set()
+    for name, parameter in names.items():
+        if name not in properties:
+            what = f"no message has a property {name!r}{suggestion(name, properties)}"
+            yield Problem((*place, name), f"{what}; properties are {listed(properties)}")
+        if parameter not in parameters:
+            what = f"no parameter {parameter!r}{suggestion(parameter, parameters)}"
+            yield Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
+        elif parameter in above:
+            yield Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
+        above.add(parameter)
+
+
+def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Location) -> Iterator[Problem]:
+    if name not in known:
+        yield _unknown("model", name, known, place)
+        return
+    try:
+        known[name]  # one of an installed package is imported only now
+    except RumormillError as error:
+        raise CampaignError(str(error)) from error
+
+
+def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> Problem:
+    known = list(known)
+    what = f"no {kind} {name!r}{suggestion(name, known)}" if name else "is missing"
+    own = "; files of models of your own are named by `models:`, or --models" if kind == "model" and name else ""
+    return Problem(place, f"{what}; choose one of {', '.join(known)}{own}")
+
+
+def _problems_of_parameters(kind: type[BaseModel], parameters: Mapping[str, Any], place: Location) -> Iterator[Problem]:
+    try:
+        kind.model_validate(dict(parameters))
+    except ValidationError as error:
+        for problem in problems_of(error, kind):
+            yield Problem((*place, *problem.location), problem.sentence)
+
+
+def _where_given(problem: Problem, model: str, given: Mapping[str, Given]) -> Problem:
+    """Return a problem of a session's parameters at the place that gives the parameter."""
+    _, _, _, *rest = problem.location  # sessions, position, parameters
+    if not rest or str(rest[0]) not in given:
+        return problem
+    parameter, *inside = rest
+    return given[str(parameter)].problem(str(parameter), model, problem.sentence, *inside)
