@@ -31,8 +31,7 @@ LANES_APART = {"dated", "rules"}
 MOST_WAVES_AT_ONCE = 16
 """More make checkpoints in each other's way; each wave then has several threads."""
 DETOURS = {"words": 1.2, "dated": 2.1, "sums": 3.0}
-DETOUR_WITHOUT_MAIL = 1.4
-"""Measured: how many times what the broadcast plan takes partitions of a kind take; sums without mail."""
+"""Measured: how many times what the broadcast plan takes partitions of a kind take."""
 BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
 """Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
 FORGET_ABOVE = 2 << 30
@@ -42,8 +41,8 @@ BYTES_PER_EDGE = 8
 """Of an edge as kernels read it."""
 BYTES_PER_COUNT = 40
 """Of a lane's counts of a round, in each partition."""
-BYTES_IN_WORDS, BYTES_PER_WEIGHT, BYTES_PER_SUM = 12, 48, 9
-"""Of an activation or a message that lanes share; of a weight, with its part of a block of sums; of a sum in a list."""
+BYTES_IN_WORDS, BYTES_PER_WEIGHT = 12, 48
+"""Of an activation or a message that lanes share; of a weight, with its part of a block of sums."""
 BYTES_PER_ACTIVATION, BYTES_PER_CONTACT = 40, 60
 """Of a row that is recorded."""
 
@@ -59,18 +58,7 @@ def edges_looked_at(session: Session, lane: ExpectedCascade, rounds: int) -> flo
     return lane.trials / min(rounds_of_contacts(session), float(rounds))
 
 
-def sums_without_mail(network: Network, session: Session, lanes: int, threads: int) -> bool:
-    """Return whether lanes go through the partitions of one worker one by one, and send nothing.
-
-    That is for thresholds, where memory keeps the edges and the arrays that each thread works in, and threads have
-    lanes enough.
-    """
-    scratch = min(lanes, threads) * BYTES_PER_AGENT * network.n_agents
-    fits = max(network.n_edges * BYTES_PER_EDGE, scratch) < FORGET_ABOVE
-    return partitions_of(session) == "sums" and fits and 2 * lanes >= threads
-
-
-def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade, *, mail: bool) -> float:
+def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
     """Return how many bytes a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
     activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
@@ -79,9 +67,6 @@ def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCas
     messages = trials_at_once(session, lane) * travelling
     if kind == "words":
         return network.n_agents / 8 + (activations + messages) * BYTES_IN_WORDS
-    if not mail:
-        # Twice: a task that goes on from lists leaves them as they are.
-        return 2.0 * BYTES_PER_SUM * min(float(network.n_agents), lane.activations + lane.trials)
     if kind == "sums":
         # Twice: a log that is written anew holds them too. An agent has a bit, and a share of a block.
         blocks = min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT)

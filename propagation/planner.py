@@ -269,39 +269,24 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     """Plan lanes that go through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
-    lane_bytes = max(
-        costs.partitioned_lane_bytes(network, session, planned.expected, mail=_sends_mail(job, session, workers))
-        for session, planned in job.pairs
-    )
-    mail = [_sends_mail(job, session, workers) for session in job.sessions]
-    most = min(job.threads, job.lanes)  # lanes that are worked on at the same time, if they send no mail
-    scratch = (job.threads / partitions if all(mail) else most) * costs.BYTES_PER_AGENT * network.n_agents
+    lane_bytes = max(costs.partitioned_lane_bytes(network, session, planned.expected) for session, planned in job.pairs)
+    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_agents
     fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
-    effort = _partitioned_effort(job, workers)
+    effort = _partitioned_effort(job)
     waves = _waves_at_once(job, at_once, effort) if workers == 1 else 1
     turns = math.ceil(job.lanes / at_once)
     per_wave = at_once if waves == 1 else math.ceil(job.lanes / (turns * waves))
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
-    seconds = costs.SECONDS_PER_JOB
-    if any(mail):
-        threads = waves * min(job.threads // waves, partitions)
-        seconds += effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
-    else:
-        seconds += effort / most
-    between = "messages between them" if any(mail) else "each by itself"
-    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, {between}"
+    threads = waves * min(job.threads // waves, partitions)
+    seconds = costs.SECONDS_PER_JOB + effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
+    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
     return JobPlan(
         "partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, per_wave, waves_at_once=waves
     )
-
-
-def _sends_mail(job: _Job, session: Session, workers: int) -> bool:
-    """Return whether a session's lanes send messages from partition to partition."""
-    return workers > 1 or not costs.sums_without_mail(job.network, session, job.lanes, job.threads)
 
 
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
@@ -332,7 +317,7 @@ def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
     return waves if apart and stay_in_memory and not is_short and lanes >= 2 * waves else 1
 
 
-def _partitioned_effort(job: _Job, workers: int) -> float:
+def _partitioned_effort(job: _Job) -> float:
     """Return the seconds of one thread for all lanes and rows."""
     per_trial = calibration().seconds_per_trial(job.network.n_edges)
     effort = job.row_seconds
@@ -345,8 +330,7 @@ def _partitioned_effort(job: _Job, workers: int) -> float:
             seconds = costs.edges_looked_at(session, lane, HORIZON) * per_trial * costs.EPIDEMIC_COST
         else:
             seconds = planned.seconds_per_lane
-        detour = costs.DETOURS.get(kind, 1.0) if _sends_mail(job, session, workers) else costs.DETOUR_WITHOUT_MAIL
-        effort += session.replicates * seconds * detour
+        effort += session.replicates * seconds * costs.DETOURS.get(kind, 1.0)
     return effort
 
 

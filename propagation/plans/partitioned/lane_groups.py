@@ -44,8 +44,6 @@ class Wave:
         Which of the job's waves it is, as lines of the log begin.
     more : bool
         Whether other waves may end after it: what this one has found must not be lost with them.
-    without_mail : bool
-        Whether each lane goes through all partitions by itself. Like job, title and more, known when the wave begins.
     """
 
     network: Network
@@ -55,7 +53,6 @@ class Wave:
     job: str = ""
     title: str = ""
     more: bool = False
-    without_mail: bool = False
 
     @property
     def one(self) -> Session:

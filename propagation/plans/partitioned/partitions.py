@@ -35,7 +35,7 @@ class PartitionState:
     ----------
     number : int
         The round.
-    log : tuple of Touched, Fresh, Added, Sums or LaneSums
+    log : tuple of Touched, Fresh, Added or Sums
         Who changed to what, by round; later ones count.
     live : Live, Agenda, Fresh or Added
         Agents that transmit or may leave by themselves.

@@ -29,7 +29,6 @@ from data.networks.network import Network
 from data.progress import Progress
 from data.warehouse.manifests import DataFile
 from propagation import clusters
-from propagation.costs import sums_without_mail
 from propagation.lane_counts import AgentReach, Lanes
 from propagation.planner import JobPlan
 from propagation.plans.broadcast.any_model import lanes_of
@@ -227,8 +226,6 @@ class _WaveRun:
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
-        alone = sums_without_mail(self.wave.network, self.wave.one, len(self.wave.lanes), self.threads)
-        self.wave = replace(self.wave, without_mail=self.together and alone)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         if checkpoint is None:
             graph = self._on_partitions(tasks.begin)
