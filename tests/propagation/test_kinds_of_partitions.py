@@ -22,9 +22,10 @@ from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, In
 from propagation.plans.partitioned import lane_groups as waves
 from propagation.plans.partitioned import partition_tasks as tasks
 from propagation.plans.partitioned import partitions
-from propagation.plans.partitioned.bit_packed_partitions import WordPartition
+from propagation.plans.partitioned.bit_packed_partitions import BitPackedPartition
+from propagation.plans.partitioned.families import family_for
 from propagation.plans.partitioned.rule_partitions import RulePartition
-from propagation.plans.partitioned.scheduled_partitions import DatedPartition
+from propagation.plans.partitioned.scheduled_partitions import ScheduledPartition
 from propagation.plans.partitioned.threshold_partitions import ThresholdPartition
 from propagation.sessions import resolve_session
 from tests.propagation.pickles import as_bytes
@@ -50,9 +51,9 @@ THRESHOLDS = [
 ]
 CASCADES = [IndependentCascade(probability=0.3), SIR(beta=0.2, gamma=1.0)]
 KINDS = {
-    "dated": (DatedPartition, EPIDEMICS, ("rounds", "activations")),
+    "dated": (ScheduledPartition, EPIDEMICS, ("rounds", "activations")),
     "sums": (ThresholdPartition, THRESHOLDS, ("rounds", "reach")),
-    "words": (WordPartition, CASCADES, ("rounds", "reach")),
+    "words": (BitPackedPartition, CASCADES, ("rounds", "reach")),
 }
 CASES = [
     (kind, model, record) for kind, (_, models, records) in KINDS.items() for model in models for record in records
@@ -97,9 +98,10 @@ def begun(wave):
 @pytest.mark.parametrize(("kind", "model", "record"), CASES, ids=str)
 def test_every_round_is_that_of_the_rules(network, kind, model, record, monkeypatch):
     found, by_rules = wave_of(network, model, record=record), wave_of(network, model, record=record, max_rounds=50)
-    assert found.kind == kind
+    assert family_for(found.one).name == kind
     assert type(tasks.partition_of(found, 0)) is KINDS[kind][0]
-    monkeypatch.setitem(by_rules.__dict__, "kind", "rules")
+    chosen = {by_rules.one.session_id: RulePartition}
+    monkeypatch.setattr(tasks, "family_for", lambda one: chosen.get(one.session_id, KINDS[kind][0]))
     assert type(tasks.partition_of(by_rules, 0)) is RulePartition
     counts, steps = rounds_of(found, begun(found), 40)
     expected, others = rounds_of(by_rules, begun(by_rules), 40)
@@ -296,4 +298,4 @@ def open_contacts(network, wave, sources, reached):
     ids=str,
 )
 def test_what_is_recorded_of_contacts_and_infectors_is_found_by_the_rules(network, model, record):
-    assert wave_of(network, model, record=record).kind == "rules"
+    assert family_for(wave_of(network, model, record=record).one) is RulePartition
