@@ -4,13 +4,12 @@ import logging
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from propagation import costs, engine, planner
 from propagation.clusters import own_client, thread_count
-from propagation.models import SI, SIS, FractionalThreshold, IndependentCascade, LinearThreshold
+from propagation.models import SI, SIS, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, resolve_session
 
@@ -207,33 +206,6 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
     with monkeypatch.context() as patched:
         patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 1, "another": 1})
         assert waves(SI(beta=0.2))[0] == 1
-
-
-@pytest.mark.parametrize("model", [LinearThreshold(weight="weighted_cascade"), FractionalThreshold(threshold=0.2)])
-def test_thresholds_on_one_worker_send_no_mail_where_memory_and_lanes_are_enough(generated, monkeypatch, model):
-    network, threads = generated["rmat"], thread_count(own_client())
-    crowd, one = {"one": threads}, {"one": 64}
-
-    def made(workers=crowd, replicates=64, seed_set=None, **constants):
-        session = resolve_session(network, model, seed_set=seed_set or TopOutDegree(budget=10), replicates=replicates)
-        with monkeypatch.context() as patched:
-            patched.setattr(type(own_client()), "nthreads", lambda _client: workers)
-            for name, value in constants.items():
-                patched.setattr(costs, name, value)
-            return engine.plan_job(network, [session], plan="partitioned")
-
-    alone, several = made(), made(workers={"one": 1, "another": threads - 1})
-    assert alone.reason.endswith("each by itself")
-    assert several.reason.endswith("messages between them")
-    assert alone.estimated_seconds < several.estimated_seconds
-    assert made(workers=one, replicates=32).reason.endswith("each by itself")
-    assert made(workers=one, replicates=31).reason.endswith("messages between them")
-    for limit in (network.n_edges * costs.BYTES_PER_EDGE, threads * costs.BYTES_PER_AGENT * network.n_agents):
-        assert made(FORGET_ABOVE=limit).reason.endswith("messages between them")
-    # Seeds without edges: nobody adds to anybody.
-    (last,) = np.flatnonzero(network.out_degree == 0)[-1:]
-    ids = [network.agent_ids[int(last)].as_py()]
-    assert made(seed_set=ids, replicates=3).lanes_at_once == 3
 
 
 # -- choices --------------------------------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
-"""The broadcast plan: every worker holds the whole network, the lanes are split over tasks.
+"""The broadcast plan: every worker holds the whole network, and the lanes are split over tasks.
 
-Batches of lanes (`propagation.plans.broadcast.batch_runner`) run all their rounds without leaving compiled code;
-nothing is exchanged. Batches are the unit of progress; a run that is cancelled stops within a round.
+Tasks run batches of lanes (`propagation.plans.broadcast.batch_runner`) through all their rounds in compiled code and
+exchange nothing. Progress is reported batch by batch; a cancelled run stops within a round.
 """
 
 import functools
 import itertools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +15,10 @@ import numpy as np
 from data.networks.network import Network
 from data.progress import Progress
 from propagation.clusters import tell_workers
-from propagation.kernels.bit_packed_cascades import WORD
-from propagation.lane_counts import AgentReach, Lanes
 from propagation.planner import JobPlan
-from propagation.plans.broadcast.batch_runner import BatchRows, Span, run_batch
+from propagation.plans.broadcast.batch_runner import run_batch
+from propagation.plans.broadcast.families import family_named
+from propagation.plans.lane_rows import LaneRows, Span
 from propagation.plans.stopping import request_stop
 from propagation.sessions import Session
 
@@ -34,7 +34,7 @@ def run_broadcast(
     *,
     publish: bool,
     progress: Progress,
-) -> list[BatchRows]:
+) -> list[LaneRows]:
     """Run all lanes of some sessions of one network; return their batches, in no particular order.
 
     Parameters
@@ -43,17 +43,17 @@ def run_broadcast(
     sessions : sequence of Session
         Their lanes are run as one job.
     job_plan : JobPlan
-        Says how many batches, and in which shape.
+        Says how many batches, and which kernel family runs each session.
     client : distributed.Client
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
     progress : Progress
-        Hears lanes done.
+        Called with the number of lanes done.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came, once the tasks have been told to stop.
+        Raised again after the tasks were told to stop.
     """
     from distributed import as_completed
 
@@ -66,14 +66,14 @@ def run_broadcast(
     )
     keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
     futures = client.map(task, batches, key=keys, pure=False)
-    done: list[BatchRows] = []
-    heard = 0
+    done: list[LaneRows] = []
+    finished = 0
     progress("simulating", 0, job_plan.lanes)
     try:
         for _, batch in as_completed(futures, with_results=True, loop=client.loop):
             done.append(batch)
-            heard += sum(span.replicates for span in batch.spans)
-            progress("simulating", heard, job_plan.lanes)
+            finished += sum(span.replicates for span in batch.spans)
+            progress("simulating", finished, job_plan.lanes)
     except BaseException:
         tell_workers(client, request_stop, job)
         for future in futures:  # not client.cancel: the scheduler's time for that is quadratic in their number
@@ -90,9 +90,10 @@ def _batch_bounds(sessions: Sequence[Session], job_plan: JobPlan) -> list[int]:
     cuts = set((np.searchsorted(elapsed, shares * elapsed[-1]) + 1).tolist())
     start = 0
     for session, planned in zip(sessions, job_plan.sessions, strict=True):
-        if planned.shape == "packed" and session.replicates >= WORD * job_plan.batches:  # cut between words
+        word = family_named(planned.shape).lanes_together
+        if session.replicates >= word * job_plan.batches:  # cut between words of lanes
             inside = {cut for cut in cuts if start < cut < start + session.replicates}
-            cuts = (cuts - inside) | {start + round((cut - start) / WORD) * WORD for cut in inside}
+            cuts = (cuts - inside) | {start + round((cut - start) / word) * word for cut in inside}
         start += session.replicates
     return sorted({0, job_plan.lanes} | {cut for cut in cuts if 0 < cut < job_plan.lanes})
 
@@ -103,33 +104,6 @@ def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
     for number, session in enumerate(sessions):
         low, high = max(first, start), min(last, start + session.replicates)
         if low < high:
-            spans.append(Span(number, low - start, high - low))
+            spans.append(Span(number, session.first_replicate + low - start, high - low))
         start += session.replicates
     return spans
-
-
-def session_lanes(sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[Lanes]:
-    """Yield the lanes of each session, put together from all batches in the order of replicates."""
-    found: list[list[tuple[int, BatchRows, int]]] = [[] for _ in sessions]
-    for batch in batches:
-        for position, span in enumerate(batch.spans):
-            found[span.session].append((span.first, batch, position))
-    for parts in found:
-        parts.sort(key=lambda part: part[0])
-        yield Lanes.joined([batch.lanes[i] for _, batch, i in parts])
-
-
-def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[AgentReach]:
-    """Yield how often and when each session reached its agents, summed over all batches."""
-    found: list[list[AgentReach]] = [[] for _ in sessions]
-    for batch in batches:
-        for number, reach in batch.reach:
-            found[number].append(reach)
-    for session, parts in zip(sessions, found, strict=True):
-        counted = n_agents if session.records("reach") else 0
-        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
-        for part in parts:
-            times[part.agents] += part.times
-            round_sums[part.agents] += part.round_sums
-        agents = np.flatnonzero(times).astype(np.int32)
-        yield AgentReach(agents, times[agents], round_sums[agents])
