@@ -414,7 +414,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     text = node.value
     if node.style:  # quoted, or a block of text; of plain ones libyaml says '', PyYAML None
         return text
-    if text in _NOTHING:
+    if text in _NOTHING and not (text and _is_seed(location)):
         return None
     if _is_text(location):
         return text
@@ -423,6 +423,11 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     if _WHOLE.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) and not _LEADING_ZERO.fullmatch(text) else text
+
+
+def _is_seed(location: Location) -> bool:
+    """Whether a scalar is one of a list of seeds: also agents may be called null, and are meant where they stand."""
+    return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not _FREE.intersection(location)
 
 
 def _is_text(location: Location) -> bool:
