@@ -96,6 +96,10 @@ class SessionSpecification(UserInput):
             return seeds
         if isinstance(seeds, list | tuple) and seeds and all(isinstance(seed, str | int) for seed in seeds):
             return tuple(str(seed) for seed in seeds)
+        if isinstance(seeds, list | tuple) and None in seeds:
+            raise ValueError(
+                f"entry {seeds.index(None) + 1} of the list is empty; write the agent's id, or leave it out"
+            )
         raise ValueError(f"{seeds!r} names no seeds; list agent ids, or give a strategy with its budget")
 
     @property

@@ -316,7 +316,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     text = node.value
     if node.style:  # quoted, or a block of text; of plain ones libyaml says '', PyYAML None
         return _whole_characters(text)
-    if text in _NOTHING:
+    if text in _NOTHING and not (text and _is_seed(location)):
         return None
     if _is_text(location):
         return text
@@ -335,6 +335,11 @@ def _whole_characters(text: str) -> str:
         with contextlib.suppress(UnicodeDecodeError):
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
     return text
+
+
+def _is_seed(location: Location) -> bool:
+    """Whether a scalar is one of a list of seeds: also agents may be called null, and are meant where they stand."""
+    return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not _FREE.intersection(location)
 
 
 def _is_text(location: Location) -> bool:

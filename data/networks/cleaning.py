@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import EdgeListError, TooManyRejectsError
-from data.networks.edge_lists import EdgeList, ImportOptions
+from data.networks.edge_lists import DuplicatePolicy, EdgeList, ImportOptions
+from data.networks.numeric_types import is_numeric, plain_numbers
 from data.networks.sparse_rows import pair_order
 
 
@@ -54,8 +55,9 @@ def clean_edges(edges: EdgeList, options: ImportOptions) -> CleanEdges:
     distinct = order[first]
     attributes = _merged_attributes(edges.edge_attributes, order, first, options)
     source, target = edges.source[distinct], edges.target[distinct]
-    if options.undirected:
-        source, target, attributes = _both_ways(source, target, attributes, n)
+    reversible = np.ones(len(source), np.bool_) if options.undirected else _merged_ways(edges, order, first)
+    if reversible is not None:
+        source, target, attributes = _with_reverses(source, target, attributes, reversible, n)
     return CleanEdges(source, target, attributes, self_loops, duplicates)
 
 
@@ -86,23 +88,40 @@ def _merged_attributes(
     merged = {}
     for column in attributes.column_names:
         values = attributes[column].take(pa.array(order))
-        if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-            rows = pa.table({"group": group, "value": values}).group_by("group", use_threads=False)
-            merged[column] = rows.aggregate([("value", options.duplicates)])[f"value_{options.duplicates}"]
-        else:
-            merged[column] = values.take(starts)
+        merged[column] = _merged(values, group, options.duplicates) if is_numeric(values.type) else values.take(starts)
     return pa.table(merged)
 
 
-def _both_ways(
-    source: npt.NDArray[np.int32], target: npt.NDArray[np.int32], attributes: pa.Table, n: int
+def _merged(values: pa.ChunkedArray, group: npt.NDArray[np.int64], policy: DuplicatePolicy) -> pa.ChunkedArray:
+    """Return the sum or the maximum of the numbers of each group; decimals keep their digits after the point."""
+    rows = pa.table({"group": group, "value": plain_numbers(values)}).group_by("group", use_threads=False)
+    return rows.aggregate([("value", policy)])[f"value_{policy}"]
+
+
+def _merged_ways(
+    edges: EdgeList, order: npt.NDArray[np.int64], first: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_] | None:
+    """Return which distinct edges stand for their reverse, too: those of which one of the equal rows says so."""
+    if edges.both_ways is None or not len(order):
+        return None
+    return np.logical_or.reduceat(edges.both_ways[order], np.flatnonzero(first))
+
+
+def _with_reverses(
+    source: npt.NDArray[np.int32],
+    target: npt.NDArray[np.int32],
+    attributes: pa.Table,
+    reversible: npt.NDArray[np.bool_],
+    n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], pa.Table]:
-    """Add each edge's reverse where the source has none of its own."""
-    both_source, both_target = np.concatenate([source, target]), np.concatenate([target, source])
+    """Add the reverses of some edges where the source has none of its own."""
+    rows = np.concatenate([np.arange(len(source)), np.flatnonzero(reversible)])
+    both_source = np.concatenate([source, target[reversible]])
+    both_target = np.concatenate([target, source[reversible]])
     order = pair_order(both_source, both_target, n)
     chosen = order[_first_of_pairs(both_source[order], both_target[order])]
     if attributes.num_columns:
-        attributes = attributes.take(pa.array(chosen % max(len(source), 1)))
+        attributes = attributes.take(pa.array(rows[chosen]))
     return both_source[chosen], both_target[chosen], attributes
 
 

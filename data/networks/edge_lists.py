@@ -35,9 +35,9 @@ class ImportOptions(BaseModel):
     columns: tuple[str, ...] | None = None
     """Names of all columns, in order, for files without a header of names."""
     source: str | None = None
-    """Column of the edge's source; default: the first column."""
+    """Column of the edge's source; default: by its name (``source``, ``from``, ...), else the first column."""
     target: str | None = None
-    """Column of the edge's target; default: the second column."""
+    """Column of the edge's target; default: by its name (``target``, ``to``, ...), else the second column."""
     strength: str | None = None
     """Column that is the relationship's strength: finite and >= 0."""
     probability: str | None = None
@@ -91,6 +91,10 @@ class EdgeList:
         Which edge attribute plays that role.
     description : str
         Where the edges came from, for people: a file name, a query, a generator with its parameters.
+    warnings : tuple of str
+        What the reader guessed, doubts or left out, in sentences for the user.
+    both_ways : (m,) bool, or None
+        Which edges stand for their reverse, too, as their source says; None where it says nothing.
     """
 
     source: npt.NDArray[np.int32]
@@ -105,6 +109,7 @@ class EdgeList:
     strength: str | None = None
     probability: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    both_ways: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Return the number of edges, self-loops and duplicates included."""

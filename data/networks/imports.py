@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from data.validation import validation_sentences
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 
+_log = logging.getLogger(__name__)
+READERS = 2
+"""Version of the rules by which sources are read: what earlier rules made of a file is not taken for what these do."""
 _NAME_RULE = "a network's name is 1 to 100 letters, digits, '-', '_' or '.'"
 
 
@@ -48,7 +52,7 @@ def import_network(
         Name of the network. A network that exists gets a new snapshot: its agents keep their dense ids, new agents
         are appended.
     source : path, pandas.DataFrame or pyarrow.Table
-        SNAP text, CSV, TSV (also compressed), Parquet, METIS, or a frame.
+        SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market, or a frame.
     agents : path or frame, optional
         Further agents, such as isolated ones, with their attributes.
     progress : Progress, optional
@@ -60,7 +64,8 @@ def import_network(
     Returns
     -------
     Network
-        The new snapshot, or the one that is there if the same content was imported before.
+        The new snapshot, or the one that is there if the same content was imported before. Its `warnings` say what
+        was guessed about the source; so does this module's logger.
 
     Raises
     ------
@@ -86,6 +91,8 @@ def import_network(
         return known
     # 2. Read, clean, number, publish.
     edges = read_edges(source, chosen, agents=agents, progress=progress)
+    for warning in edges.warnings:
+        _log.warning("%s", warning)
     return publish_edges(
         warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=progress
     )
@@ -234,6 +241,7 @@ def publish_edges(
         "edge_attributes": edge_attributes.column_names,
         "agent_attributes": agents.column_names,
         "source_fingerprint": fingerprint,
+        "warnings": list(edges.warnings),
     }
     return publish_snapshot(warehouse, snapshot, row, rejects, options.partitions, progress)
 
@@ -293,6 +301,8 @@ def _row(
         "description": description,
         "options": options_json(described),
         "created_at": dt.datetime.now(dt.UTC),
+        "warnings": [],
+        "id_range": None,
     }
 
 
@@ -302,17 +312,28 @@ def _latest(warehouse: Store, name: str) -> Network | None:
 
 
 def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str | None:
-    """Return a hash of the source's bytes and the options, or None where the source is not a file."""
-    if not all(isinstance(given, str | os.PathLike) for given in (source, agents or "")):
-        return None
-    digest = hashlib.sha256(options.model_dump_json(exclude={"partitions"}).encode())
-    for path in (source, agents):
-        if path is None:
+    """Return a hash of all that decides what is read, or None where a source is not a file or folder of files.
+
+    That is the options, the bytes, the ends of names, by which some formats are told, and the rules of the readers.
+    """
+    from data.readers.sources import local_path
+
+    digest = hashlib.sha256(f"readers {READERS};{options.model_dump_json(exclude={'partitions'})}".encode())
+    for role, given in (("edges", source), ("agents", agents)):
+        if given is None:
             continue
-        if not Path(path).is_file():
+        if not isinstance(given, str | os.PathLike):
             return None
-        with Path(path).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        path = local_path(given)
+        if not path.exists():
+            return None
+        for part in [path] if path.is_file() else sorted(path.iterdir()):
+            if part.is_file():
+                digest.update(
+                    f";{role};{part.name if path.is_dir() else ''.join(part.suffixes[-2:]).lower()};".encode()
+                )
+                with part.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import InvalidInputError, UnknownAgentError
+from data.networks.numeric_types import as_floats, is_numeric
 from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
 from data.warehouse.keys import network_key
 from data.warehouse.manifests import DataFile
@@ -68,6 +69,11 @@ class Network:
     def n_edges(self) -> int:
         """Number of directed edges."""
         return int(self.row["edges"])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the import guessed, doubts or left out, in sentences."""
+        return tuple(self.row.get("warnings") or ())
 
     @property
     def key(self) -> str:
@@ -247,9 +253,9 @@ class Network:
                 "name the columns when importing, for instance --columns source,target,probability"
             )
         parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.edge_files]
-        if not (pa.types.is_floating(parts[0].type) or pa.types.is_integer(parts[0].type)):
+        if not is_numeric(parts[0].type):
             raise InvalidInputError(_not_numeric(self, "edge", attribute, parts[0].type))
-        return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
+        return np.concatenate([as_floats(part) for part in parts])
 
     def agent_values(self, attribute: str) -> npt.NDArray[np.float64]:
         """Return a numeric agent attribute by dense id, (n_agents,) float64; NaN where it is missing.
@@ -266,9 +272,9 @@ class Network:
             )
         parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.agent_files]
         kind = parts[0].type
-        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        if not (is_numeric(kind) or pa.types.is_boolean(kind)):
             raise InvalidInputError(_not_numeric(self, "agent", attribute, kind))
-        return np.concatenate([part.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for part in parts])
+        return np.concatenate([as_floats(part) for part in parts])
 
     def _build_rows(self, folder: Path) -> None:
         save_blocks(folder, "offsets", np.int64, (self.n_agents + 1,), self._offsets())

@@ -1,11 +1,12 @@
 """Readers: every kind of edge list that users have, as an `EdgeList`.
 
-Text (SNAP, CSV, TSV; plain or compressed), METIS, Parquet, pandas data frames and Arrow tables. A reader delivers
-every well-formed row in order and counts the others; self-loops and duplicates are the snapshot's business.
+Text (SNAP, CSV, TSV; plain or compressed), METIS, Matrix Market, Parquet, pandas data frames and Arrow tables. A reader
+delivers every well-formed row in order, counts the others, and says what it guessed; self-loops and duplicates are the
+snapshot's business.
 """
 
 import os
-from pathlib import Path
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow as pa
@@ -14,9 +15,12 @@ from data.errors import EdgeListError
 from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress, ignore_progress
 from data.readers.agents import read_agents
-from data.readers.byte_stream import check_file
+from data.readers.byte_stream import check_file, first_bytes
+from data.readers.formats import refuse_other_formats
 from data.readers.layout import suffix_of
+from data.readers.matrix_market import is_matrix_market, read_matrix_market
 from data.readers.metis import read_metis
+from data.readers.sources import local_path
 from data.readers.tabular import is_parquet, read_frame, read_parquet, read_table
 from data.readers.text import read_text
 
@@ -32,9 +36,10 @@ def read_edges(
 ) -> EdgeList:
     """Read an edge list of any kind.
 
-    A file is Parquet if it begins like Parquet or is named ``.parquet`` or ``.pq``, METIS if it is named ``.graph`` or
-    ``.metis``, else text. Comments (lines that begin with ``#`` or ``%``) and blank lines are no rows. Ids are text or
-    integers; blanks around them are dropped.
+    A file is Parquet if it begins like Parquet or is named ``.parquet`` or ``.pq``, Matrix Market if it begins with its
+    banner, METIS if it is named ``.graph`` or ``.metis``, else text; a folder holds Parquet files. Comments (lines that
+    begin with ``#`` or ``%``) and blank lines are no rows. Ids are text or integers; blanks around them are dropped.
+    Formats of graphs that are no edge lists (GML, GraphML, Pajek, ...) are refused by name.
 
     Parameters
     ----------
@@ -69,24 +74,35 @@ def read_edges(
     >>> edges.edge_attributes.column_names
     ['w']
     """
+    doubts: list[str] = []
+    known = None if agents is None else read_agents(agents, doubts)
+    edges = _read(source, options, known, progress)
+    return replace(edges, warnings=(*doubts, *edges.warnings))
+
+
+def _read(
+    source: str | os.PathLike[str] | pd.DataFrame | pa.Table,
+    options: ImportOptions,
+    agents: pa.Table | None,
+    progress: Progress,
+) -> EdgeList:
     if isinstance(source, pd.DataFrame):
-        return read_frame(source, options, _agents_or_none(agents), progress)
+        return read_frame(source, options, agents, progress)
     if isinstance(source, pa.Table):
-        return read_table(source, options, _agents_or_none(agents), progress)
+        return read_table(source, options, agents, progress)
     if not isinstance(source, str | os.PathLike):
         raise EdgeListError(
             f"a {type(source).__name__} is not an edge list; give a path, a pandas DataFrame or an Arrow table"
         )
-    path = Path(source).expanduser()
-    check_file(path)
+    path = local_path(source)
+    if not path.is_dir() or not is_parquet(path):
+        check_file(path)
     if is_parquet(path):
-        return read_parquet(path, options, _agents_or_none(agents), progress)
+        return read_parquet(path, options, agents, progress)
+    start = first_bytes(path)
+    if is_matrix_market(start):
+        return read_matrix_market(path, options, agents, progress)
+    refuse_other_formats(start, path)
     if suffix_of(path) in {".graph", ".metis"}:
-        return read_metis(path, options, _agents_or_none(agents), progress)
-    return read_text(path, options, _agents_or_none(agents), progress)
-
-
-def _agents_or_none(
-    agents: str | os.PathLike[str] | pd.DataFrame | pa.Table | None,
-) -> pa.Table | None:
-    return None if agents is None else read_agents(agents)
+        return read_metis(path, options, agents, progress)
+    return read_text(path, options, agents, progress)

@@ -15,22 +15,25 @@ from data.progress import ignore_progress
 from data.readers.attributes import AttributeColumn, reread_as_text
 from data.readers.byte_stream import Block, check_file, text_blocks
 from data.readers.column_roles import checked_names
-from data.readers.delimiters import BLANKS, TAB, common_width, fields_of, recognised_delimiter
+from data.readers.delimiters import TAB, common_width, fields_of, recognised_delimiter
 from data.readers.edge_list_builder import AGENT_ID
+from data.readers.headers import looks_like_names, numeric_columns
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import canonical_integers
-from data.readers.layout import SampleLine, TextLayout, is_header_of, looks_like_names, suffix_of
+from data.readers.layout import SampleLine, TextLayout, is_data, suffix_of
 from data.readers.line_numbers import LineIndex, LineRun
 from data.readers.rejects import Rejects
+from data.readers.sources import local_path
 from data.readers.tabular import is_parquet, parquet_batches, parquet_schema, refuse_unstorable, table_of
 from data.readers.text import first_data, from_line
 from data.readers.text_rows import TextRows
 
 _ID_NAMES = (AGENT_ID, "id", "node")
 _NO_LIMIT = 1 << 62
+_NAMED = "the first line ({}) was read as the name of the column; if it is an agent, put a line agent_id above it"
 
 
-def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table) -> pa.Table:
+def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table, doubts: list[str] | None = None) -> pa.Table:
     """Read agents and what is known about them.
 
     Parameters
@@ -38,6 +41,8 @@ def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table) -> pa.
     source : str, path-like, pandas.DataFrame or pyarrow.Table
         A text file with one id per line; or a CSV, TSV or blank-separated file with a header line, a Parquet file or a
         table. Of several columns, the one named ``agent_id``, ``id`` or ``node`` holds the ids, else the first.
+    doubts : list of str, optional
+        Is given what was guessed, in sentences for the user.
 
     Returns
     -------
@@ -63,12 +68,16 @@ def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table) -> pa.
         return _from_table(table_of(source, ids, description), description)
     if isinstance(source, pa.Table):
         return _from_table(source, "the agents table")
-    path = Path(source).expanduser()
-    check_file(path)
+    path = local_path(source)
+    if not path.is_dir() or not is_parquet(path):
+        check_file(path)
     if is_parquet(path):
         schema, _ = parquet_schema(path)
         return _from_table(pa.Table.from_batches(parquet_batches(path), schema), str(path))
-    return reread_as_text(partial(_from_text, path))
+    agents, found = reread_as_text(partial(_from_text, path))
+    if doubts is not None:
+        doubts += [f"{path}: {doubt}" for doubt in found]
+    return agents
 
 
 def _from_table(table: pa.Table, description: str) -> pa.Table:
@@ -87,12 +96,13 @@ def _from_table(table: pa.Table, description: str) -> pa.Table:
     return _agents([pa.chunked_array([chunk]) for chunk in chunks], attributes, lines, description, "row")
 
 
-def _from_text(path: Path, as_text: set[str]) -> pa.Table:
+def _from_text(path: Path, as_text: set[str]) -> tuple[pa.Table, list[str]]:
     with closing(text_blocks(path, ignore_progress)) as stream:
         return _from_blocks(stream, path, as_text)
 
 
-def _from_blocks(stream: Iterator[Block], path: Path, as_text: set[str]) -> pa.Table:
+def _from_blocks(stream: Iterator[Block], path: Path, as_text: set[str]) -> tuple[pa.Table, list[str]]:
+    """Return the agents of a text file, and what was guessed about it."""
     blocks, sample = first_data(stream, path)
     layout = _layout(sample, path)
     columns = [
@@ -110,7 +120,7 @@ def _from_blocks(stream: Iterator[Block], path: Path, as_text: set[str]) -> pa.T
     if len(rejects):
         raise EdgeListError(f"{path} has {len(rejects)} malformed lines; the first is {rejects.first()}")
     attributes = pa.table({column.name: column.finish() for column in columns})
-    return _agents(ids, attributes, lines, str(path), "line")
+    return _agents(ids, attributes, lines, str(path), "line"), [*layout.doubts, *rows.doubts]
 
 
 def _agents(ids: list[pa.ChunkedArray], attributes: pa.Table, lines: LineIndex, source: str, unit: str) -> pa.Table:
@@ -137,24 +147,28 @@ def _of_one_type(ids: list[pa.ChunkedArray]) -> pa.ChunkedArray:
 
 
 def _layout(sample: list[SampleLine], path: Path) -> TextLayout:
-    texts = [line.decoded() for line in sample]
+    plain = [line for line in sample if is_data(line.text)]
+    texts = [line.decoded() for line in plain]
     delimiter = recognised_delimiter(texts, suffix_of(path)) or TAB
     rows = [fields_of(delimiter, text) for text in texts]
     if 2 * sum(len(row) > 1 for row in rows) < len(rows):
         delimiter, rows = TAB, [[text.strip(" \t")] for text in texts]
-    named = rows[0][0].lower() in _ID_NAMES or is_header_of(rows, common_width(rows) or 1)
+    named = rows[0][0].lower() in _ID_NAMES or bool(numeric_columns(rows, common_width(rows) or 1))
     if len(rows[0]) > 1 and not named:
-        named = delimiter is not BLANKS and looks_like_names(rows[0])
+        named = not delimiter.runs and looks_like_names(rows[0])
         if not named:
             raise EdgeListError(
                 f"{path} has {len(rows[0])} columns but no header line; name them in the first line (agent_id, ...)"
             )
     if not named:
-        return TextLayout(delimiter, (AGENT_ID,), ((0, "agent"),), sample[0])
-    if len(sample) == 1:
-        raise EdgeListError(f"{path} has no agents after its header line {sample[0].number}")
-    names = checked_names(rows[0], str(path))
-    return TextLayout(delimiter, names, ((_id_position(names), "agent"),), sample[1])
+        return TextLayout(delimiter, (AGENT_ID,), ((0, "agent"),), plain[0])
+    header, names = plain[0], checked_names(rows[0], str(path))
+    ids = ((_id_position(names), "agent"),)
+    doubts = () if len(names) > 1 or names[0].lower() in _ID_NAMES else (_NAMED.format(names[0]),)
+    layout = TextLayout(delimiter, names, ids, header.next, header=header, doubts=doubts)
+    if not any(line.number > header.number and layout.is_row(line.text) for line in sample):
+        raise EdgeListError(f"{path} has no agents after its header line {header.number}")
+    return layout
 
 
 def _id_position(names: Sequence[str]) -> int:

@@ -42,7 +42,7 @@ def check_file(path: Path) -> None:
     if not path.exists():
         raise SourceNotFoundError(f"{path} does not exist; name a local file")
     if path.is_dir():
-        raise EdgeListError(f"{path} is a directory; name one file")
+        raise EdgeListError(f"{path} is a directory; name one file, or a folder that holds *.parquet files")
     if not path.is_file():
         raise EdgeListError(f"{path} is not a regular file; save its content to a file first")
     if not os.access(path, os.R_OK):
@@ -55,6 +55,16 @@ def magic_of(path: Path) -> bytes:
     """Return the first bytes of a file, by which its kind is told."""
     with path.open("rb") as file:
         return file.read(8)
+
+
+def first_bytes(path: Path, count: int = 1 << 16) -> bytes:
+    """Return how the content of a file begins, decompressed, without a byte order mark; what is damaged is cut off."""
+    with path.open("rb") as file:
+        try:
+            start: bytes = _decompressed(file, path).read(count)
+        except _DAMAGED:
+            return b""  # reading the file for good says what is wrong with it
+    return start.removeprefix(_BYTE_ORDER_MARK)
 
 
 def text_blocks(path: Path, progress: Progress) -> Generator[Block]:
@@ -105,12 +115,19 @@ def _pieces(stream: Any, path: Path) -> Iterator[bytes]:
 
 
 def _cut_at_lines(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
-    """Yield runs of whole lines; carriage returns before line feeds and a byte order mark are dropped."""
+    """Yield runs of whole lines; carriage returns before line feeds and a byte order mark are dropped.
+
+    Where the first piece has no line feed, its carriage returns end lines, as old Macs and Excel's "CSV (Macintosh)"
+    write them.
+    """
     rest: list[bytes] = []
-    first = True
+    first, returns_end_lines = True, False
     for number, piece in enumerate(pieces):
         if number == 0:
             piece = piece.removeprefix(_BYTE_ORDER_MARK)
+            returns_end_lines = b"\r" in piece and b"\n" not in piece
+        if returns_end_lines:
+            piece = piece.replace(b"\r", b"\n")
         end = piece.rfind(b"\n") + 1
         if not end:
             rest.append(piece)

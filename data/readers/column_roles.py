@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from data.errors import EdgeListError
 from data.networks.edge_lists import ImportOptions
+from data.readers.column_names import is_endpoint_name, is_id_name, likely_ends
 from data.readers.identifiers import trimmed
 
 
@@ -40,17 +41,34 @@ def endpoint_positions(names: Sequence[str], options: ImportOptions, source: str
     """Return the positions of the source and the target column, once all roles are seen to fit the columns."""
     if len(names) < 2:
         raise EdgeListError(f"{source} has fewer than 2 columns; an edge needs a source and a target")
-    start = _position(names, options.source or names[0], "source", source)
-    end = _position(names, options.target or names[1], "target", source)
+    likely = likely_ends(names)
+    start = likely[0] if options.source is None else _position(names, options.source, "source", source)
+    end = likely[1] if options.target is None else _position(names, options.target, "target", source)
     if start == end:
         raise EdgeListError(
-            f"{source}: column {names[start]!r} cannot be both source and target; "
-            "name two columns with --source and --target (the defaults are the first and the second)"
+            f"{source}: column {names[start]!r} cannot be both source and target; name two columns with --source and "
+            f"--target (the defaults here are {names[likely[0]]!r} and {names[likely[1]]!r})"
         )
     for role, name in (("strength", options.strength), ("probability", options.probability)):
         if name is not None and _position(names, name, role, source) in (start, end):
             raise EdgeListError(f"{source}: column {name!r} is an endpoint and cannot be the {role}")
     return start, end
+
+
+def endpoint_doubts(names: Sequence[str], options: ImportOptions) -> list[str]:
+    """Return what was guessed about the endpoints and may be meant otherwise; nothing where the user names them."""
+    if options.source is not None or options.target is not None:
+        return []
+    start, end = likely_ends(names)
+    read = f"columns {names[start]!r} and {names[end]!r} were read as source and target"
+    others = [name for at, name in enumerate(names) if at not in (start, end) and is_endpoint_name(name)]
+    if others:
+        return [f"{read}, but there is also {others[0]!r}; name the endpoints with --source and --target"]
+    if (start, end) != (0, 1):
+        return [f"{read}, by the names of the columns; if others are, name them with --source and --target"]
+    if len(names) > 2 and is_id_name(names[0]) and not is_endpoint_name(names[1]):
+        return [f"{read}; if {names[0]!r} numbers the rows, name the endpoints with --source and --target"]
+    return []
 
 
 def refuse_bad_weights(values: pa.ChunkedArray, name: str, options: ImportOptions, where: Callable[[int], str]) -> None:

@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 _BLANKS = " \t"
-_QUOTE = ord('"')
 
 
 @dataclass(frozen=True)
@@ -24,71 +24,103 @@ class Delimiter:
         What separates two fields, also after `normalised`.
     runs : bool
         Spaces and tabs, of which any number in a row separates; blanks at either end of a line mean nothing.
-    quoting : bool
-        A field may be quoted with ``"``, with ``""`` for a quote inside; a field that does not begin with a quote
-        holds none. Line ends inside quotes are not supported.
+    quote : str
+        A field may stand between two of these, and inside it two mean one; a field that does not begin with a quote
+        holds none. Line ends inside quotes are not supported. Empty where nothing quotes.
     """
 
     name: str
     character: str
     runs: bool = False
-    quoting: bool = False
+    quote: str = ""
 
     def normalised(self, data: bytes) -> bytes:
         """Return whole lines with exactly one separator between fields and none at the ends of a line."""
         if not self.runs:
             return data
-        data = data.replace(b" ", b"\t") if b" " in data else data
-        while b"\t\t" in data:
-            data = data.replace(b"\t\t", b"\t")
+        if self.quote and self.quote.encode() in data:
+            data = self._single_tabs_outside_quotes(data)
+        else:
+            data = data.replace(b" ", b"\t") if b" " in data else data
+            while b"\t\t" in data:
+                data = data.replace(b"\t\t", b"\t")
         data = data.replace(b"\t\n", b"\n") if b"\t\n" in data else data
         data = data.replace(b"\n\t", b"\n") if b"\n\t" in data else data
         return data.removeprefix(b"\t")
 
     def fields(self, line: str) -> list[str]:
         """Return the fields of a line, unquoted, blanks kept; raise ValueError where its quotes do not match."""
-        if self.runs:
-            return re.split("[ \t]+", line.strip(_BLANKS))
-        if not self.quoting or '"' not in line:
-            return line.split(self.character)
+        line = line.strip(_BLANKS) if self.runs else line
+        if not self.quote or self.quote not in line:
+            return re.split(self._separator, line) if self.runs else line.split(self.character)
         if not self._well_quoted.fullmatch(line):
             raise ValueError("a quote is not closed on its line, or stands inside a field that is not quoted")
-        fields = self._each_field.findall(line)
-        return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+        quote, fields = self.quote, self._each_field.findall(line)
+        return [field[1:-1].replace(2 * quote, quote) if field.startswith(quote) else field for field in fields]
+
+    def quotes(self, line: str) -> bool:
+        """Whether some field of a line begins with a quote, and all quotes match."""
+        return self._well_quoted.fullmatch(line.strip(_BLANKS)) is not None and any(
+            field.startswith(self.quote) for field in self._each_field.findall(line.strip(_BLANKS))
+        )
 
     def quotes_match(self, data: bytes) -> bool:
         """Whether the quotes of whole lines are as `fields` wants them; False where that is not plain to see."""
-        if not self.quoting or b'"' not in data:
+        if not self.quote or self.quote.encode() not in data:
             return True
         characters = np.frombuffer(data, np.uint8)
-        quotes = np.flatnonzero(characters == _QUOTE)
+        quotes = np.flatnonzero(characters == ord(self.quote))
         if len(quotes) % 2:
             return False
         before = np.append(characters, ord("\n"))[quotes[::2] - 1]
         after = characters[quotes[1::2] + 1]
-        outer = np.array([ord(self.character), ord("\n"), _QUOTE], np.uint8)
+        outer = np.array([ord(self.character), ord("\n"), ord(self.quote)], np.uint8)
         return bool(np.isin(before, outer).all() and np.isin(after, outer).all())
+
+    def _single_tabs_outside_quotes(self, data: bytes) -> bytes:
+        """Return lines in which every run of blanks that is not inside quotes is one tab."""
+        characters = np.frombuffer(data, np.uint8).copy()
+        blank = np.isin(characters, np.frombuffer(b" \t", np.uint8)) & ~self._inside_quotes(characters)
+        characters[blank] = ord("\t")
+        again = np.zeros(len(blank), np.bool_)
+        again[1:] = blank[1:] & blank[:-1]
+        return characters[~again].tobytes()
+
+    def _inside_quotes(self, characters: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Return which characters follow an odd number of quotes on their line."""
+        quotes = np.cumsum(characters == ord(self.quote))
+        ends = np.flatnonzero(characters == ord("\n"))
+        before = np.append(0, quotes[ends[:-1]])
+        return (quotes - np.repeat(before, np.diff(ends, prepend=-1))) % 2 == 1
+
+    @property
+    def _separator(self) -> str:
+        return "[ \t]+" if self.runs else re.escape(self.character)
 
     @cached_property
     def _well_quoted(self) -> re.Pattern[str]:
-        return re.compile(f"{self._field}(?:{re.escape(self.character)}{self._field})*")
+        return re.compile(f"{self._field}(?:{self._separator}{self._field})*")
 
     @cached_property
     def _each_field(self) -> re.Pattern[str]:
-        return re.compile(f"(?:^|{re.escape(self.character)})({self._field})")
+        return re.compile(f"(?:^|{self._separator})({self._field})")
 
     @property
     def _field(self) -> str:
-        return f'(?:"(?:[^"]|"")*"|[^"{re.escape(self.character)}]*)'
+        q = re.escape(self.quote)
+        unquoted = f"[^{q} \t]+" if self.runs else f"[^{q}{re.escape(self.character)}]*"
+        return f"(?:{q}(?:[^{q}]|{q}{q})*{q}|{unquoted})"
 
 
-COMMA = Delimiter("commas", ",", quoting=True)
-SEMICOLON = Delimiter("semicolons", ";", quoting=True)
-BAR = Delimiter("bars", "|", quoting=True)
-TAB = Delimiter("single tabs", "\t", quoting=True)
+COMMA = Delimiter("commas", ",", quote='"')
+SEMICOLON = Delimiter("semicolons", ";", quote='"')
+BAR = Delimiter("bars", "|", quote='"')
+TAB = Delimiter("single tabs", "\t", quote='"')
 BLANKS = Delimiter("blanks", "\t", runs=True)
+QUOTED_BLANKS = Delimiter("blanks", "\t", runs=True, quote='"')
+"""What R's ``write.table`` writes."""
 
-_TABLES = (COMMA, SEMICOLON, BAR)
+_TABLES = ("commas", "semicolons", "bars")
 
 
 def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None = None) -> Delimiter | None:
@@ -97,7 +129,7 @@ def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None
     The delimiter wins that gives most lines the same number of fields (two at least). Of several, the one that gives
     the number of columns the user named; then what the suffix says: commas, semicolons and bars for ``.csv``, single
     tabs for ``.tsv``; then commas and their like, unless that leaves blanks inside the first two fields; then blanks,
-    then single tabs.
+    then single tabs. Fields may be quoted, with single quotes where half of the lines have such fields.
 
     Parameters
     ----------
@@ -109,7 +141,7 @@ def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None
         Number of columns named by the user.
     """
     best, chosen = (False, 0, 0, 0), None
-    for delimiter in (*_TABLES, BLANKS, TAB):
+    for delimiter in _candidates(lines):
         rows = [fields_of(delimiter, line) for line in lines]
         width = common_width(rows)
         if width < 2:
@@ -119,6 +151,23 @@ def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None
         if score > best:
             best, chosen = score, delimiter
     return chosen
+
+
+def _candidates(lines: Sequence[str]) -> list[Delimiter]:
+    """Return the delimiters with the quotes that the lines have."""
+    single = [replace(delimiter, quote="'") for delimiter in (COMMA, SEMICOLON, BAR, QUOTED_BLANKS, TAB)]
+    if any(_are_quoted(delimiter, lines, len(lines) / 2) for delimiter in single):
+        return single
+    blanks = QUOTED_BLANKS if _are_quoted(QUOTED_BLANKS, lines, 1) else BLANKS
+    return [COMMA, SEMICOLON, BAR, blanks, TAB]
+
+
+def _are_quoted(delimiter: Delimiter, lines: Sequence[str], fewest: float) -> bool:
+    """Whether lines with quotes are so many, and in most of them quotes are what quotes fields."""
+    with_quotes = [line for line in lines if delimiter.quote in line]
+    if len(with_quotes) < fewest:
+        return False
+    return 2 * sum(map(delimiter.quotes, with_quotes)) > len(with_quotes)
 
 
 def common_width(rows: Sequence[Sequence[str]]) -> int:
@@ -136,10 +185,10 @@ def fields_of(delimiter: Delimiter, line: str) -> list[str]:
 
 
 def _preference(delimiter: Delimiter, rows: list[list[str]], suffix: str) -> int:
-    if delimiter is TAB:
+    if delimiter.name == TAB.name:
         named = suffix in {".tsv", ".tab"} and any(row[-1] for row in rows)
         return 3 if named else 0
-    if delimiter in _TABLES:
+    if delimiter.name in _TABLES:
         plain = not any(re.search("[ \t]", field) for row in rows for field in row[:2])
         return 2 if plain or suffix == ".csv" else 0
     return 1

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.errors import EdgeListError
 from data.networks.edge_lists import EdgeList, ImportOptions
@@ -54,6 +55,7 @@ class Assembly:
         source, target = (codes.get(end, np.empty(0, np.int32)) for end in ("source", "target"))
         if self.options.reverse:
             source, target = target, source
+        both_ways = self._both_ways(attributes)
         return EdgeList(
             source=source,
             target=target,
@@ -67,7 +69,23 @@ class Assembly:
             strength=self.options.strength,
             probability=self.options.probability,
             warnings=tuple(self.warnings),
+            both_ways=both_ways,
         )
+
+    def _both_ways(self, attributes: pa.Table) -> npt.NDArray[np.bool_] | None:
+        """Return which edges a column ``Type`` calls undirected, as Gephi's table of edges does; None without one."""
+        name = next((name for name in attributes.column_names if name.lower() == "type"), None)
+        if name is None or self.options.undirected:
+            return None
+        undirected = _called_undirected(attributes[name])
+        count = 0 if undirected is None else int(undirected.sum())
+        if not count:
+            return None
+        self.warnings.append(
+            f"{self.source}: column {name!r} calls {count:,} of {len(attributes):,} edges undirected; their reverses "
+            "are added. If they are not meant to be, give the column another name with --columns"
+        )
+        return undirected
 
     def _warn_of_other_counts(self, agents: int, edges: int) -> None:
         if edges != self.rows_read:
@@ -76,6 +94,18 @@ class Assembly:
             self.warnings.append(
                 f"{self.source}: the header counts {agents} agents but {len(self.identifiers)} ids occur"
             )
+
+
+def _called_undirected(values: pa.ChunkedArray) -> npt.NDArray[np.bool_] | None:
+    """Return which values say undirected, where all say that or directed; else None."""
+    if pa.types.is_dictionary(values.type):
+        values = pc.cast(values, values.type.value_type)
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return None
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(values))
+    if not set(pc.unique(words).to_pylist()) <= {"directed", "undirected", "", None}:
+        return None
+    return np.asarray(pc.fill_null(pc.equal(words, "undirected"), False).to_numpy(), np.bool_)
 
 
 def _aligned(agents: pa.Table, codes: npt.NDArray[np.int32], n: int) -> pa.Table:

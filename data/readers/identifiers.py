@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-LONGEST_ID = 64
-"""Most characters of an id: the tables keep it as VARCHAR(64)."""
+LONGEST_ID = 4096
+"""Most characters of an id, well above the longest URL in use: a longer field is hardly an id, but damage."""
 
 Codes = npt.NDArray[np.int32]
 

@@ -1,39 +1,28 @@
 """How a text file is laid out: its delimiter, its header, the names of its columns and which of them are ids.
 
-What counts as a header of names, where the user does not say (``header="auto"``):
-
-1. the first data line has as many fields as the others, all different, none of them empty or a number, and some column
-   holds numbers in all of the next 999 lines; or
-2. it holds a name that the user gave as source, target, strength or probability, or all the names given as columns; or
-3. fields are separated by commas, semicolons, bars or single tabs, and two of the names are well-known names of
-   endpoints (``source``, ``target``, ``from``, ``to``, ``id_1``, ...).
-
-In a file whose columns are all text and separated by blanks, a header cannot be told from an edge: say
-``header="names"``. A first line ``n m`` is recognised only with ``header="counts"``.
+What counts as a header is told in `data.readers.headers`. Lines that begin with ``#`` or ``%`` are comments, but below
+a header of columns between commas, semicolons, bars or single tabs they are rows where they look like rows.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 
 from data.errors import EdgeListError
 from data.networks.edge_lists import ImportOptions
 from data.readers.byte_stream import Block
-from data.readers.column_roles import checked_names, endpoint_positions, renamed
-from data.readers.delimiters import BLANKS, Delimiter, common_width, fields_of, recognised_delimiter
+from data.readers.column_roles import checked_names, endpoint_doubts, endpoint_positions, renamed
+from data.readers.delimiters import Delimiter, common_width, fields_of, recognised_delimiter
+from data.readers.headers import HeaderGuess, guessed_header
 from data.readers.identifiers import complaint_about
 from data.readers.rejects import described
 
 SAMPLE_LINES = 1_000
 
-_ENDPOINT_NAME = re.compile(
-    "(source|target|src|dst|dest|destination|from|to)(_?(id|node|node_?id|agent|agent_id))?|(id|node|agent)_?[12]|u|v",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMENT = (b"#", b"%")
+_AFTER_MARK = re.compile(rb"[#%][^#%\s]")
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,11 @@ class SampleLine:
     def decoded(self) -> str:
         """Return the text, whatever its bytes."""
         return self.text.decode("utf-8", errors="replace")
+
+    @property
+    def next(self) -> "SampleLine":
+        """The line after this one, whatever it holds."""
+        return SampleLine(self.number + 1, self.offset + len(self.text) + 1, b"")
 
 
 @dataclass(frozen=True)
@@ -62,9 +56,13 @@ class TextLayout:
     ids : tuple of (int, str)
         Positions of the id columns, each with what messages call it.
     first : SampleLine
-        The first line after the header.
+        The first data line, or the line after the header.
     counts : tuple of int, optional
         Agents and edges according to a first line ``n m``.
+    header : SampleLine, optional
+        The line that names the columns; where files were joined, it comes again and is no row.
+    doubts : tuple of str
+        What was guessed, and what the user may not have meant.
     """
 
     delimiter: Delimiter
@@ -72,6 +70,18 @@ class TextLayout:
     ids: tuple[tuple[int, str], ...]
     first: SampleLine
     counts: tuple[int, int] | None = None
+    header: SampleLine | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def marked_rows(self) -> bool:
+        """Whether lines that begin with ``#`` or ``%`` are rows where they look like rows."""
+        return self.header is not None and not self.delimiter.runs
+
+    @cached_property
+    def header_line(self) -> bytes:
+        """The header as it stands in normalised lines, with its line end; empty where there is none."""
+        return b"" if self.header is None else self.delimiter.normalised(self.header.text + b"\n")
 
     @property
     def attributes(self) -> tuple[int, ...]:
@@ -91,10 +101,23 @@ class TextLayout:
             return f"byte {error.start + 1} is not UTF-8"
         except ValueError as error:
             return str(error)
+        if self.header is not None and self.delimiter.normalised(line + b"\n") == self.header_line:
+            return f"the header of line {self.header.number} comes again (files joined to one?)"
         if len(fields) != len(self.names):
             return f"{len(fields)} fields where {len(self.names)} are expected"
         complaints = (complaint_about(fields[position].strip(" \t"), which) for position, which in self.ids)
         return next((complaint for complaint in complaints if complaint), None)
+
+    def rows_of(self, sample: Sequence[SampleLine], path: Path) -> list[SampleLine]:
+        """Return those lines of a sample that are rows; raise EdgeListError where none follows the header."""
+        rows = [line for line in sample if line.number >= self.first.number and self.is_row(line.text)]
+        if not rows:
+            raise EdgeListError(f"{path} has no edges after its header line {self.first.number - 1}")
+        return rows
+
+    def is_row(self, line: bytes) -> bool:
+        """Whether a line is a row, well formed or not: neither blank nor a comment."""
+        return is_data(line) or (self.marked_rows and is_marked(line) and self.complaint(line) is None)
 
 
 def is_data(line: bytes) -> bool:
@@ -103,9 +126,22 @@ def is_data(line: bytes) -> bool:
     return bool(text) and not text.startswith(_COMMENT)
 
 
+def is_marked(line: bytes) -> bool:
+    """Whether a line begins with ``#`` or ``%`` and goes on at once: a comment, or the id of a hashtag."""
+    return _AFTER_MARK.match(line.lstrip(b" \t")) is not None
+
+
 def sample_of(block: Block) -> list[SampleLine]:
-    """Return the first data lines of a block."""
-    return list(islice(_data_lines(block), SAMPLE_LINES + 1))
+    """Return the first data lines of a block, and the marked lines between them; nothing where all are marked."""
+    lines, found = [], 0
+    for line in block_lines(block):
+        plain = is_data(line.text)
+        if plain or is_marked(line.text):
+            lines.append(line)
+        found += plain
+        if found > SAMPLE_LINES:
+            break
+    return lines if found else []
 
 
 def check_text(block: Block, source: str) -> None:
@@ -120,7 +156,7 @@ def edge_layout(sample: Sequence[SampleLine], path: Path, options: ImportOptions
     Parameters
     ----------
     sample : sequence of SampleLine
-        The first data lines, a header included; one at least.
+        As `sample_of` returns it: the first data lines, a header included, and marked lines; one data line at least.
     path : Path
         The file, for its suffix and for messages.
     options : ImportOptions
@@ -132,41 +168,30 @@ def edge_layout(sample: Sequence[SampleLine], path: Path, options: ImportOptions
         If there are fewer than two columns, columns without a name, roles that no column has, a header that is not
         what the user said, or if more than half of the sample is malformed.
     """
-    texts = _decoded(sample, path)
+    plain = [line for line in sample if is_data(line.text)]
+    texts = _decoded(plain, path)
     counts = _counts(texts[0], path) if options.header == "counts" else None
     if counts:
-        sample, texts = _after_header(sample, texts, path)
+        plain, texts = _after_counts(plain, texts, path)
     delimiter = _delimiter(texts, path, options)
     rows = [fields_of(delimiter, text) for text in texts]
     width = common_width(rows)
-    named = options.header == "names" or (options.header == "auto" and _is_header(rows, width, delimiter, options))
-    if named:
-        sample, texts = _after_header(sample, texts, path)
-    elif options.header == "auto":
+    guess = HeaderGuess(options.header == "names")
+    if options.header == "auto":
+        guess = guessed_header(rows, width, delimiter, options)
+    header = plain[0] if guess.named else None
+    if not guess.named and options.header == "auto":
         _refuse_forgotten_counts(rows, width, path)
-    names = _names(rows[0], width, named, path, options)
+    names = _names(rows[0], width, guess.named, path, options)
     start, end = endpoint_positions(names, options, str(path))
-    layout = TextLayout(delimiter, names, ((start, "source"), (end, "target")), sample[0], counts)
-    _refuse_mostly_malformed(sample, layout, path)
+    doubts = [*([guess.doubt] if guess.doubt else []), *endpoint_doubts(names, options)]
+    if delimiter.quote == "'":
+        doubts.append('fields in single quotes were read without them; quote with " where they belong to the ids')
+    first = header.next if header else plain[0]
+    ends = ((start, "source"), (end, "target"))
+    layout = TextLayout(delimiter, names, ends, first, counts, header, tuple(f"{path}: {doubt}" for doubt in doubts))
+    _refuse_mostly_malformed(layout.rows_of(sample, path), layout, path)
     return layout
-
-
-def is_header_of(rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Whether the first row names the columns of the others: no number itself, above some column of numbers."""
-    if len(rows[0]) != width or not looks_like_names(rows[0]):
-        return False
-    others = [row for row in rows[1:] if len(row) == width]
-    return any(_all_numbers(row[column] for row in others) for column in range(width))
-
-
-def is_endpoint_name(name: str) -> bool:
-    """Whether files often call an endpoint so."""
-    return _ENDPOINT_NAME.fullmatch(name) is not None
-
-
-def looks_like_names(fields: Sequence[str]) -> bool:
-    """Whether fields can be names of columns: all different, none of them empty or a number."""
-    return len(set(fields)) == len(fields) and not any(not name or _NUMBER.fullmatch(name) for name in fields)
 
 
 def suffix_of(path: Path) -> str:
@@ -177,13 +202,12 @@ def suffix_of(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _data_lines(block: Block) -> Iterator[SampleLine]:
+def block_lines(block: Block) -> Iterator[SampleLine]:
+    """Yield the lines of a block, whatever they hold."""
     offset, number = 0, block.first_line
     while offset < len(block.data):
         end = block.data.index(b"\n", offset)
-        line = block.data[offset:end]
-        if is_data(line):
-            yield SampleLine(number, offset, line)
+        yield SampleLine(number, offset, block.data[offset:end])
         offset, number = end + 1, number + 1
 
 
@@ -195,7 +219,7 @@ def _decoded(sample: Sequence[SampleLine], path: Path) -> list[str]:
     return texts
 
 
-def _after_header(sample: Sequence[SampleLine], texts: list[str], path: Path) -> tuple[Sequence[SampleLine], list[str]]:
+def _after_counts(sample: list[SampleLine], texts: list[str], path: Path) -> tuple[list[SampleLine], list[str]]:
     if len(sample) == 1:
         raise EdgeListError(f"{path} has no edges after its header line {sample[0].number}")
     return sample[1:], texts[1:]
@@ -220,22 +244,6 @@ def _delimiter(texts: list[str], path: Path, options: ImportOptions) -> Delimite
             f"blanks, tabs, commas, semicolons or bars; the first line is {texts[0][:60]!r}"
         )
     return delimiter
-
-
-def _is_header(rows: list[list[str]], width: int, delimiter: Delimiter, options: ImportOptions) -> bool:
-    first = rows[0]
-    given = {options.source, options.target, options.strength, options.probability} - {None}
-    if options.columns == tuple(first) or (options.columns is None and given & set(first)):
-        return True
-    if delimiter is not BLANKS and sum(map(is_endpoint_name, first)) >= 2:
-        return True
-    return len(rows) > 1 and is_header_of(rows, width)
-
-
-def _all_numbers(fields: Iterable[str]) -> bool:
-    """Whether all fields are numbers, empty ones aside, and there is one."""
-    known = [field for field in fields if field]
-    return bool(known) and all(_NUMBER.fullmatch(field) for field in known)
 
 
 def _refuse_forgotten_counts(rows: list[list[str]], width: int, path: Path) -> None:

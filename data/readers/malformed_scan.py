@@ -4,6 +4,8 @@ The search errs on the side of suspicion: a line that is not picked out is well 
 are few, or else the file is unusual throughout, and are then judged one by one.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,7 +34,16 @@ def suspicious_lines(data: bytes, layout: TextLayout) -> npt.NDArray[np.int64]:
     suspicious |= np.isin(characters[starts], np.frombuffer(b"#% \t", np.uint8))
     suspicious[np.searchsorted(ends, np.flatnonzero(_needs_a_look(layout)[characters]))] = True
     suspicious[np.searchsorted(ends, delimiters[_beside_nothing(characters, delimiters)])] = True
+    suspicious[np.searchsorted(ends, list(header_places(data, layout)))] = True
     return np.flatnonzero(suspicious)
+
+
+def header_places(data: bytes, layout: TextLayout) -> Iterator[int]:
+    """Yield where, in normalised lines, the header comes again."""
+    header, at = layout.header_line, -1
+    while header and (at := data.find(header, at + 1)) >= 0:
+        if at == 0 or data[at - 1] == _LINE_FEED:
+            yield at
 
 
 def line_ends(data: bytes) -> npt.NDArray[np.int64]:
@@ -51,8 +62,8 @@ def _needs_a_look(layout: TextLayout) -> npt.NDArray[np.bool_]:
     table = np.zeros(256, np.bool_)
     table[[0, ord("\r")]] = True
     table[0x80:] = True
-    if not layout.delimiter.runs:
-        table[[ord(" "), ord("\t"), ord('"')]] = True
+    if not layout.delimiter.runs or layout.delimiter.quote:
+        table[[ord(" "), ord("\t"), ord(layout.delimiter.quote)]] = True
         table[ord(layout.delimiter.character)] = False
     return table
 

@@ -14,19 +14,22 @@ import pyarrow.parquet as pq
 
 from data.errors import EdgeListError
 from data.networks.edge_lists import EdgeList, ImportOptions
+from data.networks.numeric_types import is_numeric
 from data.progress import Progress
 from data.readers.byte_stream import magic_of
-from data.readers.column_roles import endpoint_positions, refuse_bad_weights, renamed
+from data.readers.column_names import is_endpoint_name
+from data.readers.column_roles import endpoint_doubts, endpoint_positions, refuse_bad_weights, renamed
 from data.readers.edge_list_builder import Assembly
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import complaint_about
 from data.readers.line_numbers import LineRun
 
 BATCH_ROWS = 1 << 20
+_SUFFIXES = {".parquet", ".pq"}
 
 
 def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
-    """Read a Parquet file as an edge list, batch by batch.
+    """Read a Parquet file, or the files of a folder in the order of their names, as an edge list, batch by batch.
 
     Raises
     ------
@@ -44,8 +47,12 @@ def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, pr
 
 
 def read_frame(frame: pd.DataFrame, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
-    """Read a data frame as an edge list, as `read_table` does; its index means nothing."""
+    """Read a data frame as an edge list, as `read_table` does.
+
+    Its index means nothing, but levels of it that are named as endpoints are columns.
+    """
     description = "the data frame"
+    frame = _with_ends_of_index(frame)
     names = renamed([str(name) for name in frame.columns], options, description)
     table = table_of(frame, endpoint_positions(names, options, description), description)
     return read_table(table, options, agents, progress, description)
@@ -75,20 +82,63 @@ def read_table(
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet by its first bytes, or says so by its name."""
-    return magic_of(path)[:4] == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}
+    """Whether a file is Parquet by its first bytes or its name, or a folder holds such files."""
+    if path.is_dir():
+        return any(path.rglob("*.parquet"))
+    return magic_of(path)[:4] == b"PAR1" or path.suffix.lower() in _SUFFIXES
+
+
+def parquet_parts(path: Path) -> list[Path]:
+    """Return a Parquet file, or those of a folder as Spark and Dask write it, by name; hidden files are none of them.
+
+    Raises
+    ------
+    EdgeListError
+        If files lie in folders inside the folder: what those are called may be a column.
+    """
+    if not path.is_dir():
+        return [path]
+    inside = [part for part in sorted(path.iterdir()) if not part.name.startswith((".", "_"))]
+    if folder := next((part for part in inside if part.is_dir() and any(part.rglob("*.parquet"))), None):
+        raise EdgeListError(
+            f'{path} holds Parquet files in folders of its own ({folder.name}); import it with --query "SELECT source, '
+            f"target FROM read_parquet('{path}/**/*.parquet')\""
+        )
+    return [part for part in inside if part.suffix.lower() in _SUFFIXES]
 
 
 def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
-    """Return the schema and the number of rows of a Parquet file; raise EdgeListError where it is damaged."""
+    """Return the schema and the number of rows of a Parquet file or folder; raise EdgeListError where it is damaged."""
+    schemas, count = [], 0
+    for part in parquet_parts(path):
+        try:
+            with pq.ParquetFile(part) as file:
+                schemas.append(file.schema_arrow.remove_metadata())
+                count += file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(part, error) from error
+        if schemas[-1].names != schemas[0].names:
+            raise EdgeListError(
+                f"{part} has the columns {', '.join(schemas[-1].names)}, the files before it have "
+                f"{', '.join(schemas[0].names)}; keep files of one table in a folder"
+            )
     try:
-        with pq.ParquetFile(path) as file:
-            return file.schema_arrow, file.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+        return pa.unify_schemas(schemas, promote_options="permissive"), count
+    except pa.ArrowException as error:
+        raise EdgeListError(
+            f"the files of {path} have columns of different types: {error}; write them again"
+        ) from error
 
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file or folder, in the types of `parquet_schema`."""
+    schema, _ = parquet_schema(path)
+    for part in parquet_parts(path):
+        for batch in _batches_of(part):
+            yield batch if batch.schema.equals(schema) else batch.replace_schema_metadata(None).cast(schema)
+
+
+def _batches_of(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a Parquet file; raise EdgeListError where it is damaged."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         batches = file.iter_batches(batch_size=BATCH_ROWS)
@@ -146,6 +196,7 @@ class _Rows:
         refuse_unstorable(self._schema, description)
         _refuse_weights_of_other_types(self._schema, options, description)
         self._assembly = Assembly(description, options, "row")
+        self._assembly.warnings += [f"{description}: {doubt}" for doubt in endpoint_doubts(self._names, options)]
         self._chunks: list[pa.Table] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -181,6 +232,16 @@ class _Rows:
             self._assembly.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
 
 
+def _with_ends_of_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with those levels of its index as columns, behind the others, that are named as endpoints."""
+    levels = [name for name in frame.index.names if isinstance(name, str) and is_endpoint_name(name)]
+    levels = [name for name in levels if name not in frame.columns]
+    if not levels:
+        return frame
+    values = {name: frame.index.get_level_values(name).to_numpy() for name in levels}
+    return frame.reset_index(drop=True).assign(**values)
+
+
 def _complaint(value: Any, which: str) -> str | None:
     if isinstance(value, float):
         return None if np.isfinite(value) else f"the {which} id is not finite"
@@ -195,8 +256,7 @@ def _texts(values: "pd.Series[Any]") -> pa.Array:
 def _refuse_weights_of_other_types(schema: pa.Schema, options: ImportOptions, description: str) -> None:
     for field in schema:
         kind = field.type
-        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if field.name in (options.strength, options.probability) and not number:
+        if field.name in (options.strength, options.probability) and not is_numeric(kind):
             raise EdgeListError(
                 f"{description}: column {field.name!r} of type {kind} cannot be the strength or probability; "
                 "make it a number"

@@ -1,12 +1,14 @@
 """Edge lists in text: SNAP files, CSV, TSV and their relatives, plain or compressed."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from data.errors import EdgeListError
@@ -16,9 +18,13 @@ from data.readers.attributes import AttributeColumn, reread_as_text
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import refuse_bad_weights
 from data.readers.edge_list_builder import Assembly
-from data.readers.layout import SampleLine, TextLayout, check_text, edge_layout, is_endpoint_name, sample_of
+from data.readers.headers import is_number
+from data.readers.layout import SampleLine, TextLayout, check_text, edge_layout, sample_of
 from data.readers.line_numbers import LineRun
 from data.readers.text_rows import TextRows
+
+_FEWEST_ROWS = 3
+"""Of fewer rows, the first says too little about itself."""
 
 
 def read_text(path: Path, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
@@ -89,26 +95,44 @@ def _from_blocks(
             refuse_bad_weights(values, name, options, partial(_place, path, block.lines))
         assembly.add(block.ids, block.lines)
         rows.expect(integer_ids=assembly.identifiers.integers)
-    assembly.warnings += _warnings(sample[0], layout, options, path, assembly.rows_read)
+    assembly.warnings += [*layout.doubts, *(f"{path}: {doubt}" for doubt in rows.doubts)]
     attributes = pa.table({column.name: column.finish() for column in columns})
-    return assembly.finish(attributes, agents, counts=layout.counts)
+    edges = assembly.finish(attributes, agents, counts=layout.counts)
+    doubts = first_line_doubts(edges, layout, options)
+    return replace(edges, warnings=(*edges.warnings, *(f"{path}: {doubt}" for doubt in doubts)))
 
 
 def _place(path: Path, lines: LineRun, row: int) -> str:
     return f"{path}, line {lines.line(row)}"
 
 
-def _warnings(
-    first: SampleLine, layout: TextLayout, options: ImportOptions, path: Path, rows_read: int
-) -> Sequence[str]:
-    """Return what the user may not have meant."""
-    text = first.decoded().strip(" \t")
-    counts = re.fullmatch("([0-9]+)[ \t,;]+([0-9]+)", text)
-    if options.header == "auto" and counts and int(counts[2]) == rows_read - 1:
-        return [f"{path}: the first line {text!r} was read as an edge; if it counts the rows, say --header counts"]
-    ends = [layout.names[position] for position, _ in layout.ids]
-    others = [name for name in layout.names if is_endpoint_name(name) and name not in ends]
-    if options.source is None and options.target is None and others:
-        hint = f"there is also {others[0]!r}; name the endpoints with --source and --target if they are others"
-        return [f"{path}: columns {ends[0]!r} and {ends[1]!r} were read as source and target, but {hint}"]
+def first_line_doubts(edges: EdgeList, layout: TextLayout, options: ImportOptions) -> list[str]:
+    """Return why the first line of a file, read as an edge, may be a header.
+
+    It may count agents and edges, or name the columns: then its two ids most likely stand in no other line.
+    """
+    if options.header != "auto" or layout.header is not None or len(edges) < _FEWEST_ROWS:
+        return []
+    if int(edges.lines_of(np.array([0]))[0]) != layout.first.number:
+        return []  # the first line was malformed
+    ids = [str(edges.agent_ids[int(code[0])]) for code in (edges.source, edges.target)]
+    ids = ids[::-1] if options.reverse else ids
+    ends = {int(edges.source[0]), int(edges.target[0])}
+    elsewhere = {end for end in ends if (edges.source[1:] == end).any() or (edges.target[1:] == end).any()}
+    stands_alone = not elsewhere
+    if all(re.fullmatch("[0-9]+", end) for end in ids):
+        agents, count, rows = int(ids[0]), int(ids[1]), edges.rows_read - 1
+        others = len(edges.agent_ids) - len(ends - elsewhere)
+        as_in_counts = count == rows or (stands_alone and (agents == others or count in (2 * rows, rows / 2)))
+        if agents >= others and as_in_counts:
+            text = layout.first.decoded().strip(" \t")
+            return [f"the first line {text!r} was read as an edge; if it counts agents and edges, say --header counts"]
+    elif stands_alone and not any(map(is_number, ids)):
+        text = ", ".join(ids)
+        return [
+            (
+                f"the first line ({text}) was read as an edge, but its ids stand in no other line; if it names the "
+                "columns, say --header names, else --header none"
+            )
+        ]
     return []

@@ -16,9 +16,9 @@ import pyarrow.csv
 from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block
 from data.readers.identifiers import LONGEST_ID, canonical_integers, trimmed
-from data.readers.layout import TextLayout, is_data
+from data.readers.layout import TextLayout, is_data, is_marked
 from data.readers.line_numbers import LineRun
-from data.readers.malformed_scan import line_ends, lines_kept, suspicious_lines
+from data.readers.malformed_scan import header_places, line_ends, lines_kept, suspicious_lines
 from data.readers.rejects import Rejects
 
 _COMMENT_LINE = re.compile(rb"(?:\A|\n)[ \t]*[#%]")
@@ -52,6 +52,23 @@ class TextRows:
         self._columns = dict(zip(layout.attributes, columns, strict=True))
         self._rejects = rejects
         self._integer_ids = True
+        self._marked: list[int] = []
+
+    @property
+    def doubts(self) -> list[str]:
+        """What became of lines that begin with ``#`` or ``%`` and look like rows; nothing where there were none."""
+        if not self._marked:
+            return []
+        count = f"{len(self._marked):,} lines that begin" if len(self._marked) > 1 else "1 line that begins"
+        lines = f"{count} with # or % (the first is line {self._marked[0]})"
+        if self._layout.marked_rows:
+            return [f"{lines} and look like rows were read as rows; if they are comments, remove them"]
+        return [
+            (
+                f"{lines} and look like rows were left out as comments; if they are rows, put a line with the names of "
+                "the columns above, and commas between the fields"
+            )
+        ]
 
     def expect(self, *, integer_ids: bool) -> None:
         """Say what the ids of the next block will probably be; it is only faster to be right."""
@@ -69,6 +86,8 @@ class TextRows:
     def parsed(self, blocks: Iterator[Block]) -> Iterator[RowBlock]:
         """Yield the rows of each block."""
         for block in blocks:
+            if not block.line_count:
+                continue
             data = self._layout.delimiter.normalised(block.data)
             lines = LineRun(block.line_count, block.first_line)
             table = self._fitting_table(data, lines) if self._seems_plain(data) else None
@@ -85,6 +104,8 @@ class TextRows:
     def _seems_plain(self, data: bytes) -> bool:
         """Whether lines hold no comments and nothing that Arrow would read differently than `complaint`."""
         if b"\0" in data or b"\r" in data or not self._layout.delimiter.quotes_match(data):
+            return False
+        if next(header_places(data, self._layout), None) is not None:
             return False
         return not ((b"#" in data or b"%" in data) and _COMMENT_LINE.search(data))
 
@@ -117,11 +138,20 @@ class TextRows:
         kept = np.ones(block.line_count, np.bool_)
         for at in suspects.tolist():
             line = block.data[starts[at] : ends[at]]
-            reason = self._layout.complaint(line) if is_data(line) else ""
+            reason = self._judged(line, block.first_line + at)
             kept[at] = reason is None
             if reason:
                 self._rejects.add(block.first_line + at, reason, line.decode("utf-8", errors="replace"))
         return lines_kept(data, kept), LineRun.of(block.first_line + np.flatnonzero(kept))
+
+    def _judged(self, line: bytes, number: int) -> str | None:
+        """Return None for a row, why it is malformed for a malformed one, nothing for a line that is no row."""
+        if is_data(line):
+            return self._layout.complaint(line)
+        if not is_marked(line) or self._layout.complaint(line):
+            return ""
+        self._marked.append(number)
+        return None if self._layout.marked_rows else ""
 
     def _table(self, data: bytes, types: dict[str, pa.DataType], block_size: int = 1 << 20) -> pa.Table:
         """Parse normalised lines; raise pyarrow.ArrowInvalid where one is malformed or a value not of its type."""
@@ -131,8 +161,8 @@ class TextRows:
             pyarrow.csv.ReadOptions(column_names=self._names, block_size=block_size),
             pyarrow.csv.ParseOptions(
                 delimiter=delimiter.character,
-                quote_char='"' if delimiter.quoting else False,
-                double_quote=delimiter.quoting,
+                quote_char=delimiter.quote or False,
+                double_quote=bool(delimiter.quote),
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True

@@ -1,12 +1,14 @@
 """Commands about networks: ``rumormill network import | generate | list | describe``."""
 
-from pathlib import Path
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.terminal import print_json, print_line, print_table, progress_bars
+from flows.commands.terminal import print_json, print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
     from data.facade import Warehouse
@@ -32,8 +34,11 @@ GENERATORS = "rmat, preferential_attachment, watts_strogatz, planted_communities
 def import_network(
     name: NetworkName,
     file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="Edge list: SNAP text, CSV, TSV (also .gz), Parquet or METIS."),
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Edge list: SNAP text, CSV, TSV (also .gz), Parquet (also a folder), METIS or Matrix Market.",
+        ),
     ] = None,
     query: Annotated[
         str | None,
@@ -59,7 +64,7 @@ def import_network(
         ),
     ] = 1_000_000,
     agents: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
             help="Further agents, such as isolated ones; first column agent ids, others their attributes.",
@@ -81,13 +86,17 @@ def import_network(
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Column of the source. [dim]default: the first[/dim]", rich_help_panel="Columns"
+            metavar="COLUMN",
+            help="Column of the source. [dim]default: by its name, else the first[/dim]",
+            rich_help_panel="Columns",
         ),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Column of the target. [dim]default: the second[/dim]", rich_help_panel="Columns"
+            metavar="COLUMN",
+            help="Column of the target. [dim]default: by its name, else the second[/dim]",
+            rich_help_panel="Columns",
         ),
     ] = None,
     strength: Annotated[
@@ -129,10 +138,22 @@ def import_network(
     options = {option: value for option, value in given.items() if value is not None}
     place = Warehouse(warehouse)
     known = _snapshots(place, name)
-    with progress_bars(hidden=as_json) as progress:
+    with _warnings_printed_once(), progress_bars(hidden=as_json) as progress:
         edges = file if query is None else _query(place, query)
         network = place.import_network(name, edges, agents=agents, progress=progress, **options)
     _report(network, as_json=as_json, new=network.snapshot_id not in known)
+
+
+@contextmanager
+def _warnings_printed_once() -> Iterator[None]:
+    """Keep what imports log off the terminal: `_report` prints it."""
+    logger = logging.getLogger("data.networks.imports")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _query(warehouse: "Warehouse", sql: str) -> Any:
@@ -256,6 +277,7 @@ def _description(network: "Network") -> dict[str, Any]:
         "strength": row["strength_column"] or "",
         "probability": row["probability_column"] or "",
         "options": row["options"],
+        "warnings": list(network.warnings),
         "degrees": _degrees(network),
         "rejects": _first_rejects(network),
     }
@@ -304,8 +326,10 @@ def _report(network: "Network", *, as_json: bool, new: bool) -> None:
     }
     if new:
         publish_events(network.warehouse, [Event("network_imported", network.key, counts)])
+    for warning in network.warnings:
+        print_note(f"warning: {warning}")
     if as_json:
-        print_json({**counts, "new": new})
+        print_json({**counts, "new": new, "warnings": list(network.warnings)})
         return
     verb = "is now" if new else "was imported before, nothing changed:"
     print_line(f"network {network.network_id!r} {verb} {network.n_agents:,} agents, {network.n_edges:,} edges")

@@ -2,8 +2,10 @@
 
 import pickle
 from collections.abc import Callable
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -90,6 +92,72 @@ def test_attributes_that_are_no_numbers_stay_those_of_the_first_row(edge_list, w
     network = publish_network(warehouse, edge_list([("a", "b")] * 2, edge_attributes=attributes), duplicates="max")
     assert edges_of(network, "kind") == {("a", "b"): "friend"}
     assert edges_of(network, "strength") == {("a", "b"): 5}
+
+
+@pytest.mark.parametrize(
+    ("values", "total", "largest"),
+    [
+        (pa.array([Decimal("0.50"), Decimal("0.25")], pa.decimal128(10, 2)), Decimal("0.75"), Decimal("0.50")),
+        (pa.array([Decimal("0.50"), Decimal("0.25")], pa.decimal256(40, 2)), Decimal("0.75"), Decimal("0.50")),
+        (pa.array([Decimal("0.50"), Decimal("0.25")], pa.decimal32(5, 2)), Decimal("0.75"), Decimal("0.50")),
+        (pa.array([200, 100], pa.uint8()), 300, 200),
+        (pa.array([2**62, 1], pa.uint64()), 2**62 + 1, 2**62),
+        (pa.array(np.array([0.5, 0.25], np.float16)), 0.75, 0.5),
+        (pa.array([0.5, 0.25], pa.float32()), 0.75, 0.5),
+        (pa.array([5, 2], pa.int16()).dictionary_encode(), 7, 5),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_numbers_of_every_type_are_summed_and_compared(edge_list, values, total, largest):
+    for policy, expected in (("sum", total), ("max", largest)):
+        table = pa.table({"s": ["a", "a"], "t": ["b", "b"], "w": values})
+        network = new_warehouse().import_network("n", table, strength="w", duplicates=policy)
+        assert network.warehouse.read("network_edges")["w"].to_pylist() == [expected]
+        assert network.edge_values("w").tolist() == [float(expected)]
+
+
+def test_edges_that_a_source_calls_undirected_go_both_ways(warehouse):
+    kinds = ["Undirected", "Directed", "directed", "Undirected", "Directed"]
+    table = pa.table(
+        {"source": ["a", "b", "b", "a", "d"], "target": ["b", "c", "a", "d", "a"], "Type": kinds, "w": [1, 2, 3, 4, 5]}
+    )
+    network = warehouse.import_network("n", table)
+    both = {("a", "b"): 1, ("b", "a"): 3, ("b", "c"): 2, ("a", "d"): 4, ("d", "a"): 5}
+    assert edges_of(network, "w") == both
+    repeated = pa.table({"source": ["a", "a"], "target": ["b", "b"], "Type": ["Directed", "Undirected"]})
+    assert set(edges_of(warehouse.import_network("m", repeated))) == {("a", "b"), ("b", "a")}
+
+
+def test_a_symmetric_matrix_goes_both_ways(warehouse, tmp_path):
+    path = tmp_path / "path.mtx"
+    path.write_text("%%MatrixMarket matrix coordinate pattern symmetric\n4 4 4\n2 1\n3 2\n4 3\n4 4\n")
+    network = warehouse.import_network("n", path)
+    pairs = {("1", "2"), ("2", "3"), ("3", "4")}
+    assert set(edges_of(network)) == pairs | {(t, s) for s, t in pairs}
+    assert (network.row["rows_read"], network.row["self_loops"]) == (4, 1)
+
+
+def test_what_was_guessed_is_logged_and_kept_with_the_snapshot(warehouse, tmp_path, caplog):
+    path = tmp_path / "counts.txt"
+    path.write_text("4 3\n1 2\n2 3\n3 4\n")
+    network = warehouse.import_network("n", path)
+    sentence = f"{path}: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+    assert network.warnings == (sentence,)
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("data.networks.imports", "WARNING", sentence)
+    ]
+    assert warehouse.import_network("n", path).warnings == warehouse.network("n").warnings == (sentence,)
+    assert warehouse.import_network("m", path, header="none").warnings == ()
+    assert warehouse.import_network("k", path, header="counts").n_edges == 3
+
+
+def test_agents_may_be_a_frame_a_table_or_a_file(warehouse, tmp_path):
+    edges = pd.DataFrame({"source": ["kim"], "target": ["lou"]})
+    (tmp_path / "agents.csv").write_text("id\nzoe\namy\n")
+    frame = pd.DataFrame({"id": ["zoe", "amy"]})
+    for name, agents in (("a", frame), ("b", pa.table({"id": ["zoe", "amy"]})), ("c", tmp_path / "agents.csv")):
+        network = warehouse.import_network(name, edges, agents=agents)
+        assert network.agent_ids.to_pylist() == ["kim", "lou", "amy", "zoe"]
 
 
 # -- content --------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def test_attributes_that_change_their_type_are_read_again(agents_of: Any, monkey
         ("id,n\n1,2\n3\n,5\n", r"2 malformed lines; the first is line 3 \('3'\): 1 fields where 2 are expected"),
         ("id,n\n", "has no agents after its header line 1"),
         ("id,n,n\n1,2,3\n", "two columns named 'n'"),
-        ("x" * 65 + "\ny\n", "the agent id has 65 characters"),
+        ("x" * 4097 + "\ny\n", "the agent id has 4097 characters"),
         ("# none\n", "holds only comments and blank lines"),
         ("", "is empty"),
     ],

@@ -3,6 +3,7 @@
 import csv
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +18,7 @@ from data.networks.edge_lists import ImportOptions
 from data.readers import read_edges
 from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block
-from data.readers.delimiters import BAR, BLANKS, COMMA, SEMICOLON, TAB, Delimiter
+from data.readers.delimiters import BAR, BLANKS, COMMA, QUOTED_BLANKS, SEMICOLON, TAB, Delimiter
 from data.readers.identifiers import Identifiers
 from data.readers.layout import SampleLine, TextLayout, is_data
 from data.readers.malformed_scan import suspicious_lines
@@ -90,13 +91,13 @@ def test_random_files_read_as_plain_python_reads_them(file: tuple[str, str], blo
     assert len(set(ids)) == len(ids) == len({end for edge in expected for end in edge[1:3]})
 
 
-NASTY = st.lists(st.sampled_from([*'ab01 \t,;|""#%-.', "\r", "\0", "é", "07", "-0", "x" * 65, "\\"]), max_size=12).map(
-    "".join
-)
+NASTY = st.lists(
+    st.sampled_from([*'ab01 \t,;|""#%-.', "\r", "\0", "é", "07", "-0", "'", "x" * 4097, "\\"]), max_size=12
+).map("".join)
 NASTY_BYTES = st.one_of(
     NASTY.map(str.encode), st.tuples(NASTY, NASTY).map(lambda ends: ends[0].encode() + b"\xff" + ends[1].encode())
 )
-DELIMITERS = st.sampled_from([COMMA, SEMICOLON, BAR, TAB, BLANKS])
+DELIMITERS = st.sampled_from([COMMA, SEMICOLON, BAR, TAB, BLANKS, QUOTED_BLANKS, replace(COMMA, quote="'")])
 
 
 def layout_of(delimiter: Delimiter) -> TextLayout:
@@ -116,7 +117,9 @@ def test_every_line_that_is_no_edge_is_suspicious(delimiter: Delimiter, lines: l
 @given(DELIMITERS, st.data())
 def test_a_block_reads_as_its_lines_read_one_by_one(delimiter: Delimiter, data: st.DataObject) -> None:
     """Whatever path a block takes, `TextLayout.complaint` and `Delimiter.fields` say what its rows are."""
-    field = st.one_of(st.sampled_from(["a", "7", "07", "-0", '"b"', '"c d"', '""', "", " e ", '"f""g"', "é"]), NASTY)
+    field = st.one_of(
+        st.sampled_from(["a", "7", "07", "-0", '"b"', '"c d"', '""', "", " e ", '"f""g"', "é", "'h i'"]), NASTY
+    )
     line = st.one_of(st.tuples(field, field, field).map(delimiter.character.join).map(str.encode), NASTY_BYTES)
     lines = data.draw(st.lists(line, min_size=1, max_size=5))
     layout, rejects, column = layout_of(delimiter), Rejects("file", 99), AttributeColumn("w", kind="text")

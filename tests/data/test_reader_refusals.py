@@ -136,7 +136,7 @@ def test_roles_that_do_not_fit_the_columns_are_refused(read: Any, options: dict[
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match=r"nowhere\.txt does not exist"):
         read_edges(tmp_path / "nowhere.txt", ImportOptions())
-    with pytest.raises(EdgeListError, match="is a directory; name one file"):
+    with pytest.raises(EdgeListError, match="is a directory; name one file, or a folder"):
         read_edges(tmp_path, ImportOptions())
     with pytest.raises(EdgeListError, match="a list is not an edge list"):
         read_edges([(1, 2)], ImportOptions())  # type: ignore[arg-type]

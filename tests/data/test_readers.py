@@ -134,12 +134,13 @@ def test_names_over_numbers_are_a_header(read: Any) -> None:
     assert lines(edges) == [2, 3]
 
 
-def test_text_over_text_is_a_header_only_with_well_known_names_and_no_blanks(read: Any) -> None:
+def test_text_over_text_is_a_header_only_with_well_known_names(read: Any) -> None:
     assert pairs(read("source,target\nann,bob\n", "e.csv")) == [("ann", "bob")]
     assert pairs(read("Source_Agent_ID,target_agent_id\nann,bob\n", "e.csv")) == [("ann", "bob")]
     assert pairs(read("chief,report\nann,bob\n", "e.csv")) == [("chief", "report"), ("ann", "bob")]
-    assert pairs(read("source target\nann bob\n")) == [("source", "target"), ("ann", "bob")]
-    assert pairs(read("source target\nann bob\n", header="names")) == [("ann", "bob")]
+    assert pairs(read("source target\nann bob\n")) == [("ann", "bob")]
+    assert pairs(read("source target\nann bob\n", header="none")) == [("source", "target"), ("ann", "bob")]
+    assert pairs(read("chief report\nann bob\n", header="names")) == [("ann", "bob")]
 
 
 def test_a_column_that_the_user_names_is_sought_in_the_header(read: Any) -> None:
@@ -199,10 +200,15 @@ def test_forgotten_counts_are_suggested(read: Any) -> None:
     assert read("3 4\n1 2\n2 3\n").warnings == ()
 
 
-def test_a_header_with_other_endpoint_names_is_a_warning(read: Any) -> None:
+def test_endpoints_are_taken_by_name_and_that_is_told(read: Any) -> None:
     edges = read("weight,source,target\n1,2,3\n", "e.csv")
-    assert pairs(edges) == [(1, 2)]
-    assert "name the endpoints with --source and --target" in edges.warnings[0]
+    assert pairs(edges) == [(2, 3)]
+    assert [warning.split(": ")[1] for warning in edges.warnings] == [
+        (
+            "columns 'source' and 'target' were read as source and target, by the names of the columns; if others are, "
+            "name them with --source and --target"
+        )
+    ]
     assert read("weight,source,target\n1,2,3\n", "e.csv", source="source", target="target").warnings == ()
 
 
@@ -243,11 +249,11 @@ def test_integers_turn_into_text_in_the_middle_of_a_file(read: Any, monkeypatch:
     assert len(edges.agent_ids) == len({end for pair in expected for end in pair})
 
 
-def test_the_longest_id_has_64_characters(read: Any) -> None:
-    longest, longer = "ż" * 64, "z" * 65
+def test_ids_may_be_as_long_as_urls_and_longer(read: Any) -> None:
+    longest, longer = "ż" * 4096, "z" * 4097
     edges = read(f"a b\n{longest} b\na {longer}\nc d\n")
     assert pairs(edges) == [("a", "b"), (longest, "b"), ("c", "d")]
-    assert rejects(edges) == [(3, "the target id has 65 characters; 64 are the most", f"a {longer}")]
+    assert rejects(edges) == [(3, "the target id has 4097 characters; 4096 are the most", f"a {longer}"[:197] + "...")]
 
 
 def test_self_loops_and_duplicates_are_delivered(read: Any) -> None:

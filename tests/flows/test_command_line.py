@@ -170,6 +170,29 @@ def test_source_and_target_columns_can_be_chosen(rumormill: Rumormill, tmp_path:
     assert rows == [{"source_agent_id": "x", "target_agent_id": "y"}]
 
 
+def test_what_an_import_guessed_is_told(rumormill: Rumormill, tmp_path: Path) -> None:
+    (tmp_path / "counts.txt").write_text("4 3\n1 2\n2 3\n3 4\n")
+    sentence = (
+        "counts.txt: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+    )
+    answer = rumormill("network", "import", "n", "counts.txt")
+    assert answer.stderr.splitlines() == [f"warning: {sentence}"]
+    assert answer.stdout == "network 'n' is now 4 agents, 4 edges\n"
+    again = rumormill("network", "import", "n", "counts.txt", "--json")
+    assert (again.json["new"], again.json["warnings"]) == (False, [sentence])
+    assert rumormill("network", "describe", "n", "--json").json["warnings"] == [sentence]
+    silent = rumormill("network", "import", "n", "counts.txt", "--header", "counts", "--json")
+    assert (silent.stderr, silent.json["warnings"], silent.json["edges"]) == ("", [], 3)
+
+
+def test_a_url_as_a_source_is_told_whole(rumormill: Rumormill, tmp_path: Path) -> None:
+    answer = rumormill("network", "import", "n", "https://example.org/e.txt")
+    assert answer.exit_code == 2
+    assert "https://example.org/e.txt is a URL, and an import reads local files; download it first" in answer.stderr
+    (tmp_path / "e.txt").write_text("1 2\n")
+    assert rumormill("network", "import", "n", f"file://{tmp_path}/e.txt").exit_code == 0
+
+
 def test_import_of_a_query(rumormill: Rumormill, tmp_path: Path) -> None:
     (tmp_path / "friends.csv").write_text("a,b\nann,bob\nbob,cy\n")
     answer = rumormill("network", "import", "friends", "--query", "SELECT b, a FROM 'friends.csv'", "--json")

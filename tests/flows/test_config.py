@@ -55,6 +55,9 @@ def test_agent_ids_stay_as_written_and_names_are_text(campaign_file: Callable[..
     assert campaign.network == "2024"
     assert campaign.messages[0].sender == "7"
     assert campaign.sessions[0].seeds == ("1", "007", "no", "1.50", "1e5", "x y")
+    nothings = BASE.replace('[1, 007, no, 1.50, 1e5, "x y"]', "[null, ~, Null, true, .nan, 1.0, 2026-01-02]")
+    (session,) = load_campaign(campaign_file(nothings)).sessions
+    assert session.seeds == ("null", "~", "Null", "true", ".nan", "1.0", "2026-01-02")
 
 
 def test_numbers_and_truth_values_are_what_they_seem(campaign_file: Callable[..., str]) -> None:
@@ -141,6 +144,12 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
         ('[1, 007, no, 1.50, 1e5, "x y"]', "{budget: 5}", 8, "sessions.0.seeds.strategy: is missing; choose one of"),
         ('[1, 007, no, 1.50, 1e5, "x y"]', "[]", 8, "sessions.0.seeds: [] names no seeds"),
         ('[1, 007, no, 1.50, 1e5, "x y"]', "17", 8, "'17' names no seeds; list agent ids"),
+        (
+            '[1, 007, no, 1.50, 1e5, "x y"]',
+            "\n      - 1\n      -",
+            8,
+            "entry 2 of the list is empty; write the agent's id",
+        ),
         ('[1, 007, no, 1.50, 1e5, "x y"]', "[1, 2", 9, "not YAML: expected ',' or ']'"),
         ("parameters:", "\tparameters:", 6, "not YAML: found character '\\t'"),
         ("town", "&a [*a]", 1, "an alias stands inside what it refers to"),

@@ -30,6 +30,13 @@ SPECIFICATIONS = (
             Column("options", pa.string(), "options of the import or generator, JSON"),
             Column("source_fingerprint", pa.string(), "hash of the source's bytes and options", nullable=True),
             Column("created_at", CLOCK, "clock time of the import"),
+            Column("warnings", STRINGS, "what the import guessed, doubts or left out, in sentences", nullable=True),
+            Column(
+                "id_range",
+                pa.int64(),
+                "dense ids run below this; where it is more than agents, the others are reserved; null: as agents",
+                nullable=True,
+            ),
         ),
     ),
     TableSpecification(
