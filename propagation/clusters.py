@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -21,6 +22,8 @@ from data.validation import UserInput
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from propagation.own_threads import OwnThreads
 
 CONNECT_SECONDS = 10
 WORKERS_SECONDS = 60
@@ -143,6 +146,26 @@ def own_client() -> "Client":
         return _own[0]
 
 
+@dataclass(frozen=True)
+class ExpectedWorkers:
+    """The workers that a cluster will have once it is made: what the planner asks a client for."""
+
+    workers: int
+    threads_per_worker: int
+
+    def nthreads(self) -> dict[str, int]:
+        """Return the number of threads by worker, as `distributed.Client.nthreads` does."""
+        return {f"worker {number}": self.threads_per_worker for number in range(self.workers)}
+
+
+def expected_workers(profile: ClusterProfile) -> ExpectedWorkers | None:
+    """Return the workers of a local cluster before it is made; None for the threads of this process."""
+    if profile == ClusterProfile():
+        return None
+    options = _local_options(profile)
+    return ExpectedWorkers(options["n_workers"], options["threads_per_worker"])
+
+
 def quiet_logs() -> None:
     """Keep Dask's own chatter off the terminal: warnings and errors only."""
     for name in ("distributed", "bokeh"):
@@ -152,7 +175,7 @@ def quiet_logs() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def thread_count(client: "Client") -> int:
+def thread_count(client: "Client | OwnThreads | ExpectedWorkers") -> int:
     """Return how many tasks the cluster runs at the same time."""
     return max(1, sum(client.nthreads().values()))
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError
+from data.warehouse.keys import session_key
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.store import Store
 from data.warehouse.tables.specification import SYMBOL
@@ -25,7 +26,7 @@ from propagation.plans.broadcast.any_model import activation_rows, contact_table
 from propagation.plans.partitioned.lane_groups import LaneRuns, Wave
 from propagation.plans.partitioned.partition_tasks import Step, listed, resume
 from propagation.plans.row_writer import collected_rows
-from propagation.sessions import derived_uuid, session_key
+from propagation.sessions import derived_uuid
 
 KIND = "checkpoint"
 """Kind of the publications that checkpoints are."""
