@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.measurements import LeftOutError, Say, frozen_garbage, model_of, ours, timed
 from benchmarks.workloads import SEEDS, WORKS, Edges, Work
 from data import Network
-from propagation import engine
+from propagation import engine, simulate
 from propagation.clusters import own_client, thread_count
 from propagation.compiled_rules import contact_rows
 from propagation.draws import Purpose, replicate_salts, stream
@@ -211,7 +211,7 @@ def _empty_rounds(network: Network, runs: int, say: Say) -> OwnRow:
     everything = model_of(WORKS["ic1"]).model_copy(update={"probability": 1.0})
 
     def rounds(most: int) -> Callable[[int], Any]:
-        return lambda random_seed: engine.simulate(
+        return lambda random_seed: simulate(
             ring,
             everything,
             seed_set=ring.agent_ids[:1].to_pylist(),

@@ -8,10 +8,9 @@ import re
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from matplotlib.figure import Figure
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -19,8 +18,10 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from analytics.plots import adoption_curves
-from propagation.results import Result
+from data.progress import Progress
+
+if TYPE_CHECKING:
+    from propagation.results import Result
 
 SECONDS_BETWEEN_UPDATES = 1.0
 """An update of a progress artifact costs some 40 ms."""
@@ -50,6 +51,24 @@ class ProgressBar:
             logger.debug("progress was not shown: %s", error)
 
 
+class JobProgress:
+    """Progress of a job: to whoever listens in this process, and as a bar in Prefect's UI once its lanes are known."""
+
+    def __init__(self, campaign: str, listener: Progress) -> None:
+        self._campaign, self._listener = campaign, listener
+        self._bar: ProgressBar | None = None
+
+    def begin(self, lanes: int) -> None:
+        """Show a bar for so many lanes."""
+        self._bar = ProgressBar(f"progress-{slug(self._campaign)}", f"Campaign {self._campaign}: {lanes:,} lanes")
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        """Hand progress on."""
+        self._listener(stage, done, total)
+        if self._bar is not None:
+            self._bar(stage, done, total)
+
+
 def show_results(summary: Mapping[str, Any]) -> None:
     """Make a table artifact of a finished run: one row per session."""
     rows = [
@@ -72,7 +91,7 @@ def show_results(summary: Mapping[str, Any]) -> None:
     create_table_artifact(rows, key=f"results-{slug(summary['campaign'])}", description=description)
 
 
-def show_curves(campaign: str, results: Mapping[str, Result]) -> None:
+def show_curves(campaign: str, results: "Mapping[str, Result]") -> None:
     """Make a Markdown artifact with the adoption curves of a campaign's sessions as an inline picture."""
     markdown = f"![Agents reached by each round](data:image/png;base64,{_encoded_curves(results)})"
     description = f"Adoption curves of campaign {_bold(campaign)}"
@@ -81,7 +100,11 @@ def show_curves(campaign: str, results: Mapping[str, Result]) -> None:
     create_markdown_artifact(markdown, key=f"curves-{slug(campaign)}", description=description)
 
 
-def _encoded_curves(results: Mapping[str, Result]) -> str:
+def _encoded_curves(results: "Mapping[str, Result]") -> str:
+    from matplotlib.figure import Figure
+
+    from analytics.plots import adoption_curves
+
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     adoption_curves({name: results[name] for name in list(results)[:MOST_CURVES]}, ax=figure.subplots())
     picture = io.BytesIO()

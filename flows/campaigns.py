@@ -1,7 +1,7 @@
 """Campaigns: sessions to be compared on one network, and what becomes of them on a network of a warehouse."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,6 +13,7 @@ from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError,
 from data.facade import Warehouse
 from data.networks.network import Network
 from data.validation import Location, Name, Problem, UserInput
+from data.warehouse.keys import campaign_key, message_key
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.planner import PlanChoice
@@ -53,6 +54,11 @@ class MessageSpecification(UserInput):
     def message_id(self) -> str:
         """UUID derived from sender, content, type and properties; the name is only a handle."""
         return derived_uuid("message", _canonical(self.model_dump(mode="json", exclude={"name"})))
+
+    @property
+    def key(self) -> str:
+        """Key under which the message is published."""
+        return message_key(self.message_id)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -133,7 +139,7 @@ class Campaign(UserInput):
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    """Random seed of all draws; sessions that share it share the luck of their replicates."""
+    """Random seed of all draws; sessions that share it use common random numbers."""
     max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
     """Last round in which activations are allowed; the seeds are round 0."""
     plan: PlanChoice = "auto"
@@ -233,7 +239,7 @@ class ResolvedCampaign:
     @property
     def key(self) -> str:
         """Key under which the campaign is published."""
-        return f"campaign/{self.campaign_id}"
+        return campaign_key(self.campaign_id)
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -259,6 +265,7 @@ def resolve(
     warehouse: Warehouse,
     snapshot_id: str | None = None,
     where: Callable[[Location], str] | None = None,
+    models: Sequence[str] | None = None,
 ) -> ResolvedCampaign:
     """Return the campaign's sessions on its network: seeds chosen, defaults filled in, ids derived.
 
@@ -270,6 +277,8 @@ def resolve(
         Snapshot of the network; default: its latest.
     where : callable, optional
         Says of a part of the campaign where it is; errors begin with it. Default: names of campaign and part.
+    models : sequence of str, optional
+        Files with the models of the user's own; default: those that the campaign names.
 
     Raises
     ------
@@ -296,7 +305,7 @@ def resolve(
     known_agents = network.known_ids(list(named))
     for position in range(len(campaign.sessions)):
         with _naming(_about("sessions", position), where):
-            model = _model(campaign, position)
+            model = _model(campaign, position, campaign.models if models is None else models)
         with _naming(partial(_misfit, campaign, position), where):
             sessions.append(_resolved(campaign, position, model, network, known_agents))
     return ResolvedCampaign(campaign, network, tuple(sessions))
@@ -312,9 +321,9 @@ def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Net
     )
 
 
-def _model(campaign: Campaign, position: int) -> Model:
+def _model(campaign: Campaign, position: int, files: Sequence[str]) -> Model:
     parameters = {name: given.value for name, given in campaign.parameters_of(position).items()}
-    return make_model(campaign.sessions[position].model, parameters, campaign.models)
+    return make_model(campaign.sessions[position].model, parameters, files)
 
 
 def _resolved(

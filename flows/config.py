@@ -6,7 +6,7 @@ Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a
 import contextlib
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +86,12 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     ['random', 'top out-degree', 'degree discount']
     """
     return _loaded(name_or_path, models)[0]
+
+
+def load_with_places(name_or_path: str, models: Sequence[str] = ()) -> tuple[Campaign, Callable[[Location], str]]:
+    """Return the campaign of a YAML file, and what says of a part of it where in the file it is; as `load_campaign`."""
+    campaign, document = _loaded(name_or_path, models)
+    return campaign, document.place
 
 
 def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] = ()) -> ResolvedCampaign:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flows.runs import CampaignRun, Job, prepare_run
-from flows.worker_processes import connected
-from propagation import engine
-from propagation.clusters import machine_memory, thread_count
+from flows.campaign_jobs import CampaignRun, Job, execution_of, plan_jobs, prepare_run
+from propagation.clusters import machine_memory
 from propagation.models import PandasModel
 from propagation.planner import JobPlan
 
@@ -33,14 +31,7 @@ def estimate_campaign(
     """
     run = prepare_run(campaign, warehouse, again=again, models=models)
     resolved = run.resolved
-    with connected(resolved.campaign.cluster) as client:
-        threads = thread_count(client)
-        plans = [
-            engine.plan_job(
-                resolved.network, job.sessions, plan=resolved.campaign.plan, client=client, publish=job.publish
-            )
-            for job in run.jobs
-        ]
+    plans, threads = plan_jobs(run, *execution_of(resolved.campaign, None, None))
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from data.warehouse.keys import event_key
+from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from propagation.sessions import derived_uuid
 
@@ -58,11 +60,22 @@ class Event:
         }
 
 
+def event_keys(events: Sequence[Event]) -> list[str]:
+    """Return the keys under which events are published."""
+    return [event_key(event.event_id) for event in events]
+
+
+def stage_events(warehouse: Store, events: Sequence[Event]) -> list[DataFile]:
+    """Write events into one file, for whatever is published next; no file if there are none."""
+    return [warehouse.stage_records("events", [event.record for event in events])] if events else []
+
+
 def publish_events(warehouse: Store, events: Sequence[Event]) -> None:
-    """Publish events in one manifest; nothing happens if there are none."""
-    if events:
-        keys = [f"event/{event.event_id}" for event in events]
-        warehouse.commit("events", keys, [warehouse.stage_records("events", [event.record for event in events])])
+    """Publish those events that are not yet, all together, where nothing else is published with them."""
+    published = warehouse.published(event_keys(events))
+    new = [event for event in events if event_key(event.event_id) not in published]
+    if new:
+        warehouse.commit("events", event_keys(new), stage_events(warehouse, new))
 
 
 def emit(event: Event) -> None:

@@ -1,40 +1,26 @@
-"""The flow `propagate`: a campaign, from its file to published results.
+"""The flow `propagate`: a campaign, from its file or a stored run to published results.
 
-Tasks are thin: what they call is plain Python, in `flows.runs` and `propagation.engine`. They hand on handles of this
-process, and what they return is never stored by Prefect: the warehouse alone says what is finished.
+A flow run takes, and its tasks hand on, only what can be stored and sent: the campaign's path or a stored run's id, the
+warehouse's URL, ids of sessions. What they do is plain Python, in `flows.campaign_jobs`; it is imported when a task
+runs, so that importing this module is cheap. Nothing is stored by Prefect: the warehouse alone says what is finished.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import datetime as dt
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
-from prefect.utilities.annotations import quote
 
-from data.errors import CommitConflictError, RumormillError, RunCancelledError
-from data.progress import Progress, ignore_progress
-from flows import artifacts, events, runs
-from flows.runs import CampaignRun, Job
-from flows.worker_processes import connected
-from propagation import engine
-from propagation.engine import JobOutcome
-from propagation.planner import JobPlan
+from data.errors import CommitConflictError, RunCancelledError
 
 if TYPE_CHECKING:
-    from distributed import Client
     from prefect.client.schemas.objects import State, TaskRun
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-_validated: ContextVar[CampaignRun | None] = ContextVar("validated", default=None)
-_listener: ContextVar[Progress] = ContextVar("listener", default=ignore_progress)
+    from propagation.planner import JobPlan
 
 
 def _run_name() -> str:
@@ -44,21 +30,30 @@ def _run_name() -> str:
 
 @flow(name="propagate", flow_run_name=_run_name, persist_result=False)
 def propagate(
-    campaign: str, warehouse: str = "warehouse", again: bool = False, models: list[str] | None = None
+    campaign: str,
+    warehouse: str = "warehouse",
+    again: bool = False,
+    models: list[str] | None = None,
+    plan: str | None = None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
-    """Run a campaign: validate, plan, run, publish, summarise.
+    """Run a campaign: validate and store it, compute and publish its jobs, publish the campaign, summarise.
 
     Parameters
     ----------
     campaign : str
-        Path of a campaign's YAML file, the name of one that comes with Rumormill, or ``run/<campaign_id>`` for one that
-        was started before.
+        ``run/<run_id>`` for a stored run; or the path of a campaign's YAML file, or the name of one that comes with
+        Rumormill.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
         Recompute sessions that are published, compare and report; there is never a second copy.
     models : list of str, optional
         Python files with models of the user's own, beside those that the campaign names.
+    plan : str, optional
+        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; default: as the campaign says.
+    cluster : str, optional
+        Name or path of a cluster profile; default: as the campaign says.
 
     Returns
     -------
@@ -66,92 +61,29 @@ def propagate(
         JSON: campaign, status, plan, and one row per session with its reach. Status is ``completed``, ``confirmed``
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
-    run = validate(campaign, warehouse, again, models or [])
-    if run.nothing_to_do:
-        return report_finished(run)
+    # 1. Validate, and store the run; a campaign that is finished is answered at once.
+    begun = start(campaign, warehouse, again, models or [], plan, cluster)
+    if "finished" in begun:
+        return cast("dict[str, Any]", begun["finished"])
+    run = begun["run"]
     try:
-        with connected(run.resolved.campaign.cluster) as client:
-            plans = [plan(run, whole(job), client) for job in run.jobs]
-            runs.record_run(run)
-            with recorded_events(run):
-                for job, job_plan in zip(run.jobs, plans, strict=True):
-                    outcome = simulate(run, whole(job), whole(job_plan), client)
-                    if job.publish:
-                        publish(run, whole(outcome))
-                    else:
-                        compare(whole(outcome))
-                register(run)
-                return summarise(run)
-    except RunCancelledError as error:
-        return cast("dict[str, Any]", Cancelled(message=str(error)))
-
-
-@contextmanager
-def heard_by(listener: Progress) -> Iterator[None]:
-    """Let `listener` hear the progress of flows that run inside the block."""
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
-
-
-@contextmanager
-def validated_as(run: CampaignRun) -> Iterator[None]:
-    """Let the flow inside the block take up what was found out just now: a long campaign takes seconds to validate."""
-    token = _validated.set(run)
-    try:
-        yield
-    finally:
-        _validated.reset(token)
-
-
-def whole(value: T) -> T:
-    """Hand a value to a task as it is: Prefect would look at every item within, for a thousand sessions for seconds."""
-    return cast("T", quote(value))
+        # 2. One task per job, each on its own: connect, plan, run, publish.
+        for job in begun["jobs"]:
+            compute(warehouse, run, job["sessions"], job["compare"], plan, cluster)
+        # 3. The campaign with the events of the run, and its results.
+        register(warehouse, run, begun["status"], begun["started_at"], begun["stored_now"])
+        return summarise(warehouse, run, begun["status"])
+    except (RunCancelledError, KeyboardInterrupt, TerminationSignal) as error:
+        _record_failure(warehouse, begun, "propagation_cancelled")
+        if isinstance(error, RunCancelledError):
+            return cast("dict[str, Any]", Cancelled(message=str(error)))
+        raise
+    except Exception as error:
+        _record_failure(warehouse, begun, "propagation_failed", error=type(error).__name__, message=str(error))
+        raise
 
 
 # -- tasks ----------------------------------------------------------------------------------------------------------
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def validate(campaign: str, warehouse: str, again: bool, models: list[str]) -> CampaignRun:
-    """Validate the campaign against its network, and find out what there is to compute."""
-    return _validated.get() or runs.prepare_run(campaign, warehouse, again=again, models=models)
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def plan(run: CampaignRun, job: Job, client: "Client") -> JobPlan:
-    """Choose how the sessions are run, estimate what it costs, and refuse what cannot fit."""
-    resolved = run.resolved
-    job_plan = engine.plan_job(
-        resolved.network, job.sessions, plan=resolved.campaign.plan, client=client, publish=job.publish
-    )
-    get_run_logger().info(
-        "%s plan for %d lanes: %s; estimated %.1f s and %.0f MB",
-        job_plan.plan,
-        job_plan.lanes,
-        job_plan.reason,
-        job_plan.estimated_seconds,
-        job_plan.estimated_bytes / 1e6,
-    )
-    return job_plan
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def simulate(run: CampaignRun, job: Job, job_plan: JobPlan, client: "Client") -> JobOutcome:
-    """Run all lanes; rows are staged or, for a comparison, kept in memory."""
-    name = run.resolved.campaign.name
-    bar = artifacts.ProgressBar(f"progress-{artifacts.slug(name)}", f"Campaign {name}: {job_plan.lanes:,} lanes")
-    listener = _listener.get()
-
-    def progress(stage: str, done: float, total: float) -> None:
-        listener(stage, done, total)
-        bar(stage, done, total)
-
-    return engine.run_job(
-        run.resolved.network, job.sessions, job_plan, client=client, publish=job.publish, progress=progress
-    )
 
 
 def _was_outrun(_task: object, _run: "TaskRun", state: "State[Any]") -> bool:
@@ -160,77 +92,85 @@ def _was_outrun(_task: object, _run: "TaskRun", state: "State[Any]") -> bool:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
-def publish(run: CampaignRun, outcome: JobOutcome) -> None:
-    """Make the sessions visible, all at once."""
-    runs.publish_outcome(run, outcome)
-    get_run_logger().info("published %d sessions after %.2f s", len(outcome.sessions), outcome.seconds)
+def start(
+    campaign: str, warehouse: str, again: bool, models: list[str], plan: str | None, cluster: str | None
+) -> dict[str, Any]:
+    """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
+    from flows import campaign_jobs, run_events
 
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def compare(outcome: JobOutcome) -> None:
-    """Compare recomputed sessions with their published rows; fail if they differ."""
-    runs.check_outcome(outcome)
-    get_run_logger().info("%d sessions recomputed: every row equals the published one", len(outcome.sessions))
+    run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
+    if run.nothing_to_do:
+        get_run_logger().info("campaign %s is finished already: nothing to do", run.resolved.campaign.name)
+        return {"finished": campaign_jobs.summary(run.resolved, run.status)}
+    campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(run.resolved.campaign, plan, cluster))
+    return {
+        "run": run.stored.reference,
+        "status": run.status,
+        "started_at": dt.datetime.now(dt.UTC).isoformat(),
+        "stored_now": run_events.record_start(run, str(flow_run.id)),
+        "jobs": [
+            {"sessions": [session.session_id for session in job.sessions], "compare": not job.publish}
+            for job in run.jobs
+        ],
+    }
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
-def register(run: CampaignRun) -> None:
-    """Publish the campaign with its resolved configuration."""
-    runs.publish_campaign(run)
+def compute(
+    warehouse: str, run: str, sessions: list[str], compare: bool, plan: str | None, cluster: str | None
+) -> None:
+    """Compute a job of a stored run: connect, plan, run, and publish its sessions, or compare them."""
+    from flows import artifacts, campaign_jobs
+    from flows.listeners import listener_of
+    from propagation.jobs import Execution
+
+    resolved = campaign_jobs.stored_campaign(warehouse, run)
+    chosen, profile = campaign_jobs.execution_of(resolved.campaign, plan, cluster)
+    bar = artifacts.JobProgress(resolved.campaign.name, listener_of(run))
+
+    def planned(job_plan: "JobPlan") -> None:
+        get_run_logger().info(
+            "%s plan for %d lanes: %s; estimated %.1f s and %.0f MB",
+            job_plan.plan,
+            job_plan.lanes,
+            job_plan.reason,
+            job_plan.estimated_seconds,
+            job_plan.estimated_bytes / 1e6,
+        )
+        bar.begin(job_plan.lanes)
+
+    execution = Execution(plan=chosen, progress=bar, planned=planned)
+    campaign_jobs.run_job(resolved, sessions, execution, profile, compare=compare)
+    done = "recomputed: every row equals the published one" if compare else "published"
+    get_run_logger().info("%d sessions %s", len(sessions), done)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
+def register(warehouse: str, run: str, status: str, started_at: str, stored_now: bool) -> None:
+    """Publish the campaign with its resolved configuration, together with the events of this run."""
+    from flows import campaign_jobs, run_events
+
+    resolved = campaign_jobs.stored_campaign(warehouse, run)
+    run_events.record_completion(resolved, str(flow_run.id), status, started_at, stored_now=stored_now)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def summarise(run: CampaignRun) -> dict[str, Any]:
+def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
     """Show the results as artifacts, and return them."""
-    summary = runs.summary(run)
+    from flows import artifacts, campaign_jobs
+
+    resolved = campaign_jobs.stored_campaign(warehouse, run)
+    summary = campaign_jobs.summary(resolved, status)
     artifacts.show_results(summary)
-    artifacts.show_curves(run.resolved.campaign.name, runs.results(run))
+    artifacts.show_curves(resolved.campaign.name, campaign_jobs.results(resolved))
     return summary
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
-def report_finished(run: CampaignRun) -> dict[str, Any]:
-    """Say that the campaign is finished already, and return its results."""
-    get_run_logger().info("campaign %s is finished already: nothing to do", run.resolved.campaign.name)
-    return runs.summary(run)
+def _record_failure(warehouse: str, begun: dict[str, Any], event_type: Any, **data: Any) -> None:
+    """Record how a run ended that did not end well."""
+    from flows import campaign_jobs, run_events
 
-
-# -- events ---------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def recorded_events(run: CampaignRun) -> Iterator[None]:
-    """Record that the run starts, and how it ends.
-
-    The start is published at once: a start without an end is what a crash leaves, and what it was.
-    """
-    _record(run, "propagation_started")
-    try:
-        yield
-    except (RunCancelledError, KeyboardInterrupt):
-        _record_quietly(run, "propagation_cancelled")
-        raise
-    except Exception as error:
-        _record_quietly(run, "propagation_failed", error=type(error).__name__, message=str(error))
-        raise
-    _record(run, "propagation_completed", status=run.status)
-
-
-def _record(run: CampaignRun, event_type: events.EventType, **data: Any) -> None:
-    resolved = run.resolved
-    about = {
-        "campaign": resolved.campaign.name,
-        "network": resolved.network.network_id,
-        "sessions": [session.session_id for session in resolved.distinct_sessions],
-    }
-    event = events.Event(event_type, resolved.key, {**about, **data}, correlation_id=flow_run.id)
-    events.publish_events(run.warehouse, [event])
-    events.emit(event)
-
-
-def _record_quietly(run: CampaignRun, event_type: events.EventType, **data: Any) -> None:
-    """Record the end of a run that failed; what made it fail must not be hidden by a second failure."""
-    try:
-        _record(run, event_type, **data)
-    except RumormillError as error:
-        logger.warning("event %s could not be recorded: %s", event_type, error)
+    resolved = campaign_jobs.stored_campaign(warehouse, begun["run"])
+    run_events.record_failure(
+        resolved, str(flow_run.id), event_type, begun["started_at"], stored_now=begun["stored_now"], **data
+    )

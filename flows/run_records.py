@@ -1,24 +1,312 @@
-"""Runs that were started: a record in the warehouse from which a campaign can be continued without its file.
+"""Stored runs: campaigns as they were asked for, which any machine that reaches the warehouse can run by their ids.
 
-The record is a publication without files, made before work begins; the campaign's own publication says that it ended
-well. Whatever lies between, published sessions and rounds of others, a continued run finds by itself.
+A run is stored before work begins; the campaign's own publication says that it ended well. Whatever lies between,
+published sessions and rounds of others, a resumed run finds by itself.
 """
 
 import datetime as dt
+import hashlib
+import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from data.errors import AlreadyPublishedError, InvalidInputError, SourceNotFoundError
+from data.errors import AlreadyPublishedError, InvalidInputError, NetworkNotFoundError, SourceNotFoundError
 from data.facade import Warehouse
+from data.warehouse.keys import campaign_key, identity, network_key, run_key, session_key
 from data.warehouse.manifests import Manifest
+from data.warehouse.store import Store
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.events import Event, event_keys, stage_events
 from propagation.plans.partitioned import checkpoints
-from propagation.sessions import session_key
+from propagation.sessions import derived_uuid
 
 KIND = "run"
-"""Kind of the publications that record starts."""
+"""Kind of the publications that store runs."""
+MOST_REMEMBERED = 2
+"""Resolved campaigns that a process keeps: a long one takes seconds to resolve, and each task asks for it."""
+
+_remembered: dict[tuple[str, str], ResolvedCampaign] = {}
+"""Resolved campaigns of stored runs by warehouse and run id; what a run's id stands for never changes."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A file with models of the user's own, as it was when the run was stored.
+
+    Attributes
+    ----------
+    path : str
+        Where it was.
+    fingerprint : str
+        SHA-256 of its text, hexadecimal.
+    text : str
+        The file.
+    """
+
+    path: str
+    fingerprint: str
+    text: str
+
+    @staticmethod
+    def of_file(path: str) -> "ModelSource":
+        """Return the source of a file as it is now."""
+        text = Path(path).read_text(encoding="utf-8")
+        return ModelSource(path, _fingerprint(text), text)
+
+    def file(self, folder: Path) -> str:
+        """Return a file with exactly this text: the one it came from, or a copy in a folder.
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is not the one that the fingerprint is of.
+        """
+        if _fingerprint(self.text) != self.fingerprint:
+            raise InvalidInputError(
+                f"the stored text of {self.path} does not match its fingerprint, so it is not executed; run the "
+                "campaign's file anew"
+            )
+        copy = folder / "models" / self.fingerprint / Path(self.path).name
+        for path in (Path(self.path), copy):
+            if path.is_file() and path.read_bytes() == self.text.encode():
+                return str(path)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(self.text.encode())
+        return str(copy)
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A campaign as it was asked for, and everything that decides what it computes.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        As asked: nothing resolved.
+    snapshot_id : str
+        Snapshot of its network.
+    models : tuple of ModelSource or None
+        Files of the user's own models; None in runs of older versions, which know only their paths.
+    campaign_id : str
+        The campaign that it publishes.
+    session_ids : tuple of str
+        Its distinct sessions.
+    started_at : datetime
+        When it was first started, UTC.
+    run_id : str
+        UUID derived from campaign, snapshot and models; in runs of older versions the campaign's id.
+    """
+
+    campaign: Campaign
+    snapshot_id: str
+    models: tuple[ModelSource, ...] | None
+    campaign_id: str
+    session_ids: tuple[str, ...]
+    started_at: dt.datetime
+    run_id: str
+
+    @property
+    def reference(self) -> str:
+        """What names the run where a campaign's file is asked for."""
+        return run_key(self.run_id)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The run's row of the table `runs`."""
+        return {
+            "run_id": self.run_id,
+            "campaign_id": self.campaign_id,
+            "campaign": self.campaign.name,
+            "network_id": self.campaign.network,
+            "snapshot_id": self.snapshot_id,
+            "configuration": _canonical(self.campaign.model_dump(mode="json")),
+            "models": _canonical([asdict(source) for source in self.models or ()]),
+            "session_ids": list(self.session_ids),
+            "started_at": self.started_at,
+            "version": metadata.version("rumormill"),
+        }
+
+    @staticmethod
+    def of_campaign(resolved: ResolvedCampaign) -> "StoredRun":
+        """Return the run of a campaign that is to start now; nothing is stored yet."""
+        models = tuple(ModelSource.of_file(path) for path in resolved.campaign.models)
+        run = StoredRun(
+            campaign=resolved.campaign,
+            snapshot_id=resolved.network.snapshot_id,
+            models=models,
+            campaign_id=resolved.campaign_id,
+            session_ids=tuple(session.session_id for session in resolved.distinct_sessions),
+            started_at=dt.datetime.now(dt.UTC),
+            run_id=run_id(resolved.campaign, resolved.network.snapshot_id, models),
+        )
+        _remember(resolved.network.warehouse, run, resolved)
+        return run
+
+
+def run_id(campaign: Campaign, snapshot_id: str, models: Sequence[ModelSource]) -> str:
+    """Return the id of a run: the same campaign on the same snapshot with the same models has the same."""
+    asked = campaign.model_dump(mode="json") | {"models": [source.fingerprint for source in models]}
+    return derived_uuid(KIND, _canonical({"campaign": asked, "snapshot_id": snapshot_id}))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+# -- storing and finding --------------------------------------------------------------------------------------------
+
+
+def store_run(warehouse: Store, run: StoredRun, started: Event) -> bool:
+    """Store a run together with the event that it starts; return False if it was stored before, the event not then.
+
+    Raises
+    ------
+    RequirementGoneError
+        If its network was deleted meanwhile.
+    """
+    if warehouse.find(run.reference) is not None:
+        return False
+    files = [warehouse.stage_records("runs", [run.record]), *stage_events(warehouse, [started])]
+    keys = [run.reference, *event_keys([started])]
+    network = network_key(run.campaign.network, run.snapshot_id)
+    try:
+        warehouse.commit(KIND, keys, files, requires=[network])
+    except AlreadyPublishedError:
+        return False
+    return True
+
+
+def is_reference(campaign: str) -> bool:
+    """Whether a text names a stored run rather than a campaign's file.
+
+    Examples
+    --------
+    >>> is_reference("run/6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"), is_reference("run/my.yaml")
+    (True, False)
+    """
+    kind, _, name = campaign.partition("/")
+    return kind == KIND and len(name) == 36 and "." not in name
+
+
+def find_run(reference: str, warehouse: Warehouse) -> StoredRun:
+    """Return a stored run by ``run/<run_id>``, or ``run/<campaign_id>`` as older versions named it.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such run, or another version of Rumormill stored it.
+    """
+    wanted = identity(reference)
+    manifest = warehouse.find(reference)
+    if manifest is not None and "campaign" in manifest.properties:
+        return _older_run(reference, manifest)
+    rows = warehouse.read("runs", None if manifest is None else [reference]).to_pylist()
+    found = [row for row in rows if wanted in {row["run_id"], row["campaign_id"]}]
+    if not found:
+        raise InvalidInputError(f"no run {reference!r} in warehouse {warehouse.url}; see `rumormill resume --list`")
+    return _run_of_row(found[-1])
+
+
+def _run_of_row(row: dict[str, Any]) -> StoredRun:
+    reference = run_key(row["run_id"])
+    return StoredRun(
+        campaign=_campaign(reference, json.loads(row["configuration"])),
+        snapshot_id=row["snapshot_id"],
+        models=tuple(ModelSource(**source) for source in json.loads(row["models"])),
+        campaign_id=row["campaign_id"],
+        session_ids=tuple(row["session_ids"]),
+        started_at=row["started_at"],
+        run_id=row["run_id"],
+    )
+
+
+def _older_run(reference: str, manifest: Manifest) -> StoredRun:
+    """Return a run as older versions stored it: without the source of models, under the campaign's id."""
+    record = manifest.properties
+    return StoredRun(
+        campaign=_campaign(reference, record["campaign"]),
+        snapshot_id=record["snapshot_id"],
+        models=None,
+        campaign_id=identity(reference),
+        session_ids=tuple(record["sessions"]),
+        started_at=dt.datetime.fromisoformat(manifest.created_at),
+        run_id=identity(reference),
+    )
+
+
+def _campaign(reference: str, stored: dict[str, Any]) -> Campaign:
+    try:
+        return Campaign.model_validate(stored)
+    except ValidationError as error:
+        raise InvalidInputError(
+            f"{reference} was started by another version of Rumormill ({error.error_count()} keys differ); run its file"
+        ) from None
+
+
+def resolve_run(run: StoredRun, warehouse: Warehouse) -> ResolvedCampaign:
+    """Return the campaign of a stored run, on the snapshot on which it was started, with the models of then.
+
+    Raises
+    ------
+    InvalidInputError
+        If its models are others now than when it was started, which can be so in runs of older versions and of models
+        that installed packages offer.
+    SourceNotFoundError
+        If a file of models is gone that an older version stored by its path.
+    """
+    if known := remembered_run(run.reference, warehouse):
+        return known
+    files = None if run.models is None else [source.file(warehouse.cache_folder) for source in run.models]
+    try:
+        resolved = resolve(run.campaign, warehouse, run.snapshot_id, models=files)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(
+            f"{error}, where it was when the run was started; or run the campaign's file anew, with --models FILE"
+        ) from None
+    if tuple(session.session_id for session in resolved.distinct_sessions) != run.session_ids:
+        names = ", ".join(run.campaign.models) or "Rumormill"
+        raise InvalidInputError(
+            f"campaign {run.campaign.name!r} was started with other models than those now in {names}; "
+            "restore them, or run the campaign's file anew"
+        )
+    _remember(warehouse, run, resolved)
+    return resolved
+
+
+def remembered(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign | None:
+    """Return a campaign as this process resolved it just now, if its network and its models are still the same."""
+    if not _remembered:
+        return None
+    try:
+        snapshot_id = warehouse.network(campaign.network).snapshot_id
+    except NetworkNotFoundError:
+        return None
+    models = [ModelSource.of_file(path) for path in campaign.models]
+    return _remembered.get((warehouse.url, run_id(campaign, snapshot_id, models)))
+
+
+def remembered_run(reference: str, warehouse: Warehouse) -> ResolvedCampaign | None:
+    """Return the campaign of a stored run as this process resolved it just now, if it did."""
+    return _remembered.get((warehouse.url, identity(reference)))
+
+
+def _remember(warehouse: Store, run: StoredRun, resolved: ResolvedCampaign) -> None:
+    _remembered[warehouse.url, run.run_id] = resolved
+    while len(_remembered) > MOST_REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+
+
+# -- what is unfinished ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -38,6 +326,8 @@ class StartedRun:
     rounds_kept : int
         Rounds of the others that a run need not repeat: those that the reference plan has published, and those before
         checkpoints of the partitioned plan.
+    run_id : str
+        Id of the stored run.
     """
 
     campaign_id: str
@@ -47,71 +337,71 @@ class StartedRun:
     sessions: int
     sessions_published: int
     rounds_kept: int
+    run_id: str
 
     @property
     def reference(self) -> str:
         """What names the run where a campaign's file is asked for."""
-        return run_key(self.campaign_id)
-
-
-def run_key(campaign_id: str) -> str:
-    """Return the key under which the start of a campaign's run is published."""
-    return f"{KIND}/{campaign_id}"
-
-
-def record_start(resolved: ResolvedCampaign) -> None:
-    """Record that a campaign is about to run; nothing happens if it was started before."""
-    warehouse, key = resolved.network.warehouse, run_key(resolved.campaign_id)
-    if warehouse.find(key) is not None:
-        return
-    record = {
-        "campaign": resolved.campaign.model_dump(mode="json"),
-        "snapshot_id": resolved.network.snapshot_id,
-        "sessions": [session.session_id for session in resolved.distinct_sessions],
-    }
-    try:
-        warehouse.commit(KIND, [key], [], properties=record)
-    except AlreadyPublishedError:
-        return
+        return run_key(self.run_id)
 
 
 def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     """Return the runs that were started and whose campaigns are not published, oldest first."""
-    manifests = warehouse.manifests()
-    started = {key: m for m in manifests if m.kind == KIND for key in m.keys}
-    published = {key for manifest in manifests for key in manifest.keys}
-    rounds = _rounds_kept(manifests)
+    started = sorted([*_older_records(warehouse), *_records(warehouse)], key=lambda record: record["started_at"])
+    # The latest run of a campaign says how it is wanted now.
+    by_campaign = {record["campaign_id"]: record for record in started}
+    finished = warehouse.published(map(campaign_key, by_campaign))
+    unfinished = [record for record in by_campaign.values() if campaign_key(record["campaign_id"]) not in finished]
+    sessions = warehouse.published(session_key(each) for record in unfinished for each in record["session_ids"])
+    rounds = _rounds_kept(warehouse) if unfinished else Counter()
+    return [_described(record, sessions, rounds) for record in unfinished]
+
+
+def _records(warehouse: Warehouse) -> list[dict[str, Any]]:
+    columns = ["run_id", "campaign_id", "campaign", "network_id", "session_ids", "started_at"]
+    return list(warehouse.read("runs", columns=columns).to_pylist())
+
+
+def _older_records(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Return the runs that older versions stored, as rows of the table `runs`."""
     return [
-        _described(key, manifest, published, rounds)
-        for key, manifest in started.items()
-        if f"campaign/{key.removeprefix(f'{KIND}/')}" not in published
+        {
+            "run_id": identity(key),
+            "campaign_id": identity(key),
+            "campaign": manifest.properties["campaign"]["name"],
+            "network_id": manifest.properties["campaign"]["network"],
+            "session_ids": manifest.properties["sessions"],
+            "started_at": dt.datetime.fromisoformat(manifest.created_at),
+        }
+        for manifest in warehouse.publications(KIND)
+        if "campaign" in manifest.properties
+        for key in manifest.keys
     ]
 
 
-def _rounds_kept(manifests: list[Manifest]) -> Counter[str]:
+def _rounds_kept(warehouse: Warehouse) -> Counter[str]:
     """Return how many rounds of each session need not be repeated."""
     rounds: Counter[str] = Counter()
-    for manifest in manifests:
-        if manifest.kind == checkpoints.KIND:
-            for session in manifest.properties["sessions"]:
-                rounds[session] = max(rounds[session], int(manifest.properties["round"]))
+    for manifest in warehouse.publications(checkpoints.KIND):
+        for session in manifest.properties["sessions"]:
+            rounds[session] = max(rounds[session], int(manifest.properties["round"]))
+    for manifest in warehouse.publications("round"):
         for key in manifest.keys:
-            if key.startswith("frontier/"):
-                rounds[key.split("/")[1]] += 1
+            rounds[identity(key).partition("/")[0]] += 1
     return rounds
 
 
-def _described(key: str, manifest: Manifest, published: set[str], rounds: Counter[str]) -> StartedRun:
-    record = manifest.properties
-    missing = [session for session in record["sessions"] if session_key(session) not in published]
+def _described(record: dict[str, Any], published: set[str], rounds: Counter[str]) -> StartedRun:
+    missing = [session for session in record["session_ids"] if session_key(session) not in published]
     return StartedRun(
-        campaign_id=key.removeprefix(f"{KIND}/"),
-        campaign=record["campaign"]["name"],
-        network=record["campaign"]["network"],
-        started_at=dt.datetime.fromisoformat(manifest.created_at),
-        sessions=len(record["sessions"]),
-        sessions_published=len(record["sessions"]) - len(missing),
+        campaign_id=record["campaign_id"],
+        campaign=record["campaign"],
+        network=record["network_id"],
+        started_at=record["started_at"],
+        sessions=len(record["session_ids"]),
+        sessions_published=len(record["session_ids"]) - len(missing),
         rounds_kept=sum(rounds[session] for session in missing),
+        run_id=record["run_id"],
     )
 
 
@@ -124,7 +414,11 @@ def chosen_runs(warehouse: Warehouse, name: str | None) -> list[StartedRun]:
         If a campaign is named that has none.
     """
     runs = unfinished_runs(warehouse)
-    found = [run for run in runs if name is None or name == run.campaign or run.campaign_id.startswith(name)]
+    found = [
+        run
+        for run in runs
+        if name is None or name == run.campaign or run.campaign_id.startswith(name) or run.run_id.startswith(name)
+    ]
     if name is not None and not found:
         known = ", ".join(dict.fromkeys(run.campaign for run in runs)) or "none"
         raise InvalidInputError(
@@ -132,50 +426,3 @@ def chosen_runs(warehouse: Warehouse, name: str | None) -> list[StartedRun]:
             "a finished campaign is shown by: rumormill run CAMPAIGN"
         )
     return found
-
-
-def is_reference(campaign: str) -> bool:
-    """Whether a text names a started run rather than a campaign's file.
-
-    Examples
-    --------
-    >>> is_reference("run/6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"), is_reference("run/my.yaml")
-    (True, False)
-    """
-    kind, _, identity = campaign.partition("/")
-    return kind == KIND and len(identity) == 36 and "." not in identity
-
-
-def started_campaign(reference: str, warehouse: Warehouse) -> ResolvedCampaign:
-    """Return the campaign of a run that was started, on the snapshot on which it was.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such run, or its models have been edited since.
-    SourceNotFoundError
-        If a file of its models is not there any more.
-    """
-    manifest = warehouse.find(reference)
-    if manifest is None:
-        raise InvalidInputError(f"no run {reference!r} in warehouse {warehouse.url}; see `rumormill resume --list`")
-    record = manifest.properties
-    try:
-        campaign = Campaign.model_validate(record["campaign"])
-    except ValidationError as error:
-        raise InvalidInputError(
-            f"{reference} was started by another version of Rumormill ({error.error_count()} keys differ); run its file"
-        ) from None
-    try:
-        resolved = resolve(campaign, warehouse, record["snapshot_id"])
-    except SourceNotFoundError as error:
-        raise SourceNotFoundError(
-            f"{error}, where it was when the run was started; or run the campaign's file anew, with --models FILE"
-        ) from None
-    if [session.session_id for session in resolved.distinct_sessions] != record["sessions"]:
-        files = ", ".join(campaign.models) or "Rumormill"
-        raise InvalidInputError(
-            f"campaign {campaign.name!r} was started with other models than those now in {files}; "
-            "restore them, or run the campaign's file anew"
-        )
-    return resolved

@@ -18,14 +18,19 @@ ENDING = ("distributed.nanny", "distributed.scheduler", "distributed.worker", "t
 
 
 @contextmanager
-def connected(profile: ClusterProfile) -> "Iterator[Client]":
+def connected(profile: ClusterProfile) -> "Iterator[Client | None]":
     """Connect as `propagation.clusters.connect` does; only the engine tells worker processes to stop.
+
+    None stands for the threads of this process, of which a cluster is made when a job needs one.
 
     Raises
     ------
     ClusterUnreachableError
         If the scheduler named by the profile does not answer.
     """
+    if profile == ClusterProfile():
+        yield None
+        return
     if profile.kind != "processes":
         with connect(profile) as client:
             yield client

@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from propagation.engine import simulate
     from propagation.results import Result
+    from propagation.simulation import simulate, simulate_many
 
-__all__ = ["Result", "simulate"]
+__all__ = ["Result", "simulate", "simulate_many"]
 
 
 def __getattr__(name: str) -> object:
     """Import the public names when they are first used."""
-    if name == "simulate":
-        from propagation.engine import simulate
+    if name in {"simulate", "simulate_many"}:
+        from propagation import simulation
 
-        return simulate
+        return getattr(simulation, name)
     if name == "Result":
         from propagation.results import Result
 

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -25,6 +26,8 @@ from propagation.processes import REMEDY, check_worker_processes
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
+
+    from propagation.own_threads import OwnThreads
 
 CONNECT_SECONDS = 10
 WORKERS_SECONDS = 60
@@ -181,6 +184,26 @@ def _forget_inherited() -> None:
 os.register_at_fork(after_in_child=_forget_inherited)
 
 
+@dataclass(frozen=True)
+class ExpectedWorkers:
+    """The workers that a cluster will have once it is made: what the planner asks a client for."""
+
+    workers: int
+    threads_per_worker: int
+
+    def nthreads(self) -> dict[str, int]:
+        """Return the number of threads by worker, as `distributed.Client.nthreads` does."""
+        return {f"worker {number}": self.threads_per_worker for number in range(self.workers)}
+
+
+def expected_workers(profile: ClusterProfile) -> ExpectedWorkers | None:
+    """Return the workers of a local cluster before it is made; None for the threads of this process."""
+    if profile == ClusterProfile():
+        return None
+    options = _local_options(profile)
+    return ExpectedWorkers(options["n_workers"], options["threads_per_worker"])
+
+
 def quiet_logs() -> None:
     """Keep Dask's own chatter off the terminal: warnings and errors only."""
     for name in ("distributed", "bokeh"):
@@ -192,7 +215,7 @@ def quiet_logs() -> None:
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
 
 
-def thread_count(client: "Client") -> int:
+def thread_count(client: "Client | OwnThreads | ExpectedWorkers") -> int:
     """Return how many tasks the cluster runs at the same time.
 
     Raises

@@ -4,7 +4,8 @@ from data.networks.network import Network
 from propagation.mean_field import ExpectedCascade, rounds_of_contacts
 from propagation.sessions import Session
 
-SECONDS_PER_JOB = 0.05
+SECONDS_PER_JOB, SECONDS_PER_SMALL_JOB = 0.05, 0.001
+"""Measured: what a job takes beside its lanes, on a cluster and on threads of the calling process."""
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
 """Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
 SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0003, 0.0003, 0.003

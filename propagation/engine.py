@@ -1,36 +1,29 @@
-"""The engine: sessions in, published results out."""
+"""The engine: one job, planned and run. `propagation.jobs` makes jobs of sessions, and publishes what they find."""
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from data.errors import (
-    AlreadyPublishedError,
-    ClusterLostError,
-    CommitConflictError,
-    InvalidInputError,
-    RowsDifferError,
-    RunCancelledError,
-)
+from data.errors import ClusterLostError, RunCancelledError
 from data.networks.network import Network
 from data.progress import Progress, ignore_progress
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
-from propagation import planner
-from propagation.clusters import loss_errors, own_client
+from propagation import cancellation, planner
+from propagation.cancellation import StopFlag, StopRequestedError
+from propagation.clusters import ExpectedWorkers, loss_errors, own_client
 from propagation.lane_counts import Lanes
-from propagation.models.model import Model
+from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans.broadcast import plan as broadcast
 from propagation.plans.lane_rows import LaneRows, job_rows
 from propagation.plans.partitioned import plan as partitioned
 from propagation.plans.reference.plan import run_reference
-from propagation.published import differing_tables, load_result
 from propagation.resource_usage import Measures
 from propagation.results import (
     MemoryTables,
@@ -41,7 +34,7 @@ from propagation.results import (
     reach_rows,
     standard_errors,
 )
-from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session, session_key
+from propagation.sessions import Session
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -63,7 +56,7 @@ class JobOutcome:
     seconds : float
         Clock time of the run, publishing apart.
     files : list of DataFile
-        Staged files, for `publish_job`; empty for jobs that are not to be published.
+        Staged files, for `propagation.jobs.publish_job`; empty for jobs that are not to be published.
     """
 
     network: Network
@@ -73,116 +66,19 @@ class JobOutcome:
     files: list[DataFile] = field(default_factory=list)
 
 
-def simulate(
-    network: Network,
-    model: Model,
-    *,
-    seed_set: Any,
-    replicates: int = 1000,
-    random_seed: int = 0,
-    record: Record = "rounds",
-    max_rounds: int = MAX_ROUNDS,
-    plan: PlanChoice = "auto",
-    client: "Client | None" = None,
-    publish: bool = True,
-    again: bool = False,
-    progress: Progress = ignore_progress,
-) -> Result:
-    """Simulate one session: how a message spreads from a seed set, over independent replicates.
-
-    Parameters
-    ----------
-    network : Network
-        From ``warehouse.network(name)`` or ``warehouse.import_network(...)``.
-    model : Model
-        Such as ``IndependentCascade(probability="weighted_cascade")``.
-    seed_set : sequence of agent ids, or SeedStrategy
-        Who starts, by original id; or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
-    replicates : int
-        Independent replicates.
-    random_seed : int
-        Decides all draws; sessions with the same random seed share them.
-    record : str
-        ``rounds``, ``reach``, ``activations`` or ``contacts``; each includes those before it.
-    max_rounds : int
-        Last round in which agents may be activated.
-    plan : str
-        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
-    client : distributed.Client, optional
-        Cluster to run on; default: threads of this process.
-    publish : bool
-        Publish into the network's warehouse, and answer from there if the session is published already. False
-        computes afresh and keeps the rows in memory.
-    again : bool
-        Recompute a published session and compare.
-    progress : Progress, optional
-        Hears replicates done.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    InvalidInputError, UnknownAgentError
-        If a value breaks its rule, before any work.
-    InsufficientMemoryError
-        If the job cannot fit.
-    RowsDifferError
-        If `again` finds rows other than those published.
-    RunCancelledError
-        If it was interrupted; nothing was published.
-
-    Examples
-    --------
-    >>> import tempfile, pandas as pd
-    >>> from data import Warehouse
-    >>> from propagation.models import IndependentCascade
-    >>> friends = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
-    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
-    >>> simulate(network, IndependentCascade(probability=1.0), seed_set=["ann"], replicates=2).reach.mean
-    3.0
-    """
-    planner.check_plan(plan)
-    if not (client is None or hasattr(client, "nthreads")):
-        raise InvalidInputError(
-            f"client {client!r} is no distributed.Client; give one, or none for threads of this process"
-        )
-    session = resolve_session(
-        network,
-        model,
-        seed_set=seed_set,
-        replicates=replicates,
-        random_seed=random_seed,
-        max_rounds=max_rounds,
-        record=record,
-    )
-    published = publish and not unpublished(network.warehouse, [session])
-    if published and not again:
-        logger.info("session %s is in the warehouse already", session.session_id)
-        return load_result(network.warehouse, session.session_id)
-    client = client or own_client()
-    made = plan_job(network, [session], plan=plan, client=client, publish=publish and not published)
-    outcome = run_job(network, [session], made, client=client, publish=publish and not published, progress=progress)
-    if published:
-        if differing := differing_tables(network.warehouse, outcome.results):
-            raise RowsDifferError(f"recomputed rows differ from the published ones in {', '.join(differing)}")
-        return load_result(network.warehouse, session.session_id)
-    if publish:
-        publish_job(outcome)
-    return outcome.results[session.session_id]
-
-
 def plan_job(
     network: Network,
     sessions: Sequence[Session],
     *,
     plan: PlanChoice = "auto",
-    client: "Client | None" = None,
+    client: "Client | ExpectedWorkers | None" = None,
     publish: bool = True,
 ) -> JobPlan:
-    """Choose how to run some sessions as one job; see `propagation.planner.plan_job`."""
-    return planner.plan_job(network, sessions, plan=plan, client=client or own_client(), publish=publish)
+    """Choose how to run some sessions as one job; see `propagation.planner.plan_job`.
+
+    Without a client the job is planned for this process, which may run it without Dask; no cluster is started for it.
+    """
+    return planner.plan_job(network, sessions, plan=plan, client=client or OwnThreads(), publish=publish)
 
 
 def run_job(
@@ -193,6 +89,7 @@ def run_job(
     client: "Client | None" = None,
     publish: bool = True,
     progress: Progress = ignore_progress,
+    stop: StopFlag | None = None,
 ) -> JobOutcome:
     """Run all replicates of some sessions of one network as one job.
 
@@ -204,24 +101,28 @@ def run_job(
     job_plan : JobPlan
         From `plan_job`.
     client : distributed.Client, optional
-        Default: threads of this process.
+        Default: threads of this process, without Dask if the plan says so.
     publish : bool
-        Stage rows for `publish_job`; False keeps them in memory.
+        Stage rows for `propagation.jobs.publish_job`; False keeps them in memory.
     progress : Progress, optional
+    stop : StopFlag, optional
+        Such as a `threading.Event`: once it is set, the run is cancelled.
 
     Raises
     ------
     RunCancelledError
-        If it was interrupted; staged files are left for the warehouse's sweep.
+        If it was interrupted, by Ctrl-C, SIGTERM or its stop flag; staged files are left for the warehouse's sweep.
     ClusterLostError
         If workers or scheduler went away, and the run cannot go on without them.
     """
-    client = client or own_client()
-    run = _RUNS[job_plan.plan]
+    if client is None and not job_plan.in_process:
+        client = own_client()
+    measures = Measures(memory=publish or not job_plan.in_process, watch=not job_plan.in_process)
     try:
-        with Measures() as measures:
-            rows = run(network, sessions, job_plan, client, publish, progress)
-    except KeyboardInterrupt:
+        with cancellation.stopped_by_sigterm(stop) as is_stopped, measures:
+            heard = cancellation.stopping(progress, is_stopped)
+            rows = _RUNS[job_plan.plan](network, sessions, job_plan, client, publish, heard)
+    except (KeyboardInterrupt, StopRequestedError):
         raise RunCancelledError(f"the run was cancelled; {_left_behind(job_plan, publish=publish)}") from None
     except loss_errors() as error:
         lost = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -233,25 +134,32 @@ def run_job(
     session_rows = [
         _session_row(session, lanes, job_plan, measures) for session, lanes in zip(sessions, rows.lanes, strict=True)
     ]
-    _add_small_tables(network.warehouse if publish else None, sessions, rows, session_rows)
-    results = {
-        session.session_id: Result(
-            row,
-            network,
+    if publish:
+        _stage_small_tables(network.warehouse, sessions, rows, session_rows)
+    results = _results(network, sessions, rows, session_rows, publish=publish)
+    return JobOutcome(network, session_rows, results, measures.seconds, rows.files)
+
+
+def _results(
+    network: Network, sessions: Sequence[Session], rows: LaneRows, session_rows: list[dict[str, Any]], *, publish: bool
+) -> dict[str, Result]:
+    """Return the result of each session by its id."""
+    results = {}
+    for position, (session, row) in enumerate(zip(sessions, session_rows, strict=True)):
+        tables = (
             PublishedTables(network.warehouse, session.session_id)
             if publish
-            else MemoryTables(session.session_id, rows.tables),
+            else MemoryTables(session, rows.lanes[position], rows.reach[position], rows.tables)
         )
-        for session, row in zip(sessions, session_rows, strict=True)
-    }
-    return JobOutcome(network, session_rows, results, measures.seconds, rows.files)
+        results[session.session_id] = Result(row, network, tables)
+    return results
 
 
 def _run_broadcast(
     network: Network,
     sessions: Sequence[Session],
     job_plan: JobPlan,
-    client: "Client",
+    client: "Client | None",
     publish: bool,
     progress: Progress,
 ) -> LaneRows:
@@ -299,7 +207,7 @@ def _run_reference(
 _NOTHING = "nothing of it was published"
 _LEFT_BEHIND = {
     "reference": "the rounds it has published stay in frontiers; running it again goes on from them",
-    "partitioned": "running it again goes on from its last checkpoint, if it had come to one",
+    "partitioned": "running it again goes on from its last checkpoint, if any",
 }
 """What a cancelled run that publishes leaves behind, by plan."""
 
@@ -308,13 +216,17 @@ def _left_behind(job_plan: JobPlan, *, publish: bool) -> str:
     return _LEFT_BEHIND.get(job_plan.plan, _NOTHING) if publish else _NOTHING
 
 
-_RUNS = {"broadcast": _run_broadcast, "partitioned": _run_partitioned, "reference": _run_reference}
+_RUNS: dict[str, Callable[..., LaneRows]] = {
+    "broadcast": _run_broadcast,
+    "partitioned": _run_partitioned,
+    "reference": _run_reference,
+}
 
 
-def _add_small_tables(
-    warehouse: Store | None, sessions: Sequence[Session], rows: LaneRows, session_rows: list[dict[str, Any]]
+def _stage_small_tables(
+    warehouse: Store, sessions: Sequence[Session], rows: LaneRows, session_rows: list[dict[str, Any]]
 ) -> None:
-    """Add cascades, metrics, reach and the sessions themselves: one file per job and table."""
+    """Stage cascades, metrics, reach and the sessions themselves: one file per job and table."""
     small: dict[str, list[pa.Table]] = {
         "cascades": [cascade_rows(sessions, rows.lanes)],
         "propagation_metrics": [metric_rows(sessions, rows.lanes)],
@@ -324,9 +236,6 @@ def _add_small_tables(
             if session.records("reach")
         ],
     }
-    if warehouse is None:
-        rows.tables.update(small)
-        return
     for table, parts in small.items():
         if parts:
             rows.files.append(warehouse.stage(table, pa.concat_tables(parts).unify_dictionaries()))
@@ -364,27 +273,3 @@ def _session_row(session: Session, lanes: Lanes, job_plan: JobPlan, measures: Me
         "job_lanes": job_plan.lanes,
         **measures.columns,
     }
-
-
-def publish_job(outcome: JobOutcome) -> None:
-    """Publish a job: all its sessions become visible at once.
-
-    Sessions have the same rows whoever runs them, so a job that another run published meanwhile is simply there.
-
-    Raises
-    ------
-    CommitConflictError
-        If another run published only some of the job's sessions meanwhile: run again for the others.
-    """
-    warehouse = outcome.network.warehouse
-    keys = [session_key(row["session_id"]) for row in outcome.sessions]
-    try:
-        warehouse.commit("sessions", keys, outcome.files)
-    except AlreadyPublishedError as error:
-        if any(warehouse.find(key) is None for key in keys):
-            raise CommitConflictError(f"{error}, but not all sessions of this job are: run again") from error
-
-
-def unpublished(warehouse: Store, sessions: Sequence[Session]) -> list[Session]:
-    """Return the sessions that the warehouse has no results of."""
-    return [session for session in sessions if warehouse.find(session.key) is None]

@@ -63,6 +63,8 @@ class Lanes:
     @staticmethod
     def joined(parts: Sequence["Lanes"]) -> "Lanes":
         """Return the replicates of some lanes, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
 
         def together(name: str) -> Any:
             arrays = [getattr(part, name) for part in parts]

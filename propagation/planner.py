@@ -13,9 +13,10 @@ import numpy as np
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.networks.network import Network
 from propagation import costs
-from propagation.clusters import installed_memory, machine_memory, thread_count
+from propagation.clusters import ExpectedWorkers, installed_memory, machine_memory, thread_count
 from propagation.mean_field import ExpectedCascade, expected_cascade
 from propagation.models.pandas_model import PandasModel
+from propagation.own_threads import OwnThreads
 from propagation.plans.broadcast.families import PARALLEL, cheapest_family, family_named
 from propagation.plans.partitioned.families import family_for
 from propagation.session_groups import run_key, sessions_alike
@@ -29,6 +30,8 @@ Plan = Literal["broadcast", "partitioned", "reference"]
 PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
+IN_PROCESS_SECONDS, ONE_THREAD_SECONDS = 0.1, 0.002
+"""Time below which a job runs on threads of its own process, and below which one of them runs all of it."""
 LONG_LANE_SECONDS = 0.01
 """Time of a lane from which on several threads had better share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
@@ -79,6 +82,8 @@ class JobPlan:
         Clock time of the job, compilation and publishing apart.
     estimated_bytes : int
         Peak memory of all workers on one machine, mapped arrays counted once.
+    in_process : bool
+        Whether the job is so short that threads of this process run it, without Dask.
     """
 
     plan: Plan
@@ -92,6 +97,7 @@ class JobPlan:
     lanes_at_once: int = 1
     waves_at_once: int = 1
     threads: int = 1
+    in_process: bool = False
 
 
 def check_plan(plan: Any) -> None:
@@ -105,7 +111,7 @@ def plan_job(
     sessions: Sequence[Session],
     *,
     plan: PlanChoice = "auto",
-    client: "Client",
+    client: "Client | OwnThreads | ExpectedWorkers",
     publish: bool = True,
 ) -> JobPlan:
     """Choose a plan for some sessions of one network, run as one job.
@@ -117,8 +123,8 @@ def plan_job(
         At least one.
     plan : str
         ``auto`` lets the planner choose.
-    client : distributed.Client
-        The cluster the job will run on.
+    client : distributed.Client, OwnThreads or ExpectedWorkers
+        The cluster the job will run on, or what one will have; with this process's own threads, short jobs need none.
     publish : bool
         Whether rows are written as they come; False means that all of them stay in memory.
 
@@ -157,7 +163,7 @@ def plan_job(
         least = made.estimated_bytes if plan == "partitioned" else min(needed, made.estimated_bytes)
         _refuse_beyond(available, least, whole)
     else:
-        made = _broadcast_plan(job, needed, list(client.nthreads().values()))
+        made = _broadcast_plan(job, needed, list(client.nthreads().values()), own=isinstance(client, OwnThreads))
     logger.info(
         "plan %s: %s; about %.1f s and %.0f MiB",
         made.plan,
@@ -197,13 +203,15 @@ class _Job:
         return float(costs.SECONDS_PER_ACTIVATION * activations + costs.SECONDS_PER_CONTACT * contacts)
 
 
-def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
+def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int], *, own: bool) -> JobPlan:
     """Plan lanes that are split over threads, each of which holds the whole network.
 
     Parameters
     ----------
     workers : sequence of int
         Threads of each worker.
+    own : bool
+        Whether these are this process's own, which can do without Dask.
     """
     reason = (
         f"the edge table ({_network_bytes(job.network) / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
@@ -221,8 +229,15 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int]) -> JobPlan:
     batches = max(per_thread * job.threads, int(effort / BATCH_SECONDS))
     if (word := min(family_named(each.shape).lanes_together for each in planned)) > 1:
         batches = min(batches, max(job.threads, math.ceil(job.lanes / word)))
-    seconds = costs.SECONDS_PER_JOB + effort / min(job.threads, job.lanes)
-    return JobPlan("broadcast", reason, planned, job.lanes, min(job.lanes, batches), seconds, needed, threads=threads)
+    in_process = own and effort / min(job.threads, job.lanes) < IN_PROCESS_SECONDS
+    if in_process and effort < ONE_THREAD_SECONDS:
+        batches = 1
+    batches = min(job.lanes, batches)
+    overhead = costs.SECONDS_PER_SMALL_JOB if in_process else costs.SECONDS_PER_JOB
+    seconds = overhead + effort / min(job.threads, batches)
+    return JobPlan(
+        "broadcast", reason, planned, job.lanes, batches, seconds, needed, threads=threads, in_process=in_process
+    )
 
 
 def _shared_plan(session: Session, planned: SessionPlan, threads: int) -> SessionPlan:

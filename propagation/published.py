@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from data.errors import TableNotFoundError
 from data.networks.network import Network
+from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.specification import SYMBOL
 from propagation.results import TABLE_OF_RECORD, PublishedTables, Result
-from propagation.sessions import RECORDS, session_key
+from propagation.sessions import RECORDS
 
 
 def load_result(warehouse: Store, session_id: str) -> Result:
@@ -33,22 +34,37 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
     TableNotFoundError
         If the warehouse does not have one of them.
     """
-    rows = warehouse.read("propagation_sessions", [session_key(session_id) for session_id in session_ids]).to_pylist()
-    sessions = {row["session_id"]: row for row in rows}
+    sessions = load_session_rows(warehouse, session_ids)
     snapshots = warehouse.read("networks").to_pylist()
     networks: dict[tuple[str, str], Network] = {}
     results = []
     for session_id in session_ids:
-        if session_id not in sessions:
-            raise TableNotFoundError(
-                f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`"
-            )
         row = sessions[session_id]
         key = row["network_id"], row["snapshot_id"]
         if key not in networks:
             networks[key] = _network_of(warehouse, snapshots, row)
         results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
     return results
+
+
+def load_session_rows(warehouse: Store, session_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the rows of the table `propagation_sessions` of some sessions, by session id.
+
+    Raises
+    ------
+    TableNotFoundError
+        If the warehouse does not have one of them.
+    """
+    keys = [session_key(session_id) for session_id in session_ids]
+    wanted = dict.fromkeys(session_ids)
+    rows = warehouse.read("propagation_sessions", keys).to_pylist() if keys else []
+    sessions = {row["session_id"]: row for row in rows if row["session_id"] in wanted}
+    for session_id in session_ids:
+        if session_id not in sessions:
+            raise TableNotFoundError(
+                f"no session {session_id!r} in warehouse {warehouse.url}; see `rumormill sessions`"
+            )
+    return sessions
 
 
 def _network_of(warehouse: Store, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:

@@ -18,6 +18,13 @@ class Measures:
 
     Mapped files count once, however many processes share them. Workers on other machines are not seen.
 
+    Parameters
+    ----------
+    memory : bool
+        Whether memory is measured at all: a look takes about half a millisecond.
+    watch : bool
+        Whether a thread looks several times a second; otherwise only at the beginning and the end.
+
     Examples
     --------
     >>> with Measures() as measures:
@@ -26,11 +33,14 @@ class Measures:
     True
     """
 
+    def __init__(self, *, memory: bool = True, watch: bool = True) -> None:
+        self._memory, self._done = memory, threading.Event()
+        self._watch = threading.Thread(target=self._look_on, name="peak-memory", daemon=True) if watch else None
+
     def __enter__(self) -> Self:
-        self._before = self._highest = _memory_in_use()
-        self._done = threading.Event()
-        self._watch = threading.Thread(target=self._look_on, name="peak-memory", daemon=True)
-        self._watch.start()
+        self._before = self._highest = _memory_in_use() if self._memory else 0
+        if self._watch is not None:
+            self._watch.start()
         self.started_at, self._started = dt.datetime.now(dt.UTC), time.perf_counter()
         return self
 
@@ -39,13 +49,15 @@ class Measures:
     ) -> None:
         self.seconds = time.perf_counter() - self._started
         self._done.set()
-        self._watch.join()
-        self._look()
+        if self._watch is not None:
+            self._watch.join()
+        if self._memory:
+            self._look()
 
     @property
-    def peak_bytes(self) -> int:
-        """The peak above what was in use at the start."""
-        return self._highest - self._before
+    def peak_bytes(self) -> int | None:
+        """The peak above what was in use at the start; None if memory is not measured."""
+        return self._highest - self._before if self._memory else None
 
     @property
     def columns(self) -> dict[str, Any]:

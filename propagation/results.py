@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
+from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.results import QUANTILES
 from data.warehouse.tables.specification import SYMBOL
 from propagation.lane_counts import AgentReach, Lanes
-from propagation.sessions import RECORDS, Session, session_key
+from propagation.sessions import RECORDS, Session
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -226,16 +227,35 @@ class PublishedTables:
 
 @dataclass(frozen=True)
 class MemoryTables:
-    """Rows of a session that was not published."""
+    """Rows of a session that was not published; those that its lanes add up to are made when asked for.
 
-    session_id: str
+    Attributes
+    ----------
+    session : Session
+    lanes : Lanes
+        Its replicates.
+    agent_reach : AgentReach
+        Whom they reached, if that is recorded.
+    tables : mapping
+        Rows of large tables, of all sessions of its job.
+    """
+
+    session: Session
+    lanes: Lanes
+    agent_reach: AgentReach
     tables: Mapping[str, Sequence[pa.Table]]
 
     def read(self, table: str) -> pa.Table:
         """Return the session's rows of a table."""
+        if table == "cascades":
+            return cascade_rows([self.session], [self.lanes])
+        if table == "propagation_metrics":
+            return metric_rows([self.session], [self.lanes])
+        if table == "reach" and self.session.records("reach"):
+            return reach_rows(self.session, self.agent_reach)
         empty = table_specification(table).schema.empty_table()
         rows = pa.concat_tables([empty, *self.tables.get(table, ())])
-        return rows.filter(pc.equal(rows["session_id"].cast(pa.string()), self.session_id))
+        return rows.filter(pc.equal(rows["session_id"].cast(pa.string()), self.session.session_id))
 
     def parts(self, table: str) -> "dd.DataFrame":
         """Return the session's rows of a table as one partition."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.validation import suggestion
+from data.warehouse.keys import session_key
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
 from propagation.seeding import SeedStrategy, blocked_agents, explicit_seeds
@@ -126,11 +127,6 @@ class Session:
     def records(self, detail: Record) -> bool:
         """Return whether the session records this detail or more."""
         return RECORDS.index(self.record) >= RECORDS.index(detail)
-
-
-def session_key(session_id: str) -> str:
-    """Return the key under which a session is published."""
-    return f"session/{session_id}"
 
 
 def derived_uuid(kind: str, text: str) -> str:

@@ -1,5 +1,6 @@
 """Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
 
+import bisect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ AGENT_IDS_HELD = 1 << 24
 CALLS_WITHOUT_ORDER = 8
 """How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
 more."""
+
+FEW_NAMES = 20
+"""Ids up to which it is faster to look for one after the other."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,9 @@ class Network:
         return self.cache_folder / "agents_by_id"
 
     def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 where there is none: all are looked for at once, by halving."""
+        """Return the dense ids of names, -1 where there is none, by halving: few of them in turn, many at once."""
+        if len(names) <= FEW_NAMES:
+            return np.array([self._place_of(name) for name in names.to_pylist()], np.int64)
         low, high = np.zeros(len(names), np.int64), np.full(len(names), self.n_agents)
         while (low < high).any():
             middle = (low + high) // 2
@@ -182,6 +188,13 @@ class Network:
             low, high = np.where(is_before, middle + 1, low), np.where(is_before, high, middle)
         agents = self._by_id[np.minimum(low, self.n_agents - 1)]
         return np.where(self._compared(pc.equal, low, names), agents, -1)
+
+    def _place_of(self, name: str) -> int:
+        """Return the dense id of a name, -1 if there is none."""
+        ids, by_id = self.agent_ids, self._by_id
+        place = bisect.bisect_left(by_id, name, key=lambda agent: ids[int(agent)].as_py())
+        found = int(by_id[place]) if place < self.n_agents else -1
+        return found if found >= 0 and ids[found].as_py() == name else -1
 
     def _compared(
         self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array

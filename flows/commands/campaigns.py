@@ -8,6 +8,7 @@ import typer
 
 from data.errors import RumormillError, RunCancelledError
 from flows.commands.estimates import SESSIONS_SHOWN, print_estimate, readable_bytes, readable_seconds
+from flows.commands.failures import report
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
 
@@ -97,7 +98,6 @@ def resume(
     One that fails again is told, and the next is continued; the exit code is that of the first that failed.
     """
     from data.facade import Warehouse
-    from flows.command_line import report
     from flows.commands.logs import quiet_logs
     from flows.run_records import chosen_runs
     from flows.runs import run_campaign

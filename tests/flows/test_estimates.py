@@ -8,8 +8,10 @@ import pytest
 
 from data.errors import CampaignError, InsufficientMemoryError, InvalidInputError
 from data.facade import Warehouse
+from flows.campaign_jobs import CampaignRun, prepare_run, run_job, summary
 from flows.estimates import estimate_campaign
 from propagation import engine, planner
+from propagation.jobs import Execution
 
 TOWN = {
     "network": "town",
@@ -18,6 +20,13 @@ TOWN = {
         {"name": "hubs", "model": "sir", "seeds": {"strategy": "top_out_degree", "budget": 5}, "replicates": 30},
     ],
 }
+
+
+def computed(run: CampaignRun) -> None:
+    """Compute and publish the jobs of a run, one after the other."""
+    for job in run.jobs:
+        ids = [session.session_id for session in job.sessions]
+        run_job(run.resolved, ids, Execution(), run.resolved.campaign.cluster, compare=not job.publish)
 
 
 def listed(warehouse: Warehouse) -> list[str]:
@@ -49,12 +58,8 @@ def test_an_estimate_says_what_the_planner_says_and_publishes_nothing(
 
 
 def test_what_is_published_would_not_be_computed(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
-    from flows import runs
-
     path = campaign_file({**TOWN, "sessions": TOWN["sessions"][:1]}, "one")
-    run = runs.prepare_run(path, warehouse.url)
-    plan = engine.plan_job(run.resolved.network, run.jobs[0].sessions)
-    runs.publish_outcome(run, engine.run_job(run.resolved.network, run.jobs[0].sessions, plan))
+    computed(prepare_run(path, warehouse.url))
     both = campaign_file(TOWN)
     estimate = estimate_campaign(both, warehouse.url)
     assert [row["to_do"] for row in estimate["sessions"]] == ["published already", "compute"]
@@ -95,17 +100,14 @@ OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("
 def test_jobs_come_in_the_order_in_which_they_run(
     warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
 ) -> None:
-    from flows import runs
-
     (tmp_path / "rumour.py").write_text(OWN)
     own = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
     path = campaign_file({**TOWN, "sessions": [own, *TOWN["sessions"]], "models": ["rumour.py"]})
     estimated = [job["plan"] for job in estimate_campaign(path, warehouse.url)["jobs"]]
-    run = runs.prepare_run(path, warehouse.url)
-    for job in run.jobs:
-        plan = engine.plan_job(run.resolved.network, job.sessions)
-        runs.publish_outcome(run, engine.run_job(run.resolved.network, job.sessions, plan))
-    assert [job["plan"] for job in runs.summary(run)["jobs"]] == estimated == ["broadcast", "reference"]
+    run = prepare_run(path, warehouse.url)
+    computed(run)
+    done = summary(run.resolved, run.status)["jobs"]
+    assert [job["plan"] for job in done] == estimated == ["broadcast", "reference"]
 
 
 def test_models_of_ones_own_are_a_job_of_their_own(

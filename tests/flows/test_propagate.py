@@ -3,21 +3,38 @@
 import asyncio
 import base64
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import cloudpickle
 import pytest
 
-from data.errors import CommitConflictError, RowsDifferError, RunCancelledError, WarehouseFullError
+from data.errors import (
+    CommitConflictError,
+    InvalidInputError,
+    RequirementGoneError,
+    RowsDifferError,
+    RunCancelledError,
+    WarehouseFullError,
+)
 from data.facade import Warehouse
-from flows import runs
+from data.warehouse.store import Store
+from flows import campaign_jobs, run_events
+from flows.campaign_jobs import prepare_run, publish_campaign, publish_messages
 from flows.config import load_campaign, resolve
+from flows.propagate import propagate
 from flows.runs import run_campaign
-from propagation import engine
+from propagation import engine, jobs
 from propagation.clusters import connect
 from propagation.published import differing_tables
 from tests.deadlines import PATIENCE
@@ -162,10 +179,8 @@ def test_runs_inside_a_notebook(warehouse: Warehouse, campaign_file: Callable[..
 
 
 def test_the_cluster_is_the_one_that_the_campaign_names(
-    warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from flows import propagate
-
     profiles: list[Any] = []
 
     @contextmanager
@@ -174,18 +189,50 @@ def test_the_cluster_is_the_one_that_the_campaign_names(
         with connect() as client:
             yield client
 
-    monkeypatch.setattr(propagate, "connected", noted)
+    monkeypatch.setattr(campaign_jobs, "connected", noted)
     cluster = {"kind": "processes", "workers": 2}
-    run_campaign(campaign_file({**TOWN, "cluster": cluster}), warehouse.url)
+    path = campaign_file({**TOWN, "cluster": cluster})
+    run_campaign(path, warehouse.url)
     assert [(profile.kind, profile.workers) for profile in profiles] == [("processes", 2)]
+    # Unless the flow run names another.
+    own = tmp_path / "three.yaml"
+    own.write_text("kind: threads\nthreads_per_worker: 3\n")
+    propagate(path, warehouse.url, again=True, cluster=str(own))
+    assert [(profile.kind, profile.threads_per_worker) for profile in profiles[1:]] == [("threads", 3)]
+
+
+def test_the_plan_is_the_one_that_the_flow_run_names(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
+    first = TOWN["sessions"][0]
+    path = campaign_file({**TOWN, "sessions": [first], "plan": "broadcast"})
+    summary = propagate(path, warehouse.url, plan="partitioned")
+    assert (summary["plan"], summary["sessions"][0]["session"]) == ("partitioned", "three")
+    with pytest.raises(InvalidInputError, match="no plan 'fast'; plans are auto, broadcast"):
+        propagate(path, warehouse.url, again=True, plan="fast")
 
 
 # -- again ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
-    from flows.propagate import propagate
+def test_a_run_publishes_its_events_with_what_it_publishes_anyway(
+    warehouse: Warehouse, campaign_file: Callable[..., str]
+) -> None:
+    path, before = campaign_file(TOWN), len(warehouse.manifests())
+    run_campaign(path, warehouse.url)
+    published = [(m.kind, sorted({file.table for file in m.files})) for m in warehouse.manifests()[before:]]
+    assert published == [
+        ("run", ["events", "runs"]),
+        ("messages", ["messages"]),
+        ("sessions", ["cascades", "propagation_metrics", "propagation_sessions", "reach"]),
+        ("campaign", ["campaign_sessions", "campaigns", "events"]),
+    ]
+    # The start and the end of a later attempt are one publication.
+    run_campaign(path, warehouse.url, again=True)
+    assert [m.kind for m in warehouse.manifests()[before + 4 :]] == ["events"]
+    kinds = Counter(warehouse.read("events")["event_type"].to_pylist())
+    assert kinds == {"propagation_started": 2, "propagation_completed": 2}
 
+
+def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
     path = campaign_file(TOWN)
     first = run_campaign(path, warehouse.url)
     publications, known = len(warehouse.manifests()), len(flow_runs())
@@ -207,7 +254,7 @@ def test_again_recomputes_compares_and_publishes_nothing_twice(
     assert second == {**first, "status": "confirmed"}
     assert "simulating" in heard
     assert contents(warehouse) == rows
-    monkeypatch.setattr(runs, "differing_tables", lambda *_: ["cascades", "reach"])
+    monkeypatch.setattr(jobs, "differing_tables", lambda *_: ["cascades", "reach"])
     with pytest.raises(RowsDifferError, match=r"differ from the published ones in cascades, reach; .*rumormill verify"):
         run_campaign(path, warehouse.url, again=True)
     assert contents(warehouse) == rows
@@ -264,7 +311,7 @@ def test_a_crash_between_two_publications_is_healed_by_the_next_run(
 ) -> None:
     path = campaign_file(TOWN)
     with monkeypatch.context() as crash:
-        crash.setattr(runs, "publish_campaign", lambda _: (_ for _ in ()).throw(SystemExit(9)))
+        crash.setattr(run_events, "publish_campaign", lambda *_: (_ for _ in ()).throw(SystemExit(9)))
         with pytest.raises(SystemExit):
             run_campaign(path, warehouse.url)
     found = contents(warehouse)
@@ -299,29 +346,106 @@ def test_a_cancelled_run_is_cancelled_in_prefect_too(
 def test_a_writer_that_was_outrun_tries_again(
     warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish_job, attempts = runs.publish_job, []
+    commit, attempts = Store.commit, []
 
-    def outrun_once(outcome: Any) -> None:
-        attempts.append(outcome)
-        if len(attempts) == 1:
+    def outrun_once(self: Store, kind: str, *arguments: Any, **options: Any) -> Any:
+        attempts.append(kind)
+        if attempts.count(kind) == 1:
             raise CommitConflictError("50 other publications came first")
-        publish_job(outcome)
+        return commit(self, kind, *arguments, **options)
 
-    monkeypatch.setattr(runs, "publish_job", outrun_once)
+    monkeypatch.setattr(Store, "commit", outrun_once)
     assert run_campaign(campaign_file(TOWN), warehouse.url)["status"] == "completed"
-    assert len(attempts) == 2
+    assert Counter(attempts) == dict.fromkeys(("run", "messages", "sessions", "campaign"), 2)
+    assert contents(warehouse)["propagation_sessions"] == 2
 
 
 def test_two_runs_of_one_campaign_publish_one_copy(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
     path = campaign_file(TOWN)
-    first, second = (runs.prepare_run(path, warehouse.url) for _ in range(2))
+    first, second = (prepare_run(path, warehouse.url) for _ in range(2))
+    outcomes = []
     for run in (first, second):  # neither knew of the other when it began
-        plan = engine.plan_job(run.resolved.network, run.jobs[0].sessions)
-        runs.publish_outcome(run, engine.run_job(run.resolved.network, run.jobs[0].sessions, plan))
-        runs.publish_campaign(run)
+        (job,) = run.jobs
+        outcomes.append(
+            engine.run_job(run.resolved.network, job.sessions, engine.plan_job(run.resolved.network, job.sessions))
+        )
+    for run, outcome in zip((first, second), outcomes, strict=True):
+        publish_messages(run.resolved)
+        jobs.publish_job(outcome)
+        publish_campaign(run.resolved, run.stored.started_at)
     assert {name: count for name, count in contents(warehouse).items() if name.endswith(("sessions", "campaigns"))} == {
         "propagation_sessions": 2,
         "campaigns": 1,
         "campaign_sessions": 2,
     }
-    assert runs.prepare_run(path, warehouse.url).nothing_to_do
+    assert prepare_run(path, warehouse.url).nothing_to_do
+
+
+def test_a_campaign_whose_sessions_are_gone_is_not_published(
+    warehouse: Warehouse, campaign_file: Callable[..., str]
+) -> None:
+    run = prepare_run(campaign_file(TOWN), warehouse.url)
+    with pytest.raises(RequirementGoneError, match="session/"):
+        publish_campaign(run.resolved, run.stored.started_at)
+    assert contents(warehouse)["campaigns"] == 0
+
+
+# -- served, and ended by signals -----------------------------------------------------------------------------------
+
+
+def test_the_flow_can_be_sent_to_other_processes() -> None:
+    import flows.propagate as module
+
+    cloudpickle.register_pickle_by_value(module)  # as Prefect does to serve a flow
+    try:
+        assert cloudpickle.loads(cloudpickle.dumps(propagate)).name == "propagate"
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def test_importing_the_flow_imports_neither_engine_nor_pictures() -> None:
+    heavy = ("numba", "dask", "distributed", "matplotlib", "duckdb", "propagation.engine", "flows.campaign_jobs")
+    script = f"import sys, flows.propagate; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+SIGNALLED = """
+import sys
+from flows.propagate import propagate
+from prefect.exceptions import TerminationSignal
+
+try:
+    propagate(sys.argv[1], sys.argv[2])
+except (TerminationSignal, KeyboardInterrupt) as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_flow_that_a_signal_ends_records_that_it_was_cancelled(
+    warehouse: Warehouse, campaign_file: Callable[..., str], prefect_url: str, number: signal.Signals
+) -> None:
+    """As a worker ends a run that is cancelled in Prefect's UI."""
+    session = {"name": "long", "parameters": {"probability": 0.5}, "seeds": ["1"], "replicates": 50_000_000}
+    path = campaign_file({"network": "town", "sessions": [session]})
+    environment = {**os.environ, "PREFECT_API_URL": prefect_url, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": ""}
+    environment = {name: value for name, value in environment.items() if value}
+    command = [sys.executable, "-c", SIGNALLED, path, warehouse.url]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 240
+        while "runs" not in _tables(warehouse) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(2.0)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    events = Counter(Warehouse(warehouse.url).read("events")["event_type"].to_pylist())
+    assert events == {"propagation_started": 1, "propagation_cancelled": 1}, errors
+    assert contents(warehouse)["propagation_sessions"] == 0
+
+
+def _tables(warehouse: Warehouse) -> set[str]:
+    return {file.table for manifest in Warehouse(warehouse.url).publications("run") for file in manifest.files}

@@ -1,5 +1,6 @@
 """Runs that were started: what a crash leaves, and how it is continued without the campaign's file."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -14,10 +15,12 @@ import pytest
 
 from data.errors import InvalidInputError
 from data.facade import Warehouse
-from flows import runs
-from flows.run_records import chosen_runs, is_reference, unfinished_runs
+from flows import run_events, run_records
+from flows.campaign_jobs import prepare_run
+from flows.config import load_campaign, resolve
+from flows.run_records import ModelSource, StoredRun, chosen_runs, find_run, is_reference, unfinished_runs
 from flows.runs import run_campaign
-from propagation import engine
+from propagation import engine, jobs
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_url")]
 
@@ -38,9 +41,11 @@ def crash(*_: Any, **__: Any) -> None:
     raise SystemExit(9)
 
 
-def begun(path: str, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, where: str = "publish_job") -> None:
+def begun(
+    path: str, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str] = (jobs, "publish_job")
+) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(runs, where, crash)
+        patched.setattr(*where, crash)
         with pytest.raises(SystemExit):
             run_campaign(path, warehouse.url)
 
@@ -86,7 +91,7 @@ def test_a_crashed_run_is_continued_without_its_file(
 def test_what_was_published_is_not_computed_again(
     warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch, "publish_campaign")
+    begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch, (run_events, "publish_campaign"))
     (run,) = unfinished_runs(Warehouse(warehouse.url))
     assert run.sessions_published == 2
     monkeypatch.setattr(engine, "run_job", lambda *_, **__: pytest.fail("all sessions are there"))
@@ -114,6 +119,25 @@ def test_one_of_several_is_chosen_by_name_or_id(
     assert rumormill("resume", "autumn").exit_code == 2
 
 
+OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
+
+
+MINE = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
+"""A session of a model of one's own."""
+
+
+def stored_by_an_older_version(path: str, warehouse: Warehouse) -> str:
+    """Store a run as older versions did; return the campaign's id."""
+    resolved = resolve(load_campaign(path), warehouse)
+    record = {
+        "campaign": resolved.campaign.model_dump(mode="json"),
+        "snapshot_id": resolved.network.snapshot_id,
+        "sessions": [session.session_id for session in resolved.distinct_sessions],
+    }
+    warehouse.commit("run", [f"run/{resolved.campaign_id}"], [], properties=record)
+    return resolved.campaign_id
+
+
 def test_a_run_that_fails_again_does_not_keep_others_from_being_continued(
     warehouse: Warehouse,
     campaign_file: Callable[..., str],
@@ -122,8 +146,8 @@ def test_a_run_that_fails_again_does_not_keep_others_from_being_continued(
     rumormill: Callable[..., Any],
 ) -> None:
     (tmp_path / "rumour.py").write_text(OWN)
-    session = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
-    begun(campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session]}), warehouse, monkeypatch)
+    own = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [MINE]})
+    stored_by_an_older_version(own, warehouse)
     begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch)
     failing, good = unfinished_runs(Warehouse(warehouse.url))
     (tmp_path / "rumour.py").rename(tmp_path / "elsewhere.py")
@@ -141,25 +165,96 @@ def test_a_run_that_fails_again_does_not_keep_others_from_being_continued(
     assert rumormill("resume").exit_code == 0
 
 
-OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
-
-
-def test_a_model_that_was_edited_meanwhile_is_told(
-    warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_runs_of_older_versions_are_listed_and_resumed(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "rumour.py").write_text(OWN)
-    session = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}
-    path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session]})
-    begun(path, warehouse, monkeypatch)
+    path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [MINE, TOWN["sessions"][0]]}, "old")
+    campaign_id = stored_by_an_older_version(path, warehouse)
     (run,) = unfinished_runs(Warehouse(warehouse.url))
-    assert run.rounds_kept == 3
+    assert (run.campaign, run.campaign_id, run.sessions, run.reference) == ("old", campaign_id, 2, f"run/{campaign_id}")
+    # Models are known by their paths only: an edited one is told.
     (tmp_path / "rumour.py").write_text(OWN.replace("self.needed", "self.needed + 1"))
     with pytest.raises(
         InvalidInputError, match=r"was started with other models than those now in .*rumour.py; restore"
     ):
         run_campaign(run.reference, warehouse.url)
     (tmp_path / "rumour.py").write_text(OWN)
-    assert run_campaign(run.reference, warehouse.url)["sessions"][0]["propagation_model"] == "rumour"
+    summary = run_campaign(run.reference, warehouse.url)
+    assert (summary["campaign_id"], summary["status"]) == (campaign_id, "completed")
+    assert unfinished_runs(Warehouse(warehouse.url)) == []
+    assert run_campaign(run.reference, warehouse.url)["status"] == "already_completed"
+
+
+# -- what a stored run is -------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_was_edited_or_lost_meanwhile_runs_as_it_was(
+    warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rumour.py").write_text(OWN)
+    path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [MINE]})
+    begun(path, warehouse, monkeypatch)
+    (run,) = unfinished_runs(Warehouse(warehouse.url))
+    assert run.rounds_kept == 3
+    (tmp_path / "rumour.py").write_text(OWN.replace("self.needed", "self.needed + 1"))
+    run_records._remembered.clear()  # as on another machine
+    summary = run_campaign(run.reference, warehouse.url)
+    assert summary["sessions"][0]["session_id"] in {
+        session for row in warehouse.read("runs").to_pylist() for session in row["session_ids"]
+    }
+    (tmp_path / "rumour.py").unlink()
+    run_records._remembered.clear()
+    assert run_campaign(run.reference, warehouse.url, again=True)["status"] == "confirmed"
+    (campaign,) = warehouse.read("campaigns").to_pylist()
+    assert json.loads(campaign["configuration"])["models"] == [str(tmp_path / "rumour.py")]
+
+
+def test_the_same_run_has_the_same_id(warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path) -> None:
+    def run_of(content: Any, text: str = OWN, place: str = "rumour") -> StoredRun:
+        (tmp_path / f"{place}.py").write_text(text)
+        return prepare_run(
+            campaign_file(content, "spring"), warehouse.url, models=[str(tmp_path / f"{place}.py")]
+        ).stored
+
+    own = {"network": "town", "sessions": [MINE]}
+    first = run_of(own)
+    assert run_of(own).run_id == first.run_id
+    assert run_of(own, place="elsewhere").run_id == first.run_id, "wherever the file is"
+    assert run_of(own, OWN + "\n# edited\n").run_id != first.run_id
+    assert run_of({**own, "plan": "reference"}).run_id != first.run_id
+    assert run_of({**own, "random_seed": 1}).run_id != first.run_id
+    before = prepare_run(campaign_file(TOWN), warehouse.url).stored
+    warehouse.generate_network("town", "watts_strogatz", agents=200, degree=4)
+    assert prepare_run(campaign_file(TOWN), warehouse.url).stored.run_id != before.run_id
+
+
+def test_a_stored_model_whose_text_does_not_match_its_fingerprint_is_not_executed(tmp_path: Path) -> None:
+    file = tmp_path / "rumour.py"
+    file.write_text(OWN)
+    source = ModelSource.of_file(str(file))
+    assert source.file(tmp_path / "cache") == str(file)
+    file.write_text("raise SystemExit('executed')")
+    copy = Path(source.file(tmp_path / "cache"))
+    assert (copy.name, copy.read_text()) == ("rumour.py", OWN)
+    copy.write_text("raise SystemExit('executed')")
+    assert Path(source.file(tmp_path / "cache")).read_text() == OWN
+    wrong = dataclasses.replace(source, text="raise SystemExit('executed')")
+    with pytest.raises(InvalidInputError, match="does not match its fingerprint, so it is not executed"):
+        wrong.file(tmp_path / "cache")
+
+
+def test_a_stored_run_is_found_by_the_id_of_its_campaign_too(
+    warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(campaign_file(TOWN, "spring"), warehouse, monkeypatch)
+    (row,) = warehouse.read("runs").to_pylist()
+    place = Warehouse(warehouse.url)
+    by_run, by_campaign = (find_run(f"run/{row[key]}", place) for key in ("run_id", "campaign_id"))
+    assert by_run == by_campaign
+    assert by_run.campaign == load_campaign(campaign_file(TOWN, "spring"))
+    assert (by_run.started_at, by_run.session_ids) == (row["started_at"], tuple(row["session_ids"]))
+    assert (row["campaign"], row["network_id"], row["models"]) == ("spring", "town", "[]")
 
 
 def test_only_ids_are_references() -> None:

@@ -26,7 +26,7 @@ from data.errors import (
     RunCancelledError,
     WarehouseFullError,
 )
-from propagation import engine, simulate
+from propagation import engine, jobs, simulate
 from propagation.models import IndependentCascade
 from propagation.plans.broadcast.batch_runner import run_batch
 from propagation.plans.lane_rows import Span
@@ -133,10 +133,10 @@ def test_again_finds_one_changed_value(network, table):
     for file in outcome.files:
         wrong = file.table == table and not any(other.table == table for other in files)
         files.append(warehouse.stage(table, one_cell_changed(table, warehouse.read_file(file))) if wrong else file)
-    engine.publish_job(dataclasses.replace(outcome, files=files))
+    jobs.publish_job(dataclasses.replace(outcome, files=files))
     fields = {"seed_set": [0], "replicates": 40, "record": "contacts"}
     assert simulate(network, HALF, **fields).recalled
-    with pytest.raises(RowsDifferError, match=rf"recomputed rows differ from the published ones in {table}$"):
+    with pytest.raises(RowsDifferError, match=rf"recomputed rows differ from the published ones in {table};"):
         simulate(network, HALF, again=True, **fields)
     assert kinds(warehouse)["sessions"] == 1
 
@@ -150,8 +150,8 @@ def test_again_finds_a_missing_and_a_doubled_row(network):
         files = [file for file in outcome.files if file.table != "activations"]
         rows = pa.concat_tables(network.warehouse.read_file(f) for f in outcome.files if f.table == "activations")
         files.append(network.warehouse.stage("activations", change(rows)))
-        engine.publish_job(dataclasses.replace(outcome, files=files))
-        with pytest.raises(RowsDifferError, match=r"in activations$"):
+        jobs.publish_job(dataclasses.replace(outcome, files=files))
+        with pytest.raises(RowsDifferError, match=r"in activations;"):
             simulate(network, HALF, seed_set=[number], replicates=40, record="activations", again=True)
 
 
@@ -224,11 +224,11 @@ def test_sessions_of_one_job_equal_sessions_run_alone(network, run, assert_same_
 @pytest.mark.parametrize("plan", ["broadcast", "reference"])
 def test_sessions_of_one_job_are_published_together(network, run, assert_same_rows, plan):
     sessions = some_sessions(network)[3:] if plan == "reference" else some_sessions(network)
-    assert engine.unpublished(network.warehouse, sessions) == sessions
+    assert jobs.unpublished(network.warehouse, sessions) == sessions
     outcome = engine.run_job(network, sessions, engine.plan_job(network, sessions, plan=plan))
-    assert engine.unpublished(network.warehouse, sessions) == sessions
-    engine.publish_job(outcome)
-    assert engine.unpublished(network.warehouse, sessions) == []
+    assert jobs.unpublished(network.warehouse, sessions) == sessions
+    jobs.publish_job(outcome)
+    assert jobs.unpublished(network.warehouse, sessions) == []
     assert kinds(network.warehouse)["sessions"] == 1
     files = Counter(file.table for manifest in network.warehouse.manifests() for file in manifest.files)
     for table in ("cascades", "propagation_metrics", "reach", "propagation_sessions"):
@@ -243,10 +243,10 @@ def test_a_job_of_which_part_is_published_meanwhile_is_refused(network):
     sessions = some_sessions(network)
     outcome = engine.run_job(network, sessions, engine.plan_job(network, sessions))
     part = engine.run_job(network, sessions[:1], engine.plan_job(network, sessions[:1]))
-    engine.publish_job(part)
+    jobs.publish_job(part)
     with pytest.raises(CommitConflictError, match="not all sessions of this job are: run again"):
-        engine.publish_job(outcome)
-    assert engine.unpublished(network.warehouse, sessions) == sessions[1:]
+        jobs.publish_job(outcome)
+    assert jobs.unpublished(network.warehouse, sessions) == sessions[1:]
 
 
 # -- other clusters -------------------------------------------------------------------------------------------------
@@ -296,11 +296,12 @@ def ended(process):
 SIMULATE_AT_A_SIGN = """
     import sys
     from data import Warehouse
-    from propagation import engine, simulate
+    from propagation import simulate
+    from propagation.clusters import own_client
     from propagation.models import IndependentCascade
 
     network = Warehouse(sys.argv[1]).network("network")
-    engine.own_client()
+    own_client()
     print("ready", flush=True)
     sys.stdin.readline()
     result = simulate(network, IndependentCascade(probability=0.5), seed_set=[0], replicates=50, record="contacts",

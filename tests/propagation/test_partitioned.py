@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propagation import engine, simulate
+from data.warehouse.keys import session_key
+from propagation import engine, jobs, simulate
 from propagation.compiled_rules import constant_array
 from propagation.kernels.lane_arrays import Messages
 from propagation.kernels.messages import sort_mail
@@ -38,7 +39,7 @@ from propagation.plans.partitioned.lane_groups import EDGES_PER_AGENT, partition
 from propagation.plans.partitioned.partitions import Sent
 from propagation.plans.stopping import StoppedError, check_stop, request_stop
 from propagation.published import load_result
-from propagation.sessions import RECORDS, resolve_session, session_key
+from propagation.sessions import RECORDS, resolve_session
 from tests.propagation.pickles import as_bytes
 from tests.reference.small_networks import numbered_network
 
@@ -432,7 +433,7 @@ def test_a_run_goes_on_in_other_partitions_and_waves(
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], planned(network, [session], *after))
     assert "going on from the checkpoint after round " in caplog.messages[0]
-    engine.publish_job(outcome)
+    jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
 
@@ -499,7 +500,7 @@ def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_s
     taken_up = ["going on from the checkpoint" in message for message in caplog.messages]
     assert taken_up[:2] == [True, True]
     assert sum(taken_up) == 2
-    engine.publish_job(outcome)
+    jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
 
@@ -524,7 +525,7 @@ def test_waves_make_checkpoints_beside_each_other(publish_small, run, assert_sam
     saved = [manifest for manifest in network.warehouse.manifests() if manifest.kind == checkpoints.KIND]
     assert len({manifest.keys[0].rpartition("/")[0] for manifest in saved}) == 4
     assert len(saved) > 8
-    engine.publish_job(outcome)
+    jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
     assert network.warehouse.verify() == []
 

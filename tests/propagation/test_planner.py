@@ -8,8 +8,9 @@ import pytest
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from propagation import costs, engine, planner
-from propagation.clusters import own_client, thread_count
+from propagation.clusters import thread_count
 from propagation.models import SI, SIS, IndependentCascade
+from propagation.own_threads import OwnThreads
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import RECORDS, resolve_session
 
@@ -132,7 +133,7 @@ def test_rows_that_are_recorded_take_time_and_memory(generated, plan):
     session, written = by_record[3]
     held = engine.plan_job(network, [session], plan=plan, publish=False)
     rows = 1000 * held.sessions[0].expected.trials
-    assert held.estimated_bytes - written.estimated_bytes > 20 * (rows - 4e6 * thread_count(own_client()))
+    assert held.estimated_bytes - written.estimated_bytes > 20 * (rows - 4e6 * thread_count(OwnThreads()))
 
 
 def test_agents_that_never_stop_are_not_activated_again_and_end_with_the_network(generated):
@@ -170,7 +171,7 @@ def test_lanes_of_a_checkpoint_do_not_follow_the_memory_that_is_free(generated, 
 
 
 def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkeypatch):
-    network, threads = generated["rmat"], thread_count(own_client())
+    network, threads = generated["rmat"], thread_count(OwnThreads())
     assert threads > 1, "no two waves at once"
 
     def waves(model, **fields):
@@ -185,7 +186,7 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
     assert waves(SI(beta=0.2), replicates=1536) == (threads, math.ceil(1536 / (2 * threads)))
     # So many threads that waves have several each; so few lanes that threads would have nothing to do.
     with monkeypatch.context() as patched:
-        patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 96})
+        patched.setattr(OwnThreads, "nthreads", lambda _client: {"one": 96})
         patched.setattr(planner, "SHORT_JOB_SECONDS", 0)
         assert waves(SI(beta=0.2), replicates=1000) == (costs.MOST_WAVES_AT_ONCE, 63)
         assert waves(SI(beta=0.2), replicates=31)[0] == 1
@@ -204,7 +205,7 @@ def test_lanes_that_share_nothing_go_in_a_wave_for_each_thread(generated, monkey
         assert engine.plan_job(network, sessions, plan="partitioned").waves_at_once == 1
     # Between workers a round costs more.
     with monkeypatch.context() as patched:
-        patched.setattr(type(own_client()), "nthreads", lambda _client: {"one": 1, "another": 1})
+        patched.setattr(OwnThreads, "nthreads", lambda _client: {"one": 1, "another": 1})
         assert waves(SI(beta=0.2))[0] == 1
 
 
@@ -226,7 +227,7 @@ def test_few_lanes_are_not_packed_however_they_overlap(generated):
 
 
 def test_lanes_fewer_than_threads_are_shared_by_them_if_they_take_long(generated, monkeypatch):
-    network, threads = generated["rmat"], thread_count(own_client())
+    network, threads = generated["rmat"], thread_count(OwnThreads())
     assert threads > 1, "nothing to share"
     assert planned(network, 0.1, replicates=1)[1].threads == 1
     monkeypatch.setattr(planner, "LONG_LANE_SECONDS", 0.0)
@@ -243,7 +244,7 @@ def test_lanes_fewer_than_threads_are_shared_by_them_if_they_take_long(generated
 
 def test_words_of_lanes_are_not_cut_smaller_than_threads_need(generated, monkeypatch):
     monkeypatch.setattr(planner, "SHORT_JOB_SECONDS", 0.0)
-    network, threads = generated["rmat"], thread_count(own_client())
+    network, threads = generated["rmat"], thread_count(OwnThreads())
     for lanes in (16 * threads, 64 * threads, 640 * threads):
         _, made = planned(network, 0.1, replicates=lanes)
         assert made.sessions[0].shape == "packed"
@@ -273,7 +274,7 @@ def test_every_session_of_a_job_has_a_shape_of_its_own(generated):
 
 
 def test_batches_are_of_about_a_second(generated):
-    network, threads = generated["rmat"], thread_count(own_client())
+    network, threads = generated["rmat"], thread_count(OwnThreads())
     for replicates in (1, 3, 64, 1000, 10_000, 1_000_000):
         for probability in (0.1, "weighted_cascade"):
             for record in ("rounds", "activations"):
@@ -290,7 +291,7 @@ def test_the_choice_is_told_and_kept(generated, caplog):
     network = generated["erdos_renyi"]
     with caplog.at_level(logging.INFO, logger="propagation"):
         session, made = planned(network, 0.1)
-    threads = thread_count(own_client())
+    threads = thread_count(OwnThreads())
     assert made.reason == (
         f"the edge table (1 MiB as arrays) fits every worker's memory, so 300 lanes are split over {threads} threads"
     )

@@ -16,7 +16,7 @@ import pytest
 
 from data import Warehouse
 from data.errors import ClusterLostError, ClusterUnreachableError, RunCancelledError, WarehouseFullError
-from propagation import clusters, engine, planner, simulate
+from propagation import clusters, engine, jobs, planner, simulate
 from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold, MakiThompson
 from propagation.plans.partitioned import checkpoints
@@ -337,7 +337,7 @@ def test_thresholds_go_on_in_other_partitions(publish, run, assert_same_rows, mo
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], dataclasses.replace(made, partitions=2))
     assert caplog.messages[0] == f"going on from the checkpoint after round {2 * stops_at}"
-    engine.publish_job(outcome)
+    jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
 

@@ -1,8 +1,8 @@
-"""Campaigns: their messages, and the sessions they list."""
+"""Campaigns: their messages, the sessions they list, and the runs that compute them."""
 
 import pyarrow as pa
 
-from data.warehouse.tables.specification import CLOCK, Column, TableSpecification
+from data.warehouse.tables.specification import CLOCK, STRINGS, Column, TableSpecification
 
 SPECIFICATIONS = (
     TableSpecification(
@@ -39,6 +39,23 @@ SPECIFICATIONS = (
             Column("position", pa.int32(), "order of the session in its campaign, from 0"),
             Column("session", pa.string(), "the session's name in its campaign"),
             Column("session_id", pa.string(), "session: campaigns that ask for the same session share it"),
+        ),
+    ),
+    TableSpecification(
+        "runs",
+        "One row per stored run: a campaign as asked for, on one snapshot, with the source of users' own models.",
+        ("run_id",),
+        (
+            Column("run_id", pa.string(), "UUID derived from configuration, snapshot and sources of models"),
+            Column("campaign_id", pa.string(), "campaign that the run publishes when it ends well"),
+            Column("campaign", pa.string(), "name of the campaign"),
+            Column("network_id", pa.string(), "name of the network"),
+            Column("snapshot_id", pa.string(), "snapshot of the network"),
+            Column("configuration", pa.string(), "the campaign as it was asked for, JSON"),
+            Column("models", pa.string(), "files of users' own models, each with path, fingerprint and text, JSON"),
+            Column("session_ids", STRINGS, "distinct sessions of the campaign, in its order"),
+            Column("started_at", CLOCK, "clock time at which the run was first started"),
+            Column("version", pa.string(), "version of Rumormill that stored it"),
         ),
     ),
 )

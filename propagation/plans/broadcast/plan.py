@@ -4,10 +4,12 @@ Tasks run batches of lanes (`propagation.plans.broadcast.batch_runner`) through 
 exchange nothing. Progress is reported batch by batch; a cancelled run stops within a round.
 """
 
+import contextlib
 import functools
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from data.networks.network import Network
 from data.progress import Progress
 from propagation.clusters import tell_workers
+from propagation.own_threads import submit
 from propagation.planner import JobPlan
 from propagation.plans.broadcast.batch_runner import run_batch
 from propagation.plans.broadcast.families import family_named
@@ -25,12 +28,15 @@ from propagation.sessions import Session
 if TYPE_CHECKING:
     from distributed import Client
 
+LISTEN_SECONDS = 0.05
+"""How often a run looks whether it is to end."""
+
 
 def run_broadcast(
     network: Network,
     sessions: Sequence[Session],
     job_plan: JobPlan,
-    client: "Client",
+    client: "Client | None",
     *,
     publish: bool,
     progress: Progress,
@@ -44,19 +50,18 @@ def run_broadcast(
         Their lanes are run as one job.
     job_plan : JobPlan
         Says how many batches, and which kernel family runs each session.
-    client : distributed.Client
+    client : distributed.Client, optional
+        None: threads of this process, without Dask.
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
     progress : Progress
-        Called with the number of lanes done.
+        Called with the number of lanes done, several times a second; what it raises ends the run.
 
     Raises
     ------
     KeyboardInterrupt
         Raised again after the tasks were told to stop.
     """
-    from distributed import as_completed
-
     job = uuid.uuid4().hex
     cuts = _batch_bounds(sessions, job_plan)
     batches = [_spans(sessions, first, last) for first, last in itertools.pairwise(cuts)]
@@ -64,22 +69,56 @@ def run_broadcast(
     task = functools.partial(
         run_batch, network, tuple(sessions), shapes, publish=publish, job=job, threads=job_plan.threads
     )
+    done: list[LaneRows] = []
+    finished_lanes = 0
+    progress("simulating", 0, job_plan.lanes)
+    finished = _on_threads(task, batches, job) if client is None else _on_cluster(task, batches, job, client)
+    with contextlib.closing(finished):
+        for batch in finished:
+            if batch is not None:
+                done.append(batch)
+                finished_lanes += sum(span.replicates for span in batch.spans)
+            progress("simulating", finished_lanes, job_plan.lanes)
+    return done
+
+
+def _on_cluster(
+    task: Callable[[list[Span]], LaneRows], batches: list[list[Span]], job: str, client: "Client"
+) -> Generator[LaneRows | None]:
+    """Run batches on a cluster; yield them as they end, and None every `LISTEN_SECONDS`; stop all if it is closed."""
+    from distributed import as_completed
+
     keys = [f"lanes-{job}-{number}" for number in range(len(batches))]
     futures = client.map(task, batches, key=keys, pure=False)
-    done: list[LaneRows] = []
-    finished = 0
-    progress("simulating", 0, job_plan.lanes)
+    finished = as_completed(futures, with_results=True, loop=client.loop)
     try:
-        for _, batch in as_completed(futures, with_results=True, loop=client.loop):
-            done.append(batch)
-            finished += sum(span.replicates for span in batch.spans)
-            progress("simulating", finished, job_plan.lanes)
+        while not finished.is_empty():
+            with finished.thread_condition:
+                if not finished.has_ready():
+                    finished.thread_condition.wait(LISTEN_SECONDS)
+            yield next(finished)[1] if finished.has_ready() else None
     except BaseException:
         tell_workers(client, request_stop, job)
         for future in futures:  # not client.cancel: the scheduler's time for that is quadratic in their number
             future.release()
         raise
-    return done
+
+
+def _on_threads(
+    task: Callable[[list[Span]], LaneRows], batches: list[list[Span]], job: str
+) -> Generator[LaneRows | None]:
+    """Run batches on threads of this process; as `_on_cluster`."""
+    waiting = {submit(task, batch) for batch in batches}
+    try:
+        while waiting:
+            ended, waiting = wait(waiting, LISTEN_SECONDS, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ended)
+            yield None
+    except BaseException:
+        request_stop(job)
+        for future in waiting:
+            future.cancel()
+        raise
 
 
 def _batch_bounds(sessions: Sequence[Session], job_plan: JobPlan) -> list[int]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError
+from data.warehouse.keys import session_key
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.store import Store
 from data.warehouse.tables.specification import SYMBOL
@@ -26,7 +27,7 @@ from propagation.plans.lane_rows import LaneRows, reach_of
 from propagation.plans.partitioned.partition_tasks import Step, listed, resume
 from propagation.plans.partitioned.wave import LaneRuns, Wave
 from propagation.plans.row_writer import activation_rows, collected_rows, contact_table
-from propagation.sessions import derived_uuid, session_key
+from propagation.sessions import derived_uuid
 
 KIND = "checkpoint"
 """Kind of the publications that checkpoints are."""

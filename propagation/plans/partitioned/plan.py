@@ -118,7 +118,7 @@ def run_partitioned(
                     ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                     for future in ended:
                         done += future.result()
-                        progress("simulating", done, job_plan.lanes)
+                    progress("simulating", done, job_plan.lanes)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 request_stop(*jobs)  # waves look at it here, too

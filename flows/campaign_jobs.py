@@ -1,0 +1,354 @@
+"""What a run of a campaign does, in plain Python: find its jobs, run one, publish the campaign, sum up.
+
+A run publishes in steps: that it starts, then messages, then each job (all its sessions at once, or chunk by chunk if
+it is long), then the campaign that lists them. Whatever a reader finds at any moment is complete: a session's message
+is there before the session, and a campaign's sessions are there before the campaign. A crash between two steps is
+healed by running the campaign again, or by resuming the stored run (`flows.run_records`).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from data.errors import AlreadyPublishedError
+from data.facade import Warehouse
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
+from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.config import load_cluster_profile, load_with_places
+from flows.events import Event, event_keys, publish_events, stage_events
+from flows.run_records import StoredRun, find_run, is_reference, remembered, remembered_run, resolve_run
+from flows.worker_processes import connected
+from propagation import engine, jobs, planner
+from propagation.clusters import ClusterProfile, ExpectedWorkers, connect, expected_workers, thread_count
+from propagation.jobs import Execution
+from propagation.own_threads import OwnThreads
+from propagation.planner import JobPlan, PlanChoice
+from propagation.published import load_results
+from propagation.results import Result
+from propagation.sessions import Session
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Status = Literal["completed", "already_completed", "confirmed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Sessions of one campaign that run together, each of their replicates a lane.
+
+    Attributes
+    ----------
+    sessions : tuple of Session
+    publish : bool
+        Whether the rows are new; otherwise they are only compared with those published.
+    """
+
+    sessions: tuple[Session, ...]
+    publish: bool
+
+
+@dataclass(frozen=True)
+class CampaignRun:
+    """One run of a campaign: what it asks for, and what of it is to be computed.
+
+    Attributes
+    ----------
+    stored : StoredRun
+        What names it; stored in the warehouse once it starts.
+    resolved : ResolvedCampaign
+    jobs : tuple of Job
+        The sessions that the warehouse lacks, and those that are to be compared.
+    registered : bool
+        Whether the campaign itself is published.
+    """
+
+    stored: StoredRun
+    resolved: ResolvedCampaign
+    jobs: tuple[Job, ...]
+    registered: bool
+
+    @property
+    def warehouse(self) -> Store:
+        """The warehouse that holds the network and takes the results."""
+        return self.resolved.network.warehouse
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the campaign is finished: every session is published, and so is the campaign."""
+        return self.registered and not self.jobs
+
+    @property
+    def publishes(self) -> bool:
+        """Whether there are sessions to publish."""
+        return any(job.publish for job in self.jobs)
+
+    @property
+    def status(self) -> Status:
+        """What the run amounts to once it has ended well."""
+        if self.nothing_to_do:
+            return "already_completed"
+        return "confirmed" if self.jobs and not self.publishes and self.registered else "completed"
+
+
+# 1. -- from a file, or a stored run, to its jobs --------------------------------------------------------------------
+
+
+def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: Sequence[str] = ()) -> CampaignRun:
+    """Validate a campaign file against the network it names, and find out what there is to compute.
+
+    Parameters
+    ----------
+    campaign : str
+        Path of the campaign's file, the name of one that comes with Rumormill, or ``run/<id>`` for a stored run.
+    warehouse : str
+        Folder or URL of the warehouse.
+    again : bool
+        Whether sessions that are published are computed once more, to be compared.
+    models : sequence of str
+        Python files with models of the user's own, beside those that the campaign names.
+
+    Raises
+    ------
+    CampaignError, SourceNotFoundError
+        If the file is missing or breaks a rule.
+    NetworkNotFoundError, UnknownAgentError, InvalidInputError
+        If the campaign does not fit the warehouse's network.
+    """
+    place = Warehouse(warehouse)
+    if is_reference(campaign):
+        stored = find_run(campaign, place)
+        resolved = resolve_run(stored, place)
+    else:
+        asked, where = load_with_places(campaign, models)
+        resolved = remembered(asked, place) or resolve(asked, place, where=where)
+        stored = StoredRun.of_campaign(resolved)
+    missing = jobs.unpublished(place, resolved.distinct_sessions)
+    lacking = {session.session_id for session in missing}
+    known = [session for session in resolved.distinct_sessions if session.session_id not in lacking]
+    found = [Job(tuple(job), publish=True) for job in jobs.form_jobs(missing)]
+    if again:
+        found += [Job(tuple(job), publish=False) for job in jobs.form_jobs(known)]
+    return CampaignRun(stored, resolved, tuple(found), registered=resolved.key in place.published([resolved.key]))
+
+
+def execution_of(campaign: Campaign, plan: str | None, cluster: str | None) -> tuple[PlanChoice, ClusterProfile]:
+    """Return how a campaign is executed: as it says itself, or as a plan and a cluster profile given beside it.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError
+        If there is no such plan or profile.
+    """
+    if plan is not None:
+        planner.check_plan(plan)
+    profile = campaign.cluster if cluster is None else load_cluster_profile(cluster)
+    return cast("PlanChoice", plan or campaign.plan), profile
+
+
+def plan_jobs(run: CampaignRun, plan: PlanChoice, profile: ClusterProfile) -> tuple[list[JobPlan], int]:
+    """Plan all jobs of a run before any of them starts, and refuse what cannot fit; return plans and threads.
+
+    No cluster is started for it.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        If a job does not fit.
+    ClusterUnreachableError
+        If the scheduler named by the profile does not answer.
+    """
+    with _workers(profile) as client:
+        plans = [
+            engine.plan_job(run.resolved.network, job.sessions, plan=plan, client=client, publish=job.publish)
+            for job in run.jobs
+        ]
+        return plans, thread_count(client or OwnThreads())
+
+
+@contextmanager
+def _workers(profile: ClusterProfile) -> "Iterator[Client | ExpectedWorkers | None]":
+    """Give what the planner asks for its workers: a cluster that exists, or what one would have."""
+    if profile.kind == "address":
+        with connect(profile) as client:
+            yield client
+    else:
+        yield expected_workers(profile)
+
+
+def stored_campaign(warehouse: str, run: str) -> ResolvedCampaign:
+    """Return the resolved campaign of a stored run, ``run/<id>``.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError
+        As by `flows.run_records.find_run` and `flows.run_records.resolve_run`.
+    """
+    place = Warehouse(warehouse)
+    return remembered_run(run, place) or resolve_run(find_run(run, place), place)
+
+
+# 2. -- one job ------------------------------------------------------------------------------------------------------
+
+
+def run_job(
+    resolved: ResolvedCampaign,
+    session_ids: Sequence[str],
+    execution: Execution,
+    profile: ClusterProfile,
+    *,
+    compare: bool,
+) -> None:
+    """Connect to a cluster, and compute and publish some sessions of a campaign, or compare them with the published.
+
+    Raises
+    ------
+    RumormillError
+        As `propagation.jobs.run_sessions`.
+    """
+    wanted = set(session_ids)
+    sessions = [session for session in resolved.distinct_sessions if session.session_id in wanted]
+    with connected(profile) as client:
+        execution = replace(execution, client=client, before_publishing=lambda: publish_messages(resolved))
+        if compare:
+            jobs.compare_job(resolved.network, sessions, execution)
+        else:
+            jobs.run_sessions(resolved.network, sessions, execution)
+
+
+def publish_messages(resolved: ResolvedCampaign) -> None:
+    """Publish the messages of a campaign that are not there yet."""
+    warehouse = resolved.network.warehouse
+    messages = {message.key: message for message in resolved.campaign.messages}
+    while missing := sorted(messages.keys() - warehouse.published(messages)):
+        files = [warehouse.stage_records("messages", [messages[key].record for key in missing])]
+        _commit_if_new(warehouse, "messages", missing, files)
+
+
+def _commit_if_new(
+    warehouse: Store, kind: str, keys: list[str], files: list[DataFile], requires: Sequence[str] = ()
+) -> bool:
+    """Commit, unless another run was first: its rows are the same; return whether this one was."""
+    try:
+        warehouse.commit(kind, keys, files, requires=requires)
+    except AlreadyPublishedError:
+        return False
+    return True
+
+
+# 3. -- the campaign -------------------------------------------------------------------------------------------------
+
+
+def publish_campaign(resolved: ResolvedCampaign, started_at: dt.datetime, events: Sequence[Event] = ()) -> None:
+    """Publish the campaign, its resolved configuration and the list of its sessions, together with events.
+
+    Raises
+    ------
+    RequirementGoneError
+        If one of its sessions was deleted meanwhile.
+    """
+    warehouse = resolved.network.warehouse
+    publish_messages(resolved)
+    if resolved.key not in warehouse.published([resolved.key]):
+        files = [*_staged_campaign(resolved, started_at), *stage_events(warehouse, events)]
+        needed = [session.key for session in resolved.distinct_sessions]
+        if _commit_if_new(warehouse, "campaign", [resolved.key, *event_keys(events)], files, needed):
+            return
+    publish_events(warehouse, events)
+
+
+def _staged_campaign(resolved: ResolvedCampaign, started_at: dt.datetime) -> list[DataFile]:
+    campaign = {
+        "campaign_id": resolved.campaign_id,
+        "campaign": resolved.campaign.name,
+        "configuration": json.dumps(resolved.configuration, sort_keys=True),
+        "started_at": started_at,
+        "completed_at": dt.datetime.now(dt.UTC),
+    }
+    sessions = [
+        {
+            "campaign_id": resolved.campaign_id,
+            "position": position,
+            "session": name,
+            "session_id": session.session_id,
+        }
+        for position, (name, session) in enumerate(resolved.named_sessions)
+    ]
+    warehouse = resolved.network.warehouse
+    return [warehouse.stage_records("campaigns", [campaign]), warehouse.stage_records("campaign_sessions", sessions)]
+
+
+# 4. -- what came out ------------------------------------------------------------------------------------------------
+
+
+def results(resolved: ResolvedCampaign) -> dict[str, Result]:
+    """Return the published result of each session of a campaign, by the session's name, in its order."""
+    names, sessions = zip(*resolved.named_sessions, strict=True)
+    found = load_results(resolved.network.warehouse, [session.session_id for session in sessions])
+    return dict(zip(names, found, strict=True))
+
+
+def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
+    """Return what came out of a finished run, as JSON: the campaign, and one row per session of it."""
+    found = {name: result.session for name, result in results(resolved).items()}
+    first = next(iter(found.values()))
+    done = _jobs_of(found.values())
+    return {
+        "campaign": resolved.campaign.name,
+        "campaign_id": resolved.campaign_id,
+        "status": status,
+        "warehouse": resolved.network.warehouse.url,
+        "network": resolved.network.network_id,
+        "snapshot_id": resolved.network.snapshot_id,
+        "agents": resolved.network.n_agents,
+        "edges": resolved.network.n_edges,
+        "plan": first["plan"],
+        "plan_reason": first["plan_reason"],
+        "jobs": done,
+        "lanes": sum(session.replicates for session in resolved.distinct_sessions),
+        "seconds": sum(job["job_seconds"] for job in done),
+        "sessions": [{"session": name, **_session_summary(row)} for name, row in found.items()],
+    }
+
+
+_ADDED = ("job_lanes", "estimated_seconds", "job_seconds")
+_OF_JOBS = ("plan", "plan_reason", *_ADDED, "estimated_bytes", "peak_bytes")
+_SUMMARISED = (
+    "session_id",
+    "propagation_model",
+    "seed_strategy",
+    "replicates",
+    "random_seed",
+    "record",
+    "total_influenced",
+    "total_influenced_standard_error",
+    "rounds",
+    "stopped_because",
+    "truncated_replicates",
+)
+
+
+def _jobs_of(sessions: Any) -> list[dict[str, Any]]:
+    """Return the jobs that computed some sessions, in the order in which they ran; the chunks of a job are added up."""
+    chunks = {row["started_at"]: row for row in sessions}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for when in sorted(chunks):
+        chunk = {column: chunks[when].get(column) for column in _OF_JOBS}
+        job = found.setdefault((chunk["plan"], chunk["plan_reason"]), chunk)
+        if job is not chunk:
+            job |= {column: job[column] + chunk[column] for column in _ADDED}
+            peaks = [each["peak_bytes"] for each in (job, chunk) if each["peak_bytes"] is not None]
+            job["peak_bytes"] = max(peaks, default=None)
+    return list(found.values())
+
+
+def _session_summary(row: Any) -> dict[str, Any]:
+    return {
+        **{column: row[column] for column in _SUMMARISED},
+        "model_parameters": json.loads(row["model_parameters"]),
+        "seeds": len(row["seed_agents"]),
+    }

@@ -1,0 +1,276 @@
+"""`simulate` and `simulate_many`: what users call to have sessions computed, or answered from the warehouse."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from data.errors import InvalidInputError, UnknownAgentError
+from data.networks.network import Network
+from data.progress import Progress, ignore_progress
+from data.validation import suggestion
+from propagation import planner
+from propagation.cancellation import StopFlag
+from propagation.jobs import Execution, SessionResults, run_sessions
+from propagation.models.model import Model
+from propagation.planner import PlanChoice
+from propagation.results import Result
+from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+FIELDS = ("model", "seed_set", "replicates", "random_seed", "record", "max_rounds", "first_replicate", "blocked")
+"""What says of a session what it simulates."""
+DEFAULTS: Mapping[str, Any] = {"replicates": 1000}
+
+
+def simulate(
+    network: Network,
+    model: Model,
+    *,
+    seed_set: Any,
+    replicates: int = 1000,
+    random_seed: int = 0,
+    record: Record = "rounds",
+    max_rounds: int = MAX_ROUNDS,
+    first_replicate: int = 0,
+    blocked: Sequence[Any] = (),
+    plan: PlanChoice = "auto",
+    client: "Client | None" = None,
+    publish: bool = True,
+    again: bool = False,
+    progress: Progress = ignore_progress,
+    stop: StopFlag | None = None,
+) -> Result:
+    """Simulate one session: how a message spreads from a seed set, over independent replicates.
+
+    Parameters
+    ----------
+    network : Network
+        From ``warehouse.network(name)`` or ``warehouse.import_network(...)``.
+    model : Model
+        Such as ``IndependentCascade(probability="weighted_cascade")``.
+    seed_set : sequence of agent ids, or SeedStrategy
+        Who starts, by original id; or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
+    replicates : int
+        Independent replicates.
+    random_seed : int
+        Decides all draws; sessions with the same random seed share them.
+    record : str
+        ``rounds``, ``reach``, ``activations`` or ``contacts``; each includes those before it.
+    max_rounds : int
+        Last round in which agents may be activated.
+    first_replicate : int
+        Number of the first replicate: ranges of replicates that follow each other are parts of one larger session.
+    blocked : sequence of agent ids
+        Agents that take no part: nobody reaches them.
+    plan : str
+        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
+    client : distributed.Client, optional
+        Cluster to run on; default: threads of this process, for jobs of less than 0.1 s without Dask.
+    publish : bool
+        Publish into the network's warehouse, and answer from there if the session is published already. False
+        computes afresh and keeps the rows in memory.
+    again : bool
+        Recompute a published session and compare.
+    progress : Progress, optional
+        Hears replicates done.
+    stop : StopFlag, optional
+        Such as a `threading.Event`: once it is set, the run is cancelled.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InvalidInputError, UnknownAgentError
+        If a value breaks its rule, before any work.
+    InsufficientMemoryError
+        If the job cannot fit.
+    RowsDifferError
+        If `again` finds rows other than those published.
+    RunCancelledError
+        If it was interrupted, by Ctrl-C, SIGTERM or its stop flag; nothing was published.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> from data import Warehouse
+    >>> from propagation.models import IndependentCascade
+    >>> friends = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
+    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
+    >>> simulate(network, IndependentCascade(probability=1.0), seed_set=["ann"], replicates=2).reach.mean
+    3.0
+    """
+    _check_execution(plan, client)
+    session = _resolved(
+        network,
+        {
+            "model": model,
+            "seed_set": seed_set,
+            "replicates": replicates,
+            "random_seed": random_seed,
+            "record": record,
+            "max_rounds": max_rounds,
+            "first_replicate": first_replicate,
+            "blocked": blocked,
+        },
+    )
+    execution = Execution(plan, client, progress, stop)
+    return run_sessions(network, [session], execution, publish=publish, again=again)[session.session_id]
+
+
+class ManyResults(Mapping[str, Result]):
+    """Results of many sessions, by the names that the caller gave them; rows are read when they are asked for.
+
+    Parameters
+    ----------
+    sessions : mapping
+        Sessions by name.
+    results : SessionResults
+        Their results.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> from data import Warehouse
+    >>> from propagation.models import IndependentCascade
+    >>> friends = pd.DataFrame({"source": ["ann", "bob"], "target": ["bob", "cy"]})
+    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
+    >>> sets = {"early": {"seed_set": ["ann"]}, "late": {"seed_set": ["bob"]}}
+    >>> many = simulate_many(network, sets, model=IndependentCascade(probability=1.0), replicates=2)
+    >>> many.reach["reach"].to_dict()
+    {'early': 3.0, 'late': 2.0}
+    >>> many["late"].rounds["new_infections"].to_list()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, sessions: Mapping[str, Session], results: SessionResults) -> None:
+        self.sessions = dict(sessions)
+        self._results = results
+
+    def __getitem__(self, name: str) -> Result:
+        """Return the result of a session."""
+        return self._results[self.sessions[name].session_id]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self.sessions)
+
+    def __len__(self) -> int:
+        """Return how many sessions there are."""
+        return len(self.sessions)
+
+    def __repr__(self) -> str:
+        return f"ManyResults({len(self)} sessions; see .reach)"
+
+    @cached_property
+    def reach(self) -> "pd.DataFrame":
+        """One row per session, by its name: session_id, reach (mean, agents), standard_error, replicates."""
+        import pandas as pd
+
+        rows = [self._results.row(session.session_id) for session in self.sessions.values()]
+        columns = {
+            "session_id": [row["session_id"] for row in rows],
+            "reach": [row["total_influenced"] for row in rows],
+            "standard_error": [row["total_influenced_standard_error"] for row in rows],
+            "replicates": [row["replicates"] for row in rows],
+        }
+        frame = pd.DataFrame(columns, index=pd.Index(list(self.sessions), name="session"))
+        return frame.astype({"reach": "float64", "standard_error": "float64", "replicates": "int64"})
+
+
+def simulate_many(
+    network: Network,
+    sessions: Mapping[str, Session | Mapping[str, Any]],
+    *,
+    plan: PlanChoice = "auto",
+    client: "Client | None" = None,
+    publish: bool = True,
+    again: bool = False,
+    progress: Progress = ignore_progress,
+    stop: StopFlag | None = None,
+    **common: Any,
+) -> ManyResults:
+    """Simulate many sessions on one network as one job: thousands of seed sets, or of sets of parameters.
+
+    Long jobs publish the sessions that are finished about every half minute; running one again, after it was cancelled
+    or killed, computes only what is missing. Models that need different plans make several jobs.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : mapping
+        By name: what each simulates, as keywords of `simulate` (``{"model": ..., "seed_set": ...}``); or a `Session`.
+    plan, client, publish, again, progress, stop
+        As of `simulate`, for all of them.
+    **common
+        What sessions that do not say otherwise have in common, such as ``model`` or ``replicates``.
+
+    Returns
+    -------
+    ManyResults
+        Of which ``.reach`` has a row per session with its mean reach and standard error, and ``["name"]`` is a result.
+
+    Raises
+    ------
+    InvalidInputError, UnknownAgentError
+        If a value breaks its rule, before any work; the message names the session.
+    InsufficientMemoryError, RowsDifferError
+        As by `simulate`.
+    RunCancelledError
+        If it was interrupted; the sessions that were published stay.
+
+    Examples
+    --------
+    See `ManyResults`.
+    """
+    _check_execution(plan, client)
+    _check_fields(common)
+    resolved = {name: _named(name, network, asked, common) for name, asked in sessions.items()}
+    execution = Execution(plan, client, progress, stop)
+    results = run_sessions(network, list(resolved.values()), execution, publish=publish, again=again)
+    return ManyResults(resolved, results)
+
+
+def _check_execution(plan: Any, client: Any) -> None:
+    planner.check_plan(plan)
+    if not (client is None or hasattr(client, "nthreads")):
+        raise InvalidInputError(
+            f"client {client!r} is no distributed.Client; give one, or none for threads of this process"
+        )
+
+
+def _check_fields(fields: Mapping[str, Any], needed: Sequence[str] = ()) -> None:
+    for name in fields:
+        if name not in FIELDS:
+            raise InvalidInputError(f"a session has no {name!r}{suggestion(name, FIELDS)}; it has {', '.join(FIELDS)}")
+    for name in needed:
+        if name not in fields:
+            raise InvalidInputError(f"{name} is missing; give it to the session, or to all")
+
+
+def _named(name: str, network: Network, asked: Session | Mapping[str, Any], common: Mapping[str, Any]) -> Session:
+    """Return the session that a name stands for; errors begin with it."""
+    if isinstance(asked, Session):
+        if asked.snapshot_id != network.snapshot_id:
+            raise InvalidInputError(f"session {name!r} is of another network than {network!r}; resolve it on this one")
+        return asked
+    try:
+        fields = {**DEFAULTS, **common, **asked}
+        _check_fields(fields, needed=("model", "seed_set"))
+        return _resolved(network, fields)
+    except (InvalidInputError, UnknownAgentError) as error:
+        raise type(error)(f"session {name!r}: {error}") from error
+
+
+def _resolved(network: Network, fields: Mapping[str, Any]) -> Session:
+    """Return the session that some `FIELDS` say: the one place where they are handed to `resolve_session`."""
+    given = dict(fields)
+    if given.get("first_replicate", 0) == 0:
+        given.pop("first_replicate", None)
+    if len(given.get("blocked", ())) == 0:
+        given.pop("blocked", None)
+    return resolve_session(network, given.pop("model"), **given)
