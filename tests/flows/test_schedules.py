@@ -24,7 +24,7 @@ from tests.deadlines import PATIENCE
 from tests.flows.conftest import clean_environment, path_network
 from tests.shell_clusters import free_port
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("schedules")  # beside the tests that share the other server
 
 CAMPAIGN = {
     "network": "path",
