@@ -179,7 +179,7 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         recurrent=np.int64(rules.recurrent),
         fatigued=np.int64(rules.fatigue < 1.0),
         chooses=np.int64(traced or several),
-        everlasting=np.int64(rules.everlasting),
+        everlasting=np.int64(rules.transmits_forever),
         transmission=streams(Purpose.TRANSMISSION),
         meeting=streams(Purpose.MEETING),
         infector=streams(Purpose.INFECTOR),

@@ -196,7 +196,7 @@ class PandasModel(Model):
 
         check_declarations(type(self))
         if self.name in MODELS:
-            raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; call yours otherwise")
+            raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; choose another name")
         for kind, names in (("edge", self.edge_columns), ("agent", self.agent_columns)):
             for name in names:
                 if name not in network.row[f"{kind}_attributes"]:
