@@ -91,9 +91,8 @@ def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
     h = np.uint32(np.uint32(key & _LOW) ^ salt ^ trial_salt)
     h = np.uint32(h * _M32A)
     h = np.uint32(h ^ (h >> _U15))
-    h = np.uint32(
-        h + (np.uint32(key >> _U32) ^ trial_salt)
-    )  # the trial enters twice: otherwise different pairs of salts could collide
+    # The trial enters a second time: otherwise different pairs of salts could collide.
+    h = np.uint32(h + (np.uint32(key >> _U32) ^ trial_salt))
     h = np.uint32(h * _M32B)
     h = np.uint32(h ^ (h >> _U13))
     h = np.uint32(h * _M32A)
