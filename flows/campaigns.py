@@ -139,7 +139,7 @@ class Campaign(UserInput):
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    """Random seed of all draws; sessions that share it use common random numbers."""
+    """Random seed of all draws; sessions with the same one use common random numbers."""
     max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
     """Last round in which activations are allowed; the seeds are round 0."""
     plan: PlanChoice = "auto"

@@ -199,7 +199,7 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         recurrent=np.int64(rules.recurrent),
         fatigued=np.int64(rules.fatigue < 1.0),
         chooses=np.int64(traced or several),
-        everlasting=np.int64(rules.everlasting),
+        everlasting=np.int64(rules.transmits_forever),
         transmission=streams(Purpose.TRANSMISSION),
         meeting=streams(Purpose.MEETING),
         infector=streams(Purpose.INFECTOR),

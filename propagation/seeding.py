@@ -1,4 +1,4 @@
-"""Seed strategies: how the seed set of a session is chosen, once, before it runs."""
+"""Seed strategies: how the seed set of a session is chosen, once per session, before it runs."""
 
 import functools
 import heapq
@@ -20,7 +20,7 @@ from propagation.parameters import Parameters
 
 
 class SeedStrategy(Parameters):
-    """Base of all strategies: a seed budget k and a rule that picks k agents."""
+    """Base of all strategies: a seed budget k, and a rule that selects k agents."""
 
     kind: ClassVar[str] = "seed strategy"
 
@@ -76,8 +76,8 @@ class TopOutDegree(SeedStrategy):
 class DegreeDiscount(SeedStrategy):
     """Degree discount (Chen, Wang, Yang 2009) on out-degree.
 
-    An agent v with out-degree d and t chosen in-neighbours scores ``d - 2 t - (d - t) t p``: edges back to seeds are
-    wasted, and it may be reached anyway.
+    An agent with out-degree d, t of whose in-neighbours are seeds, scores ``d - 2 t - (d - t) t p``: its edges to seeds
+    are of no use, and it may be reached by them without being a seed.
     """
 
     name: ClassVar[str] = "degree_discount"
@@ -96,7 +96,7 @@ class DegreeDiscount(SeedStrategy):
         while len(seeds) < self.budget:
             negative, agent = heapq.heappop(queue)
             if is_seed[agent] or -negative != score[agent]:
-                continue  # outdated: the agent was chosen, or discounted since
+                continue  # stale entry: the agent has been chosen or discounted since
             seeds.append(agent)
             is_seed[agent] = True
             for target in rows.targets[rows.offsets[agent] : rows.offsets[agent + 1]].tolist():

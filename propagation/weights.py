@@ -1,7 +1,7 @@
-"""Edge weights: the schemes by which models weigh edges, as probabilities or as influence.
+"""Edge weights: the schemes that give each edge its transmission probability or influence weight.
 
-Every scheme is a pure function of some edges, so that the compiled plans and the reference plan, whole networks and
-single partitions, compute the very same numbers.
+Every scheme is a pure function of the edges, so that all plans, on whole networks or single partitions, compute
+identical numbers.
 """
 
 import contextlib
@@ -35,9 +35,9 @@ _BLOCK = 1_000_000
 
 @dataclass(frozen=True)
 class EdgeWeights:
-    """What decides the number on each edge: a transmission probability, or an influence weight.
+    """Scheme of the edges' values: transmission probabilities or influence weights.
 
-    The number is the product of its factors, in this order, capped at 1.
+    A value is the product of its factors, in this order, capped at 1.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class EdgeWeights:
     susceptibility, activity : str or None
         Agent columns, values >= 0: of the target, and of the source.
     normalised : bool
-        Whether the scheme's numbers are divided by their sum over the in-edges of the target.
+        Whether the scheme's values are divided by their sum over the in-edges of the target.
     parameter : str
-        What messages call the scheme.
+        Name of the model's parameter, for error messages.
     """
 
     scheme: float | str
@@ -62,7 +62,7 @@ class EdgeWeights:
 
     @property
     def is_uniform(self) -> bool:
-        """Whether all edges have the same number."""
+        """Whether all edges have the same value."""
         others = (self.strength, self.susceptibility, self.activity)
         return not isinstance(self.scheme, str) and not self.normalised and others == (None, None, None)
 
@@ -71,19 +71,19 @@ class EdgeWeights:
         return 1.0 if isinstance(self.scheme, str) else float(self.scheme)
 
     def columns(self, network: Network) -> list[str]:
-        """Return the edge attributes that are read.
+        """Return the names of the edge attributes that the scheme reads.
 
         Raises
         ------
         InvalidInputError
-            If a column is asked for that the network does not have.
+            If the network lacks one of them.
         """
         asked = ((self.parameter, self.scheme), ("strength", self.strength))
         names = [_edge_column(network, parameter, value) for parameter, value in asked]
         return list(dict.fromkeys(name for name in names if name is not None))
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError unless every column that is read is there and holds numbers in its range."""
+        """Raise UnfitModelError unless every column that the scheme reads exists and holds values in its range."""
         with _asked_by(self.parameter):
             name = _edge_column(network, self.parameter, self.scheme)
             if name is not None and name != network.row["probability_column"]:  # that one was checked at import
@@ -103,7 +103,7 @@ class EdgeWeights:
         columns: Mapping[str, npt.NDArray[np.float64]],
         random_seed: int,
     ) -> npt.NDArray[np.float64]:
-        """Return the number of each of some edges, (k,) float64 in [0, 1].
+        """Return the values of some edges, (k,) float64 in [0, 1].
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ def _edge_column(network: Network, parameter: str, asked: float | str | None) ->
 
 @contextlib.contextmanager
 def _asked_by(parameter: str) -> Iterator[None]:
-    """Say which of a model's parameters asks for what a network does not have."""
+    """Turn InvalidInputError into UnfitModelError that names the model's parameter."""
     try:
         yield
     except InvalidInputError as error:
@@ -183,7 +183,7 @@ def _known(network: Network, kind: str) -> str:
 
 
 def _no_column(network: Network, kind: str, name: str) -> str:
-    """Say that a network has no such column, which it has, and where columns come from."""
+    """Return an error message for a missing column: the columns that exist, and how to import one."""
     nearest = suggestion(name, network.row[f"{kind}_attributes"])
     there = f"network {network.network_id!r} has no {kind} column {name!r}{nearest} (columns: {_known(network, kind)})"
     if kind == "edge":
@@ -242,7 +242,7 @@ def _check_agent_values(network: Network, name: str, most: float | None) -> None
 
 @functools.lru_cache(maxsize=8)
 def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Return the sum of an edge attribute over each agent's in-edges, added in the order of their sources."""
+    """Return the sum of an edge attribute over each agent's in-edges, added in ascending order of source."""
     sums = np.zeros(network.n_agents)
     np.add.at(sums, network.sparse_rows.targets, network.edge_values(name))
     return sums
@@ -260,7 +260,7 @@ def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> 
 
 @dataclass(frozen=True)
 class AttemptRows:
-    """Out-edges with their chances, laid out so that one edge is one load.
+    """Out-edges with their chances in compressed sparse rows, one 64-bit word per edge, so that an edge is one load.
 
     Attributes
     ----------
@@ -271,8 +271,8 @@ class AttemptRows:
     base : int
         Chance added to every edge's own.
     profile : (k, 4) float64
-        Agents in k classes of like in-chance, hubs in small ones: number of agents, mean sum of in-probabilities,
-        sum of out-probabilities, sum of out-degrees. What the planner estimates cascades from.
+        Agents grouped into k classes of similar in-probability, the highest in the smallest classes: number of agents,
+        mean sum of in-probabilities, sum of out-probabilities, sum of out-degrees. Input of the planner's mean field.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -299,7 +299,7 @@ def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> At
     ----------
     network : Network
     weights : EdgeWeights
-        What decides the chances.
+        Scheme of the chances.
     random_seed : int
         Decides the draws of ``trivalency``.
     """
@@ -340,9 +340,9 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
 def _mapped_words(
     network: Network, weights: EdgeWeights | None, random_seed: int
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
-    """Return words and profile of an `AttemptRows`, mapped; those without weights serve all uniform ones.
+    """Return words and profile of an `AttemptRows`, memory-mapped; one mapping serves all uniform schemes.
 
-    To map them again for every random seed would cost more than many a job: each page is looked up at its first use.
+    Mapping is cached, because the page faults of a new mapping can cost more than a small job.
     """
     name = "constant" if weights is None else _cache_name(weights, random_seed)
     words, profile = mapped_arrays(
@@ -378,7 +378,8 @@ def weighted_blocks(
 def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, random_seed: int) -> None:
     """Write words and profile; without weights, words hold no chance and the profile counts every edge as 1.
 
-    Memory grows with the agents alone: words go to the file block by block, and pages that were read are given back.
+    Memory is proportional to the number of agents: words are written block by block, and pages that were read are
+    released.
     """
     in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
 

@@ -47,11 +47,11 @@ class Diffusion(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:
-        """Return what decides the edges' weights."""
+        """Return the scheme of the edges' influence weights."""
         return normalised_strength(self)
 
     def thresholds(self, network: Network) -> Thresholds:

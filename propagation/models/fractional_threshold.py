@@ -52,7 +52,7 @@ class FractionalThreshold(Model):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:

@@ -176,7 +176,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             # Threads that have little to do wait for each other's Python.
             at_once = 1 if took.sum() <= LITTLE_SECONDS else threads
             longest_first = np.argsort(-took).tolist()
-            if wave.one.model.rules.replies:
+            if wave.one.model.rules.changes_source:
                 _on_threads(pool, at_once, told, longest_first)
                 stops = answers
             _on_threads(pool, at_once, advanced, longest_first)

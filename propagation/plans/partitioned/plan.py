@@ -262,7 +262,7 @@ class _WaveRun:
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(sum(self._on_steps(tasks.counts_of, known=0)))
         # Lanes that are never over by themselves are looked at in between.
-        most = LONGEST_TASK if self.together and not self.rules.everlasting else LARGEST_CHUNK
+        most = LONGEST_TASK if self.together and not self.rules.transmits_forever else LARGEST_CHUNK
         rounds = most if self.together else FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
@@ -344,7 +344,7 @@ class _WaveRun:
             for p in self.partitions:
                 graph[sent[p]] = Task(sent[p], tasks.sent_of, wave, p, TaskRef(keys[p]))
             inbox = self._all_of(sent)
-            if self.rules.replies:
+            if self.rules.changes_source:
                 stops = self._names("stops")
                 for p in self.partitions:
                     graph[stops[p]] = Task(stops[p], tasks.stops_of, wave, p, TaskRef(keys[p]), inbox)
@@ -362,7 +362,7 @@ class _WaveRun:
         for number, of_round in enumerate(counts, first):
             self.last_change[of_round[:, 4] > 0] = number
             self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number
-        if not self.rules.everlasting:
+        if not self.rules.transmits_forever:
             return
         quiet = (self.over < 0) & ((self.last_change < self.number) | (self.number == self.wave.one.max_rounds))
         if quiet.any():

@@ -143,7 +143,7 @@ class RulePartition(Partition):
         ends = np.zeros(self.lanes + 1, np.int64)
         with scratch_of(self) as scratch:
             due = int(kernels.contacts_due(edges.offsets, self.program, live)) + CHUNK
-            messages = scratch.messages(due, named=bool(self.program.chooses) or recorded or rules.replies)
+            messages = scratch.messages(due, named=bool(self.program.chooses) or recorded or rules.changes_source)
             kernels.send_lanes(
                 edges, self.program, self.first, states, live, self.wave.salts, np.int64(state.number + 1),
                 np.int64(recorded and not probing), np.int64(probing), scratch.queues, scratch.hits,

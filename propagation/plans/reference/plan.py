@@ -188,7 +188,7 @@ class _ReferenceRun:
         while True:
             progress("simulating", number, number + 1)
             # Those who never stop transmitting may have nothing left to change: ask their next contacts.
-            attempts = self._attempts(number + 1) if self.rules.everlasting else None
+            attempts = self._attempts(number + 1) if self.rules.transmits_forever else None
             over[(over < 0) & ~self._goes_on(number, attempts)] = number
             if number and getattr(session.model, "ends_when_still", False):
                 moved = self._read("lane_states", [round_key(session, number)], ["replicate"])["replicate"]
