@@ -136,7 +136,9 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         leave_chance[source], leave_after[source] = chances(transition.probability), transition.after or 0
     transmits, reached = _flags(rules, rules.transmitting), _flags(rules, rules.reached)
     thresholds = model.thresholds(network)
-    sceptics = np.atleast_1d(chances(model.initial_sceptics(network))) if rules.sceptics else np.empty(0, np.int64)
+    sceptics = np.empty(0, np.int64)
+    if rules.sceptics:
+        sceptics = np.atleast_1d(chances(_of_agents_only(network, model.initial_sceptics(network))))
 
     def streams(purpose: Purpose) -> np.uint64:
         return stream(random_seed, purpose)
@@ -181,6 +183,15 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
         mixture=streams(Purpose.MIXING),
         scepticism=streams(Purpose.SCEPTICS),
     )
+
+
+def _of_agents_only(network: Network, values: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64] | float:
+    """Return a number for all agents, or numbers by dense id, as such that are 0 for reserved ids."""
+    if not len(network.reserved):
+        return values
+    found = np.broadcast_to(values, network.n_ids).astype(np.float64)
+    found[network.reserved] = 0.0
+    return found
 
 
 def _flags(rules: Rules, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:

@@ -65,7 +65,7 @@ def sums_without_mail(network: Network, session: Session, lanes: int, threads: i
     That is for thresholds, where memory keeps the edges and the arrays that each thread works in, and threads have
     lanes enough.
     """
-    scratch = min(lanes, threads) * BYTES_PER_AGENT * network.n_agents
+    scratch = min(lanes, threads) * BYTES_PER_AGENT * network.n_ids
     fits = max(network.n_edges * BYTES_PER_EDGE, scratch) < FORGET_ABOVE
     return partitions_of(session) == "sums" and fits and 2 * lanes >= threads
 
@@ -73,22 +73,22 @@ def sums_without_mail(network: Network, session: Session, lanes: int, threads: i
 def partitioned_lane_bytes(network: Network, session: Session, lane: ExpectedCascade, *, mail: bool) -> float:
     """Return how many bytes a lane holds in all partitions: dense arrays, its log, and messages on their way."""
     rules = session.model.rules
-    activations = min(lane.activations * lane.occasions, 2.0 * network.n_agents)
+    activations = min(lane.activations * lane.occasions, 2.0 * network.n_ids)
     kind = partitions_of(session)
     travelling = 1.0 if _all_travel(session) else 0.3 if kind == "dated" else 0.1
     messages = trials_at_once(session, lane) * travelling
     if kind == "words":
-        return network.n_agents / 8 + (activations + messages) * BYTES_IN_WORDS
+        return network.n_ids / 8 + (activations + messages) * BYTES_IN_WORDS
     if not mail:
         # Twice: a task that goes on from lists leaves them as they are.
-        return 2.0 * BYTES_PER_SUM * min(float(network.n_agents), lane.activations + lane.trials)
+        return 2.0 * BYTES_PER_SUM * min(float(network.n_ids), lane.activations + lane.trials)
     if kind == "sums":
         # Twice: a log that is written anew holds them too. An agent has a bit, and a share of a block.
-        blocks = min(4.0 * network.n_agents, lane.trials * BYTES_PER_WEIGHT)
-        sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / BLOCK))
+        blocks = min(4.0 * network.n_ids, lane.trials * BYTES_PER_WEIGHT)
+        sums = 2.0 * (blocks + network.n_ids * (1 / 8 + 4 / BLOCK))
         return sums + messages * BYTES_PER_MESSAGE
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
-    dense = network.n_agents * (1 + remembered)
+    dense = network.n_ids * (1 + remembered)
     return float(dense + activations * BYTES_PER_TOUCHED + messages * BYTES_PER_MESSAGE)
 
 

@@ -271,7 +271,7 @@ def _run_broadcast(
             tables.setdefault(table, []).extend(parts)
     return _JobRows(
         lanes=list(broadcast.session_lanes(sessions, batches)),
-        reach=list(broadcast.session_reach(network.n_agents, sessions, batches)),
+        reach=list(broadcast.session_reach(network.n_ids, sessions, batches)),
         files=[file for batch in batches for file in batch.files],
         tables=tables,
     )
@@ -292,7 +292,7 @@ def _run_partitioned(
             tables.setdefault(table, []).extend(parts)
     return _JobRows(
         lanes=list(partitioned.session_lanes(sessions, found)),
-        reach=list(partitioned.session_reach(network.n_agents, sessions, found)),
+        reach=list(partitioned.session_reach(network.n_ids, sessions, found)),
         files=[file for _, rows in found for file in rows.files],
         tables=tables,
     )

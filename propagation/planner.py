@@ -133,7 +133,7 @@ def plan_job(
     check_plan(plan)
     own, available = _own_models(sessions, plan), machine_memory()
     agents_alone = f"network {network.network_id!r} of {network.n_agents:,} agents"
-    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_agents, agents_alone)
+    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_ids, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
     alike: Counter[Any] = Counter()
@@ -275,8 +275,8 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     )
     mail = [_sends_mail(job, session, workers) for session in job.sessions]
     most = min(job.threads, job.lanes)  # lanes that are worked on at the same time, if they send no mail
-    scratch = (job.threads / partitions if all(mail) else most) * costs.BYTES_PER_AGENT * network.n_agents
-    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
+    scratch = (job.threads / partitions if all(mail) else most) * costs.BYTES_PER_AGENT * network.n_ids
+    fixed = costs.LIBRARY_BYTES + 16 * network.n_ids + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
@@ -386,7 +386,7 @@ def _session_plan(network: Network, session: Session, lane: ExpectedCascade, tog
     packed = (
         lane.seed_trials * costs.WORD_COST / per_word
         + (lane.trials - lane.seed_trials) * min(costs.LONE_LANE_COST, costs.WORD_COST / lanes_per_row)
-        + network.n_agents * costs.WORD_SETUP_COST / per_word
+        + network.n_ids * costs.WORD_SETUP_COST / per_word
     )
     if packed < sparse:
         return SessionPlan("packed", lane, packed * seconds_per_trial)
@@ -400,12 +400,12 @@ def max_record(sessions: Sequence[Session]) -> str:
 
 def _network_bytes(network: Network) -> int:
     """Return the bytes of a network's arrays, which all workers of a machine share."""
-    return 16 * (network.n_agents + 1) + 12 * network.n_edges
+    return 16 * (network.n_ids + 1) + 12 * network.n_edges
 
 
 def _working_bytes(job: _Job) -> int:
     """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
-    return int(costs.LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0 + _row_bytes(job))
+    return int(costs.LIBRARY_BYTES + job.threads * job.network.n_ids * 48.0 + _row_bytes(job))
 
 
 def _row_bytes(job: _Job) -> float:

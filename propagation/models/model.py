@@ -21,9 +21,9 @@ class Thresholds:
 
     Attributes
     ----------
-    values : (n_agents,) int64, or None
+    values : (n_ids,) int64, or None
         Thresholds in 2**-32 of a weight, or as numbers of in-neighbours; None if they are drawn.
-    in_degree : (n_agents,) int64, or None
+    in_degree : (n_ids,) int64, or None
         Where thresholds are drawn as a share of the in-neighbours; None where as a share of 2**32.
     """
 
@@ -74,7 +74,7 @@ class Model(Parameters):
         return Thresholds()
 
     def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":  # noqa: ARG002 (for those that have them)
-        """Return the probability that an agent starts as a sceptic: of all, or (n_agents,) float64."""
+        """Return the probability that an agent starts as a sceptic: of all, or (n_ids,) float64."""
         return 0.0
 
     def check(self, network: Network) -> None:

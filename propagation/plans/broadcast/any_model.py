@@ -176,7 +176,7 @@ def run_by_rules(
     writer : RowWriter
         Takes activations and contacts.
     """
-    n = network.n_agents
+    n = network.n_ids
     program = session_program(network, session.model, session.random_seed, traced=session.records("activations"))
     edges = session_edges(network, session.model, session.random_seed)
     state, arrivals = new_state(program, n), new_arrivals(program, n)

@@ -133,7 +133,7 @@ def run_batch(
         Threads of this worker that the task may use (``shared``).
     """
     started = time.perf_counter()
-    scratch = Scratch(network.n_agents, stop_flag(job), threads)
+    scratch = Scratch(network.n_ids, stop_flag(job), threads)
     batch = BatchRows(spans)
     try:
         with collected_rows(network.warehouse if publish else None) as writer:
@@ -145,7 +145,7 @@ def run_batch(
                     lanes, reach = run_by_rules(network, session, group[0].first, salts, scratch.stop, batch, writer)
                     scratch.check()
                 else:
-                    times = np.zeros(network.n_agents if session.records("reach") else 0, np.int64)
+                    times = np.zeros(network.n_ids if session.records("reach") else 0, np.int64)
                     seeds = _seeds_of(sessions, group)
                     lanes, reach = _run_fast(shape, network, session, salts, seeds, scratch, batch, times)
                 batch.lanes += lanes.split([span.replicates for span in group])
@@ -193,14 +193,14 @@ def _run_fast(
         return run_epidemics(network, session, salts, seeds, scratch, batch, times)
     if shape == "threshold":
         kernel = threshold_kernel(network, session, scratch)
-        return _run_queues(session, network.n_agents, kernel, salts, seeds, scratch, batch, times)
+        return _run_queues(session, network.n_ids, kernel, salts, seeds, scratch, batch, times)
     rows = contact_rows(network, session.model, session.random_seed)
     if shape == "packed":
         return _run_packed(session, rows, salts, seeds, scratch, batch, times)
     if shape == "shared":
         return run_shared(session, rows, salts, seeds, scratch, batch, times)
     kernel = _sparse_kernel(session, rows, scratch)
-    return _run_queues(session, network.n_agents, kernel, salts, seeds, scratch, batch, times)
+    return _run_queues(session, network.n_ids, kernel, salts, seeds, scratch, batch, times)
 
 
 def _sparse_kernel(session: Session, rows: AttemptRows, scratch: Scratch) -> QueueKernel:

@@ -29,7 +29,7 @@ def threshold_kernel(network: Network, session: Session, scratch: "Scratch") -> 
     """Return the kernel of thresholds, bound to a session and to a task's scratch arrays."""
     edges = session_edges(network, session.model, session.random_seed)
     program = session_program(network, session.model, session.random_seed, traced=False)
-    n = network.n_agents
+    n = network.n_ids
     lacking, added = np.zeros(n, np.uint32), np.empty(n + 1, np.int32)
 
     def run(
@@ -80,7 +80,7 @@ def run_epidemics(
     """
     edges = session_edges(network, session.model, session.random_seed)
     course = _course(network, session)
-    calendar, attempts = _new_calendar(network.n_agents, scratch.reached_bits), new_attempts()
+    calendar, attempts = _new_calendar(network.n_ids, scratch.reached_bits), new_attempts()
     round_sums, n_touched, at = np.zeros_like(times), 0, 0
     most = session.max_rounds + 1
     room = min(most, _ROUNDS_AT_ONCE)

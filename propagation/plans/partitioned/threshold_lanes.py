@@ -62,7 +62,7 @@ class ThresholdLanes(ThresholdPartition):
     def listed(self, states: Any, state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002 (there are none)
         """Return the agents that are reached, or whose sums are above 0, and the newly active, of lanes that go on."""
         sums, live, none = self.sums_of(state), self.live_rows(state), np.empty(0, np.int32)
-        width, every = np.int64(self.wave.network.n_agents), np.arange(self.lanes)
+        width, every = np.int64(self.wave.network.n_ids), np.arange(self.lanes)
         own = np.flatnonzero((sums.agent >= self.first) & (sums.agent < self.first + self.size))
         key = (np.searchsorted(sums.ends, own, side="right") - 1) * width + sums.agent[own]
         own, key = own[np.argsort(key)], np.sort(key)
@@ -155,7 +155,7 @@ class _Course:
         self.starts = range(0, lanes, math.ceil(lanes / (threads * turns)))
         found = [one.sums_of(state) for one, state in zip(partitions, before, strict=True)]
         self.parts = list(_cut(found[0] if isinstance(before[0].log[0], LaneSums) else _joined(found), self.starts))
-        self.scratch = [_Scratch(self.wave.network.n_agents, stop_flag(self.wave.job)) for _ in range(threads)]
+        self.scratch = [_Scratch(self.wave.network.n_ids, stop_flag(self.wave.job)) for _ in range(threads)]
         self.done = 0
         self.counts: list[npt.NDArray[np.int64]] = []  # (partitions, rounds, lanes) each
         self.events: list[list[LaneEvents]] = [[] for _ in partitions]

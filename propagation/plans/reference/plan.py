@@ -233,7 +233,7 @@ class _ReferenceRun:
                 "infector": -1,
             }
         )
-        others = self.rounds.start(np.setdiff1d(np.arange(network.n_agents), session.seed_array), session.replicates)
+        others = self.rounds.start(np.setdiff1d(network.dense_agents, session.seed_array), session.replicates)
         memory = {} if self.own is None else {**self.own.memory, MOVES: 1.0}  # seeds have moved
         return pd.concat([seeds, others.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)
 
