@@ -197,8 +197,10 @@ def _budget(network: "Network") -> int:
 
 
 def _has_network(warehouse: "Warehouse", source: str | None) -> bool:
+    from data.networks import index
+
     name = network_name(source) if source else NETWORK
-    return name in warehouse.read("networks", columns=["network_id"])["network_id"].to_pylist()
+    return name in index.names(warehouse)
 
 
 def _network(warehouse: "Warehouse", source: str | None, progress: "Progress") -> "Network":

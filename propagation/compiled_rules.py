@@ -158,9 +158,11 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         leave_chance[source], leave_after[source] = chances(transition.probability), transition.after or 0
     transmits, reached = _flags(rules, rules.transmitting), _flags(rules, rules.reached)
     thresholds = model.thresholds(network)
-    sceptics = np.atleast_1d(chances(model.initial_sceptics(network))) if rules.sceptics else np.empty(0, np.int64)
+    sceptics = np.empty(0, np.int64)
+    if rules.sceptics:
+        sceptics = np.atleast_1d(chances(_of_agents_only(network, model.initial_sceptics(network))))
     if blocked and len(sceptics):
-        sceptics = np.broadcast_to(sceptics, network.n_agents).copy()
+        sceptics = np.broadcast_to(sceptics, network.n_ids).copy()
         sceptics[list(blocked)] = 0
 
     def streams(purpose: Purpose) -> np.uint64:
@@ -208,6 +210,15 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         mixture=streams(Purpose.MIXING),
         scepticism=streams(Purpose.SCEPTICS),
     )
+
+
+def _of_agents_only(network: Network, values: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64] | float:
+    """Return a number for all agents, or numbers by dense id, as such that are 0 for reserved ids."""
+    if not len(network.reserved):
+        return values
+    found = np.broadcast_to(values, network.n_ids).astype(np.float64)
+    found[network.reserved] = 0.0
+    return found
 
 
 def _flags(rules: Rules, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:

@@ -52,7 +52,7 @@ def messages_at_once(session: Session, lane: ExpectedCascade, share: float) -> f
 
 def logged_activations(network: Network, lane: ExpectedCascade) -> float:
     """Return about how many activations the logs of a lane hold."""
-    return min(lane.activations * lane.occasions, 2.0 * network.n_agents)
+    return min(lane.activations * lane.occasions, 2.0 * network.n_ids)
 
 
 def logged_lane_bytes(network: Network, session: Session, lane: ExpectedCascade, share: float) -> float:
@@ -60,4 +60,4 @@ def logged_lane_bytes(network: Network, session: Session, lane: ExpectedCascade,
     rules = session.model.rules
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     log = logged_activations(network, lane) * BYTES_PER_TOUCHED
-    return network.n_agents * (1.0 + remembered) + log + messages_at_once(session, lane, share) * BYTES_PER_MESSAGE
+    return network.n_ids * (1.0 + remembered) + log + messages_at_once(session, lane, share) * BYTES_PER_MESSAGE

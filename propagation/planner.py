@@ -138,7 +138,7 @@ def plan_job(
     check_plan(plan)
     own, available = _own_models(sessions, plan), machine_memory()
     agents_alone = f"network {network.network_id!r} of {network.n_agents:,} agents"
-    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_agents, agents_alone)
+    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_ids, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
     together: Counter[Hashable] = Counter()
@@ -276,8 +276,8 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
     lane_bytes = max(family_for(session).lane_bytes(network, session, each.expected) for session, each in job.pairs)
-    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_agents
-    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
+    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_ids
+    fixed = costs.LIBRARY_BYTES + 16 * network.n_ids + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
@@ -354,7 +354,7 @@ def max_record(sessions: Sequence[Session]) -> str:
 
 def _network_bytes(network: Network) -> int:
     """Return the bytes of a network's arrays, which all workers of a machine share."""
-    return 16 * (network.n_agents + 1) + 12 * network.n_edges
+    return 16 * (network.n_ids + 1) + 12 * network.n_edges
 
 
 def _blocked_bytes(network: Network, sessions: Sequence[Session]) -> int:

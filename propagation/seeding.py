@@ -60,8 +60,9 @@ class RandomSeeds(SeedStrategy):
     name: ClassVar[str] = "random"
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
-        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), np.arange(network.n_agents))
-        return np.argsort(hashes, kind="stable")[: self.budget].astype(np.int32)
+        agents = network.dense_agents
+        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), agents)
+        return agents[np.argsort(hashes, kind="stable")[: self.budget]].astype(np.int32)
 
 
 class TopOutDegree(SeedStrategy):
@@ -70,7 +71,8 @@ class TopOutDegree(SeedStrategy):
     name: ClassVar[str] = "top_out_degree"
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
-        return np.argsort(-network.out_degree, kind="stable")[: self.budget].astype(np.int32)
+        order = np.argsort(-network.of_agents(network.out_degree), kind="stable")[: self.budget]
+        return network.dense_agents[order].astype(np.int32)
 
 
 class DegreeDiscount(SeedStrategy):
@@ -87,12 +89,13 @@ class DegreeDiscount(SeedStrategy):
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
         rows, degree = network.sparse_rows, network.out_degree
-        chosen_neighbours = np.zeros(network.n_agents, np.int64)
+        chosen_neighbours = np.zeros(network.n_ids, np.int64)
         score = degree.astype(np.float64)
-        queue = [(-d, agent) for agent, d in enumerate(score.tolist())]
+        agents = network.dense_agents
+        queue = list(zip((-score[agents]).tolist(), agents.tolist(), strict=True))
         heapq.heapify(queue)
         seeds: list[int] = []
-        is_seed = np.zeros(network.n_agents, bool)
+        is_seed = np.zeros(network.n_ids, bool)
         while len(seeds) < self.budget:
             negative, agent = heapq.heappop(queue)
             if is_seed[agent] or -negative != score[agent]:

@@ -210,13 +210,15 @@ def _first_outside(network: Network, kind: str, name: str, most: float | None) -
 
 
 def agent_column(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Return a numeric agent attribute by dense id, (n_agents,) float64; see `Network.agent_values`."""
+    """Return a numeric agent attribute by dense id, (n_ids,) float64, as `Network.agent_values`; 0 for reserved ids."""
     return _agent_values(network, name)
 
 
 @functools.lru_cache(maxsize=16)
 def _agent_values(network: Network, name: str) -> npt.NDArray[np.float64]:
-    return network.agent_values(name)
+    values = network.agent_values(name)
+    values[network.reserved] = 0.0
+    return values
 
 
 def _rule(most: float | None) -> str:
@@ -243,7 +245,7 @@ def _check_agent_values(network: Network, name: str, most: float | None) -> None
 @functools.lru_cache(maxsize=8)
 def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
     """Return the sum of an edge attribute over each agent's in-edges, added in ascending order of source."""
-    sums = np.zeros(network.n_agents)
+    sums = np.zeros(network.n_ids)
     np.add.at(sums, network.sparse_rows.targets, network.edge_values(name))
     return sums
 
@@ -251,7 +253,7 @@ def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
 @functools.lru_cache(maxsize=64)
 def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> tuple[int, float]:
     """Return the agent whose in-edges have the largest sum of weights, and that sum."""
-    sums = np.zeros(network.n_agents)
+    sums = np.zeros(network.n_ids)
     for _, _, dst, values in weighted_blocks(network, weights, random_seed):
         np.add.at(sums, dst, values)
     agent = int(np.argmax(sums))
@@ -321,7 +323,7 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
     rows = attempt_rows(network, weights, random_seed)
     if not len(rows.words):
         return rows
-    is_blocked = np.zeros(network.n_agents, bool)
+    is_blocked = np.zeros(network.n_ids, bool)
     is_blocked[list(blocked)] = True
     shift, destination = np.uint64(CHANCE_SHIFT), np.uint64((1 << CHANCE_SHIFT) - 1)
     with tempfile.TemporaryFile(dir=network.cache_folder) as file:
@@ -381,7 +383,7 @@ def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, ra
     Memory is proportional to the number of agents: words are written block by block, and pages that were read are
     released.
     """
-    in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
+    in_sum, out_sum = np.zeros(network.n_ids), np.zeros(network.n_ids)
 
     def words() -> Iterator[npt.NDArray[np.uint64]]:
         for _, src, dst, p in weighted_blocks(network, weights, random_seed):
@@ -392,15 +394,15 @@ def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, ra
             forget_pages(network.sparse_rows.targets)
 
     save_blocks(folder, "words", np.uint64, (network.n_edges,), words())
-    save_array(folder, "profile", _profile(in_sum, out_sum, network.sparse_rows.offsets))
+    save_array(folder, "profile", _profile(*map(network.of_agents, (in_sum, out_sum, network.out_degree))))
 
 
 def _profile(
-    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], offsets: npt.NDArray[np.int64]
+    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], out_degree: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     order = np.argsort(-in_sum, kind="stable")
     starts = np.unique(np.geomspace(1, len(order) + 1, PROFILE_CLASSES).astype(np.int64))[:-1] - 1
     agents = np.diff(starts, append=len(order)).astype(np.float64)
     total_in, total_out = (np.add.reduceat(values[order], starts) for values in (in_sum, out_sum))
-    degree = np.add.reduceat(np.diff(offsets)[order], starts).astype(np.float64)
+    degree = np.add.reduceat(out_degree[order], starts).astype(np.float64)
     return np.stack([agents, total_in / agents, total_out, degree], axis=1)

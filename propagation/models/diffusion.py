@@ -82,6 +82,6 @@ def share_thresholds(threshold: float | str, network: Network) -> Thresholds:
     share = (
         agent_column(network, agent_column_name(threshold, "threshold"))
         if isinstance(threshold, str)
-        else np.full(network.n_agents, threshold)
+        else np.full(network.n_ids, threshold)
     )
     return Thresholds(np.maximum(np.ceil(share * (2.0**32 * (1.0 - TOLERANCE))), 1.0).astype(np.int64))

@@ -21,9 +21,9 @@ class Thresholds:
 
     Attributes
     ----------
-    values : (n_agents,) int64, or None
+    values : (n_ids,) int64, or None
         Fixed thresholds, in units of 2**-32 or as numbers of in-neighbours; None if they are drawn per replicate.
-    in_degree : (n_agents,) int64, or None
+    in_degree : (n_ids,) int64, or None
         In-degrees, if thresholds are drawn as a fraction of the in-neighbours; None if as a fraction of 2**32.
     """
 
@@ -78,7 +78,7 @@ class Model(Parameters):
         return Thresholds()
 
     def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":  # noqa: ARG002 (for those that have them)
-        """Return the probability that an agent starts as a sceptic: one for all agents, or (n_agents,) float64."""
+        """Return the probability that an agent starts as a sceptic: one for all agents, or (n_ids,) float64."""
         return 0.0
 
     def check(self, network: Network) -> None:

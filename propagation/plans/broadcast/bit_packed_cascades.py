@@ -42,7 +42,7 @@ class BitPackedCascades(KernelFamily):
         return (
             lane.seed_trials * WORD_COST / per_word
             + (lane.trials - lane.seed_trials) * min(LONE_LANE_COST, WORD_COST / lanes_per_row)
-            + network.n_agents * WORD_SETUP_COST / per_word
+            + network.n_ids * WORD_SETUP_COST / per_word
         )
 
     def run(self, run: LaneRun) -> tuple[Lanes, AgentReach]:

@@ -42,7 +42,7 @@ class BitPackedPartition(CascadePartition):
     def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
         """Return the bytes that a lane holds in all partitions; see `Partition`."""
         rows = costs.logged_activations(network, lane) + costs.messages_at_once(session, lane, 0.1)
-        return network.n_agents / 8 + rows * BitPackedPartition.bytes_per_row
+        return network.n_ids / 8 + rows * BitPackedPartition.bytes_per_row
 
     @property
     def parts(self) -> int:

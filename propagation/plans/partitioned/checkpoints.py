@@ -117,7 +117,7 @@ def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Tab
     size = len(lane)
     since = np.full(size, -1, np.int32)
     # Live agents are among those touched: find each by (lane, agent).
-    width = wave.network.n_agents + 1
+    width = wave.network.n_ids + 1
     own = lane * np.int64(width) + touched.agent
     order = np.argsort(own)
     wanted = np.repeat(np.arange(len(wave.lanes)), np.diff(live.ends)) * np.int64(width) + live.agent

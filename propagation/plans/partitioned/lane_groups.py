@@ -25,7 +25,7 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
     partitions : int
         At most so many, and no more than the network has files of edges.
     """
-    offsets, n = network.sparse_rows.offsets, network.n_agents
+    offsets, n = network.sparse_rows.offsets, network.n_ids
     number = min(partitions, len(network.divisions) - 1)
     whole = int(offsets[n]) + EDGES_PER_AGENT * n
     firsts = [

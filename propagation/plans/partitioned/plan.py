@@ -387,7 +387,7 @@ class _WaveRun:
         reach = [*self.reach, *(part.reach for part in parts)]
         for number in range(len(self.wave.sessions) if recorded else 0):
             own = (part[number] for part in reach if number in part)
-            rows.reach[number] = reach_sum(self.wave.network.n_agents, own)
+            rows.reach[number] = reach_sum(self.wave.network.n_ids, own)
         for part in parts:
             rows.add_rows(part)
         return rows

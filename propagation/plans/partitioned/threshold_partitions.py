@@ -55,8 +55,8 @@ class ThresholdPartition(CascadePartition):
     def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
         """Return the bytes that a lane holds in all partitions; see `Partition`."""
         # Twice: a compacted log holds the sums too. An agent has a bit, and a share of a block.
-        blocks = min(4.0 * network.n_agents, lane.trials * ThresholdPartition.bytes_per_weight)
-        sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / kernels.BLOCK))
+        blocks = min(4.0 * network.n_ids, lane.trials * ThresholdPartition.bytes_per_weight)
+        sums = 2.0 * (blocks + network.n_ids * (1 / 8 + 4 / kernels.BLOCK))
         return sums + costs.messages_at_once(session, lane, 1.0) * costs.BYTES_PER_MESSAGE
 
     @property

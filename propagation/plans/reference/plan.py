@@ -234,7 +234,7 @@ class _ReferenceRun:
                 "infector": -1,
             }
         )
-        others = np.setdiff1d(np.arange(network.n_agents), [*session.seeds, *session.blocked])
+        others = np.setdiff1d(network.dense_agents, [*session.seeds, *session.blocked])
         sceptics = self.rounds.start(others, session.replicate_numbers)
         memory = {} if self.own is None else {**self.own.memory, MOVES: 1.0}  # seeds have moved
         return pd.concat([seeds, sceptics.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)

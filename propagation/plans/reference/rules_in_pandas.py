@@ -75,7 +75,7 @@ class RulesInPandas:
         empty = pd.DataFrame({name: np.empty(0, np.int64) for name in ("replicate", "agent", *_STATE)})
         if self.rules.sceptics is None:
             return empty
-        limit = np.broadcast_to(chances(self.model.initial_sceptics(self.network)), self.network.n_agents)
+        limit = np.broadcast_to(chances(self.model.initial_sceptics(self.network)), self.network.n_ids)
         parts = [empty]
         for replicate in replicates.tolist():
             draw = agent_draws(stream(self.random_seed, Purpose.SCEPTICS), agents, replicate)
