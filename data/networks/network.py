@@ -220,7 +220,7 @@ class Network:
     def _place_of(self, name: str) -> int:
         """Return the dense id of a name, -1 if there is none."""
         ids, by_id = self.agent_ids, self._by_id
-        place = bisect.bisect_left(by_id, name, key=lambda agent: ids[int(agent)].as_py())
+        place = bisect.bisect_left(by_id, name, hi=self.n_agents, key=lambda agent: ids[int(agent)].as_py())
         found = int(by_id[place]) if place < self.n_agents else -1
         return found if found >= 0 and ids[found].as_py() == name else -1
 
