@@ -44,7 +44,7 @@ class PrefectServer:
     environment: dict[str, str]
 
     def answer(self, path: str, query: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.url}/{path}", json=query, timeout=60)
+        answer = httpx.post(f"{self.url}/{path}", json=query, timeout=PATIENCE)
         assert answer.is_success, answer.text
         return answer.json()
 
