@@ -368,7 +368,7 @@ def _print_results(
     first = next(iter(results.values())).session
     console.print()
     console.print(sentence, style="bold", markup=False)
-    console.print("(± is half a 95 % interval; strategies share the luck of their replicates.)", style="dim")
+    console.print("(± is half a 95 % interval; strategies use common random numbers.)", style="dim")
     console.print()
     console.print(_table(rows))
     console.print(

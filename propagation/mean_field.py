@@ -77,9 +77,7 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     field = _mean_field(network, session.model, session.random_seed, lasting, about, session.max_rounds)
     reached = min(len(seeds) + field.activations, float(network.n_agents))
     rules, rounds, occasions = session.model.rules, field.rounds + 1.0, 1.0
-    if (
-        lasting > 1.0 and not rules.transmits_forever
-    ):  # the last of many agents to stop takes the longer, the more there are
+    if lasting > 1.0 and not rules.transmits_forever:  # the longest of many durations grows with their log
         rounds += lasting * math.log1p(reached)
     again = any(t.is_possible and t.source in rules.reached and t.to not in rules.reached for t in rules.transitions)
     if again and field.activations > ENDEMIC * network.n_agents:

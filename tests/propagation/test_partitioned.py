@@ -248,7 +248,9 @@ def rounds_of(wave, number):
     for _ in range(number):
         yield steps
         sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
-        stops = [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.replies else []
+        stops = (
+            [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.changes_source else []
+        )
         steps = [tasks.advance(wave, p, steps[p], sent, stops) for p in partitions]
     yield steps
 
@@ -263,11 +265,11 @@ def test_a_task_that_runs_twice_gives_the_same_and_changes_nothing(network, mode
         sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
         before = as_bytes((steps, sent))
         for p in partitions:
-            stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.replies else []
+            stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.changes_source else []
             told = as_bytes(stops)
             twice = [as_bytes(tasks.advance(wave, p, steps[p], sent, stops)) for _ in range(2)]
             assert twice[0] == twice[1]
-            if model.rules.everlasting:
+            if model.rules.transmits_forever:
                 probes = [[as_bytes(tasks.probe(wave, q, steps[q])) for q in partitions] for _ in range(2)]
                 assert probes[0] == probes[1]
             assert as_bytes((steps, sent)) == before
