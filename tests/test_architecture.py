@@ -5,6 +5,7 @@ Rules about imports count every import that can run, at the top of a module or i
 """
 
 import ast
+import graphlib
 import json
 import os
 import subprocess
@@ -94,6 +95,24 @@ def test_imports_run_from_flows_to_data_only(module):
         if name.partition(".")[0] in above
     ]
     assert not found, "\n".join(found)
+
+
+WITHOUT_CIRCLES = ("propagation",)
+
+
+@pytest.mark.parametrize("package", WITHOUT_CIRCLES)
+def test_no_module_imports_itself_by_way_of_others(package):
+    own = {module.removesuffix(".py").removesuffix("/__init__").replace("/", "."): module for module in MODULES}
+    graph = {
+        name: {other for other, _ in imported(module) if other in own and other != name and within(other, package)}
+        for name, module in own.items()
+        if within(name, package)
+    }
+    for name, module in own.items():  # `from package import module` names both; only the module is imported for it
+        if name in graph:
+            members = {other for other, _ in imported(module)}
+            graph[name] -= {o for o in graph[name] if any(within(m, o) and m != o and m in own for m in members)}
+    tuple(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the circle
 
 
 FENCES = {
