@@ -10,7 +10,8 @@ from data.networks.network import Network
 from propagation.draws import Purpose, chances, stream
 from propagation.models.model import Model
 from propagation.models.rules import COMPARTMENTS_LIMIT, Rules
-from propagation.weights import AttemptRows, attempt_rows
+from propagation.sessions import Session
+from propagation.weights import AttemptRows, EdgeWeights, attempt_rows, blocked_rows
 
 CERTAIN = 2**32
 """Chance of what always happens."""
@@ -75,13 +76,12 @@ class Program(NamedTuple):
     scepticism: np.uint64
 
 
-def session_edges(network: Network, model: Model, random_seed: int) -> Edges:
-    """Return a network's edges with the numbers that a model reads of them."""
-    probabilities, influence = model.chances(), model.influence()
-    first = probabilities if probabilities is not None else influence
-    assert first is not None, f"{model.name} weighs no edges"
-    rows = attempt_rows(network, first, random_seed)
-    second = None if probabilities is None or influence is None else attempt_rows(network, influence, random_seed)
+def session_edges(network: Network, session: Session) -> Edges:
+    """Return a network's edges with the numbers that a session's model reads of them."""
+    probabilities, influence = session.model.chances(), session.model.influence()
+    rows, second = session_rows(network, session), None
+    if probabilities is not None and influence is not None:
+        second = _rows(network, influence, session)
     return Edges(
         rows.offsets,
         rows.words,
@@ -91,26 +91,43 @@ def session_edges(network: Network, model: Model, random_seed: int) -> Edges:
     )
 
 
-def contact_rows(network: Network, model: Model, random_seed: int) -> AttemptRows:
-    """Return the out-edges with the first number that a model reads of them: what the planner estimates from."""
+def session_rows(network: Network, session: Session) -> AttemptRows:
+    """Return the out-edges with the first number that a session's model reads of them."""
+    return _rows(network, _first_weights(session.model), session)
+
+
+def _rows(network: Network, weights: EdgeWeights, session: Session) -> AttemptRows:
+    if session.blocked:
+        return blocked_rows(network, weights, session.random_seed, session.blocked)
+    return attempt_rows(network, weights, session.random_seed)
+
+
+def _first_weights(model: Model) -> EdgeWeights:
     weights = model.chances() or model.influence()
     assert weights is not None, f"{model.name} weighs no edges"
-    return attempt_rows(network, weights, random_seed)
+    return weights
 
 
-@functools.lru_cache(maxsize=64)
-def session_program(network: Network, model: Model, random_seed: int, *, traced: bool) -> Program:
-    """Return a model's rules as arrays.
+def contact_rows(network: Network, model: Model, random_seed: int) -> AttemptRows:
+    """Return the out-edges with the first number that a model reads of them: what the planner estimates from."""
+    return attempt_rows(network, _first_weights(model), random_seed)
+
+
+def session_program(network: Network, session: Session, *, traced: bool) -> Program:
+    """Return the rules of a session's model as arrays.
 
     Parameters
     ----------
     network : Network
-    model : Model
-    random_seed : int
-        Decides all draws.
+    session : Session
     traced : bool
-        Whether infectors are wanted.
+        Whether infectors are recorded.
     """
+    return _program(network, session.model, session.random_seed, session.blocked, traced=traced)
+
+
+@functools.lru_cache(maxsize=64)
+def _program(network: Network, model: Model, random_seed: int, blocked: tuple[int, ...], *, traced: bool) -> Program:
     rules = model.rules
     c = COMPARTMENTS_LIMIT
     rate, share = np.full((c, c), -1, np.int64), np.zeros((c, c), np.int64)
@@ -137,6 +154,9 @@ def session_program(network: Network, model: Model, random_seed: int, *, traced:
     transmits, reached = _flags(rules, rules.transmitting), _flags(rules, rules.reached)
     thresholds = model.thresholds(network)
     sceptics = np.atleast_1d(chances(model.initial_sceptics(network))) if rules.sceptics else np.empty(0, np.int64)
+    if blocked and len(sceptics):
+        sceptics = np.broadcast_to(sceptics, network.n_agents).copy()
+        sceptics[list(blocked)] = 0
 
     def streams(purpose: Purpose) -> np.uint64:
         return stream(random_seed, purpose)

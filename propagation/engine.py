@@ -17,10 +17,11 @@ from data.warehouse.store import Store
 from propagation import cancellation, planner
 from propagation.cancellation import StopFlag, StopRequestedError
 from propagation.clusters import ExpectedWorkers, loss_errors, own_client
-from propagation.lane_counts import AgentReach, Lanes
+from propagation.lane_counts import Lanes
 from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan, PlanChoice
 from propagation.plans.broadcast import plan as broadcast
+from propagation.plans.lane_rows import LaneRows, job_rows
 from propagation.plans.partitioned import plan as partitioned
 from propagation.plans.reference.plan import run_reference
 from propagation.resource_usage import Measures
@@ -63,16 +64,6 @@ class JobOutcome:
     results: dict[str, Result]
     seconds: float
     files: list[DataFile] = field(default_factory=list)
-
-
-@dataclass
-class _JobRows:
-    """What the lanes of a job found, session by session; rows of large tables are staged, or in memory."""
-
-    lanes: list[Lanes]
-    reach: list[AgentReach]
-    files: list[DataFile] = field(default_factory=list)
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
 
 
 def plan_job(
@@ -150,7 +141,7 @@ def run_job(
 
 
 def _results(
-    network: Network, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]], *, publish: bool
+    network: Network, sessions: Sequence[Session], rows: LaneRows, session_rows: list[dict[str, Any]], *, publish: bool
 ) -> dict[str, Result]:
     """Return the result of each session by its id."""
     results = {}
@@ -171,18 +162,9 @@ def _run_broadcast(
     client: "Client | None",
     publish: bool,
     progress: Progress,
-) -> _JobRows:
+) -> LaneRows:
     batches = broadcast.run_broadcast(network, sessions, job_plan, client, publish=publish, progress=progress)
-    tables: dict[str, list[pa.Table]] = {}
-    for batch in batches:
-        for table, parts in batch.tables.items():
-            tables.setdefault(table, []).extend(parts)
-    return _JobRows(
-        lanes=list(broadcast.session_lanes(sessions, batches)),
-        reach=list(broadcast.session_reach(network.n_agents, sessions, batches)),
-        files=[file for batch in batches for file in batch.files],
-        tables=tables,
-    )
+    return job_rows(network.n_agents, sessions, batches)
 
 
 def _run_partitioned(
@@ -192,18 +174,9 @@ def _run_partitioned(
     client: "Client",
     publish: bool,
     progress: Progress,
-) -> _JobRows:
+) -> LaneRows:
     found = partitioned.run_partitioned(network, sessions, job_plan, client, publish=publish, progress=progress)
-    tables: dict[str, list[pa.Table]] = {}
-    for _, rows in found:
-        for table, parts in rows.tables.items():
-            tables.setdefault(table, []).extend(parts)
-    return _JobRows(
-        lanes=list(partitioned.session_lanes(sessions, found)),
-        reach=list(partitioned.session_reach(network.n_agents, sessions, found)),
-        files=[file for _, rows in found for file in rows.files],
-        tables=tables,
-    )
+    return job_rows(network.n_agents, sessions, found)
 
 
 def _run_reference(
@@ -213,16 +186,16 @@ def _run_reference(
     client: "Client",
     publish: bool,
     progress: Progress,
-) -> _JobRows:
-    rows = _JobRows([], [])
+) -> LaneRows:
+    rows = LaneRows()
     with ExitStack() as stack:
         warehouse = network.warehouse
         if not publish:
             warehouse = stack.enter_context(network.warehouse.scratch())
-        for session in sessions:
+        for number, session in enumerate(sessions):
             found = run_reference(network, session, client, warehouse=warehouse, progress=progress)
             rows.lanes.append(found.lanes(session))
-            rows.reach.append(found.reach())
+            rows.reach[number] = found.reach()
             for table, part in found.tables(session).items():
                 if publish:
                     rows.files.append(warehouse.stage(table, part))
@@ -243,7 +216,7 @@ def _left_behind(job_plan: JobPlan, *, publish: bool) -> str:
     return _LEFT_BEHIND.get(job_plan.plan, _NOTHING) if publish else _NOTHING
 
 
-_RUNS: dict[str, Callable[..., _JobRows]] = {
+_RUNS: dict[str, Callable[..., LaneRows]] = {
     "broadcast": _run_broadcast,
     "partitioned": _run_partitioned,
     "reference": _run_reference,
@@ -251,15 +224,15 @@ _RUNS: dict[str, Callable[..., _JobRows]] = {
 
 
 def _stage_small_tables(
-    warehouse: Store, sessions: Sequence[Session], rows: _JobRows, session_rows: list[dict[str, Any]]
+    warehouse: Store, sessions: Sequence[Session], rows: LaneRows, session_rows: list[dict[str, Any]]
 ) -> None:
     """Stage cascades, metrics, reach and the sessions themselves: one file per job and table."""
     small: dict[str, list[pa.Table]] = {
         "cascades": [cascade_rows(sessions, rows.lanes)],
         "propagation_metrics": [metric_rows(sessions, rows.lanes)],
         "reach": [
-            reach_rows(session, reach)
-            for session, reach in zip(sessions, rows.reach, strict=True)
+            reach_rows(session, rows.reach[number])
+            for number, session in enumerate(sessions)
             if session.records("reach")
         ],
     }

@@ -48,6 +48,19 @@ class Lanes:
         return Lanes(lengths, activations, np.where(truncated, max_rounds, lengths), truncated)
 
     @staticmethod
+    def of_counts(series: Sequence[npt.NDArray[np.int32]], rounds: list[int], truncated: list[bool]) -> "Lanes":
+        """Return lanes from each one's counts, (rounds, 3) int32: activations, distinct, infectious."""
+        together = np.concatenate([*series, np.empty((0, 3), np.int32)])
+        return Lanes(
+            lengths=np.array([len(counts) for counts in series], np.int64),
+            activations=together[:, 0].copy(),
+            rounds=np.array(rounds, np.int64),
+            truncated=np.array(truncated, bool),
+            distinct=together[:, 1].copy(),
+            infectious=together[:, 2].copy(),
+        )
+
+    @staticmethod
     def joined(parts: Sequence["Lanes"]) -> "Lanes":
         """Return the replicates of some lanes, one after the other."""
         if len(parts) == 1:

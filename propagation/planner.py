@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -14,15 +14,14 @@ from data.errors import InsufficientMemoryError, InvalidInputError
 from data.networks.network import Network
 from propagation import costs
 from propagation.clusters import ExpectedWorkers, installed_memory, machine_memory, thread_count
-from propagation.kernel_choice import Shape, partitions_of, shapes_of
-from propagation.kernels.bit_packed_cascades import WORD
-from propagation.kernels.epidemic_schedule import HORIZON
-from propagation.kernels.epidemics import SLOTS
-from propagation.machine_speed import calibration
 from propagation.mean_field import ExpectedCascade, expected_cascade
 from propagation.models.pandas_model import PandasModel
 from propagation.own_threads import OwnThreads
+from propagation.plans.broadcast.families import PARALLEL, cheapest_family, family_named
+from propagation.plans.partitioned.families import family_for
+from propagation.session_groups import run_key, sessions_alike
 from propagation.sessions import RECORDS, Session
+from propagation.weights import BLOCKED_SETS
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -47,15 +46,15 @@ class SessionPlan:
     Attributes
     ----------
     shape : str
-        Kernels of the broadcast plan: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes to a word),
-        ``shared`` (each lane by several threads), ``threshold``, ``epidemic``, or ``rules`` (any model).
+        Name of the kernel family of the broadcast plan: ``sparse`` (cascades, lane after lane), ``packed`` (64 lanes
+        to a word), ``shared`` (each lane by several threads), ``threshold``, ``epidemic``, or ``rules`` (any model).
     expected : ExpectedCascade
         What a lane is expected to do.
     seconds_per_lane : float
         Estimated time of a lane on one thread.
     """
 
-    shape: Shape
+    shape: str
     expected: ExpectedCascade
     seconds_per_lane: float
 
@@ -142,16 +141,16 @@ def plan_job(
     _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_agents, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
-    alike: Counter[Any] = Counter()
+    together: Counter[Hashable] = Counter()
     for session in sessions:
-        alike[_likeness(session)] += session.replicates
-    planned = tuple(
-        _session_plan(network, session, lane, alike[_likeness(session)] / threads)
-        for session, lane in zip(sessions, expected, strict=True)
-    )
-    job = _Job(network, sessions, planned, threads, available, publish)
+        together[_word_key(session)] += session.replicates
+    planned = []
+    for session, lane in zip(sessions, expected, strict=True):
+        family, seconds = cheapest_family(network, session, lane, together[_word_key(session)] / threads)
+        planned.append(SessionPlan(family.name, lane, seconds))
+    job = _Job(network, sessions, tuple(planned), threads, available, publish)
     whole = f"the job of {job.lanes:,} lanes recording {max_record(sessions)!r}"
-    needed = _network_bytes(network) + _working_bytes(job)
+    needed = _network_bytes(network) + _blocked_bytes(network, sessions) + _working_bytes(job)
     if plan == "broadcast":
         _refuse_beyond(available, needed, whole)
     if plan == "reference" or own:
@@ -220,16 +219,18 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int], *, own: bool
     )
     # Lanes that are fewer than threads, and last: threads share each.
     sharing = min(workers) // math.ceil(job.lanes / len(workers)) if workers else 1  # some may still come
-    planned = tuple(_shared_plan(each, sharing) for each in job.planned) if sharing > 1 else job.planned
-    threads = sharing if any(each.shape == "shared" for each in planned) else 1
-    effort = job.row_seconds + sum(
-        s.replicates * each.seconds_per_lane for s, each in zip(job.sessions, planned, strict=True)
+    planned = tuple(_shared_plan(*each, sharing) for each in job.pairs) if sharing > 1 else job.planned
+    threads = sharing if any(family_named(each.shape).several_threads for each in planned) else 1
+    effort = job.row_seconds + len(job.sessions) * costs.SECONDS_PER_SESSION
+    effort += sum(
+        s.replicates * (costs.SECONDS_PER_LANE + each.seconds_per_lane)
+        for s, each in zip(job.sessions, planned, strict=True)
     )
     # Batches of about a second; one per thread where more would cut a short job, or words of lanes.
     per_thread = 1 if effort < SHORT_JOB_SECONDS * job.threads else 4
     batches = max(per_thread * job.threads, int(effort / BATCH_SECONDS))
-    if all(each.shape == "packed" for each in planned):
-        batches = min(batches, max(job.threads, math.ceil(job.lanes / WORD)))
+    if (word := min(family_named(each.shape).lanes_together for each in planned)) > 1:
+        batches = min(batches, max(job.threads, math.ceil(job.lanes / word)))
     in_process = own and effort / min(job.threads, job.lanes) < IN_PROCESS_SECONDS
     if in_process and effort < ONE_THREAD_SECONDS:
         batches = 1
@@ -241,11 +242,11 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int], *, own: bool
     )
 
 
-def _shared_plan(planned: SessionPlan, threads: int) -> SessionPlan:
+def _shared_plan(session: Session, planned: SessionPlan, threads: int) -> SessionPlan:
     """Return the plan of lanes that so many threads share, if they are cascades that take long enough."""
-    if planned.shape not in {"sparse", "packed"} or planned.seconds_per_lane < LONG_LANE_SECONDS:
+    if not PARALLEL.supports(session.model, session.record) or planned.seconds_per_lane < LONG_LANE_SECONDS:
         return planned
-    return SessionPlan("shared", planned.expected, planned.seconds_per_lane / threads)
+    return SessionPlan(PARALLEL.name, planned.expected, planned.seconds_per_lane / threads)
 
 
 def _reference_plan(job: _Job, why: str) -> JobPlan:
@@ -272,51 +273,28 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
     return own
 
 
-def groups_in_waves(sessions: Sequence[Session]) -> list[list[Session]]:
-    """Return the sessions whose lanes can go through the partitions together: those that differ in seeds only."""
-    alike: dict[Any, list[Session]] = {}
-    for session in sessions:
-        alike.setdefault((session.model, session.random_seed, session.max_rounds, session.record), []).append(session)
-    return list(alike.values())
-
-
 def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
     """Plan lanes that go through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
-    lane_bytes = max(
-        costs.partitioned_lane_bytes(network, session, planned.expected, mail=_sends_mail(job, session, workers))
-        for session, planned in job.pairs
-    )
-    mail = [_sends_mail(job, session, workers) for session in job.sessions]
-    most = min(job.threads, job.lanes)  # lanes that are worked on at the same time, if they send no mail
-    scratch = (job.threads / partitions if all(mail) else most) * costs.BYTES_PER_AGENT * network.n_agents
+    lane_bytes = max(family_for(session).lane_bytes(network, session, each.expected) for session, each in job.pairs)
+    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_agents
     fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
-    effort = _partitioned_effort(job, workers)
+    effort = _partitioned_effort(job)
     waves = _waves_at_once(job, at_once, effort) if workers == 1 else 1
     turns = math.ceil(job.lanes / at_once)
     per_wave = at_once if waves == 1 else math.ceil(job.lanes / (turns * waves))
     per_task = costs.SECONDS_PER_PARTITION if workers == 1 else costs.SECONDS_PER_TASK
     per_round = costs.SECONDS_PER_ROUND + partitions * per_task
-    seconds = costs.SECONDS_PER_JOB
-    if any(mail):
-        threads = waves * min(job.threads // waves, partitions)
-        seconds += effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
-    else:
-        seconds += effort / most
-    between = "messages between them" if any(mail) else "each by itself"
-    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, {between}"
+    threads = waves * min(job.threads // waves, partitions)
+    seconds = costs.SECONDS_PER_JOB + effort / threads + _rounds_of_waves(job, per_wave) / waves * per_round
+    reason = f"{why}: edges in {partitions} partitions, up to {at_once:,} lanes at once, messages between them"
     return JobPlan(
         "partitioned", reason, job.planned, job.lanes, 1, seconds, needed, partitions, per_wave, waves_at_once=waves
     )
-
-
-def _sends_mail(job: _Job, session: Session, workers: int) -> bool:
-    """Return whether a session's lanes send messages from partition to partition."""
-    return workers > 1 or not costs.sums_without_mail(job.network, session, job.lanes, job.threads)
 
 
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
@@ -340,72 +318,35 @@ def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
     those of a short job, and so few that threads would have nothing to do.
     """
     waves = min(job.threads, costs.MOST_WAVES_AT_ONCE)
-    apart = all(partitions_of(session) in costs.LANES_APART for session in job.sessions)
-    weighings = min(len(groups_in_waves(job.sessions)), waves)  # at most: models may weigh edges each in its way
+    apart = all(family_for(session).lanes_apart for session in job.sessions)
+    weighings = min(len(sessions_alike(job.sessions)), waves)  # at most: models may weigh edges each in its way
     stay_in_memory = weighings * job.network.n_edges * costs.BYTES_PER_EDGE < costs.FORGET_ABOVE
     is_short = effort < SHORT_JOB_SECONDS * job.threads
     return waves if apart and stay_in_memory and not is_short and lanes >= 2 * waves else 1
 
 
-def _partitioned_effort(job: _Job, workers: int) -> float:
+def _partitioned_effort(job: _Job) -> float:
     """Return the seconds of one thread for all lanes and rows."""
-    per_trial = calibration().seconds_per_trial(job.network.n_edges)
-    effort = job.row_seconds
-    for session, planned in job.pairs:
-        lane, kind = planned.expected, partitions_of(session)
-        if kind == "rules":
-            cost = costs.PARTITIONED_ADDING_COST if session.model.rules.adds else costs.PARTITIONED_COST
-            seconds = lane.trials * per_trial * cost
-        elif kind == "dated":
-            seconds = costs.edges_looked_at(session, lane, HORIZON) * per_trial * costs.EPIDEMIC_COST
-        else:
-            seconds = planned.seconds_per_lane
-        detour = costs.DETOURS.get(kind, 1.0) if _sends_mail(job, session, workers) else costs.DETOUR_WITHOUT_MAIL
-        effort += session.replicates * seconds * detour
-    return effort
+    return job.row_seconds + sum(
+        session.replicates
+        * family_for(session).seconds_per_lane(job.network, session, planned.expected, planned.seconds_per_lane)
+        for session, planned in job.pairs
+    )
 
 
 def _rounds_of_waves(job: _Job, at_once: int) -> float:
     """Return the rounds of all waves of so many lanes."""
     rounds_of = {session.session_id: planned.expected.rounds for session, planned in job.pairs}
     rounds = 0.0
-    for group in groups_in_waves(job.sessions):
+    for group in sessions_alike(job.sessions):
         waves = math.ceil(sum(session.replicates for session in group) / at_once)
         rounds += waves * max(rounds_of[session.session_id] for session in group)
     return rounds
 
 
-def _likeness(session: Session) -> Any:
-    """Return what sessions share whose lanes kernels can run together."""
-    if session.record != "rounds":
-        return session.session_id
-    return session.model, session.random_seed, session.max_rounds
-
-
-def _session_plan(network: Network, session: Session, lane: ExpectedCascade, together: float) -> SessionPlan:
-    """Choose the kernels' shape by what an edge of a lane costs: alone, or shared by the lanes of a word.
-
-    Parameters
-    ----------
-    together : float
-        Lanes that one thread can run together.
-    """
-    seconds_per_trial = calibration().seconds_per_trial(network.n_edges)
-    shape = shapes_of(session.model, session.record)[0]
-    if shape != "sparse":
-        edges = costs.edges_looked_at(session, lane, SLOTS) if shape == "epidemic" else lane.trials
-        return SessionPlan(shape, lane, edges * costs.SHAPE_COSTS[shape] * seconds_per_trial)
-    sparse = lane.trials * costs.SPARSE_COST
-    per_word = min(WORD, math.ceil(together))
-    lanes_per_row = 1 + (per_word - 1) * lane.overlap
-    packed = (
-        lane.seed_trials * costs.WORD_COST / per_word
-        + (lane.trials - lane.seed_trials) * min(costs.LONE_LANE_COST, costs.WORD_COST / lanes_per_row)
-        + network.n_agents * costs.WORD_SETUP_COST / per_word
-    )
-    if packed < sparse:
-        return SessionPlan("packed", lane, packed * seconds_per_trial)
-    return SessionPlan("sparse", lane, sparse * seconds_per_trial)
+def _word_key(session: Session) -> Hashable:
+    """Return what sessions share whose lanes kernels can run together; see `LaneRun`."""
+    return run_key(session) if session.record == "rounds" else session.session_id
 
 
 def max_record(sessions: Sequence[Session]) -> str:
@@ -418,9 +359,16 @@ def _network_bytes(network: Network) -> int:
     return 16 * (network.n_agents + 1) + 12 * network.n_edges
 
 
+def _blocked_bytes(network: Network, sessions: Sequence[Session]) -> int:
+    """Return the bytes of the edges of sessions with blocked agents, which are weighed for each set of these."""
+    sets = {session.blocked for session in sessions if session.blocked}
+    return costs.BYTES_PER_EDGE * network.n_edges * min(len(sets), BLOCKED_SETS)
+
+
 def _working_bytes(job: _Job) -> int:
     """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
-    return int(costs.LIBRARY_BYTES + job.threads * job.network.n_agents * 48.0 + _row_bytes(job))
+    scratch = max(family_named(p.shape).bytes_per_thread(job.network, session) for session, p in job.pairs)
+    return int(costs.LIBRARY_BYTES + job.threads * scratch + _row_bytes(job))
 
 
 def _row_bytes(job: _Job) -> float:

@@ -46,7 +46,7 @@ def cascade_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Tabl
     parts = []
     for group, joined, _ in _alike(sessions, lanes):
         columns = {
-            "replicate": np.tile(np.arange(group[0].replicates), len(group)),
+            "replicate": np.concatenate([session.replicate_numbers for session in group]),
             "size": joined.sizes,
             "depth": joined.depths,
             "rounds": joined.rounds,

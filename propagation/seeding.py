@@ -143,6 +143,22 @@ def explicit_seeds(network: Network, agent_ids: Sequence[Any]) -> npt.NDArray[np
     return seeds
 
 
+def blocked_agents(network: Network, agent_ids: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Return the dense ids, ascending, of agents that are named as blocked.
+
+    Raises
+    ------
+    InvalidInputError
+        If `agent_ids` is no list.
+    UnknownAgentError
+        If one is not in the network.
+    """
+    names = _listed(agent_ids)
+    if not names and (isinstance(agent_ids, str | bytes) or not hasattr(agent_ids, "__len__") or len(agent_ids)):
+        raise InvalidInputError(f"blocked {agent_ids!r}: give a list of agent ids")
+    return np.unique(network.dense_ids(names)) if names else np.empty(0, np.int32)
+
+
 def _listed(agent_ids: Any) -> list[str]:
     """Return agent ids as text; none of what is no list."""
     if isinstance(agent_ids, str | bytes | Mapping):

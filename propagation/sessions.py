@@ -17,11 +17,13 @@ from data.networks.network import Network
 from data.warehouse.keys import session_key
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
-from propagation.seeding import SeedStrategy, explicit_seeds
+from propagation.seeding import SeedStrategy, blocked_agents, explicit_seeds
 
 Record = Literal["rounds", "reach", "activations", "contacts"]
 RECORDS: tuple[Record, ...] = get_args(Record)
 """Detail that can be recorded; each includes those before it."""
+SUMMARIES: tuple[Record, ...] = ("rounds", "reach")
+"""Detail that needs no infectors: counts, and who was reached."""
 MAX_ROUNDS = 10_000
 """Default of `max_rounds`."""
 _NAMESPACE = uuid.UUID("7d0b6f0e-55c5-5c2e-9a52-6a1d2f7c9b11")
@@ -53,6 +55,11 @@ class Session:
         Detail recorded, one of `RECORDS`.
     message_id : str or None
         The message, where there is one.
+    blocked : tuple of int
+        Dense ids, ascending, of agents that can never be reached: no contact with them succeeds, no weight of theirs
+        adds up, and they leave their first compartment in no other way. Degrees stay those of the network.
+    first_replicate : int
+        The first of the replicates, at least 0; each has the rows that it has in a session that begins at 0.
     """
 
     network_id: str
@@ -66,6 +73,8 @@ class Session:
     max_rounds: int
     record: Record
     message_id: str | None = None
+    blocked: tuple[int, ...] = ()
+    first_replicate: int = 0
 
     @cached_property
     def specification(self) -> dict[str, Any]:
@@ -73,6 +82,8 @@ class Session:
         source = self.model.source_fingerprint
         return {
             **({} if source is None else {"source": source}),
+            **({"blocked": list(self.blocked)} if self.blocked else {}),
+            **({"first_replicate": self.first_replicate} if self.first_replicate else {}),
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,
@@ -106,6 +117,11 @@ class Session:
         """Dense ids of the seeds, (k,) int32."""
         return np.array(self.seeds, np.int32)
 
+    @property
+    def replicate_numbers(self) -> npt.NDArray[np.int64]:
+        """The replicates, (replicates,) int64."""
+        return np.arange(self.first_replicate, self.first_replicate + self.replicates)
+
     def records(self, detail: Record) -> bool:
         """Return whether the session records this detail or more."""
         return RECORDS.index(self.record) >= RECORDS.index(detail)
@@ -126,8 +142,18 @@ def resolve_session(
     max_rounds: int = MAX_ROUNDS,
     record: Record = "rounds",
     message_id: str | None = None,
+    blocked: Sequence[Any] | npt.NDArray[Any] = (),
+    first_replicate: int = 0,
 ) -> Session:
     """Return a validated session with its seeds resolved.
+
+    Parameters are those of `Session`, and:
+
+    Parameters
+    ----------
+    seed_set : sequence of agent ids, or SeedStrategy
+    blocked : sequence of agent ids
+        Agents that can never be reached, by original id; none of them may be a seed.
 
     Raises
     ------
@@ -142,6 +168,7 @@ def resolve_session(
     _check_whole("replicates", replicates, 1, 2**31 - 1)
     _check_whole("random_seed", random_seed, 0, 2**63 - 1)
     _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
+    _check_whole("first_replicate", first_replicate, 0, 2**31 - 1 - replicates)
     if record not in RECORDS:
         raise InvalidInputError(f"record {record!r} is unknown; record one of {', '.join(RECORDS)}")
     model.check(network)
@@ -149,6 +176,10 @@ def resolve_session(
         seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set)), "explicit"
+    unreachable = blocked_agents(network, blocked)
+    if len(both := np.intersect1d(seeds, unreachable)):
+        names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
+        raise InvalidInputError(f"agent {names} is a seed and blocked; choose other seeds, or do not block it")
     return Session(
         network_id=network.network_id,
         snapshot_id=network.snapshot_id,
@@ -161,6 +192,8 @@ def resolve_session(
         max_rounds=int(max_rounds),
         record=record,
         message_id=message_id,
+        blocked=tuple(unreachable.tolist()),
+        first_replicate=int(first_replicate),
     )
 
 

@@ -7,6 +7,7 @@ single partitions, compute the very same numbers.
 import contextlib
 import functools
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ CHANCE_SHIFT = 31
 PROFILE_CLASSES = 512
 STRENGTH_IF_ANY = "strength if any"
 """Scheme: the network's strength column, or 1 for every edge if it has none."""
+BLOCKED_SETS = 4
+"""Sets of blocked agents whose edges a process keeps at a time."""
 _BLOCK = 1_000_000
 
 
@@ -301,6 +304,31 @@ def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> At
     scale = min(float(weights.scheme), 1.0) if weights.is_uniform else 1.0
     base = int(chances(scale)) if weights.is_uniform else 0
     return AttemptRows(network.sparse_rows.offsets, words, base, profile * [1.0, scale, scale, 1.0])
+
+
+@functools.lru_cache(maxsize=BLOCKED_SETS)
+def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, blocked: tuple[int, ...]) -> AttemptRows:
+    """Return `attempt_rows` in which edges into blocked agents have chance 0.
+
+    Words lie in a file without a name, which is gone once they are no longer used: there may be thousands of sets of
+    blocked agents, and networks larger than memory. The profile is that of the network, so that estimates err high.
+    """
+    rows = attempt_rows(network, weights, random_seed)
+    if not len(rows.words):
+        return rows
+    is_blocked = np.zeros(network.n_agents, bool)
+    is_blocked[list(blocked)] = True
+    shift, destination = np.uint64(CHANCE_SHIFT), np.uint64((1 << CHANCE_SHIFT) - 1)
+    with tempfile.TemporaryFile(dir=network.cache_folder) as file:
+        words = np.memmap(file, np.uint64, "w+", shape=rows.words.shape)
+    for start in range(0, len(words), _BLOCK):
+        where = slice(start, start + _BLOCK)
+        dst, own = rows.words[where] & destination, (rows.words[where] >> shift) + np.uint64(rows.base)
+        words[where] = np.where(is_blocked[dst], 0, own << shift) | dst
+        forget_pages(rows.words[where])
+    found = np.asarray(words)
+    found.flags.writeable = False
+    return AttemptRows(rows.offsets, found, 0, rows.profile)
 
 
 @functools.lru_cache(maxsize=8)

@@ -67,6 +67,7 @@ MODELS: Mapping[str, type[Model]] = MappingProxyType(
     }
 )
 """Every registered model by the name that campaigns and tables use."""
+PandasModel.reserved_names = frozenset(MODELS)
 
 
 def known_models(files: Sequence[str] = ()) -> Mapping[str, type[Model]]:

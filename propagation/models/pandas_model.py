@@ -129,6 +129,8 @@ class PandasModel(Model):
     agent_columns: ClassVar[tuple[str, ...]] = ()
     memory: ClassVar[Mapping[str, float]] = MappingProxyType({})
     carries: ClassVar[tuple[str, ...]] = ()
+    reserved_names: ClassVar[frozenset[str]] = frozenset()
+    """Names of the models that come with Rumormill."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -192,11 +194,9 @@ class PandasModel(Model):
 
     def check(self, network: Network) -> None:
         """Raise InvalidInputError if a declaration breaks a rule, or a column is not there or not numeric."""
-        from propagation.models import MODELS
-
         check_declarations(type(self))
-        if self.name in MODELS:
-            raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; call yours otherwise")
+        if self.name in self.reserved_names:
+            raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; choose another name")
         for kind, names in (("edge", self.edge_columns), ("agent", self.agent_columns)):
             for name in names:
                 if name not in network.row[f"{kind}_attributes"]:

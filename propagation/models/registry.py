@@ -46,7 +46,7 @@ class ModelRegistry(Mapping[str, type[Model]]):
             for model in models_of_file(file):
                 if model.name in self._known and self._known[model.name] is not model:
                     taken = "comes with Rumormill" if model.name in built_in else "is in another file"
-                    raise InvalidInputError(f"{file}: a model {model.name!r} {taken}; call yours otherwise")
+                    raise InvalidInputError(f"{file}: a model {model.name!r} {taken}; choose another name")
                 self._known[model.name] = model
         self._offered = _entry_points(tuple(sys.path))
 

@@ -1,17 +1,23 @@
-"""Where a task puts the rows of large tables: into staged files, or in memory."""
+"""Rows of large tables: how they are made from what kernels found, and written to staged files or kept in memory."""
 
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from data.warehouse.manifests import DataFile
 from data.warehouse.staging import StagedFile
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
+from data.warehouse.tables.specification import SYMBOL
+from propagation.kernels.lane_arrays import Contacts, Events
+from propagation.results import EVENT_TYPES
 
 ROWS_PER_WRITE = 2_000_000
-"""Rows of a table that wait before they are written together."""
+"""Rows of a table that are buffered before they are written together."""
+_EVENT_TYPES = pa.array(EVENT_TYPES, pa.string())
 
 
 class RowWriter:
@@ -58,3 +64,43 @@ def collected_rows(warehouse: Store | None) -> Iterator[RowWriter]:
         writer = RowWriter(warehouse, open_files)
         yield writer
         writer.flush()
+
+
+def activation_rows(
+    session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], events: Events
+) -> pa.Table:
+    """Return rows of the table `activations`.
+
+    Parameters
+    ----------
+    session_ids : list of str
+    session, replicate : (k,) int32
+        Position in `session_ids`, and replicate, of each event.
+    events : Events
+    """
+    return pa.table(
+        {
+            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),
+            "replicate": replicate,
+            "agent": events.agent,
+            "round": events.round,
+            "infector": pa.array(events.infector, mask=events.infector < 0),
+            "occasion": events.occasion,
+        }
+    )
+
+
+def contact_table(
+    session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], contacts: Contacts
+) -> pa.Table:
+    """Return rows of the table `propagation_events`; parameters as in `activation_rows`."""
+    return pa.table(
+        {
+            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),
+            "replicate": replicate,
+            "round": contacts.round,
+            "src": contacts.src,
+            "dst": contacts.dst,
+            "event_type": pa.DictionaryArray.from_arrays(pa.array(contacts.kind), _EVENT_TYPES).cast(SYMBOL),
+        }
+    )

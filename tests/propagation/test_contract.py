@@ -12,15 +12,21 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from propagation.kernel_choice import shapes_of
 from propagation.models import MODELS, make_model
 from propagation.planner import Plan
 from propagation.plans import row_writer
+from propagation.plans.broadcast.families import families_for
 from propagation.sessions import RECORDS, resolve_session
 from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 from tests.reference.textbook import TEXTBOOK
 from tests.reference.textbook_rows import assert_textbook, textbook_rows
+
+
+def shapes_of(model, record):
+    """Return the names of the kernel families that can run a model and record this detail."""
+    return tuple(family.name for family in families_for(model, record))
+
 
 PLANS = tuple(plan for plan in ("reference", "broadcast", "partitioned") if plan in get_args(Plan))
 OTHER_PLANS = tuple(plan for plan in PLANS if plan != "broadcast")

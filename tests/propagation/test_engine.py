@@ -28,7 +28,8 @@ from data.errors import (
 )
 from propagation import engine, jobs, simulate
 from propagation.models import IndependentCascade
-from propagation.plans.broadcast.batch_runner import Span, run_batch
+from propagation.plans.broadcast.batch_runner import run_batch
+from propagation.plans.lane_rows import Span
 from propagation.plans.reference import plan as rounds
 from propagation.plans.stopping import request_stop, stop_flag
 from propagation.published import load_result

@@ -5,13 +5,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from propagation.kernel_choice import shapes_of
 from propagation.kernels.epidemics import epidemic_lanes
 from propagation.kernels.thresholds import threshold_lanes
 from propagation.models import IndependentCascade, make_model
 from propagation.plans.broadcast import parallel_cascades as shared_lanes
+from propagation.plans.broadcast.families import families_for
 from propagation.sessions import resolve_session
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
+
+
+def shapes_of(model, record):
+    """Return the names of the kernel families that can run a model and record this detail."""
+    return tuple(family.name for family in families_for(model, record))
+
 
 EPIDEMICS = [
     ("si", {"beta": 0.3}),

@@ -21,12 +21,12 @@ from propagation.kernels.partitioned_thresholds import (
 from propagation.models import SEIR, SI, SIR, Diffusion, FractionalThreshold, IndependentCascade, LinearThreshold
 from propagation.plans.partitioned import lane_groups as waves
 from propagation.plans.partitioned import partition_tasks as tasks
-from propagation.plans.partitioned import partitions, threshold_lanes
-from propagation.plans.partitioned.bit_packed_partitions import WordPartition
+from propagation.plans.partitioned import partitions
+from propagation.plans.partitioned.bit_packed_partitions import BitPackedPartition
+from propagation.plans.partitioned.families import family_for
 from propagation.plans.partitioned.rule_partitions import RulePartition
-from propagation.plans.partitioned.scheduled_partitions import DatedPartition
+from propagation.plans.partitioned.scheduled_partitions import ScheduledPartition
 from propagation.plans.partitioned.threshold_partitions import ThresholdPartition
-from propagation.plans.stopping import StoppedError, request_stop
 from propagation.sessions import resolve_session
 from tests.propagation.pickles import as_bytes
 from tests.reference.small_networks import numbered_network
@@ -51,9 +51,9 @@ THRESHOLDS = [
 ]
 CASCADES = [IndependentCascade(probability=0.3), SIR(beta=0.2, gamma=1.0)]
 KINDS = {
-    "dated": (DatedPartition, EPIDEMICS, ("rounds", "activations")),
+    "dated": (ScheduledPartition, EPIDEMICS, ("rounds", "activations")),
     "sums": (ThresholdPartition, THRESHOLDS, ("rounds", "reach")),
-    "words": (WordPartition, CASCADES, ("rounds", "reach")),
+    "words": (BitPackedPartition, CASCADES, ("rounds", "reach")),
 }
 CASES = [
     (kind, model, record) for kind, (_, models, records) in KINDS.items() for model in models for record in records
@@ -98,9 +98,10 @@ def begun(wave):
 @pytest.mark.parametrize(("kind", "model", "record"), CASES, ids=str)
 def test_every_round_is_that_of_the_rules(network, kind, model, record, monkeypatch):
     found, by_rules = wave_of(network, model, record=record), wave_of(network, model, record=record, max_rounds=50)
-    assert found.kind == kind
+    assert family_for(found.one).name == kind
     assert type(tasks.partition_of(found, 0)) is KINDS[kind][0]
-    monkeypatch.setitem(by_rules.__dict__, "kind", "rules")
+    chosen = {by_rules.one.session_id: RulePartition}
+    monkeypatch.setattr(tasks, "family_for", lambda one: chosen.get(one.session_id, KINDS[kind][0]))
     assert type(tasks.partition_of(by_rules, 0)) is RulePartition
     counts, steps = rounds_of(found, begun(found), 40)
     expected, others = rounds_of(by_rules, begun(by_rules), 40)
@@ -180,9 +181,8 @@ def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
     network, model, record, forget_above, monkeypatch
 ):
     monkeypatch.setattr(partitions, "FORGET_ABOVE", forget_above)
-    apart_wave = wave_of(network, model, record=record)
-    wave = dataclasses.replace(apart_wave, without_mail=forget_above > 0 and apart_wave.kind == "sums")
-    expected, apart = rounds_of(apart_wave, begun(apart_wave), 9)
+    wave = wave_of(network, model, record=record)
+    expected, apart = rounds_of(wave, begun(wave), 9)
     steps = begun(wave)
     for rounds in (2, 4, 3):
         before = as_bytes(steps)
@@ -197,95 +197,8 @@ def test_a_task_of_many_rounds_finds_what_tasks_of_one_do_and_changes_nothing(
     if record == "reach":
         assert [rows(step, named=False) for step in steps] == [rows(step, named=False) for step in apart]
     if number == 9:
-        listed = [
-            [going_on(each, *tasks.listed(of, p, each[p])) for p in PARTITIONS]
-            for of, each in ((wave, steps), (apart_wave, apart))
-        ]
+        listed = [[as_bytes(tasks.listed(wave, p, each[p])) for p in PARTITIONS] for each in (steps, apart)]
         assert listed[0] == listed[1]
-
-
-def going_on(steps, touched, live):
-    """Return what was listed, of lanes that go on: nobody asks for the others."""
-    goes_on = sum(step.state.counts[-1][:, 3] for step in steps) > 0
-    sizes = np.diff(touched.ends)
-    kept = np.repeat(goes_on, sizes)
-    columns = (column[kept] if len(column) else column for column in touched[1:])
-    return [np.cumsum(sizes * goes_on).tolist(), *(column.tolist() for column in (*columns, *live))]
-
-
-def to_the_end(wave, steps, seconds):
-    """Return the counts of all rounds that tasks of so many seconds run, and how many tasks there were."""
-    known, tasks_run = len(steps[0].state.counts), 0
-    while not all(step.state.is_over for step in steps):
-        steps = tasks.advance_together(wave, 1000, seconds, 2, steps)
-        tasks_run += 1
-    counts = [sum(of_round).tolist() for of_round in zip(*(step.state.counts for step in steps), strict=True)]
-    return counts[known:], tasks_run
-
-
-@pytest.mark.parametrize("model", THRESHOLDS, ids=repr)
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_lanes_and_partitions_with_mail_go_on_from_each_others_checkpoints(network, model, number):
-    apart = wave_of(network, model)
-    together = dataclasses.replace(apart, without_mail=True)
-    expected, _ = rounds_of(apart, begun(apart), 40)
-    assert expected[number][0][3] >= 0
-    steps = begun(together)
-    if number:
-        steps = tasks.advance_together(together, number, 60.0, 2, steps)
-    _, others = rounds_of(apart, begun(apart), number)
-    assert not all(step.state.is_over for step in steps)
-    for wave, own in ((together, steps), (apart, others)):
-        listed = [tasks.listed(wave, p, own[p]) for p in PARTITIONS]
-        taken_up = [tasks.resume(together, p, number, *listed[p]) for p in PARTITIONS]
-        found, _ = to_the_end(together, taken_up, 60.0)
-        assert found == expected[number : number + len(found)]
-        assert not any(counts[3] for of_round in expected[number + len(found) :] for counts in of_round)
-        with_mail = [tasks.resume(apart, p, number, *listed[p]) for p in PARTITIONS]
-        assert rounds_of(apart, with_mail, 40 - number)[0] == expected[number:]
-
-
-@pytest.mark.parametrize("lanes_together", [1, 4, 100])
-def test_lanes_stop_at_the_same_round_when_the_time_is_up(network, lanes_together, monkeypatch):
-    monkeypatch.setattr(threshold_lanes, "FIRST_ROUNDS", 1)
-    monkeypatch.setattr(threshold_lanes, "LANES_TOGETHER", lanes_together)
-    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), without_mail=True)
-    at_once, one_task = to_the_end(wave, begun(wave), 60.0)
-    in_turns, many_tasks = to_the_end(wave, begun(wave), 0.0)
-    assert in_turns == at_once
-    assert (one_task, many_tasks) == (1, len(at_once))
-    assert many_tasks > 3
-    assert sum(counts[0] for of_round in at_once for counts in of_round) > 20
-
-
-def test_lanes_go_as_many_rounds_as_the_time_that_is_left_is_enough_for(publish, monkeypatch):
-    path = publish([(i, i + 1) for i in range(150)], 151, partitions=3)
-    wave = dataclasses.replace(wave_of(path, FractionalThreshold(neighbours=1)), without_mail=True)
-    run, asked = threshold_lanes._Course.run, []
-
-    def timed(self, rounds, pool):
-        asked.append(rounds)
-        run(self, rounds, pool)
-
-    monkeypatch.setattr(threshold_lanes._Course, "run", timed)
-    monkeypatch.setattr(threshold_lanes, "perf_counter", lambda: float(sum(asked)))  # each round takes a second
-    monkeypatch.setattr(threshold_lanes, "FIRST_ROUNDS", 1)
-    monkeypatch.setattr(threshold_lanes, "MORE_ROUNDS", 4)
-    steps = begun(wave)
-    for rounds, seconds, expected in ((1000, 20.5, [1, 4, 15, 1]), (7, 20.5, [1, 4, 2]), (1000, 0.5, [1])):
-        before = steps[0].state.number
-        asked.clear()
-        steps = tasks.advance_together(wave, rounds, seconds, 2, steps)
-        assert asked == expected
-        assert {step.state.number for step in steps} == {before + sum(expected)}
-
-
-def test_lanes_that_are_to_stop_do(network):
-    wave = dataclasses.replace(wave_of(network, FractionalThreshold(threshold=0.2)), without_mail=True, job="to stop")
-    steps = begun(wave)
-    request_stop("to stop")
-    with pytest.raises(StoppedError):
-        tasks.advance_together(wave, 10, 60.0, 2, steps)
 
 
 def test_sums_take_memory_for_agents_that_somebody_added_to():
@@ -385,4 +298,4 @@ def open_contacts(network, wave, sources, reached):
     ids=str,
 )
 def test_what_is_recorded_of_contacts_and_infectors_is_found_by_the_rules(network, model, record):
-    assert wave_of(network, model, record=record).kind == "rules"
+    assert family_for(wave_of(network, model, record=record).one) is RulePartition

@@ -151,7 +151,7 @@ def test_installed_packages_offer_models(model_file, tmp_path, monkeypatch):
     ("old", "new", "message"),
     [
         ('name = "mine"', 'name = "my model"', r"model Mine: name 'my model' is no name"),
-        ('name = "mine"', 'name = "sir"', r"mine.py: a model 'sir' comes with Rumormill; call yours otherwise"),
+        ('name = "mine"', 'name = "sir"', r"mine.py: a model 'sir' comes with Rumormill; choose another name"),
         ('name = "mine"', "", r"mine.py defines no model: a subclass of propagation.models.PandasModel with a name"),
         ('    seeds = "active"\n', "", r"model Mine: seeds '' is no compartment; compartments are susceptible, active"),
         (
@@ -215,7 +215,7 @@ def test_files_that_are_not_there_or_clash(model_file, tmp_path):
         known_models(["nowhere.py"])
     one, other = model_file(), model_file(file="other.py")
     assert models_of_file(one)[0] is known_models([one, one])["mine"]
-    with pytest.raises(InvalidInputError, match=r"other.py: a model 'mine' is in another file; call yours otherwise"):
+    with pytest.raises(InvalidInputError, match=r"other.py: a model 'mine' is in another file; choose another name"):
         known_models([one, other])
     with pytest.raises(InvalidInputError, match=r"two models are called 'mine'; names must differ"):
         known_models([model_file(TEMPLATE + TEMPLATE.replace("class Mine", "class Other"))])

@@ -31,7 +31,7 @@ from propagation.models import (
     MakiThompson,
     Viral,
 )
-from propagation.plans.broadcast.any_model import new_messages
+from propagation.plans.kernel_arrays import new_messages
 from propagation.plans.partitioned import checkpoints, partitions
 from propagation.plans.partitioned import partition_tasks as tasks
 from propagation.plans.partitioned import plan as partitioned

@@ -1,14 +1,14 @@
-"""The broadcast plan: every worker holds the whole network, the lanes are split over tasks.
+"""The broadcast plan: every worker holds the whole network, and the lanes are split over tasks.
 
-Batches of lanes (`propagation.plans.broadcast.batch_runner`) run all their rounds without leaving compiled code;
-nothing is exchanged. Batches are the unit of progress; a run that is cancelled stops within a round.
+Tasks run batches of lanes (`propagation.plans.broadcast.batch_runner`) through all their rounds in compiled code and
+exchange nothing. Progress is reported batch by batch; a cancelled run stops within a round.
 """
 
 import contextlib
 import functools
 import itertools
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,11 @@ import numpy as np
 from data.networks.network import Network
 from data.progress import Progress
 from propagation.clusters import tell_workers
-from propagation.kernels.bit_packed_cascades import WORD
-from propagation.lane_counts import AgentReach, Lanes
 from propagation.own_threads import submit
 from propagation.planner import JobPlan
-from propagation.plans.broadcast.batch_runner import BatchRows, Span, run_batch
+from propagation.plans.broadcast.batch_runner import run_batch
+from propagation.plans.broadcast.families import family_named
+from propagation.plans.lane_rows import LaneRows, Span
 from propagation.plans.stopping import request_stop
 from propagation.sessions import Session
 
@@ -40,7 +40,7 @@ def run_broadcast(
     *,
     publish: bool,
     progress: Progress,
-) -> list[BatchRows]:
+) -> list[LaneRows]:
     """Run all lanes of some sessions of one network; return their batches, in no particular order.
 
     Parameters
@@ -49,18 +49,18 @@ def run_broadcast(
     sessions : sequence of Session
         Their lanes are run as one job.
     job_plan : JobPlan
-        Says how many batches, and in which shape.
+        Says how many batches, and which kernel family runs each session.
     client : distributed.Client, optional
         None: threads of this process, without Dask.
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
     progress : Progress
-        Hears lanes done, several times a second; what it raises ends the run.
+        Called with the number of lanes done, several times a second; what it raises ends the run.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came, once the tasks have been told to stop.
+        Raised again after the tasks were told to stop.
     """
     job = uuid.uuid4().hex
     cuts = _batch_bounds(sessions, job_plan)
@@ -69,7 +69,7 @@ def run_broadcast(
     task = functools.partial(
         run_batch, network, tuple(sessions), shapes, publish=publish, job=job, threads=job_plan.threads
     )
-    done: list[BatchRows] = []
+    done: list[LaneRows] = []
     heard = 0
     progress("simulating", 0, job_plan.lanes)
     finished = _on_threads(task, batches, job) if client is None else _on_cluster(task, batches, job, client)
@@ -83,8 +83,8 @@ def run_broadcast(
 
 
 def _on_cluster(
-    task: Callable[[list[Span]], BatchRows], batches: list[list[Span]], job: str, client: "Client"
-) -> Generator[BatchRows | None]:
+    task: Callable[[list[Span]], LaneRows], batches: list[list[Span]], job: str, client: "Client"
+) -> Generator[LaneRows | None]:
     """Run batches on a cluster; yield them as they end, and None every `LISTEN_SECONDS`; stop all if it is closed."""
     from distributed import as_completed
 
@@ -105,8 +105,8 @@ def _on_cluster(
 
 
 def _on_threads(
-    task: Callable[[list[Span]], BatchRows], batches: list[list[Span]], job: str
-) -> Generator[BatchRows | None]:
+    task: Callable[[list[Span]], LaneRows], batches: list[list[Span]], job: str
+) -> Generator[LaneRows | None]:
     """Run batches on threads of this process; as `_on_cluster`."""
     waiting = {submit(task, batch) for batch in batches}
     try:
@@ -129,9 +129,10 @@ def _batch_bounds(sessions: Sequence[Session], job_plan: JobPlan) -> list[int]:
     cuts = set((np.searchsorted(elapsed, shares * elapsed[-1]) + 1).tolist())
     start = 0
     for session, planned in zip(sessions, job_plan.sessions, strict=True):
-        if planned.shape == "packed" and session.replicates >= WORD * job_plan.batches:  # cut between words
+        word = family_named(planned.shape).lanes_together
+        if session.replicates >= word * job_plan.batches:  # cut between words of lanes
             inside = {cut for cut in cuts if start < cut < start + session.replicates}
-            cuts = (cuts - inside) | {start + round((cut - start) / WORD) * WORD for cut in inside}
+            cuts = (cuts - inside) | {start + round((cut - start) / word) * word for cut in inside}
         start += session.replicates
     return sorted({0, job_plan.lanes} | {cut for cut in cuts if 0 < cut < job_plan.lanes})
 
@@ -142,33 +143,6 @@ def _spans(sessions: Sequence[Session], first: int, last: int) -> list[Span]:
     for number, session in enumerate(sessions):
         low, high = max(first, start), min(last, start + session.replicates)
         if low < high:
-            spans.append(Span(number, low - start, high - low))
+            spans.append(Span(number, session.first_replicate + low - start, high - low))
         start += session.replicates
     return spans
-
-
-def session_lanes(sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[Lanes]:
-    """Yield the lanes of each session, put together from all batches in the order of replicates."""
-    found: list[list[tuple[int, BatchRows, int]]] = [[] for _ in sessions]
-    for batch in batches:
-        for position, span in enumerate(batch.spans):
-            found[span.session].append((span.first, batch, position))
-    for parts in found:
-        parts.sort(key=lambda part: part[0])
-        yield Lanes.joined([batch.lanes[i] for _, batch, i in parts])
-
-
-def session_reach(n_agents: int, sessions: Sequence[Session], batches: Sequence[BatchRows]) -> Iterator[AgentReach]:
-    """Yield how often and when each session reached its agents, summed over all batches."""
-    found: list[list[AgentReach]] = [[] for _ in sessions]
-    for batch in batches:
-        for number, reach in batch.reach:
-            found[number].append(reach)
-    for session, parts in zip(sessions, found, strict=True):
-        counted = n_agents if session.records("reach") else 0
-        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
-        for part in parts:
-            times[part.agents] += part.times
-            round_sums[part.agents] += part.round_sums
-        agents = np.flatnonzero(times).astype(np.int32)
-        yield AgentReach(agents, times[agents], round_sums[agents])

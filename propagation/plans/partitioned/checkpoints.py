@@ -7,7 +7,7 @@ round, and the rows recorded until then, which become visible once the sessions 
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,31 +22,15 @@ from data.warehouse.store import Store
 from data.warehouse.tables.specification import SYMBOL
 from propagation.kernels.lane_arrays import Contacts
 from propagation.kernels.partitions import COUNTS, Live, Touched
-from propagation.plans.broadcast.any_model import activation_rows, contact_table
-from propagation.plans.partitioned.lane_groups import LaneRuns, Wave
+from propagation.lane_counts import AgentReach
+from propagation.plans.lane_rows import LaneRows, reach_of
 from propagation.plans.partitioned.partition_tasks import Step, listed, resume
-from propagation.plans.row_writer import collected_rows
+from propagation.plans.partitioned.wave import LaneRuns, Wave
+from propagation.plans.row_writer import activation_rows, collected_rows, contact_table
 from propagation.sessions import derived_uuid
 
 KIND = "checkpoint"
 """Kind of the publications that checkpoints are."""
-
-
-@dataclass
-class PartitionRows:
-    """What a partition found in some rounds.
-
-    Attributes
-    ----------
-    first : (3, k) int32
-        Session (its position), agent and round of every first activation, if reach is recorded.
-    files, tables : list, dict
-        Staged files, or tables by name where nothing is published.
-    """
-
-    first: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((3, 0), np.int32))
-    files: list[DataFile] = field(default_factory=list)
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
 
 
 def collect(
@@ -57,7 +41,7 @@ def collect(
     *,
     publish: bool,
     keep: bool = False,
-) -> PartitionRows:
+) -> LaneRows:
     """Write what happened in a partition since the last checkpoint, up to the round in which each lane was over.
 
     Parameters
@@ -67,12 +51,10 @@ def collect(
     publish : bool
         Whether to stage rows, or return them.
     keep : bool
-        Whether to stage activations also where they are needed to count reach only.
+        Whether to stage activations also where they are needed only to count reach.
     """
-    found = PartitionRows()
     ids = [session.session_id for session in wave.sessions]
-    warehouse = wave.network.warehouse if publish else None
-    with collected_rows(warehouse) as writer:
+    with collected_rows(wave.network.warehouse if publish else None) as writer:
         for lane, events in step.state.events:
             if wave.one.records("activations") or keep:
                 writer.write("activations", activation_rows(ids, wave.lanes[lane, 0], wave.lanes[lane, 1], events))
@@ -81,10 +63,20 @@ def collect(
             rows_kept = Contacts._make(column[kept] for column in contacts)
             of = wave.lanes[lane[kept]]
             writer.write("propagation_events", contact_table(ids, of[:, 0], of[:, 1], rows_kept))
-    found.files, found.tables = writer.files, writer.tables
+    none = np.empty((3, 0), np.int32)
     firsts = [np.stack([wave.lanes[lane, 0], e.agent, e.round])[:, e.occasion == 1] for lane, e in step.state.events]
-    found.first = np.concatenate([*firsts, np.empty((3, 0), np.int32)], axis=1)
-    return found
+    reach = reach_by_session(wave, *np.concatenate([none, *firsts], axis=1))
+    return LaneRows(reach=reach, files=writer.files, tables=writer.tables)
+
+
+def reach_by_session(
+    wave: Wave, session: npt.NDArray[np.int32], agent: npt.NDArray[np.int32], number: npt.NDArray[np.int32]
+) -> dict[int, AgentReach]:
+    """Return the reach of first activations by position of the session in the wave: (k,) session, agent, round."""
+    if not wave.one.records("reach"):
+        return {}
+    own = [session == position for position in range(len(wave.sessions))]
+    return {position: reach_of(agent[where], number[where]) for position, where in enumerate(own)}
 
 
 # -- checkpoints ----------------------------------------------------------------------------------------------------
@@ -94,7 +86,7 @@ def collect(
 class SavedPartition:
     """What a partition wrote for a checkpoint: the rows recorded since the one before, and its state."""
 
-    rows: PartitionRows
+    rows: LaneRows
     state: list[DataFile]
 
 
@@ -330,11 +322,11 @@ def restored(wave: Wave, partition: int, after: int, states: Sequence[DataFile])
     return resume(wave, partition, after, touched, Live(live_ends, agent[is_live], since, compartment[is_live], own))
 
 
-def first_activations(wave: Wave, files: Sequence[DataFile]) -> npt.NDArray[np.int32]:
-    """Return session, agent and round of the first activations in some files of activations, (3, k) int32."""
+def saved_reach(wave: Wave, files: Sequence[DataFile]) -> dict[int, AgentReach]:
+    """Return the reach of the activations in some files, by position of the session in the wave."""
     if not files:
-        return np.empty((3, 0), np.int32)
+        return {}
     rows = _read(wave.network.warehouse, files)
     rows = rows.filter(pc.equal(rows["occasion"], 1))
     session = wave.lanes[_lane_numbers(wave, rows), 0]
-    return np.stack([session, rows["agent"].to_numpy(), rows["round"].to_numpy()]).astype(np.int32)
+    return reach_by_session(wave, session, rows["agent"].to_numpy(), rows["round"].to_numpy())

@@ -18,23 +18,14 @@ import numpy.typing as npt
 
 from data.networks.sparse_rows import forget_pages
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
-from propagation.plans.partitioned.bit_packed_partitions import WordPartition
-from propagation.plans.partitioned.lane_groups import Wave
+from propagation.plans.partitioned.families import family_for
 from propagation.plans.partitioned.partitions import Partition, PartitionState, Sent
 from propagation.plans.partitioned.rule_partitions import RulePartition
-from propagation.plans.partitioned.scheduled_partitions import DatedPartition
-from propagation.plans.partitioned.threshold_lanes import ThresholdLanes, advance_lanes
-from propagation.plans.partitioned.threshold_partitions import ThresholdPartition
+from propagation.plans.partitioned.wave import Wave
 from propagation.plans.stopping import check_stop
 
 LITTLE_SECONDS = 0.002
 """What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
-_KINDS: dict[str, type[Partition]] = {
-    "words": WordPartition,
-    "sums": ThresholdPartition,
-    "dated": DatedPartition,
-    "rules": RulePartition,
-}
 
 
 @dataclass(frozen=True)
@@ -46,8 +37,8 @@ class Step:
 
 
 def partition_of(wave: Wave, number: int) -> Partition:
-    """Return a partition, of the kind that is fastest for the model."""
-    return ThresholdLanes(wave, number) if wave.without_mail else _KINDS[wave.kind](wave, number)
+    """Return a partition, of the kernel family that is fastest for the model."""
+    return family_for(wave.one)(wave, number)
 
 
 def begin(wave: Wave, number: int) -> Step:
@@ -154,17 +145,14 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     rounds : int
         At most so many.
     seconds : float
-        After so many, no further round begins; lanes that send no mail go some rounds before they look.
+        After so many, no further round begins.
     threads : int
-        How many partitions, or lanes that send no mail, are worked on at the same time.
+        How many partitions are worked on at the same time.
     steps : sequence of Step
         Of all partitions after the same round.
     """
     until = perf_counter() + seconds
     partitions = [partition_of(wave, number) for number in range(len(steps))]
-    if lanes := [partition for partition in partitions if isinstance(partition, ThresholdLanes)]:
-        found = advance_lanes(lanes, rounds, seconds, threads, [step.state for step in steps])
-        return [Step(state, lanes[0].nothing_sent()) for state in found]
     steps = list(steps)
     answers: list[list[npt.NDArray[np.int32]]] = [[] for _ in steps]
     took = np.full(len(steps), np.inf)  # in the round before
@@ -241,7 +229,7 @@ def sent_of(_wave: Wave, _number: int, step: Step) -> Sent:
 
 def _partition_in_lanes(wave: Wave, number: int) -> RulePartition:
     partition = partition_of(wave, number)
-    assert isinstance(partition, RulePartition), f"partitions of kind {wave.kind!r} have no lanes of their own"
+    assert isinstance(partition, RulePartition), f"partitions of family {partition.name!r} do not run lane after lane"
     return partition
 
 

@@ -10,21 +10,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from data.networks.network import Network
 from propagation.compiled_rules import Program, constant_array
 from propagation.costs import FORGET_ABOVE
-from propagation.kernels.epidemics import Attempts
-from propagation.kernels.lane_arrays import Arrivals, Contacts, Events, Messages
+from propagation.kernels.lane_arrays import Contacts, Events, Messages
 from propagation.kernels.messages import Mail, sort_mail
 from propagation.kernels.partitions import COUNTS, Live, Touched
-from propagation.plans.broadcast.any_model import new_arrivals, new_messages
-from propagation.plans.broadcast.threshold_and_epidemic_runs import new_attempts
-from propagation.plans.partitioned.lane_groups import Wave
+from propagation.mean_field import ExpectedCascade
+from propagation.plans.kernel_arrays import Scratch, new_messages
+from propagation.plans.partitioned.wave import Wave
 from propagation.plans.stopping import stop_flag
+from propagation.sessions import Session
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class PartitionState:
     ----------
     number : int
         The round.
-    log : tuple of Touched, Fresh, Added, Sums or LaneSums
+    log : tuple of Touched, Fresh, Added or Sums
         Who changed to what, by round; later ones count.
     live : Live, Agenda, Fresh or Added
         Agents that transmit or may leave by themselves.
@@ -141,7 +142,7 @@ _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
 """By job and partition: the log up to which the dense arrays are, and the arrays. Tasks take them out to work."""
 
 
-_scratch: dict[str, list["Scratch"]] = {}
+_scratch: dict[str, list[Scratch]] = {}
 """By job: scratch arrays that no task works in at the moment."""
 
 
@@ -155,17 +156,50 @@ def forget_arrays(*jobs: str) -> None:
 
 @dataclass(frozen=True)
 class Partition(ABC):
-    """A range of agents, and the lanes of a wave in it.
+    """A range of agents, and the lanes of a wave in it; each subclass is a family of kernels.
 
     Attributes
     ----------
     wave : Wave
     number : int
         Which partition of the wave's.
+    name : str
+        Of the family.
+    lanes_apart : bool
+        Measured: whether cost is linear in lanes, so that each thread had better run lanes of its own.
     """
 
     wave: Wave
     number: int
+    name: ClassVar[str]
+    lanes_apart: ClassVar[bool]
+
+    # 0. What a family supports, costs and holds.
+
+    @staticmethod
+    @abstractmethod
+    def supports(session: Session) -> bool:
+        """Return whether the kernels can run a session."""
+
+    @staticmethod
+    @abstractmethod
+    def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:
+        """Return the estimated seconds of a lane on one thread.
+
+        Parameters
+        ----------
+        network : Network
+        session : Session
+        lane : ExpectedCascade
+            What a lane is expected to do.
+        broadcast_seconds : float
+            What it takes in the broadcast plan.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
+        """Return the bytes that a lane holds in all partitions: dense arrays, its log, and messages in transit."""
 
     @cached_property
     def first(self) -> np.int64:
@@ -314,48 +348,17 @@ class Partition(ABC):
 # -- scratch --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Scratch:
-    """Arrays that a task works in, clear between tasks.
-
-    Attributes
-    ----------
-    arrivals : Arrivals
-    words : (n,) uint64
-    queue : (2, n) int32
-    messages : Messages
-        As many as were ever needed at once; only pages that were used take memory.
-    attempts : Attempts
-    """
-
-    arrivals: Arrivals
-    words: npt.NDArray[np.uint64]
-    queue: npt.NDArray[np.int32]
-    messages: Messages
-    attempts: Attempts
-
-    def room(self, size: int, *, named: bool) -> Messages:
-        """Return room for so many messages."""
-        if len(self.messages.dst) < size or named != (len(self.messages.src) > 0):
-            self.messages = new_messages(size, named=named, recorded=False)
-        return self.messages
-
-
 @contextlib.contextmanager
 def scratch_of(partition: Partition) -> Iterator[Scratch]:
     """Lend scratch arrays, which are as long as the job's largest range; a task that fails leaves none behind."""
-    wave, program = partition.wave, partition.program
-    free, size = _scratch.setdefault(wave.job, []), wave.largest
+    wave = partition.wave
+    free = _scratch.setdefault(wave.job, [])
     try:
         scratch = free.pop()
     except IndexError:
         scratch = None
-    if scratch is None or len(scratch.words) < size:
-        nothing = new_messages(0, named=False, recorded=False)
-        queue = np.empty((2, size), np.int32)
-        scratch = Scratch(new_arrivals(program, size), np.zeros(size, np.uint64), queue, nothing, new_attempts())
-    if program.fatigued and not len(scratch.arrivals.fresh):  # the job's waves are of several models
-        scratch.arrivals = new_arrivals(program, len(scratch.arrivals.flags))
+    if scratch is None or scratch.n_agents < wave.largest:
+        scratch = Scratch(wave.largest)
     yield scratch
     if not stop_flag(wave.job)[0]:
         free.append(scratch)

@@ -13,15 +13,13 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from dask._task_spec import List, Task, TaskRef
 
 from data.errors import ClusterLostError
@@ -29,21 +27,15 @@ from data.networks.network import Network
 from data.progress import Progress
 from data.warehouse.manifests import DataFile
 from propagation import clusters
-from propagation.costs import sums_without_mail
 from propagation.lane_counts import AgentReach, Lanes
 from propagation.planner import JobPlan
-from propagation.plans.broadcast.any_model import lanes_of
+from propagation.plans.lane_rows import LaneRows, reach_sum
 from propagation.plans.partitioned import checkpoints
 from propagation.plans.partitioned import partition_tasks as tasks
-from propagation.plans.partitioned.checkpoints import (
-    Checkpoint,
-    PartitionRows,
-    SavedPartition,
-    last_checkpoint,
-    saved_lanes,
-)
-from propagation.plans.partitioned.lane_groups import Wave, waves
+from propagation.plans.partitioned.checkpoints import Checkpoint, SavedPartition, last_checkpoint, saved_lanes
+from propagation.plans.partitioned.lane_groups import waves
 from propagation.plans.partitioned.partitions import forget_arrays
+from propagation.plans.partitioned.wave import Wave
 from propagation.plans.stopping import check_stop, request_stop
 from propagation.sessions import Session
 
@@ -67,26 +59,6 @@ ATTEMPTS = 5
 """How often a run goes on after it has lost workers, without coming to a further round."""
 
 
-@dataclass
-class WaveRows:
-    """What a wave of lanes found.
-
-    Attributes
-    ----------
-    lanes : Lanes
-        In the order of the wave.
-    first : (3, k) int32
-        Session, agent and round of every first activation, if reach is recorded.
-    files, tables : list, dict
-        Staged files, or tables by name where nothing is published.
-    """
-
-    lanes: Lanes
-    first: npt.NDArray[np.int32]
-    files: list[DataFile] = field(default_factory=list)
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
-
-
 def run_partitioned(
     network: Network,
     sessions: Sequence[Session],
@@ -95,7 +67,7 @@ def run_partitioned(
     *,
     publish: bool,
     progress: Progress,
-) -> list[tuple[Wave, WaveRows]]:
+) -> list[LaneRows]:
     """Run all lanes of some sessions of one network; return what each wave of them found.
 
     Parameters
@@ -123,7 +95,7 @@ def run_partitioned(
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for job in jobs:
         free.put(job)
-    found: dict[int, tuple[Wave, WaveRows]] = {}
+    found: dict[int, LaneRows] = {}
     done = 0
     progress("simulating", 0, job_plan.lanes)
 
@@ -132,7 +104,8 @@ def run_partitioned(
         try:
             title = f"wave {number + 1} of {len(made)}: " if len(made) > 1 else ""
             wave = replace(made[number], job=job, title=title, more=len(found) < len(made) - 1)
-            found[number] = wave, _run_wave(wave, client, publish=publish, beside=len(jobs))
+            rows = _run_wave(wave, client, publish=publish, beside=len(jobs))
+            found[number] = _of_job(rows, wave, sessions)
         finally:
             free.put(job)
         return len(wave.lanes)
@@ -156,7 +129,15 @@ def run_partitioned(
     return [found[number] for number in range(len(made))]
 
 
-def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> WaveRows:
+def _of_job(rows: LaneRows, wave: Wave, sessions: Sequence[Session]) -> LaneRows:
+    """Return the rows of a wave with its sessions' positions in the job."""
+    positions = {session.session_id: number for number, session in enumerate(sessions)}
+    of_job = [positions[session.session_id] for session in wave.sessions]
+    reach = {of_job[number]: own for number, own in rows.reach.items()}
+    return replace(rows, spans=[replace(span, session=of_job[span.session]) for span in rows.spans], reach=reach)
+
+
+def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> LaneRows:
     """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again.
 
     Parameters
@@ -216,7 +197,7 @@ class _WaveRun:
         self.files: list[DataFile] = []
         self.unsaved: list[DataFile] = []  # rows that no checkpoint of this run names yet
         self.last_checkpoint = -1
-        self.first: list[npt.NDArray[np.int32]] = []
+        self.reach: list[dict[int, AgentReach]] = []
         self.saved_at = time.perf_counter()
         self.saving_took = SAVING_SECONDS
 
@@ -227,8 +208,6 @@ class _WaveRun:
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
-        alone = sums_without_mail(self.wave.network, self.wave.one, len(self.wave.lanes), self.threads)
-        self.wave = replace(self.wave, without_mail=self.together and alone)
         checkpoint = last_checkpoint(self.wave) if self.publish else None
         if checkpoint is None:
             graph = self._on_partitions(tasks.begin)
@@ -245,7 +224,7 @@ class _WaveRun:
         logger.info("%sgoing on from the checkpoint after round %d", self.wave.title, checkpoint.number)
         self.files = [file for file in checkpoint.rows if self._is_published(file)]
         activations = [file for file in checkpoint.rows if file.table == "activations"]
-        self.first = [checkpoints.first_activations(self.wave, activations)]
+        self.reach = [checkpoints.saved_reach(self.wave, activations)]
         self.number = self.last_checkpoint = checkpoint.number
         self._note(np.stack(checkpoint.counts))
         self.saved = len(self.counts)
@@ -260,7 +239,7 @@ class _WaveRun:
         saved: list[SavedPartition] = self._on_steps(checkpoints.save, over=ends)
         rows = [file for part in saved for file in part.rows.files]
         self.files += filter(self._is_published, rows)
-        self.first += [part.rows.first for part in saved]
+        self.reach += [part.rows.reach for part in saved]
         self.unsaved += rows
         states = [file for part in saved for file in part.state]
         if checkpoints.commit(self.wave, self.number, self.counts, states, self.unsaved, self.last_checkpoint):
@@ -277,7 +256,7 @@ class _WaveRun:
         pause = CHECKPOINT_SECONDS * max(self.saving_took, least_taken)
         return self.publish and time.perf_counter() - self.saved_at >= pause
 
-    def run(self) -> WaveRows | None:
+    def run(self) -> LaneRows | None:
         """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
@@ -393,21 +372,24 @@ class _WaveRun:
             del probes
             self.over[quiet & ~opened] = self.last_change[quiet & ~opened]
 
-    def _rows(self) -> WaveRows:
+    def _rows(self) -> LaneRows:
+        """Return what the wave found."""
         truncated = self.over < 0
         ends = np.where(truncated, self.number, self.over)
         recorded = self.wave.one.records("reach")
-        parts: list[PartitionRows] = (
-            self._on_steps(checkpoints.collect, over=ends, publish=self.publish) if recorded else []
-        )
+        parts: list[LaneRows] = self._on_steps(checkpoints.collect, over=ends, publish=self.publish) if recorded else []
         series = np.stack(self.counts)[:, :, :3].astype(np.int32)
-        lanes = lanes_of([series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist())
-        first = [PartitionRows().first, *self.first, *(part.first for part in parts)]
-        rows = WaveRows(lanes, np.concatenate(first, axis=1), list(self.files))
+        lanes = Lanes.of_counts(
+            [series[: end + 1, lane] for lane, end in enumerate(ends)], ends.tolist(), truncated.tolist()
+        )
+        spans = self.wave.spans
+        rows = LaneRows(spans, lanes.split([span.replicates for span in spans]), files=list(self.files))
+        reach = [*self.reach, *(part.reach for part in parts)]
+        for number in range(len(self.wave.sessions) if recorded else 0):
+            own = (part[number] for part in reach if number in part)
+            rows.reach[number] = reach_sum(self.wave.network.n_agents, own)
         for part in parts:
-            rows.files += part.files
-            for table, tables in part.tables.items():
-                rows.tables.setdefault(table, []).extend(tables)
+            rows.add_rows(part)
         return rows
 
 
@@ -419,32 +401,3 @@ def _in_one_task(workers: frozenset[str]) -> bool:
 def _given(value: Any) -> Any:
     """Return what was given: how the lanes come to the workers once."""
     return value
-
-
-def session_lanes(sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]) -> Iterator[Lanes]:
-    """Yield the lanes of each session, put together from all waves in the order of replicates."""
-    parts: dict[str, list[tuple[int, Lanes]]] = {session.session_id: [] for session in sessions}
-    for wave, rows in found:
-        runs = rows.lanes.split([end - first for _, first, end in wave.runs])
-        for (session_id, first, _), lanes in zip(wave.runs, runs, strict=True):
-            parts[session_id].append((first, lanes))
-    for session in sessions:
-        in_order = sorted(parts[session.session_id], key=itemgetter(0))
-        yield Lanes.joined([lanes for _, lanes in in_order])
-
-
-def session_reach(
-    n_agents: int, sessions: Sequence[Session], found: Sequence[tuple[Wave, WaveRows]]
-) -> Iterator[AgentReach]:
-    """Yield how often and when each session reached its agents, summed over all waves."""
-    for session in sessions:
-        counted = n_agents if session.records("reach") else 0
-        times, round_sums = np.zeros(counted, np.int64), np.zeros(counted, np.int64)
-        for wave, rows in found if counted else ():
-            for number, other in enumerate(wave.sessions):
-                if other.session_id == session.session_id:
-                    _, agents, rounds = rows.first[:, rows.first[0] == number]
-                    np.add.at(times, agents, 1)
-                    np.add.at(round_sums, agents, rounds)
-        agents = np.flatnonzero(times).astype(np.int32)
-        yield AgentReach(agents, times[agents], round_sums[agents])

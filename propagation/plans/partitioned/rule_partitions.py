@@ -1,18 +1,22 @@
 """A partition in lanes of any model: what its tasks do, lane after lane."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from data.networks.network import Network
+from propagation import costs
 from propagation.compiled_rules import Program
 from propagation.kernels import partitions as kernels
 from propagation.kernels.lane_arrays import Events
 from propagation.kernels.messages import Mail
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
-from propagation.plans.broadcast.any_model import new_contacts, new_events
+from propagation.machine_speed import calibration
+from propagation.mean_field import ExpectedCascade
+from propagation.plans.kernel_arrays import new_contacts, new_events
 from propagation.plans.partitioned.partitions import (
     Partition,
     PartitionState,
@@ -23,10 +27,36 @@ from propagation.plans.partitioned.partitions import (
     scratch_of,
     trimmed,
 )
+from propagation.sessions import Session
 
 
 class RulePartition(Partition):
     """A range of agents in lanes of any model."""
+
+    name = "rules"
+    lanes_apart = True
+    cost: ClassVar[float] = 3.2
+    adding_cost: ClassVar[float] = 32.0
+    """Measured, relative to an edge of the calibration: an edge with its message; one of a model whose contacts add,
+    which all travel."""
+
+    @staticmethod
+    def supports(session: Session) -> bool:  # noqa: ARG004 (it runs all)
+        """Return whether the kernels can run a session."""
+        return True
+
+    @staticmethod
+    def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:  # noqa: ARG004
+        """Return the estimated seconds of a lane on one thread; see `Partition`."""
+        cost = RulePartition.adding_cost if session.model.rules.adds else RulePartition.cost
+        return lane.trials * calibration().seconds_per_trial(network.n_edges) * cost
+
+    @staticmethod
+    def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
+        """Return the bytes that a lane holds in all partitions; see `Partition`."""
+        rules = session.model.rules
+        all_travel = rules.adds or rules.mixing is not None or rules.fatigue < 1.0 or session.records("contacts")
+        return costs.logged_lane_bytes(network, session, lane, 1.0 if all_travel else 0.1)
 
     @property
     def parts(self) -> int:
@@ -54,8 +84,8 @@ class RulePartition(Partition):
         touched, live = self._touched(room), self._live(room)
         with scratch_of(self) as scratch:
             kernels.start_lanes(
-                self.program, self.first, ends, seeds, self.wave.salts, states, scratch.arrivals, scratch.queue,
-                touched, live,
+                self.program, self.first, ends, seeds, self.wave.salts, states, scratch.arrivals(self.program),
+                scratch.queues, touched, live,
             )  # fmt: skip
         counts = np.zeros((self.lanes, COUNTS), np.int64)
         counts[:, :3] = np.diff(ends)[:, None]
@@ -84,8 +114,8 @@ class RulePartition(Partition):
             n_events, n_contacts = kernels.settle_lanes(
                 self.program, self.first, states, read_only(before.live), self.wave.salts, np.int64(before.number + 1),
                 mail, np.searchsorted(pairs[:, 0], np.arange(self.lanes + 1)), np.ascontiguousarray(pairs[:, 1]),
-                np.int64(recorded), scratch.arrivals, scratch.queue, np.empty(arriving, np.int32), changes, live,
-                counts, events, events_lane, contacts, contacts_lane,
+                np.int64(recorded), scratch.arrivals(self.program), scratch.queues, np.empty(arriving, np.int32),
+                changes, live, counts, events, events_lane, contacts, contacts_lane,
             )  # fmt: skip
         log, size = extended_log(before, trimmed(changes), states, lambda: self._all_touched(states))
         return PartitionState(
@@ -113,10 +143,10 @@ class RulePartition(Partition):
         ends = np.zeros(self.lanes + 1, np.int64)
         with scratch_of(self) as scratch:
             due = int(kernels.contacts_due(edges.offsets, self.program, live)) + CHUNK
-            messages = scratch.room(due, named=bool(self.program.chooses) or recorded or rules.replies)
+            messages = scratch.messages(due, named=bool(self.program.chooses) or recorded or rules.replies)
             kernels.send_lanes(
                 edges, self.program, self.first, states, live, self.wave.salts, np.int64(state.number + 1),
-                np.int64(recorded and not probing), np.int64(probing), scratch.queue, np.zeros(CHUNK, np.uint8),
+                np.int64(recorded and not probing), np.int64(probing), scratch.queues, scratch.hits,
                 messages, ends,
             )  # fmt: skip
             return self.sorted_mail(messages, ends)
@@ -126,7 +156,7 @@ class RulePartition(Partition):
         lane, src = np.empty(len(mail.messages.dst), np.int32), np.empty(len(mail.messages.dst), np.int32)
         with scratch_of(self) as scratch:
             found = kernels.stopped_sources(
-                self.program, self.first, states, scratch.arrivals, scratch.queue, mail, lane, src
+                self.program, self.first, states, scratch.arrivals(self.program), scratch.queues, mail, lane, src
             )
         return np.unique(np.stack([lane[:found], src[:found]], axis=1), axis=0)
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from data.networks.network import Network
+from propagation import costs
 from propagation.compiled_rules import constant_array
+from propagation.kernel_choice import is_threshold
 from propagation.kernels import partitioned_thresholds as kernels
 from propagation.kernels.messages import Mail
 from propagation.kernels.partitioned_thresholds import Added, Sums
 from propagation.kernels.partitions import Live, Touched
+from propagation.mean_field import ExpectedCascade
 from propagation.plans.partitioned.cascade_partitions import CascadePartition
 from propagation.plans.partitioned.partitions import (
     PartitionState,
@@ -21,13 +25,39 @@ from propagation.plans.partitioned.partitions import (
     read_only,
     scratch_of,
 )
+from propagation.sessions import SUMMARIES, Session
 
 
 class ThresholdPartition(CascadePartition):
-    """A range of agents in lanes of a threshold model whose agents transmit once, of which rounds or reach are asked.
+    """A range of agents in lanes of a threshold model whose agents transmit once and whose infectors are not recorded.
 
-    A log holds what arrived: with the seeds, that says what everybody's sum is.
+    A log holds the weights that arrived: with the seeds, they determine every agent's sum.
     """
+
+    name = "sums"
+    lanes_apart = False
+    detour: ClassVar[float] = 3.0
+    """Measured: time relative to the broadcast plan."""
+    bytes_per_weight: ClassVar[int] = 48
+    """Of a weight, with its part of a block of sums."""
+
+    @staticmethod
+    def supports(session: Session) -> bool:
+        """Return whether the kernels can run a session."""
+        return session.record in SUMMARIES and is_threshold(session.model.rules)
+
+    @staticmethod
+    def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:  # noqa: ARG004
+        """Return the estimated seconds of a lane on one thread; see `Partition`."""
+        return broadcast_seconds * ThresholdPartition.detour
+
+    @staticmethod
+    def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
+        """Return the bytes that a lane holds in all partitions; see `Partition`."""
+        # Twice: a compacted log holds the sums too. An agent has a bit, and a share of a block.
+        blocks = min(4.0 * network.n_agents, lane.trials * ThresholdPartition.bytes_per_weight)
+        sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / kernels.BLOCK))
+        return sums + costs.messages_at_once(session, lane, 1.0) * costs.BYTES_PER_MESSAGE
 
     @property
     def parts(self) -> int:
@@ -63,7 +93,7 @@ class ThresholdPartition(CascadePartition):
         with scratch_of(self) as scratch:
             found = kernels.settle_sums(
                 self.first, self.wave.edges.base, *self.thresholds, self.wave.salts, states, mail.bounds,
-                constant_array(mail.messages), scratch.arrivals.bits, scratch.queue[0],
+                constant_array(mail.messages), scratch.arrived, scratch.queue,
             )  # fmt: skip
         fresh = activated(*found)
         added = fresh._replace(bounds=mail.bounds, words=mail.messages)

@@ -102,7 +102,7 @@ class PandasRounds:
         found = {EDGE + name: edges[name].to_numpy(np.float64, na_value=np.nan) for name in self.model.edge_columns}
         return edges[["dst"]].assign(**found)
 
-    def start(self, agents: npt.NDArray[np.int64], replicates: int) -> pd.DataFrame:  # noqa: ARG002 (as for rules)
+    def start(self, agents: npt.NDArray[np.int64], replicates: npt.NDArray[np.int64]) -> pd.DataFrame:  # noqa: ARG002 (as for rules)
         """Return nobody: all but the seeds start in the first compartment."""
         names = ("replicate", "agent", "compartment", "since", "occasion", "weight", "contacts")
         return pd.DataFrame({name: np.empty(0, np.int64) for name in names})

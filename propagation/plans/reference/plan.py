@@ -103,7 +103,7 @@ class ReferenceRows:
         """Count rows by replicate and round, replicate after replicate, as far as each was simulated."""
         width = int(self.rounds.max()) + 1
         rows = rows[rows["round"] < width]
-        cell = rows["replicate"].to_numpy(np.int64) * width + rows["round"].to_numpy()
+        cell = (rows["replicate"].to_numpy(np.int64) - session.first_replicate) * width + rows["round"].to_numpy()
         matrix = np.bincount(cell, minlength=session.replicates * width).reshape(-1, width)
         return matrix[np.arange(width) <= self.rounds[:, None]].astype(np.int32)
 
@@ -192,7 +192,7 @@ class _ReferenceRun:
             over[(over < 0) & ~self._goes_on(number, attempts)] = number
             if number and getattr(session.model, "ends_when_still", False):
                 moved = self._read("lane_states", [round_key(session, number)], ["replicate"])["replicate"]
-                over[(over < 0) & ~np.isin(np.arange(session.replicates), moved)] = number
+                over[(over < 0) & ~np.isin(session.replicate_numbers, moved)] = number
             if (over >= 0).all() or number == session.max_rounds:
                 break
             number += 1
@@ -200,8 +200,9 @@ class _ReferenceRun:
             if self.warehouse.find(key) is not None and not session.records("contacts"):
                 continue  # contacts are not kept between runs: their rounds are played again
             changed, contacts = self._settled(self._attempts(number) if attempts is None else attempts, number)
-            changed = changed[(over < 0)[changed["replicate"]]]  # replicates that are over stay as they are
-            events.append(contacts[(over < 0)[contacts["replicate"]]])
+            active = session.replicate_numbers[over < 0]  # replicates that are over stay as they are
+            changed = changed[changed["replicate"].isin(active)]
+            events.append(contacts[contacts["replicate"].isin(active)])
             if self.warehouse.find(key) is None:
                 self._publish(number, changed)
             logger.info("reference round %d: %d agents changed over all replicates", number, len(changed))
@@ -219,7 +220,7 @@ class _ReferenceRun:
     def _start(self) -> pd.DataFrame:
         """Return the states of all agents that are not as everyone at the start: seeds and sceptics."""
         session, network = self.session, self.network
-        replicate = np.repeat(np.arange(session.replicates), len(session.seeds))
+        replicate = np.repeat(session.replicate_numbers, len(session.seeds))
         seeds = pd.DataFrame(
             {
                 "replicate": replicate,
@@ -233,9 +234,10 @@ class _ReferenceRun:
                 "infector": -1,
             }
         )
-        others = self.rounds.start(np.setdiff1d(np.arange(network.n_agents), session.seed_array), session.replicates)
+        others = np.setdiff1d(np.arange(network.n_agents), [*session.seeds, *session.blocked])
+        sceptics = self.rounds.start(others, session.replicate_numbers)
         memory = {} if self.own is None else {**self.own.memory, MOVES: 1.0}  # seeds have moved
-        return pd.concat([seeds, others.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)
+        return pd.concat([seeds, sceptics.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)
 
     def _goes_on(self, number: int, attempts: "dd.DataFrame | None") -> npt.NDArray[np.bool_]:
         """Return the replicates in which something can still change after a round."""
@@ -245,7 +247,7 @@ class _ReferenceRun:
             acts = current["replicate"][current["compartment"].isin(self.transmitting)]
         else:
             acts = self.client.compute(attempts["replicate"][attempts["open"]]).result()
-        found: npt.NDArray[np.bool_] = np.isin(np.arange(self.session.replicates), [*waits, *acts])
+        found: npt.NDArray[np.bool_] = np.isin(self.session.replicate_numbers, [*waits, *acts])
         return found
 
     def _attempts(self, number: int) -> "dd.DataFrame":
@@ -256,7 +258,9 @@ class _ReferenceRun:
         # 2. They travel to the partition of the contacted agent and meet its state.
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             moved = contacts.set_index("dst", drop=False, divisions=self.network.divisions)
-        attempt = partial(_attempted, rounds=self.rounds, number=number, columns=self.attempt)
+        attempt = partial(
+            _attempted, rounds=self.rounds, number=number, columns=self.attempt, blocked=self.session.blocked
+        )
         return self.client.persist(moved.map_partitions(attempt, self._states(number - 1), meta=empty(self.attempt)))
 
     def _settled(self, attempts: "dd.DataFrame", number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -264,7 +268,7 @@ class _ReferenceRun:
         stops = attempts[attempts["stop_to"] >= 0][list(STOP)]
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             stops = stops.set_index("src", drop=False, divisions=self.network.divisions)
-        settle = partial(_settle, rounds=self.rounds, number=number, columns=self.state)
+        settle = partial(_settle, rounds=self.rounds, number=number, columns=self.state, blocked=self.session.blocked)
         changed = attempts.map_partitions(settle, stops, self._states(number - 1), meta=empty(self.state))
         changed = self.client.compute(changed).result()
         if not self.session.records("contacts"):
@@ -349,14 +353,18 @@ def _attempted(
     rounds: RulesInPandas | PandasRounds,
     number: int,
     columns: dict[str, str],
+    blocked: Sequence[int],
 ) -> pd.DataFrame:
-    """Say of every contact that arrives in a partition what becomes of it."""
+    """Say of every contact that arrives in a partition what becomes of it; those of blocked agents come to nothing."""
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
     targets = pd.MultiIndex.from_frame(contacts[["replicate", "dst"]])
     target = _states_of(by_agent, targets, rounds)
     met = {"target": target["compartment"].to_numpy(), "received": target["contacts"].to_numpy()}
     met |= {TARGET + name: target[name].to_numpy() for name in _memory(rounds)}
     found = rounds.attempt(contacts.assign(**met), number)
+    if blocked:
+        nothing = {"success": False, "added": 0, "target_to": -1, "stop_to": -1, "open": False}
+        found.loc[found["dst"].isin(blocked), list(nothing)] = list(nothing.values())
     return found[list(columns)].astype(columns)
 
 
@@ -381,6 +389,7 @@ def _settle(
     rounds: RulesInPandas | PandasRounds,
     number: int,
     columns: dict[str, str],
+    blocked: Sequence[int],
 ) -> pd.DataFrame:
     """Move the agents of a partition at the end of a round; return those whose state changed."""
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
@@ -392,6 +401,7 @@ def _settle(
     differs = after["activated"] | (after["since"] == number)
     for column in before:
         differs |= after[column] != before[column]
+    differs &= ~after.index.isin(blocked, level="agent")
     return after[differs].reset_index()[list(columns)].astype(columns)
 
 

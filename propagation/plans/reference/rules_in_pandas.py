@@ -70,14 +70,14 @@ class RulesInPandas:
             found[name] = chances(numbers)
         return edges[["dst"]].assign(**found)
 
-    def start(self, agents: npt.NDArray[np.int64], replicates: int) -> pd.DataFrame:
+    def start(self, agents: npt.NDArray[np.int64], replicates: npt.NDArray[np.int64]) -> pd.DataFrame:
         """Return the agents that are no longer in the first compartment at the start, seeds apart."""
         empty = pd.DataFrame({name: np.empty(0, np.int64) for name in ("replicate", "agent", *_STATE)})
         if self.rules.sceptics is None:
             return empty
         limit = np.broadcast_to(chances(self.model.initial_sceptics(self.network)), self.network.n_agents)
         parts = [empty]
-        for replicate in range(replicates):
+        for replicate in replicates.tolist():
             draw = agent_draws(stream(self.random_seed, Purpose.SCEPTICS), agents, replicate)
             found = agents[draw < limit[agents]]
             parts.append(pd.DataFrame({"replicate": replicate, "agent": found}))
