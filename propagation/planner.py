@@ -221,8 +221,10 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int], *, own: bool
     sharing = min(workers) // math.ceil(job.lanes / len(workers)) if workers else 1  # workers may still join
     planned = tuple(_shared_plan(*each, sharing) for each in job.pairs) if sharing > 1 else job.planned
     threads = sharing if any(family_named(each.shape).several_threads for each in planned) else 1
-    effort = job.row_seconds + sum(
-        s.replicates * each.seconds_per_lane for s, each in zip(job.sessions, planned, strict=True)
+    effort = job.row_seconds + len(job.sessions) * costs.SECONDS_PER_SESSION
+    effort += sum(
+        s.replicates * (costs.SECONDS_PER_LANE + each.seconds_per_lane)
+        for s, each in zip(job.sessions, planned, strict=True)
     )
     # Batches of about a second; one per thread if more would split a short job, or words of lanes.
     per_thread = 1 if effort < SHORT_JOB_SECONDS * job.threads else 4
