@@ -147,8 +147,8 @@ def wave_key(wave: Wave) -> str:
 def saved_lanes(warehouse: Store) -> list[LaneRuns]:
     """Return which lanes have come to a checkpoint together, those first that have done most: lanes times rounds."""
     done: dict[tuple[tuple[str, int, int], ...], int] = {}
-    for manifest in warehouse.manifests():
-        if manifest.kind == KIND and "lanes" in manifest.properties:
+    for manifest in warehouse.publications(KIND):
+        if "lanes" in manifest.properties:
             lanes = tuple(map(tuple, manifest.properties["lanes"]))
             done[lanes] = int(manifest.properties["round"]) * sum(end - first for _, first, end in lanes)
     return list(map(list, sorted(done, key=done.__getitem__, reverse=True)))
@@ -245,14 +245,15 @@ def last_checkpoint(wave: Wave) -> Checkpoint | None:
     while number >= 0:  # only those that the run of the last one stood on: another may have written between them
         rows += by_round[number].pending
         number = int(by_round[number].properties["after"])
-    counts = _counts(wave, [file for manifest in found for file in manifest.files])
+    keys = [key for manifest in found for key in manifest.keys]
+    counts = _counts(wave, wave.network.warehouse.files("lane_rounds", keys))
     return Checkpoint(int(found[-1].properties["round"]), counts, rows, found[-1].passing)
 
 
 def _published(wave: Wave) -> list[Manifest]:
     """Return the checkpoints of a wave, in the order of rounds."""
     prefix = wave_key(wave) + "/"
-    found = [m for m in wave.network.warehouse.manifests() if m.kind == KIND and m.keys[0].startswith(prefix)]
+    found = [m for m in wave.network.warehouse.publications(KIND) if m.keys[0].startswith(prefix)]
     return sorted(found, key=lambda manifest: int(manifest.properties["round"]))
 
 
