@@ -1,6 +1,8 @@
 """Which rows of a table some publication keys stand for: a file may hold rows of many keys."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +30,7 @@ class KeyFilter:
         self._values: dict[tuple[str, ...], list[dict[str, str | int]]] = {}
         for values in named:
             self._values.setdefault(tuple(values), []).append(values)
+        self._first_values = sorted({values[self._first] for values in named if self._first in values})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -36,8 +39,7 @@ class KeyFilter:
 
     def may_be_in(self, file: DataFile) -> bool:
         """Return whether a file's range of keys leaves room for wanted rows."""
-        wanted = [each[self._first] for group in self._values.values() for each in group if self._first in each]
-        return any(file.overlaps(value, value) for value in wanted)
+        return holds_one_of(file, self._first_values)
 
     def applied(self, rows: pa.Table) -> pa.Table:
         """Return the wanted ones of some rows, in their order."""
@@ -52,7 +54,7 @@ class KeyFilter:
     def _passing(
         self, rows: pa.Table, names: tuple[str, ...], values: list[dict[str, str | int]]
     ) -> pa.ChunkedArray | pa.Array:
-        columns = [_plain(rows[name]) for name in names]
+        columns = [plain(rows[name]) for name in names]
         wanted = [pa.array([each[name] for each in values], columns[i].type) for i, name in enumerate(names)]
         if len(names) == 1:
             return pc.is_in(columns[0], value_set=wanted[0])
@@ -64,5 +66,14 @@ class KeyFilter:
         return pc.is_in(row_ids, value_set=found)
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def holds_one_of(file: DataFile, values: Sequence[Any]) -> bool:
+    """Return whether a file's range of keys leaves room for one of some sorted values of its first key column."""
+    if file.key_range is None:
+        return bool(values)
+    position = bisect_left(values, file.key_range[0])
+    return position < len(values) and values[position] <= file.key_range[1]
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of plain values in place of a dictionary's."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

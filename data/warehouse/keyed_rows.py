@@ -72,6 +72,15 @@ def versions(
     return concatenated(parts, schema)
 
 
+def ranges_of(files: Sequence[DataFile]) -> list[tuple[Any, Any]]:
+    """Return ranges of the first key column that follow each other and hold all keys: one per base file.
+
+    The end of each range is open, the first one's beginning and the last one's end are None.
+    """
+    firsts = sorted({file.key_range[0] for file in files if file.role == "base" and file.key_range})
+    return [(None, None)] if len(firsts) < 2 else list(zip([None, *firsts[1:]], [*firsts[1:], None], strict=True))
+
+
 def _is_beyond(key_range: tuple[Any, Any], low: Any, high: Any) -> bool:
     return bool((high is not None and key_range[0] > high) or (low is not None and key_range[1] < low))
 
@@ -86,7 +95,7 @@ def latest(rows: pa.Table, table: TableSpecification) -> pa.Table:
 def current(rows: pa.Table, table: TableSpecification) -> pa.Table:
     """Return the current rows that some versions amount to, by key, with the table's schema."""
     rows = latest(rows, table)
-    return rows.filter(pc.equal(rows[OPERATION], UPSERT)).select(table.schema.names)
+    return rows.filter(pc.equal(rows[OPERATION], UPSERT)).select(table.schema.names).cast(table.schema)
 
 
 def first_of_keys(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.bool_]:

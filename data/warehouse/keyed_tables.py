@@ -6,6 +6,8 @@ always wins over a base. Change files stay on disk until their publication has e
 the history of a key and the changes of a period come from the same files.
 """
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +28,7 @@ from data.warehouse.keyed_rows import (
     current,
     first_of_keys,
     latest,
+    ranges_of,
     versions,
 )
 from data.warehouse.manifests import DataFile, Manifest
@@ -33,7 +36,9 @@ from data.warehouse.store import Store, Unchanged
 from data.warehouse.tables import table_specification
 
 ROWS_PER_BASE_FILE = 1 << 20
-UPDATE_ATTEMPTS = 10
+UPDATE_ATTEMPTS = 100
+LONGEST_WAIT = 0.2
+"""Seconds that a writer waits at most before it tries again."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ def update(
         except CommitConflictError:
             if attempt == UPDATE_ATTEMPTS - 1:
                 raise
+        time.sleep(random.uniform(0.0, min(LONGEST_WAIT, 0.01 * 2**attempt)))
     raise AssertionError("unreachable")
 
 
@@ -182,19 +188,11 @@ def compacted(store: Store, table: str, files: Sequence[DataFile]) -> list[DataF
     """
     specification = table_specification(table)
     staged = []
-    for low, high in _ranges(files):
-        rows = latest(
-            versions(store.read_file, table_specification(table), files, low, high, is_open=True), specification
-        )
+    for low, high in ranges_of(files):
+        rows = latest(versions(store.read_file, specification, files, low, high, is_open=True), specification)
         rows = rows.filter(pc.equal(rows[OPERATION], UPSERT)).drop_columns([OPERATION])
         for first in range(0, rows.num_rows, ROWS_PER_BASE_FILE):
             with store.staging(table, base_schema(specification), role="base") as file:
                 file.write(rows.slice(first, ROWS_PER_BASE_FILE))
             staged.append(file.file)
     return staged
-
-
-def _ranges(files: Sequence[DataFile]) -> list[tuple[Any, Any]]:
-    """Return ranges of the first key column that follow each other and hold all keys: one per base file."""
-    firsts = sorted({file.key_range[0] for file in files if file.role == "base" and file.key_range})
-    return [(None, None)] if len(firsts) < 2 else list(zip([None, *firsts[1:]], [*firsts[1:], None], strict=True))

@@ -1,38 +1,31 @@
 """The log: the sequence of manifests, opened from its newest checkpoint and the few manifests after it.
 
-A log checkpoint is derived: it lists segments (`data.warehouse.log_segments`) that say what all manifests up to a
-number did. Any process writes one after every `CHECKPOINT_EVERY` publications, create-if-absent; without checkpoints
-the manifests alone say the same.
+Any process writes a checkpoint (`data.warehouse.log_checkpoints`) after every `CHECKPOINT_EVERY` publications,
+create-if-absent; without checkpoints the manifests alone say the same.
 """
 
 import hashlib
-import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.errors import CorruptFileError, RumormillError
+from data.errors import CorruptFileError, InvalidInputError, RumormillError
+from data.warehouse.log_checkpoints import FOLDER, Head, LogCheckpoint, LogCheckpoints
 from data.warehouse.log_segments import (
     ADD,
-    FOLDER,
     REMOVE,
-    Segment,
-    SegmentRecord,
-    SupersededError,
+    UnusableSegmentError,
     data_files,
-    entries_of,
     hashed,
     latest_of,
-    merged,
-    write_segment,
+    listed,
+    listed_publication,
 )
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.storage import Storage
@@ -41,38 +34,28 @@ CHECKPOINT_EVERY = 256
 """Publications after which a checkpoint of the log is due."""
 MERGE_BELOW = 1 << 16
 """Entries up to which a commit merges segments; larger ones are merged by maintenance."""
-GROWTH = 4
-"""A segment is merged with the one before it unless that is so many times larger."""
-CHECKPOINT_FORMAT = 1
+RECOVERIES = 20
+"""How often a read of the log begins again when segments turn out to be gone or damaged."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Head:
-    """The last publication that is known: number, checksum and clock time."""
-
-    number: int = 0
-    checksum: str | None = None
-    created_at: str = ""
-
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _follows_checkpoints(method: "Callable[Concatenate[Log, P], T]") -> "Callable[Concatenate[Log, P], T]":
-    """Let a method begin again from the newest checkpoint if the segments it was reading have been superseded."""
+def _recovers(method: "Callable[Concatenate[Log, P], T]") -> "Callable[Concatenate[Log, P], T]":
+    """Let a method begin again from another checkpoint if segments turn out to be superseded, gone or damaged."""
 
     @wraps(method)
-    def followed(self: "Log", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(self, *args, **kwargs)
-        except SupersededError:
-            self.reopen()
-            return method(self, *args, **kwargs)
+    def recovered(self: "Log", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(RECOVERIES):
+            try:
+                return method(self, *args, **kwargs)
+            except UnusableSegmentError as error:
+                self.recover(error)
+        return method(self, *args, **kwargs)
 
-    return followed
+    return recovered
 
 
 class Log:
@@ -81,9 +64,8 @@ class Log:
     def __init__(self, storage: Storage, url: str) -> None:
         self._storage, self._url = storage, url
         self._changing = threading.RLock()
-        self._opened = False
-        self._segments: list[Segment] = []
-        self._covered = Head()
+        self._checkpoints = LogCheckpoints(storage)
+        self._opened: LogCheckpoint | None = None
         self._tail: list[Manifest] = []
         self._tail_keys: dict[str, tuple[int, bool]] = {}
         self._oldest = 0
@@ -92,17 +74,21 @@ class Log:
 
     @property
     def head(self) -> Head:
-        """The last publication."""
+        """The last publication that is known."""
         with self._changing:
-            if not self._tail:
-                return self._covered
-            last = self._tail[-1]
-            return Head(last.number, last.checksum, last.created_at)
+            return _head_of(self._tail[-1]) if self._tail else self._covered.head
 
     @property
     def oldest(self) -> int:
         """First publication that can still be read as of."""
-        return max(self._oldest, 1)
+        with self._changing:
+            if self._opened is None:
+                self.refresh()
+            return max(self._oldest, 1)
+
+    @property
+    def _covered(self) -> LogCheckpoint:
+        return self._opened or LogCheckpoint()
 
     def refresh(self) -> Head:
         """Read what was published since; return the last publication.
@@ -113,32 +99,57 @@ class Log:
             If a manifest is missing or does not follow the one before it.
         """
         with self._changing:
-            if not self._opened:
-                self._read_checkpoint()
-                self._opened = True
-            for number in self._storage.following(self.head.number, manifest_path):
-                self._append(self.read(number, expected=self.head.number + 1))
+            if self._opened is None:
+                self._open()
+            last = max(self._storage.following(self.head.number, manifest_path), default=0)
+            for number in range(self.head.number + 1, last + 1):
+                self._append(self.read(number))
             return self.head
 
-    def reopen(self) -> None:
-        """Forget what was read, and read it from the newest checkpoint."""
+    def _open(self) -> None:
+        """Begin with the newest checkpoint whose last manifest is there."""
+        while (newest := self._checkpoints.newest()).name:
+            try:
+                if self.read(newest.head.number).checksum == newest.head.checksum:
+                    break
+            except CorruptFileError:
+                pass
+            self._checkpoints.set_aside(newest.name, "does not fit the manifests")
+        self._opened, self._tail, self._tail_keys = newest, [], {}
+        self._oldest = max(self._oldest, newest.oldest)
+
+    def recover(self, error: UnusableSegmentError) -> None:
+        """Begin again from a checkpoint that does not need the file that cannot be used."""
         with self._changing:
-            self._opened, self._covered, self._segments = False, Head(), []
-            self._tail, self._tail_keys = [], {}
+            self._checkpoints.recover(error)
+            self._opened = None
             self.refresh()
 
-    def read(self, number: int, *, expected: int | None = None) -> Manifest:
-        """Read one stored manifest."""
-        if expected is not None and number != expected:
-            raise CorruptFileError(
-                f"{manifest_path(expected)} is missing in warehouse {self._url}: restore it from a backup"
+    def check_readable(self, number: int) -> None:
+        """Raise InvalidInputError if the state after a publication has expired."""
+        if number < self.oldest and self.oldest > 1:
+            raise InvalidInputError(
+                f"the state as of publication {number} has expired in warehouse {self._url}; the oldest that can be "
+                f"read is {self.oldest}; to keep more: rumormill maintain --retention DAYS"
             )
+
+    def _state(self, limit: int | None = None) -> tuple[LogCheckpoint, list[Manifest]]:
+        """Return what is known, as of one moment: a checkpoint, and the manifests after it up to `limit`."""
+        with self._changing:
+            if self._opened is None:
+                self.refresh()
+            if limit is not None:
+                self.check_readable(limit)
+            return self._covered, [m for m in self._tail if limit is None or m.number <= limit]
+
+    def read(self, number: int) -> Manifest:
+        """Read one stored manifest."""
         path = manifest_path(number)
         try:
             stored = self._storage.read(path)
         except FileNotFoundError as error:
             raise CorruptFileError(f"{path} is missing in warehouse {self._url}: restore it from a backup") from error
-        return Manifest.from_bytes(stored, path, hashlib.sha256(stored).hexdigest())
+        return _manifest(stored, path)
 
     def _append(self, manifest: Manifest) -> None:
         head = self.head
@@ -146,25 +157,25 @@ class Log:
             path = manifest_path(head.number + 1)
             raise CorruptFileError(f"{path} does not follow the manifest before it: restore it from a backup")
         self._tail.append(manifest)
-        self._tail_keys.update(dict.fromkeys(manifest.keys, (manifest.number, True)))
-        self._tail_keys.update(dict.fromkeys(manifest.retracts, (manifest.number, False)))
+        self._tail_keys.update(_keys_of([manifest]))
         self._oldest = max(self._oldest, int(manifest.properties.get("oldest", 0)))
 
-    def publish(self, manifest: Manifest) -> bool:
-        """Create a manifest, the next of the sequence; return whether it was (another writer may be first)."""
+    def publish(self, manifest: Manifest) -> Manifest | None:
+        """Create a manifest, the next of the sequence; return it as stored, or None if another writer was first."""
         path, content = manifest_path(manifest.number), manifest.to_bytes()
         try:
             self._storage.create(path, content)
         except FileExistsError:
             if not self._holds(path, content):
-                return False
+                return None
+        published = _manifest(content, path)
         with self._changing:
             if self.head.number + 1 == manifest.number:  # another thread may have read it meanwhile
-                self._append(Manifest.from_bytes(content, path, hashlib.sha256(content).hexdigest()))
+                self._append(published)
             is_due = len(self._tail) >= CHECKPOINT_EVERY
         if is_due:
-            self.checkpoint()
-        return True
+            self._checkpoint_if_possible()
+        return published
 
     def _holds(self, path: str, content: bytes) -> bool:
         """Whether `content` lies at `path`: after a lost answer, a store's client retries and meets its own file."""
@@ -175,29 +186,16 @@ class Log:
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
-    def _read_checkpoint(self) -> None:
-        names = [name for name in self._storage.names(FOLDER) if name.endswith(".json")]
-        for name in reversed(names):
-            try:
-                stored = json.loads(self._storage.read(f"{FOLDER}/{name}"))
-            except FileNotFoundError:  # replaced by a newer one while this process listed them
-                continue
-            if stored["format"] != CHECKPOINT_FORMAT:
-                raise CorruptFileError(
-                    f"{FOLDER}/{name} has format {stored['format']}, this version reads {CHECKPOINT_FORMAT}: update "
-                    "Rumormill"
-                )
-            self._covered = Head(stored["number"], stored["checksum"], stored["created_at"])
-            self._segments = self._stored_segments(stored)
-            self._oldest = int(stored["oldest"])
-            return
+    def _checkpoint_if_possible(self) -> None:
+        """Write a checkpoint; what fails is tried again after the next publication, since this one stands."""
+        try:
+            self.checkpoint()
+        except (RumormillError, OSError, UnusableSegmentError) as error:
+            logger.warning("a checkpoint of the log was not written: %s", error)
 
-    def _stored_segments(self, stored: Mapping[str, Any]) -> list[Segment]:
-        return [Segment(self._storage, SegmentRecord.from_json(record)) for record in stored["segments"]]
-
-    @_follows_checkpoints
+    @_recovers
     def checkpoint(self, *, merge_below: int = MERGE_BELOW) -> None:
-        """Write a checkpoint of all that is known, unless there is one; what fails is tried again after the next.
+        """Write a checkpoint of all that is known, unless there is one.
 
         Parameters
         ----------
@@ -205,95 +203,60 @@ class Log:
             Largest number of entries of two segments that are merged.
         """
         with self._changing:
-            try:
-                self._write_checkpoint(merge_below)
-            except (RumormillError, OSError) as error:  # it is derived: the publication before it stands
-                logger.warning("a checkpoint of the log was not written: %s", error)
+            covered, tail = self._state()
+            if tail:
+                self._cover(self._checkpoints.extended(covered, tail, self.head, self.oldest, merge_below))
 
-    def _write_checkpoint(self, merge_below: int) -> None:
-        head, tail = self.head, list(self._tail)
-        if head.number == 0:
-            return
-        parts = [(segment.record.first, segment.record.last, segment) for segment in self._segments]
-        pending = (tail[0].number, tail[-1].number, entries_of(tail)) if tail else None
-        while parts and pending is not None:
-            first, _, segment = parts[-1]
-            size = segment.record.entries + len(pending[2])
-            if segment.record.entries > GROWTH * len(pending[2]) or size > merge_below:
-                break
-            pending = (first, pending[1], merged([segment.entries, pending[2]], self.oldest))
-            parts.pop()
-        segments = [segment for _, _, segment in parts]
-        if pending is not None:
-            first, last, entries = pending
-            segments.append(Segment(self._storage, write_segment(self._storage, entries, first, last)))
-        self._publish_checkpoint(head, segments)
-
-    @_follows_checkpoints
+    @_recovers
     def merge(self) -> None:
         """Merge all segments into one, leaving out what was undone before the oldest readable state."""
         with self._changing:
-            self._write_checkpoint(0)
-            parts = [segment.entries for segment in self._segments]
-            if not parts:
-                return
-            entries = merged(parts, self.oldest)
-            if len(parts) > 1 or len(entries) < len(parts[0]):
-                record = write_segment(self._storage, entries, 1, self._covered.number)
-                self._publish_checkpoint(self._covered, [Segment(self._storage, record)], revision=True)
+            self.checkpoint(merge_below=0)
+            self._cover(self._checkpoints.merged(self._covered, self.oldest))
 
-    def _publish_checkpoint(self, head: Head, segments: list[Segment], *, revision: bool = False) -> None:
-        content = {
-            "format": CHECKPOINT_FORMAT,
-            "number": head.number,
-            "checksum": head.checksum,
-            "created_at": head.created_at,
-            "oldest": self.oldest,
-            "segments": [segment.record.to_json() for segment in segments],
-        }
-        path = f"{FOLDER}/{head.number:012d}{'r' if revision else ''}.json"
+    def _cover(self, checkpoint: LogCheckpoint) -> None:
+        last = checkpoint.head.number
+        self._opened = checkpoint
+        self._tail = [manifest for manifest in self._tail if manifest.number > last]
+        self._tail_keys = _keys_of(self._tail)
+
+    def damaged_checkpoint(self) -> str | None:
+        """Return what is wrong with the checkpoint that is in use, as a sentence; None if nothing is."""
+        covered, _ = self._state()
         try:
-            self._storage.create(path, json.dumps(content).encode())
-        except FileExistsError:  # by another process, whose segments say the same
-            content = json.loads(self._storage.read(path))
-            segments = self._stored_segments(content)
-        self._segments, self._covered = segments, head
-        self._tail = [manifest for manifest in self._tail if manifest.number > head.number]
-        self._tail_keys = {key: entry for key, entry in self._tail_keys.items() if entry[0] > head.number}
+            for segment in covered.segments:
+                segment.check()
+        except UnusableSegmentError as error:
+            return f"{error}; it is derived: remove the folder {self._storage.location(FOLDER)}"
+        return None
 
     def checkpoint_files(self) -> tuple[set[str], list[str]]:
-        """Return the paths of checkpoints and segments that the newest checkpoint needs, and of all there are."""
-        there = [f"{FOLDER}/{name}" for name in self._storage.names(FOLDER)]
-        newest = next((path for path in reversed(there) if path.endswith(".json")), None)
-        if newest is None:
-            return set(), there
-        stored = json.loads(self._storage.read(newest))
-        records = [SegmentRecord.from_json(segment) for segment in stored["segments"]]
-        return {newest} | {f.path for r in records for f in (r.keys, r.files, r.publications)}, there
+        """Return the paths that the newest checkpoint needs, and those of all files of checkpoints."""
+        return self._checkpoints.files()
 
     # -- what was published -----------------------------------------------------------------------------------------
 
-    @_follows_checkpoints
+    @_recovers
     def numbers(self, keys: Sequence[str], limit: int | None = None) -> list[int]:
         """Return which publication made each key exist, as of publication `limit`; 0 where none did."""
         with self._changing:
-            segments, covered = self._segments, self._covered.number
-            known = self._tail_keys if limit is None else _keys_of(self._tail, limit)
-            found = [known.get(key) for key in keys]
-        missing = [position for position, entry in enumerate(found) if entry is None]
+            covered, tail = self._state(limit)
+            known = self._tail_keys if limit is None else _keys_of(tail)
+        found = [known.get(key) for key in keys]
         answers = [entry[0] if entry and entry[1] else 0 for entry in found]
+        missing = [position for position, entry in enumerate(found) if entry is None]
         wanted = hashed([keys[position] for position in missing])
         rest = np.arange(len(missing))
-        for segment in reversed(segments):
+        for segment in reversed(covered.segments):
             if not len(rest):
                 break
-            latest = latest_of(segment.keys, wanted[:, rest], covered if limit is None else limit)
+            latest = latest_of(segment.keys, wanted[:, rest], covered.head.number if limit is None else limit)
             for position, number in zip(rest[latest != 0], latest[latest != 0], strict=True):
                 answers[missing[position]] = max(int(number), 0)
             rest = rest[latest == 0]
         return answers
 
-    @_follows_checkpoints
+    @_recovers
     def files(self, table: str, limit: int | None = None, *, removed_since: int | None = None) -> list[DataFile]:
         """Return the files of a table as of publication `limit`, oldest first.
 
@@ -305,89 +268,70 @@ class Log:
         removed_since : int, optional
             Return as well those that were removed after this publication: history.
         """
-        with self._changing:
-            segments, tail = self._segments, self._tail
-        tail = [manifest for manifest in tail if limit is None or manifest.number <= limit]
-        removed = self._removed(segments, tail, limit, removed_since)
-        found = [file for segment in segments for file in data_files(_added(segment.files, table, limit))]
-        found += [file for manifest in tail for file in manifest.files if file.table == table]
-        return [file for file in found if (file.publication, file.path) not in removed]
+        covered, tail = self._state(limit)
+        limit = _last(covered, tail) if limit is None else limit
+        left_by = limit if removed_since is None else min(limit, removed_since)
+        removed = _removed(covered, tail, left_by)
+        parts = [
+            rows.filter((pc.field("table") == table) & (pc.field("number") <= limit))
+            for rows in _added(covered, left_by)
+        ]
+        found = [file for rows in parts for file in data_files(rows)]
+        found += [file for m in tail for file in m.files if file.table == table]
+        found = [file for file in found if (file.publication, file.path) not in removed]
+        return sorted(found, key=lambda file: file.publication)
 
-    def _removed(
-        self, segments: list[Segment], tail: list[Manifest], limit: int | None, since: int | None
-    ) -> set[tuple[int, str]]:
-        """Return the files, by publication and path, that had left their tables by `limit` (and by `since`)."""
-        limit = min(number for number in (limit, since, self.head.number) if number is not None)
-        removed = {pair for manifest in tail if manifest.number <= limit for pair in manifest.removes}
-        for segment in segments:
-            rows = segment.files
-            chosen = pc.and_(pc.equal(rows["operation"], REMOVE), pc.less_equal(rows["number"], limit))
-            rows = rows.filter(chosen)
-            removed.update(zip(rows["publication"].to_pylist(), rows["path"].to_pylist(), strict=True))
-        return removed
-
-    @_follows_checkpoints
-    def is_live(self, pairs: Iterable[tuple[int, str]]) -> bool:
+    @_recovers
+    def is_live(self, pairs: Collection[tuple[int, str]]) -> bool:
         """Return whether all of these files, by publication and path, are in their tables."""
-        with self._changing:
-            segments, tail = self._segments, self._tail
-        return self._removed(segments, tail, None, None).isdisjoint(pairs)
+        covered, tail = self._state()
+        if not _removed(covered, tail, _last(covered, tail)).isdisjoint(pairs):
+            return False
+        paths = pa.array([path for _, path in pairs], pa.string())
+        past = [segment.past.filter(pc.is_in(segment.past["path"], value_set=paths)) for segment in covered.segments]
+        gone = {pair for rows in past for pair in _pairs(rows)}
+        return gone.isdisjoint(pairs)
 
-    @_follows_checkpoints
-    def all_paths(self) -> tuple[set[str], set[str]]:
-        """Return the paths of all files that some readable state has, and of those that only earlier states had."""
-        with self._changing:
-            segments, tail = self._segments, self._tail
-        gone = self._removed(segments, tail, self.oldest, None)
-        readable: set[str] = set()
-        expired: set[str] = {path for _, path in gone}
-        for segment in segments:
-            rows = segment.files.filter(pc.equal(segment.files["operation"], ADD))
-            pairs = zip(rows["publication"].to_pylist(), rows["path"].to_pylist(), strict=True)
-            readable.update(path for publication, path in pairs if (publication, path) not in gone)
-        readable.update(f.path for m in tail for f in m.files if (m.number, f.path) not in gone)
-        return readable, expired - readable
+    @_recovers
+    def readable_paths(self) -> set[str]:
+        """Return the paths of all files that some readable state has."""
+        covered, tail = self._state()
+        removed = _removed(covered, tail, self.oldest)
+        pairs = {pair for rows in _added(covered, self.oldest) for pair in _pairs(rows)}
+        pairs |= {(manifest.number, file.path) for manifest in tail for file in manifest.files}
+        return {path for _, path in pairs - removed}
 
-    @_follows_checkpoints
+    @_recovers
     def publications(self, kind: str | None = None, limit: int | None = None) -> list[Manifest]:
-        """Return the publications of a kind (or all that have properties), oldest first, without their files.
+        """Return the publications of a kind (or all that have properties), oldest first.
 
-        Keys are given of those with properties.
+        They are without files, removals and retractions; those of many keys and no properties without their keys.
         """
-        with self._changing:
-            segments, tail = self._segments, self._tail
-        found: list[Manifest] = []
-        for segment in segments:
-            rows = segment.publications
-            chosen = pc.is_valid(rows["properties"]) if kind is None else pc.equal(rows["kind"], kind)
-            found += [_publication(row) for row in rows.filter(chosen).to_pylist()]
-        found += [m for m in tail if (bool(m.properties) if kind is None else m.kind == kind)]
+        covered, tail = self._state(limit)
+        chosen = pc.field("properties").is_valid() if kind is None else pc.field("kind") == kind
+        rows = [row for s in covered.segments for row in s.publications.filter(chosen).to_pylist()]
+        found = [listed_publication(row) for row in rows]
+        found += [listed(m) for m in tail if (bool(m.properties) if kind is None else m.kind == kind)]
         return [manifest for manifest in found if limit is None or manifest.number <= limit]
 
-    @_follows_checkpoints
-    def times(self) -> tuple[npt.NDArray[np.int64], list[str]]:
+    @_recovers
+    def times(self) -> tuple[list[int], list[str]]:
         """Return the numbers and clock times of all publications, ascending."""
-        with self._changing:
-            segments, tail = self._segments, self._tail
-        numbers = [number for s in segments for number in s.publications["number"].to_pylist()]
-        times = [time for s in segments for time in s.publications["created_at"].to_pylist()]
-        numbers += [manifest.number for manifest in tail]
-        return np.array(numbers, np.int64), times + [manifest.created_at for manifest in tail]
+        covered, tail = self._state()
+        numbers = [number for s in covered.segments for number in s.publications["number"].to_pylist()]
+        times = [time for s in covered.segments for time in s.publications["created_at"].to_pylist()]
+        return numbers + [m.number for m in tail], times + [m.created_at for m in tail]
 
     def snapshots_of(self, limit: int | None = None) -> dict[int, str]:
         """Return the specification hash of each publication of a network: its snapshot, by publication."""
-        return {
-            m.number: m.specification_hash
-            for m in self.publications("network", limit)
-            if m.specification_hash is not None
-        }
+        found = self.publications("network", limit)
+        return {m.number: m.specification_hash for m in found if m.specification_hash is not None}
 
     def since(self, number: int) -> list[Manifest]:
         """Return the publications after `number`, oldest first."""
-        with self._changing:
-            tail = [manifest for manifest in self._tail if manifest.number > number]
-            first = tail[0].number if tail else self.head.number + 1
-        return [self.read(earlier) for earlier in range(number + 1, first)] + tail
+        covered, tail = self._state()
+        earlier = [self.read(each) for each in range(number + 1, covered.head.number + 1)]
+        return earlier + [manifest for manifest in tail if manifest.number > number]
 
 
 def manifest_path(number: int) -> str:
@@ -395,31 +339,46 @@ def manifest_path(number: int) -> str:
     return f"manifests/{number:012d}.json"
 
 
-def _keys_of(manifests: Sequence[Manifest], limit: int) -> dict[str, tuple[int, bool]]:
+def _manifest(stored: bytes, path: str) -> Manifest:
+    return Manifest.from_bytes(stored, path, hashlib.sha256(stored).hexdigest())
+
+
+def _last(covered: LogCheckpoint, tail: Sequence[Manifest]) -> int:
+    return tail[-1].number if tail else covered.head.number
+
+
+def _head_of(manifest: Manifest) -> Head:
+    return Head(manifest.number, manifest.checksum, manifest.created_at)
+
+
+def _keys_of(manifests: Iterable[Manifest]) -> dict[str, tuple[int, bool]]:
+    """Return the last publication of each key, and whether it published or retracted the key."""
     known: dict[str, tuple[int, bool]] = {}
     for manifest in manifests:
-        if manifest.number <= limit:
-            known.update(dict.fromkeys(manifest.keys, (manifest.number, True)))
-            known.update(dict.fromkeys(manifest.retracts, (manifest.number, False)))
+        known.update(dict.fromkeys(manifest.keys, (manifest.number, True)))
+        known.update(dict.fromkeys(manifest.retracts, (manifest.number, False)))
     return known
 
 
-def _added(rows: pa.Table, table: str, limit: int | None) -> pa.Table:
-    chosen = pc.and_(pc.equal(rows["operation"], ADD), pc.equal(rows["table"], table))
-    if limit is not None:
-        chosen = pc.and_(chosen, pc.less_equal(rows["number"], limit))
-    return rows.filter(chosen)
+def _added(covered: LogCheckpoint, left_by: int) -> Iterable[pa.Table]:
+    """Yield the rows of files that segments added, without those that left their tables by a publication.
+
+    Those that a later segment removed are still there: see `_removed`.
+    """
+    for segment in covered.segments:
+        yield segment.files.filter(pc.field("operation") == ADD)
+        if left_by < segment.record.last:
+            yield segment.past.filter(pc.field("removed") > left_by)
 
 
-def _publication(row: dict[str, object]) -> Manifest:
-    return Manifest(
-        number=int(str(row["number"])),
-        parent=None,
-        kind=str(row["kind"]),
-        keys=tuple(row["keys"] or ()),  # type: ignore[arg-type]
-        files=(),
-        created_at=str(row["created_at"]),
-        specification_hash=row["specification_hash"],  # type: ignore[arg-type]
-        properties=json.loads(str(row["properties"])) if row["properties"] else {},
-        checksum=str(row["checksum"]),
-    )
+def _removed(covered: LogCheckpoint, tail: Sequence[Manifest], limit: int) -> set[tuple[int, str]]:
+    """Return the files, by publication and path, that left their tables by `limit`, by the tail or a later segment."""
+    removed = {pair for manifest in tail if manifest.number <= limit for pair in manifest.removes}
+    for segment in covered.segments:
+        rows = segment.files.filter((pc.field("operation") == REMOVE) & (pc.field("number") <= limit))
+        removed.update(_pairs(rows))
+    return removed
+
+
+def _pairs(rows: pa.Table) -> Iterable[tuple[int, str]]:
+    return zip(rows["publication"].to_pylist(), rows["path"].to_pylist(), strict=True)

@@ -1,9 +1,10 @@
 """Segments of the log: what a run of consecutive manifests did, as tables, so that nobody reads them one by one.
 
-A segment has three files. ``keys`` is an array of (4, n) uint64, sorted: 128 bits of each key's hash, the publication
-that published or retracted it, and which of the two. ``files`` (Parquet) has a row per file added or removed.
-``publications`` (Parquet) has a row per publication, with keys and properties where later work depends on them.
-Segments are immutable; adjacent ones are merged into one.
+A segment has four files. ``keys`` is an array of (4, n) uint64, sorted: 128 bits of each key's hash, the publication
+that published or retracted it, and which of the two. ``files`` (Parquet) has a row per file that the segment leaves in
+its table, and one per file of an earlier segment that it removes. ``past`` (Parquet) has a row per file that the
+segment both adds and removes: only reads of past states need it. ``publications`` (Parquet) has a row per publication,
+with its properties. Segments are immutable; adjacent ones are merged into one.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import io
 import json
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,13 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data.errors import CorruptFileError
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.storage import Storage
 
-FOLDER = "checkpoints"
+FOLDER = "checkpoints/segments"
 PUBLISHED, RETRACTED = 0, 1
 ADD, REMOVE = "add", "remove"
+LISTED_KEYS = 8
+"""Publications of more keys are listed without them, unless they have properties."""
 _FILES = pa.schema(
     [
         ("operation", pa.string()),
@@ -44,12 +46,12 @@ _FILES = pa.schema(
         ("role", pa.string()),
     ]
 )
+_PAST = _FILES.append(pa.field("removed", pa.int64()))
 _PUBLICATIONS = pa.schema(
     [
         ("number", pa.int64()),
         ("kind", pa.string()),
         ("created_at", pa.string()),
-        ("checksum", pa.string()),
         ("specification_hash", pa.string()),
         ("keys", pa.list_(pa.string())),
         ("properties", pa.string()),
@@ -58,8 +60,12 @@ _PUBLICATIONS = pa.schema(
 Keys = npt.NDArray[np.uint64]
 
 
-class SupersededError(Exception):
-    """Raised when a segment is gone because others have taken its place: read the newest checkpoint."""
+class UnusableSegmentError(Exception):
+    """Raised when a file of a segment is gone, superseded or damaged; `path` says which. Others can take its place."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} {problem}")
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -80,17 +86,26 @@ class SegmentRecord:
     entries: int
     keys: StoredFile
     files: StoredFile
+    past: StoredFile
     publications: StoredFile
 
     @staticmethod
-    def from_json(stored: dict[str, Any]) -> "SegmentRecord":
+    def from_json(stored: Mapping[str, Any]) -> "SegmentRecord":
         """Return the record that a JSON object of its fields describes."""
-        files = {name: StoredFile(**stored[name]) for name in ("keys", "files", "publications")}
+        files = {name: StoredFile(**stored[name]) for name in ("keys", "files", "past", "publications")}
         return SegmentRecord(**{**stored, **files})
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
         return asdict(self)
+
+    @property
+    def stored(self) -> tuple[StoredFile, ...]:
+        """All files of the segment."""
+        return self.keys, self.files, self.past, self.publications
+
+
+# -- what manifests did ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -99,64 +114,76 @@ class Entries:
 
     keys: Keys
     files: pa.Table
+    past: pa.Table
     publications: pa.Table
 
     def __len__(self) -> int:
-        """Return the number of entries of all three kinds."""
-        return self.keys.shape[1] + int(self.files.num_rows) + int(self.publications.num_rows)
+        """Return the number of entries of all kinds."""
+        return self.keys.shape[1] + sum(int(table.num_rows) for table in (self.files, self.past, self.publications))
 
 
 def entries_of(manifests: Sequence[Manifest]) -> Entries:
     """Return what some manifests did."""
     keys = [(key, m.number, PUBLISHED) for m in manifests for key in m.keys]
     keys += [(key, m.number, RETRACTED) for m in manifests for key in m.retracts]
-    files = [_file_row(ADD, m.number, file) for m in manifests for file in m.files]
-    files += [
+    added = [_file_row(m.number, file) for m in manifests for file in m.files]
+    removed = [
         {"operation": REMOVE, "number": m.number, "publication": publication, "path": path}
         for m in manifests
         for publication, path in m.removes
     ]
-    publications = [
-        {
-            "number": m.number,
-            "kind": m.kind,
-            "created_at": m.created_at,
-            "checksum": m.checksum,
-            "specification_hash": m.specification_hash,
-            "keys": list(m.keys) if m.properties else [],
-            "properties": json.dumps(m.properties) if m.properties else None,
-        }
-        for m in manifests
-    ]
-    return Entries(
-        _key_entries(keys),
-        pa.Table.from_pylist(files, schema=_FILES),
-        pa.Table.from_pylist(publications, schema=_PUBLICATIONS),
-    )
+    files, past = _parted(pa.Table.from_pylist([*added, *removed], schema=_FILES))
+    publications = [_publication_row(manifest) for manifest in manifests]
+    return Entries(_key_entries(keys), files, past, pa.Table.from_pylist(publications, schema=_PUBLICATIONS))
 
 
-def _file_row(operation: str, number: int, file: DataFile) -> dict[str, Any]:
+def _file_row(number: int, file: DataFile) -> dict[str, Any]:
     pairs = {name: json.dumps(value) if (value := getattr(file, name)) else None for name in ("division", "key_range")}
     plain = ("table", "path", "rows", "size", "checksum", "fingerprint", "role")
+    fields = {name: getattr(file, name) for name in plain}
+    return {"operation": ADD, "number": number, "publication": number, **fields, **pairs}
+
+
+def _publication_row(manifest: Manifest) -> dict[str, Any]:
     return {
-        "operation": operation,
-        "number": number,
-        "publication": number,
-        **{name: getattr(file, name) for name in plain},
-        **pairs,
+        "number": manifest.number,
+        "kind": manifest.kind,
+        "created_at": manifest.created_at,
+        "specification_hash": manifest.specification_hash,
+        "keys": list(manifest.keys) if manifest.properties or len(manifest.keys) <= LISTED_KEYS else [],
+        "properties": json.dumps(manifest.properties) if manifest.properties else None,
     }
 
 
 def data_files(rows: pa.Table) -> list[DataFile]:
-    """Return the files that rows of ``files`` describe, in their order."""
-    columns = [rows[name].to_pylist() for name in ("publication", *_FILES.names[3:])]
-    found = []
-    for publication, table, path, count, size, checksum, fingerprint, division, key_range, role in zip(
-        *columns, strict=True
-    ):
-        ends, keys = (tuple(json.loads(text)) if text else None for text in (division, key_range))
-        found.append(DataFile(table, path, count, size, checksum, fingerprint, ends, keys, role, publication))
-    return found
+    """Return the files that rows of ``files`` or ``past`` describe, in their order."""
+    names = ("table", "path", "rows", "size", "checksum", "fingerprint", "division", "key_range", "role", "publication")
+    columns = {name: rows[name].to_pylist() for name in names}
+    for name in ("division", "key_range"):
+        columns[name] = [tuple(json.loads(text)) if text else None for text in columns[name]]
+    return list(map(DataFile, *(columns[name] for name in names)))
+
+
+def listed(manifest: Manifest) -> Manifest:
+    """Return what a segment keeps of a manifest, so that both ways of reading the log give the same."""
+    return listed_publication(_publication_row(manifest))
+
+
+def listed_publication(row: Mapping[str, Any]) -> Manifest:
+    """Return the publication that a row describes: without files, removals and retractions."""
+    return Manifest(
+        number=row["number"],
+        parent=None,
+        kind=row["kind"],
+        keys=tuple(row["keys"]),
+        files=(),
+        created_at=row["created_at"],
+        specification_hash=row["specification_hash"],
+        properties=json.loads(row["properties"]) if row["properties"] else {},
+    )
+
+
+# -- keys -----------------------------------------------------------------------------------------------------------
 
 
 def _key_entries(keys: Iterable[tuple[str, int, int]]) -> Keys:
@@ -177,123 +204,6 @@ def hashed(keys: Sequence[str]) -> Keys:
 
 def _sorted_keys(entries: Keys) -> Keys:
     return np.ascontiguousarray(entries[:, np.lexsort((entries[2], entries[1], entries[0]))])
-
-
-def merged(parts: Sequence[Entries], oldest: int) -> Entries:
-    """Return the entries of adjacent segments as one; what was undone before publication `oldest` is left out."""
-    files = pa.concat_tables([part.files for part in parts])
-    publications = pa.concat_tables([part.publications for part in parts])
-    keys = _sorted_keys(np.concatenate([part.keys for part in parts], axis=1))
-    return Entries(_without_retracted(keys, oldest), _without_removed(files, oldest), publications)
-
-
-def _without_retracted(keys: Keys, oldest: int) -> Keys:
-    """Drop a key's publication and its retraction, where the retraction is not later than `oldest`."""
-    pairs = np.flatnonzero((keys[3] == RETRACTED) & (keys[2] <= oldest))
-    before = pairs - 1
-    is_pair = (before >= 0) & (keys[:2, before] == keys[:2, pairs]).all(axis=0) & (keys[3, before] == PUBLISHED)
-    return np.delete(keys, np.concatenate([pairs[is_pair], before[is_pair]]), axis=1)
-
-
-def _without_removed(files: pa.Table, oldest: int) -> pa.Table:
-    """Drop a file's addition and its removal, where the removal is not later than `oldest`."""
-    removals = files.filter(pc.and_(pc.equal(files["operation"], REMOVE), pc.less_equal(files["number"], oldest)))
-    if not removals.num_rows:
-        return files
-    gone = set(zip(removals["publication"].to_pylist(), removals["path"].to_pylist(), strict=True))
-    rows = zip(files["operation"].to_pylist(), files["publication"].to_pylist(), files["path"].to_pylist(), strict=True)
-    listed = list(rows)
-    added = {(publication, path) for operation, publication, path in listed if operation == ADD}
-    done = gone & added
-    return files.filter(pa.array([(publication, path) not in done for _, publication, path in listed]))
-
-
-def write_segment(storage: Storage, entries: Entries, first: int, last: int) -> SegmentRecord:
-    """Write the files of a segment under new names; return its record."""
-    name = f"{FOLDER}/{uuid.uuid4().hex}"
-    keys = io.BytesIO()
-    np.save(keys, entries.keys)
-    files = {"keys": (f"{name}.keys.npy", keys.getvalue())}
-    for kind, table in (("files", entries.files), ("publications", entries.publications)):
-        content = io.BytesIO()
-        pq.write_table(table, content, compression="zstd", compression_level=1)
-        files[kind] = (f"{name}.{kind}.parquet", content.getvalue())
-    stored = {}
-    for kind, (path, content_bytes) in files.items():
-        storage.create(path, content_bytes)
-        stored[kind] = StoredFile(path, len(content_bytes), hashlib.sha256(content_bytes).hexdigest())
-    return SegmentRecord(first, last, len(entries), **stored)
-
-
-class Segment:
-    """A stored segment; its files are read when they are first asked for, and kept."""
-
-    def __init__(self, storage: Storage, record: SegmentRecord) -> None:
-        self.record = record
-        self._storage = storage
-        self._reading = threading.Lock()
-        self._keys: Keys | None = None
-        self._files: pa.Table | None = None
-        self._publications: pa.Table | None = None
-
-    @property
-    def keys(self) -> Keys:
-        """Sorted entries of keys, (4, n) uint64; mapped where the storage is a local folder."""
-        with self._reading:
-            if self._keys is None:
-                place = self._storage.reader(self.record.keys.path)
-                if isinstance(
-                    place, str
-                ):  # mapped: a look-up touches some pages, so a checksum would cost more than it
-                    self._keys = _mapped(place, self.record.keys)
-                else:
-                    self._keys = np.load(io.BytesIO(self._content(self.record.keys)))
-            return self._keys
-
-    @property
-    def files(self) -> pa.Table:
-        """Files added and removed."""
-        with self._reading:
-            if self._files is None:
-                self._files = pq.read_table(io.BytesIO(self._content(self.record.files)))
-            return self._files
-
-    @property
-    def publications(self) -> pa.Table:
-        """Publications."""
-        with self._reading:
-            if self._publications is None:
-                self._publications = pq.read_table(io.BytesIO(self._content(self.record.publications)))
-            return self._publications
-
-    @property
-    def entries(self) -> Entries:
-        """All of it."""
-        return Entries(self.keys, self.files, self.publications)
-
-    def _content(self, stored: StoredFile) -> bytes:
-        try:
-            content = self._storage.read(stored.path)
-        except FileNotFoundError as error:
-            raise SupersededError(stored.path) from error
-        if hashlib.sha256(content).hexdigest() != stored.checksum:
-            raise CorruptFileError(
-                f"{self._storage.location(stored.path)} is damaged (checksum differs): it is derived, so remove the "
-                f"folder {self._storage.location(FOLDER)}; it is made again from the manifests"
-            )
-        return content
-
-
-def _mapped(place: str, stored: StoredFile) -> Keys:
-    try:
-        keys: Keys = np.load(place, mmap_mode="r")
-    except FileNotFoundError as error:
-        raise SupersededError(stored.path) from error
-    except ValueError as error:
-        raise CorruptFileError(f"{place} is damaged ({error}): remove the folder it is in, it is derived") from error
-    if keys.nbytes > stored.size:
-        raise CorruptFileError(f"{place} is damaged: remove the folder it is in, it is derived")
-    return keys
 
 
 def latest_of(keys: Keys, wanted: Keys, limit: int) -> npt.NDArray[np.int64]:
@@ -330,3 +240,136 @@ def latest_of(keys: Keys, wanted: Keys, limit: int) -> npt.NDArray[np.int64]:
 
 def _signed(entries: Keys) -> npt.NDArray[np.int64]:
     return np.where(entries[3] == PUBLISHED, 1, -1) * entries[2].astype(np.int64)
+
+
+# -- merging --------------------------------------------------------------------------------------------------------
+
+
+def merged(parts: Sequence[Entries], oldest: int) -> Entries:
+    """Return the entries of adjacent segments as one; what was undone before publication `oldest` is left out."""
+    files, past = _parted(pa.concat_tables([part.files for part in parts]))
+    past = pa.concat_tables([*(part.past for part in parts), past])
+    publications = pa.concat_tables([part.publications for part in parts])
+    keys = _sorted_keys(np.concatenate([part.keys for part in parts], axis=1))
+    return Entries(_without_retracted(keys, oldest), files, past.filter(pc.field("removed") > oldest), publications)
+
+
+def _without_retracted(keys: Keys, oldest: int) -> Keys:
+    """Drop a key's publication and its retraction, where the retraction is not later than `oldest`."""
+    pairs = np.flatnonzero((keys[3] == RETRACTED) & (keys[2] <= oldest))
+    before = pairs - 1
+    is_pair = (before >= 0) & (keys[:2, before] == keys[:2, pairs]).all(axis=0) & (keys[3, before] == PUBLISHED)
+    return np.delete(keys, np.concatenate([pairs[is_pair], before[is_pair]]), axis=1)
+
+
+def _parted(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return rows of ``files`` without the additions that others of them remove, and those with their removal."""
+    removals = rows.filter(pc.field("operation") == REMOVE)
+    removed = {pair: number for *pair_of, number in _pairs(removals, "number") if (pair := tuple(pair_of))}
+    if not removed:
+        return rows, _PAST.empty_table()
+    added = {tuple(pair) for *pair, operation in _pairs(rows, "operation") if operation == ADD}
+    undone = [tuple(pair) in removed and tuple(pair) in added for *pair, _ in _pairs(rows, "number")]
+    past = rows.filter(pa.array(undone)).filter(pc.field("operation") == ADD)
+    numbers = pa.array([removed[publication, path] for publication, path, _ in _pairs(past, "number")], pa.int64())
+    return rows.filter(pa.array([not each for each in undone])), past.append_column("removed", numbers)
+
+
+def _pairs(rows: pa.Table, further: str) -> Iterable[tuple[Any, ...]]:
+    """Return what identifies the files of some rows, publication and path, with another column."""
+    return zip(*(rows[name].to_pylist() for name in ("publication", "path", further)), strict=True)
+
+
+# -- stored segments ------------------------------------------------------------------------------------------------
+
+
+def write_segment(storage: Storage, entries: Entries, first: int, last: int) -> SegmentRecord:
+    """Write the files of a segment under new names; return its record."""
+    name = f"{FOLDER}/{uuid.uuid4().hex}"
+    keys = io.BytesIO()
+    np.save(keys, entries.keys)
+    contents = {f"{name}.keys.npy": keys.getvalue()}
+    for kind in ("files", "past", "publications"):
+        content = io.BytesIO()
+        pq.write_table(getattr(entries, kind), content, compression="zstd", compression_level=1)
+        contents[f"{name}.{kind}.parquet"] = content.getvalue()
+    stored = []
+    for path, written in contents.items():
+        storage.create(path, written)
+        stored.append(StoredFile(path, len(written), hashlib.sha256(written).hexdigest()))
+    return SegmentRecord(first, last, len(entries), *stored)
+
+
+class Segment:
+    """A stored segment; its files are read when they are first asked for, and kept."""
+
+    def __init__(self, storage: Storage, record: SegmentRecord) -> None:
+        self.record = record
+        self._storage = storage
+        self._reading = threading.Lock()
+        self._keys: Keys | None = None
+        self._tables: dict[str, pa.Table] = {}
+
+    @property
+    def keys(self) -> Keys:
+        """Sorted entries of keys, (4, n) uint64; mapped where the storage is a local folder."""
+        with self._reading:
+            if self._keys is None:
+                place = self._storage.reader(self.record.keys.path)
+                # A look-up touches a few pages of a mapped file, a checksum would read them all: `verify` takes it.
+                self._keys = self._mapped(place) if isinstance(place, str) else self._loaded()
+            return self._keys
+
+    def _mapped(self, place: str) -> Keys:
+        stored = self.record.keys
+        if self._storage.size(stored.path) != stored.size:
+            raise UnusableSegmentError(stored.path, "is missing or damaged")
+        try:
+            keys: Keys = np.load(place, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise UnusableSegmentError(stored.path, f"cannot be read ({error})") from error
+        return keys
+
+    def _loaded(self) -> Keys:
+        keys: Keys = np.load(io.BytesIO(self._content(self.record.keys)))
+        return keys
+
+    @property
+    def files(self) -> pa.Table:
+        """Files that the segment leaves in their tables, and those of earlier segments that it removes."""
+        return self._table("files")
+
+    @property
+    def past(self) -> pa.Table:
+        """Files that the segment both adds and removes."""
+        return self._table("past")
+
+    @property
+    def publications(self) -> pa.Table:
+        """Publications."""
+        return self._table("publications")
+
+    def _table(self, kind: str) -> pa.Table:
+        with self._reading:
+            if kind not in self._tables:
+                self._tables[kind] = pq.read_table(io.BytesIO(self._content(getattr(self.record, kind))))
+            return self._tables[kind]
+
+    @property
+    def entries(self) -> Entries:
+        """All of it."""
+        return Entries(self.keys, self.files, self.past, self.publications)
+
+    def check(self) -> None:
+        """Raise UnusableSegmentError if one of the files is not as it was written."""
+        for stored in self.record.stored:
+            self._content(stored)
+
+    def _content(self, stored: StoredFile) -> bytes:
+        try:
+            content = self._storage.read(stored.path)
+        except FileNotFoundError as error:
+            raise UnusableSegmentError(stored.path, "is missing") from error
+        if hashlib.sha256(content).hexdigest() != stored.checksum:
+            raise UnusableSegmentError(stored.path, "is damaged (checksum differs)")
+        return content

@@ -37,6 +37,8 @@ SMALL_BYTES = 16 << 20
 TARGET_BYTES = 128 << 20
 """Size up to which files are put together, as stored."""
 TARGET_ROWS = 20_000_000
+OF_UNFINISHED = ("frontiers", "lane_states", "lane_rounds")
+"""Tables with rows of sessions that are not published yet."""
 KIND = "maintenance"
 _SNAPSHOT_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -113,12 +115,14 @@ def compact(store: Store, progress: Progress = ignore_progress) -> dict[str, tup
 
 def _small_files(store: Store, table: TableSpecification) -> list[DataFile]:
     small = [file for file in store.files(table.name) if file.size < SMALL_BYTES]
-    if table.name not in {"frontiers", "lane_states", "lane_rounds"}:
-        return small
     # Rounds and checkpoints of unfinished sessions are read file by file when a run resumes.
-    sessions = {file.key_range[0] for file in small if file.key_range and file.key_range[0] == file.key_range[1]}
-    finished = store.published(session_key(session) for session in sessions)
-    return [file for file in small if file.key_range and {*map(session_key, file.key_range)} <= finished]
+    return [file for file in small if _is_finished(store, file)] if table.name in OF_UNFINISHED else small
+
+
+def _is_finished(store: Store, file: DataFile) -> bool:
+    """Return whether all sessions of which a file holds rows are published."""
+    sessions = store.read_file(file, ["session_id"])["session_id"].unique().to_pylist()
+    return len(store.published(map(session_key, sessions))) == len(sessions)
 
 
 def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
@@ -174,10 +178,9 @@ def expire(store: Store, retention: dt.timedelta, grace_seconds: float = GRACE_S
     States that somebody may just be reading are kept for the grace period.
     """
     kept_since = dt.datetime.now(dt.UTC) - max(retention, dt.timedelta(seconds=grace_seconds))
-    numbers, times = store.log.times()
-    before = [n for n, at in zip(numbers.tolist(), times, strict=True) if dt.datetime.fromisoformat(at) <= kept_since]
-    if before and before[-1] > store.log.oldest:
-        store.commit(KIND, [], [], properties={"oldest": before[-1]})
+    oldest = store.number_at(kept_since)
+    if oldest > store.log.oldest:
+        store.commit(KIND, [], [], properties={"oldest": oldest})
     store.log.merge()
 
 
@@ -187,13 +190,11 @@ def expire(store: Store, retention: dt.timedelta, grace_seconds: float = GRACE_S
 def sweep(store: Store, grace_seconds: float = GRACE_SECONDS) -> list[str]:
     """Delete files that no readable state needs and that are older than the grace period; return their paths."""
     store.log.refresh()
-    readable, _ = store.log.all_paths()
-    kept = readable | _awaited(store)
+    kept = store.log.readable_paths() | _awaited(store)
     needed, checkpoints = store.log.checkpoint_files()
     candidates = [path for path in checkpoints if path not in needed]
     for table in TABLES:
-        present = [f"tables/{table}/{name}" for name in store.storage.names(f"tables/{table}")]
-        candidates += [path for path in present if path not in kept]
+        candidates += [path for path in store.staged_paths(table) if path not in kept]
     oldest_kept = time.time() - grace_seconds
     swept = [path for path in candidates if store.storage.modified(path) < oldest_kept]
     for path in swept:
@@ -207,18 +208,17 @@ def sweep(store: Store, grace_seconds: float = GRACE_SECONDS) -> list[str]:
 def _awaited(store: Store) -> set[str]:
     """Return the paths of files that a later publication may name: rows and states of checkpoints."""
     waiting = [m for m in store.log.publications() if {"pending", "passing"} & m.properties.keys()]
-    keys = {key for manifest in waiting for key in manifest.keys}
-    there = store.published(keys)
+    there = store.published({key for manifest in waiting for key in manifest.keys})
     waiting = [manifest for manifest in waiting if there.issuperset(manifest.keys)]
     until = {key for manifest in waiting for key in manifest.properties.get("until", ())}
     return awaited_files(waiting, store.published(until))
 
 
 def _sweep_cache(store: Store) -> None:
-    """Delete the arrays of snapshots that this warehouse had and has no more."""
-    folder = store.cache_folder
-    gone = [m.specification_hash for m in store.log.publications("network")]
-    kept = {network["snapshot_id"] for network in store.read("networks", columns=["snapshot_id"]).to_pylist()}
-    for snapshot_id in set(gone) - kept:
-        if snapshot_id and _SNAPSHOT_ID.fullmatch(snapshot_id) and (folder / snapshot_id).is_dir():
-            shutil.rmtree(folder / snapshot_id, ignore_errors=True)
+    """Delete the arrays of snapshots that this warehouse had, and that no readable state has any more."""
+    snapshots = store.log.snapshots_of()
+    files = store.log.files("network_agents", removed_since=store.log.oldest)
+    kept = {snapshots.get(file.publication) for file in files}
+    for snapshot_id in set(snapshots.values()) - kept:
+        if _SNAPSHOT_ID.fullmatch(snapshot_id):
+            shutil.rmtree(store.cache_folder / snapshot_id, ignore_errors=True)

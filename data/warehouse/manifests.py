@@ -70,8 +70,10 @@ class DataFile:
         return {name: getattr(self, name) for name in names}
 
     def overlaps(self, low: Any, high: Any) -> bool:
-        """Return whether the file may hold keys in [low, high]."""
-        return self.key_range is None or (self.key_range[0] <= high and low <= self.key_range[1])
+        """Return whether the file may hold keys in [low, high]; None stands for no limit."""
+        if self.key_range is None:
+            return True
+        return (high is None or self.key_range[0] <= high) and (low is None or low <= self.key_range[1])
 
 
 @dataclass(frozen=True)

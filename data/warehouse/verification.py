@@ -42,6 +42,8 @@ def verify(store: Store, progress: Progress = ignore_progress) -> list[str]:
         progress("verifying", done, len(files))
         if problem := _problem(store.storage, file) or _parquet_problem(store.storage, file):
             damaged.append(f"{store.location(file)} (table {file.table}) {problem}")
+    if problem := store.log.damaged_checkpoint():
+        damaged.append(f"{store.storage.location('')}{problem}")
     progress("verifying", len(files), len(files))
     return damaged
 

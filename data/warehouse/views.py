@@ -61,9 +61,9 @@ def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
     for table in tables:
         files[table] = store.log.files(table, head)
         if TABLES[table].of_snapshots:
-            first: dict[str | None, int] = {}
+            first: dict[str | int, int] = {}
             for file in files[table]:
-                first.setdefault(snapshots.get(file.publication), file.publication)
+                first.setdefault(snapshots.get(file.publication, file.publication), file.publication)
             chosen = set(first.values())
             files[table] = [file for file in files[table] if file.publication in chosen]
     return State(files, snapshots)
