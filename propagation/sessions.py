@@ -183,7 +183,7 @@ def resolve_session(
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
     unreachable = blocked_agents(network, blocked)
-    if len(both := np.intersect1d(seeds, unreachable)):
+    if len(unreachable) and len(both := np.intersect1d(seeds, unreachable)):
         names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
         raise InvalidInputError(f"agent {names} is a seed and blocked; choose other seeds, or do not block it")
     return Session(

@@ -30,8 +30,8 @@ CALLS_WITHOUT_ORDER = 8
 """How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
 more."""
 
-FEW_NAMES = 20
-"""Ids up to which it is faster to look for one after the other."""
+FEW_NAMES, PLACES_REMEMBERED = 20, 1 << 16
+"""Ids up to which it is faster to look for one after the other; and how many of these are remembered."""
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,22 @@ class Network:
         return np.where(self._compared(pc.equal, low, names), agents, -1)
 
     def _place_of(self, name: str) -> int:
-        """Return the dense id of a name, -1 if there is none."""
+        """Return the dense id of a name, -1 if there is none; those asked for lately are remembered."""
+        if (known := self._places.get(name)) is not None:
+            return known
         ids, by_id = self.agent_ids, self._by_id
         place = bisect.bisect_left(by_id, name, hi=self.n_agents, key=lambda agent: ids[int(agent)].as_py())
         found = int(by_id[place]) if place < self.n_agents else -1
-        return found if found >= 0 and ids[found].as_py() == name else -1
+        found = found if found >= 0 and ids[found].as_py() == name else -1
+        if len(self._places) >= PLACES_REMEMBERED:
+            self._places.clear()
+        self._places[name] = found
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Dense ids of names that were looked for one by one."""
+        return {}
 
     def _compared(
         self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array
