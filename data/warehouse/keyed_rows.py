@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.errors import InvalidInputError
 from data.warehouse.frames import concatenated
 from data.warehouse.manifests import DataFile
 from data.warehouse.tables.specification import TableSpecification
@@ -29,6 +30,28 @@ def change_schema(table: TableSpecification) -> pa.Schema:
 def base_schema(table: TableSpecification) -> pa.Schema:
     """Return the schema of base files."""
     return pa.schema([*table.schema, pa.field(PUBLICATION, pa.int64(), nullable=False)])
+
+
+def changed_rows(table: TableSpecification, upserts: pa.Table | None, deletions: pa.Table | None) -> pa.Table:
+    """Return the sorted rows of a change file.
+
+    Raises
+    ------
+    InvalidInputError
+        If a key occurs twice.
+    """
+    schema = change_schema(table)
+    parts = [
+        rows.append_column(OPERATION, pa.repeat(pa.scalar(operation), rows.num_rows))
+        for rows, operation in ((upserts, UPSERT), (deletions, DELETE))
+        if rows is not None
+    ]
+    rows = concatenated([schema.empty_table(), *parts], schema).sort_by([(name, "ascending") for name in table.key])
+    repeated = np.flatnonzero(~first_of_keys(rows, table.key))
+    if len(repeated):
+        key = {name: rows[name][int(repeated[0])].as_py() for name in table.key}
+        raise InvalidInputError(f"table {table.name}: the key {key} is given twice in one publication; give it once")
+    return rows
 
 
 def versions(

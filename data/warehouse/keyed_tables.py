@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import CommitConflictError, InvalidInputError
-from data.warehouse.frames import concatenated
 from data.warehouse.keyed_rows import (
-    DELETE,
     OPERATION,
     PUBLICATION,
     UPSERT,
     base_schema,
     change_schema,
+    changed_rows,
     current,
     first_of_keys,
     latest,
@@ -66,18 +64,8 @@ def stage_changes(store: Store, table: str, changes: Changes) -> DataFile:
         If a key occurs twice.
     """
     specification = table_specification(table)
-    schema = change_schema(specification)
-    parts = [schema.empty_table()]
-    for rows, operation in ((changes.upserts, UPSERT), (changes.deletions, DELETE)):
-        if rows is not None:
-            parts.append(rows.append_column(OPERATION, pa.repeat(pa.scalar(operation), rows.num_rows)))
-    rows = concatenated(parts, schema).sort_by([(name, "ascending") for name in specification.key])
-    repeated = np.flatnonzero(~first_of_keys(rows, specification.key))
-    if len(repeated):
-        key = {name: rows[name][int(repeated[0])].as_py() for name in specification.key}
-        raise InvalidInputError(f"table {table}: the key {key} is given twice in one publication; give it once")
-    with store.staging(table, schema, role="changes") as staged:
-        staged.write(rows)
+    with store.staging(table, change_schema(specification), role="changes") as staged:
+        staged.write(changed_rows(specification, changes.upserts, changes.deletions))
     return staged.file
 
 

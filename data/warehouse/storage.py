@@ -116,8 +116,10 @@ def translated(location: str) -> Iterator[None]:
 
 def _numbers(names: list[str], last: int, path_of: Callable[[int], str]) -> list[int]:
     """Return the numbers after `last` of those names that are numbered files; whatever else lies there is not ours."""
-    numbered = {int(stem): name for name in names if (stem := name.partition(".")[0]).isdecimal()}
-    return sorted(n for n, name in numbered.items() if n > last and path_of(n).rpartition("/")[2] == name)
+    stems = (name.partition(".")[0] for name in names)
+    numbers = {int(stem) for stem in stems if stem.isdecimal()}
+    there = set(names)
+    return sorted(n for n in numbers if n > last and path_of(n).rpartition("/")[2] in there)
 
 
 class LocalStorage:

@@ -16,6 +16,7 @@ The modules of this package alone know where files lie::
 
 import dataclasses
 import datetime as dt
+import itertools
 import random
 import time
 import uuid
@@ -30,10 +31,11 @@ from data.errors import (
     AlreadyPublishedError,
     CommitConflictError,
     CorruptFileError,
+    InvalidInputError,
     RequirementGoneError,
     WarehouseNotWritableError,
 )
-from data.warehouse.keyed_rows import OPERATION, UPSERT, change_schema
+from data.warehouse.keyed_rows import change_schema, changed_rows
 from data.warehouse.manifests import DataFile, Manifest, Role
 from data.warehouse.staging import StagedFile, staged_file
 from data.warehouse.states import PublishedTables
@@ -121,13 +123,13 @@ class Store(PublishedTables):
     ) -> DataFile:
         """Write one new file with all of `rows`, seen by nobody until it is committed.
 
-        Rows of a keyed table are upserts; each key may be there once, and `keyed_tables.stage_changes` checks that.
+        Rows of a keyed table are upserts; each key may be there once.
         """
         specification = table_specification(table)
         schema = specification.file_schema
         if specification.keyed:
             schema, role = change_schema(specification), "changes"
-            rows = rows.append_column(OPERATION, pa.repeat(pa.scalar(UPSERT), rows.num_rows))
+            rows = changed_rows(specification, rows, None)
         if specification.further:
             extra = [f.remove_metadata() for f in rows.schema if f.name not in specification.schema.names]
             schema = pa.schema([*schema, *extra])
@@ -203,6 +205,7 @@ class Store(PublishedTables):
             removes=tuple((file.publication, file.path) for file in removes),
             retracts=tuple(retracts),
         )
+        _check_ranges(draft.files)
         self._check_staged(draft.files)
         needed = tuple(requires)
         for _ in range(COMMIT_ATTEMPTS):
@@ -261,3 +264,14 @@ class Store(PublishedTables):
         """Write a derived text file (``bootstrap.sql``) over its earlier version; return its location."""
         self._storage.replace(name, content.encode())
         return self._storage.location(name)
+
+
+def _check_ranges(files: Sequence[DataFile]) -> None:
+    """Raise InvalidInputError if two change files of one publication may hold the same key: either might count."""
+    changes = [file for file in files if file.role == "changes" and file.key_range is not None]
+    for file, other in itertools.combinations(changes, 2):
+        if file.table == other.table and other.key_range and file.overlaps(*other.key_range):
+            raise InvalidInputError(
+                f"two change files of table {file.table} overlap ({file.key_range} and {other.key_range}) in one "
+                "publication; stage all changes of a range in one file"
+            )

@@ -14,6 +14,7 @@ import pytest
 from data.facade import Warehouse
 from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
 from data.readers import read_edges
+from tests.data.publications import add_tables
 
 BUCKET = "rumours"
 
@@ -74,6 +75,18 @@ def warehouse(place: str) -> Warehouse:
 def local(tmp_path: Path) -> Warehouse:
     """A new warehouse in a folder."""
     return Warehouse(tmp_path / "warehouse")
+
+
+@pytest.fixture
+def keyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the keyed tables `counters` and `relations` known."""
+    add_tables(monkeypatch.setattr)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a checkpoint of the log after every third publication."""
+    monkeypatch.setattr("data.warehouse.log.CHECKPOINT_EVERY", 3)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Small publications, where their files lie, and what is found in them."""
 
 import datetime as dt
+import importlib
 import itertools
+import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,11 @@ from data.networks.edge_lists import EdgeList, ImportOptions
 from data.networks.imports import publish_edges
 from data.networks.network import Network
 from data.warehouse.catalogue import query
+from data.warehouse.keyed_tables import Changes, stage_changes
 from data.warehouse.manifests import DataFile, Manifest
+from data.warehouse.store import Store
 from data.warehouse.tables import TABLES
+from data.warehouse.tables.specification import Column, TableSpecification
 
 
 def cascades(session: str, replicates: int) -> pa.Table:
@@ -124,3 +130,67 @@ def rows(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
     """Answer a question in SQL."""
     table = query(warehouse, sql)
     return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+KEYED_TABLES = (
+    TableSpecification(
+        "counters",
+        "One row per counter.",
+        ("name",),
+        (Column("name", pa.string(), "name"), Column("value", pa.int64(), "count", nullable=True)),
+        keyed=True,
+    ),
+    TableSpecification(
+        "relations",
+        "One row per source, target and kind.",
+        ("source", "target", "kind"),
+        (
+            Column("source", pa.int64(), "source"),
+            Column("target", pa.int64(), "target"),
+            Column("kind", pa.string(), "kind"),
+            Column("strength", pa.float64(), "strength"),
+        ),
+        keyed=True,
+    ),
+)
+"""Keyed tables for tests: one with a key of one column, one with a key of three."""
+
+
+def add_tables(set_attribute: Callable[[Any, str, Any], None]) -> None:
+    """Make the tables of `KEYED_TABLES` known wherever a module of the warehouse looks tables up."""
+    added = {table.name: table for table in KEYED_TABLES}
+    for name in ("tables", "views", "catalogue", "maintenance", "verification", "deletion"):
+        module = importlib.import_module(f"data.warehouse.{name}")
+        set_attribute(module, "TABLES", {**module.TABLES, **added})
+
+
+def counters(**values: int | None) -> pa.Table:
+    """Rows of the table `counters`."""
+    return pa.table({"name": pa.array(values, pa.string()), "value": pa.array(values.values(), pa.int64())})
+
+
+def names(*given: str) -> pa.Table:
+    """Keys of the table `counters`."""
+    return pa.table({"name": pa.array(given, pa.string())})
+
+
+def change(
+    store: Store, upserts: pa.Table | None = None, deletions: pa.Table | None = None, **options: Any
+) -> Manifest:
+    """Publish changes of `counters` (or another keyed `table`)."""
+    table = options.pop("table", "counters")
+    return store.commit("changes", [], [stage_changes(store, table, Changes(upserts, deletions))], **options)
+
+
+def values_of(store: Store) -> dict[str, int]:
+    """Current counters, by name."""
+    rows = store.read("counters")
+    return dict(zip(rows["name"].to_pylist(), rows["value"].to_pylist(), strict=True))
+
+
+def flip_a_byte(path: Path, position: float = 0.5) -> None:
+    """Damage a file: the size and the time of change stay."""
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[int(len(content) * position)] ^= 0xFF
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
