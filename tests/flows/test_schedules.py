@@ -81,15 +81,16 @@ class PrefectServer:
 
     def ended_run(self, deployment: str) -> dict[str, Any]:
         """Wait until a run of a deployment has ended, well or not; return what the server knows of it."""
-        query = {
-            "deployments": {"name": {"any_": [deployment]}},
-            "flow_runs": {"state": {"type": {"any_": ENDED}}},
-        }
+        ended = {"state": {"type": {"any_": ENDED}}}
+        return self.first("flow_runs/filter", {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": ended})
+
+    def first(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
+        """Wait until a question has an answer; return the first one."""
         deadline = time.monotonic() + PATIENCE
-        while not (runs := self.answer("flow_runs/filter", query)):
-            assert time.monotonic() < deadline, f"no run of {deployment} has ended:\n{self.logs()}"
+        while not (found := self.answer(path, query)):
+            assert time.monotonic() < deadline, f"the server has nothing for {path} {query}:\n{self.logs()}"
             time.sleep(0.5)
-        return dict(runs[0])
+        return dict(found[0])
 
     def logs(self) -> str:
         return "\n".join(f"--- {log.name}\n{log.read_text()[-5000:]}" for log in sorted(self.folder.glob("*.log")))
@@ -145,7 +146,7 @@ def scheduled(server: PrefectServer) -> Iterator[Warehouse]:
     )
     assert made[0] == 0, made[1]
     assert deployed[0] == 0, deployed[1]
-    with server.process("worker", "-m", "prefect", "worker", "start", "--pool", "campaigns"):
+    with server.process("worker", "-m", "prefect", "worker", "start", "--pool", "campaigns", "--limit", "1"):
         yield warehouse
 
 
@@ -178,9 +179,11 @@ def test_a_served_flow_runs_and_publishes(server: PrefectServer) -> None:
     script = server.folder / "serve.py"
     script.write_text(
         "from flows.propagate import propagate\n"
-        f"if __name__ == '__main__': propagate.serve(name='served', interval=10, parameters={parameters})\n"
+        f"if __name__ == '__main__': propagate.serve(name='served', parameters={parameters})\n"
     )
     with server.process("serve", str(script)):
+        deployment = server.first("deployments/filter", {"deployments": {"name": {"any_": ["served"]}}})
+        server.answer(f"deployments/{deployment['id']}/create_flow_run", {})
         run = server.ended_run("served")
     assert run["state_type"] == "COMPLETED", f"{run['state']}\n{server.logs()}"
     assert_everyone_was_reached(warehouse)
