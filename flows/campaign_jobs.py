@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from data.errors import AlreadyPublishedError
+from data.errors import AlreadyPublishedError, RunCancelledError
 from data.facade import Warehouse
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
@@ -212,12 +212,15 @@ def run_job(
     """
     wanted = set(session_ids)
     sessions = [session for session in resolved.distinct_sessions if session.session_id in wanted]
-    with connected(profile) as client:
-        execution = replace(execution, client=client, before_publishing=lambda: publish_messages(resolved))
-        if compare:
-            jobs.compare_job(resolved.network, sessions, execution)
-        else:
-            jobs.run_sessions(resolved.network, sessions, execution)
+    try:
+        with connected(profile) as client:
+            execution = replace(execution, client=client, before_publishing=lambda: publish_messages(resolved))
+            if compare:
+                jobs.compare_job(resolved.network, sessions, execution)
+            else:
+                jobs.run_sessions(resolved.network, sessions, execution)
+    except KeyboardInterrupt:  # while the cluster starts
+        raise RunCancelledError(jobs.NOTHING_PUBLISHED) from None
 
 
 def publish_messages(resolved: ResolvedCampaign) -> None:

@@ -40,6 +40,7 @@ CHUNK_SECONDS = 30.0
 """Time after which a long job publishes the sessions that are finished."""
 PUBLISHING_ATTEMPTS = 3
 """How often a finished chunk is published anew after other writers were faster."""
+NOTHING_PUBLISHED = "the run was cancelled; nothing of it was published"
 OUTRUN_ATTEMPTS = 5
 """How often a job goes on with what is missing after another run published a part of the same chunk."""
 
@@ -197,10 +198,9 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
     fresh: dict[str, Result] = {}
     outrun = 0
     while job:
-        # 1. Plan what is left of the job, and run it chunk by chunk.
-        chunks = _Chunks(network, job, execution, publish=publish)
         try:
-            for outcome in chunks:
+            # 1. Plan what is left of the job, and run it chunk by chunk.
+            for outcome in _Chunks(network, job, execution, publish=publish):
                 # 2. Publish each before the next is run.
                 if publish:
                     _publish_patiently(outcome, execution)
@@ -212,7 +212,9 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
                 raise
             job = unpublished(network.warehouse, job)
         except (RunCancelledError, KeyboardInterrupt) as error:
-            raise _cancelled(error, len(fresh), publish=publish) from None
+            if not publish:
+                raise RunCancelledError(NOTHING_PUBLISHED) from None
+            raise _cancelled(error, network, job, len(fresh.keys() - {each.session_id for each in job})) from None
         else:
             break
     return fresh
@@ -291,14 +293,16 @@ class _Chunks:
         return lambda stage, part, _total: self.execution.progress(stage, done + part, self.plan.lanes)
 
 
-def _cancelled(error: RunCancelledError | KeyboardInterrupt, published: int, *, publish: bool) -> RunCancelledError:
-    """Say what a run that is cancelled, while a chunk runs or between two of them, has published before."""
-    if not (publish and published):
-        between = RunCancelledError("the run was cancelled; what it had published stays")
-        return error if isinstance(error, RunCancelledError) else between
-    return RunCancelledError(
-        f"the run was cancelled; {published:,} sessions were published before; running it again computes the others"
-    )
+def _cancelled(
+    error: RunCancelledError | KeyboardInterrupt, network: Network, job: Sequence[Session], published: int
+) -> RunCancelledError:
+    """Say what a run that is cancelled, while a chunk runs or beside it, has published of a job before."""
+    published += len(job) - len(unpublished(network.warehouse, job))
+    if published:
+        return RunCancelledError(
+            f"the run was cancelled; {published:,} sessions were published before; running it again computes the others"
+        )
+    return error if isinstance(error, RunCancelledError) else RunCancelledError(NOTHING_PUBLISHED)
 
 
 # -- publishing, comparing ------------------------------------------------------------------------------------------
