@@ -32,7 +32,6 @@ CAMPAIGN = {
 }
 LISTINGS = ["flow ls", "deployment ls", "work-pool ls", "artifact ls", "flow-run ls"]
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
-PICKLES = pytest.mark.xfail(strict=True, reason="flows/propagate.py holds context variables, which cannot be pickled")
 
 
 @dataclass(frozen=True)
@@ -164,14 +163,12 @@ def test_prefect_lists_what_it_has(server: PrefectServer) -> None:
     assert "campaigns" in answers["work-pool ls"][1]
 
 
-@PICKLES
 def test_the_flow_can_be_sent_to_another_process(server: PrefectServer) -> None:
     script = "import cloudpickle, flows.propagate as f; print(cloudpickle.loads(cloudpickle.dumps(f.propagate)).name)"
     sent = subprocess.run([sys.executable, "-c", script], env=server.environment, capture_output=True, text=True)
     assert sent.stdout == "propagate\n", sent.stderr
 
 
-@PICKLES
 def test_a_served_flow_runs_and_publishes(server: PrefectServer) -> None:
     warehouse = path_network(server.folder / "served")
     (server.folder / "everyone.yaml").write_text(json.dumps(CAMPAIGN))

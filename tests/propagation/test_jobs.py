@@ -24,11 +24,12 @@ from data.warehouse.store import Store
 from propagation import clusters, engine, jobs, simulate, simulate_many
 from propagation.models import SIR, IndependentCascade, LinearThreshold
 from propagation.sessions import resolve_session
+from tests.deadlines import PATIENCE
 from tests.propagation.own_models import OwnCascade
 from tests.reference.small_networks import numbered_network
 
 HALF = IndependentCascade(probability=0.5)
-ENDS_IN_TIME = 60
+ENDS_IN_TIME = PATIENCE
 """Seconds after which a process that should have ended long ago is taken for hanging."""
 
 
