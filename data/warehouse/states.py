@@ -382,8 +382,16 @@ def _rows_of_file(
         snapshot_id = pa.scalar(snapshots.get(file.publication), pa.string())
         repeated = pa.repeat(snapshot_id, rows.num_rows).dictionary_encode().cast(SYMBOL)
         rows = rows.add_column(0, pa.field("snapshot_id", SYMBOL, nullable=False), repeated)
-    rows = rows if wanted is None else wanted.applied(rows)
+    rows = _completed(rows if wanted is None else wanted.applied(rows), file.table)
     return rows if columns is None else rows.select([name for name in columns if name in rows.column_names])
+
+
+def _completed(rows: pa.Table, table: str) -> pa.Table:
+    """Return rows with those columns of their table as nulls that older files lack."""
+    for field in table_specification(table).schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.with_nullable(True), pa.nulls(rows.num_rows, field.type))
+    return rows
 
 
 def _corrupt(file: DataFile, store: PublishedTables, problem: str) -> CorruptFileError:
