@@ -301,8 +301,9 @@ class ObjectStorage:
         return self.filesystem.open(self._path(path), "rb")
 
     def read(self, path: str) -> bytes:
-        """Return all bytes of an object."""
-        return cast("bytes", self.filesystem.cat_file(self._path(path)))
+        """Return all bytes of an object, in one request."""
+        options = {"max_concurrency": 1} if self._protocol == "s3" else {}  # or s3fs asks for its size first
+        return cast("bytes", self.filesystem.cat_file(self._path(path), **options))
 
     def names(self, folder: str) -> list[str]:
         """Return the sorted names of the objects in `folder`."""
