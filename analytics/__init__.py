@@ -1,1 +1,1 @@
-"""Analytics: what results and networks mean, as numbers, pictures, SQL and pages."""
+"""Analytics: comparison of results as numbers, pictures, SQL and HTML reports."""

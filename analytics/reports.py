@@ -160,7 +160,7 @@ def difference(first: Result, second: Result) -> Reach:
     """Return how many more agents one session reaches than another, with its standard error.
 
     Sessions with the same random seed share the draws of their replicates, so they are compared replicate by
-    replicate, and what luck they share drops out; others are compared as independent.
+    replicate, which removes the variance they share; all others are compared as independent.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from typing import Any
 
 from data.errors import NetworkNotFoundError
-from data.networks import imports
+from data.networks import imports, index
 from data.networks.network import Network
 from data.progress import Progress, ignore_progress
 from data.warehouse import maintenance, verification
@@ -36,23 +36,22 @@ class Warehouse(Store):
         return imports.generate_network(self, name, generator, **parameters)
 
     def network(self, name: str) -> Network:
-        """Return the latest snapshot of the network called `name`.
+        """Return the network called `name`: the snapshot that was imported or generated last.
 
         Raises
         ------
         NetworkNotFoundError
             If there is none; the message lists the networks there are.
         """
-        rows = self.read("networks").to_pylist()
-        latest = [row for row in rows if row["network_id"] == name]
-        if not latest:
-            known = ", ".join(sorted({row["network_id"] for row in rows})) or "none yet"
+        network = index.current(self, name)
+        if network is None:
+            known = ", ".join(sorted(index.names(self))) or "none yet"
             raise NetworkNotFoundError(
                 f"no network {name!r} in warehouse {self.url} (networks there: {known}); "
                 f"import one with: rumormill network import {name!r} FILE, or generate one with: "
                 f"rumormill network generate {name!r} rmat --agents 100000 --edges 1000000"
             )
-        return Network.from_row(self, latest[-1])
+        return network
 
     def verify(self, progress: Progress = ignore_progress) -> list[str]:
         """Check every published file; return one sentence per damaged one. See `data.warehouse.verification`."""

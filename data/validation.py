@@ -1,4 +1,4 @@
-"""What users fill in: classes whose numbers are numbers, and what is wrong with them, said so that it can be mended."""
+"""Strictly validated user input, and error messages that name the place, the value and the rule."""
 
 import difflib
 import functools
@@ -15,14 +15,14 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 UNQUOTED = "without quotes or leading zeros"
-"""How a number is written that was given as a text."""
+"""Hint for a number that was given as text."""
 Location = tuple[str | int, ...]
-"""Where in what the user gave: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
+"""Path into the user's input: keys and positions from its root, such as ``("sessions", 0, "seeds")``."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, as a sentence without its subject, and where."""
+    """A mistake in user input: its location, and a sentence without its subject."""
 
     location: Location
     sentence: str
@@ -62,9 +62,10 @@ Name = Annotated[str, AfterValidator(checked_name)]
 
 
 class UserInput(BaseModel):
-    """Base of classes that users fill in: frozen, without further keys, and with numbers that are numbers.
+    """Base of classes of user input: frozen, no unknown keys, and strict numbers.
 
-    A text or a truth value is no number, although pydantic would make one of it; NumPy's scalars count as Python's.
+    Text and booleans are refused where a number is expected, although pydantic would convert them; NumPy scalars are
+    accepted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,13 +118,13 @@ def _is_union(annotation: Any) -> bool:
 
 
 def validation_sentences(error: ValidationError, kind: type[BaseModel], word: str = "parameter") -> str:
-    """Return what pydantic found wrong as sentences: name, value, rule."""
+    """Return pydantic's errors as sentences with name, value and rule."""
     found = [(".".join(map(str, problem.location)), problem.sentence) for problem in problems_of(error, kind, word)]
     return "; ".join(f"{where + ': ' if where else ''}{sentence}" for where, sentence in found)
 
 
 def problems_of(error: ValidationError, kind: type[BaseModel], word: str = "key") -> Iterator[Problem]:
-    """Yield what pydantic found wrong with an instance of `kind`, whose fields the user calls by `word`, one by one."""
+    """Yield pydantic's errors for an instance of `kind`; `word` is the user's term for its fields."""
     found: dict[Location, list[Any]] = {}
     for problem in error.errors(include_url=False):
         location = problem["loc"]
@@ -152,7 +153,7 @@ def _sentence(location: Location, problems: list[Any], kind: type[BaseModel], wo
 
 
 def _is_branch(kind: type[BaseModel], location: Location) -> bool:
-    """Whether the last part of a location is pydantic's name of one type of a union, and nothing that the user gave."""
+    """Return whether the last part of a location is pydantic's name for a branch of a union, not the user's key."""
     if len(location) < 2:
         return False
     field = _class_at(kind, location[:-2]).model_fields.get(str(location[-2]))

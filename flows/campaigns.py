@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from data.errors import InvalidInputError, NetworkNotFoundError, RumormillError, UnfitModelError, UnknownAgentError
 from data.facade import Warehouse
+from data.networks.index import snapshot
 from data.networks.network import Network
 from data.validation import Location, Name, Problem, UserInput
 from data.warehouse.keys import campaign_key, message_key
@@ -139,7 +140,7 @@ class Campaign(UserInput):
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    """Random seed of all draws; sessions that share it use common random numbers."""
+    """Random seed of all draws; sessions with the same one use common random numbers."""
     max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
     """Last round in which activations are allowed; the seeds are round 0."""
     plan: PlanChoice = "auto"
@@ -312,13 +313,12 @@ def resolve(
 
 
 def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Network:
-    rows = warehouse.read("networks").to_pylist()
-    for row in rows:
-        if (row["network_id"], row["snapshot_id"]) == (campaign.network, snapshot_id):
-            return Network.from_row(warehouse, row)
-    raise NetworkNotFoundError(
-        f"no snapshot {snapshot_id} of network {campaign.network!r} in warehouse {warehouse.url}"
-    )
+    network = snapshot(warehouse, campaign.network, snapshot_id)
+    if network is None:
+        raise NetworkNotFoundError(
+            f"no snapshot {snapshot_id} of network {campaign.network!r} in warehouse {warehouse.url}"
+        )
+    return network
 
 
 def _model(campaign: Campaign, position: int, files: Sequence[str]) -> Model:

@@ -197,8 +197,10 @@ def _budget(network: "Network") -> int:
 
 
 def _has_network(warehouse: "Warehouse", source: str | None) -> bool:
+    from data.networks import index
+
     name = network_name(source) if source else NETWORK
-    return name in warehouse.read("networks", columns=["network_id"])["network_id"].to_pylist()
+    return name in index.names(warehouse)
 
 
 def _network(warehouse: "Warehouse", source: str | None, progress: "Progress") -> "Network":
@@ -366,7 +368,7 @@ def _print_results(
     first = next(iter(results.values())).session
     console.print()
     console.print(sentence, style="bold", markup=False)
-    console.print("(± is half a 95 % interval; strategies share the luck of their replicates.)", style="dim")
+    console.print("(± is half a 95 % interval; strategies use common random numbers.)", style="dim")
     console.print()
     console.print(_table(rows))
     console.print(

@@ -1,7 +1,7 @@
-"""Dask clusters: the one place that makes or joins them.
+"""Dask clusters: the only module that creates clusters or connects to them.
 
-Without a cluster profile, work runs on one in-process cluster of threads that lives as long as the process: starting
-it takes some 30 ms, and compiled kernels release the interpreter's lock. Nothing listens beyond loopback.
+Without a cluster profile, work runs on one in-process cluster of threads that lives as long as the process. Starting it
+takes about 30 ms, and compiled kernels release the GIL. Nothing listens beyond loopback.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 WORKERS_SECONDS = 60
-"""Time for which a run waits for workers when all of them are gone."""
+"""Time that a run waits for new workers when it has lost all of them."""
 LOOK_SECONDS = 1.0
-"""How often a run that waits looks whether its workers are still there."""
+"""Interval at which a waiting run checks that its workers are still there."""
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,
     "distributed.scheduler.no-workers-timeout": "60s",
@@ -44,9 +44,9 @@ _SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
 }
-"""Mapped arrays count as worker memory although processes share them, so the memory manager stays off. The profiler
-stays off as well: it takes `sys._current_frames` a hundred times a second, which hangs the process for ever if garbage
-is collected meanwhile and another thread begins or ends (seen in Python 3.11.7)."""
+"""The memory manager is off, because it counts mapped arrays once per worker although processes share them. So is the
+profiler, because it calls `sys._current_frames` a hundred times per second, which can deadlock with garbage collection
+while another thread starts or ends (seen in Python 3.11.7)."""
 
 _own: "list[Client]" = []
 _own_lock = threading.Lock()
@@ -77,7 +77,7 @@ class ClusterProfile(UserInput):
 
 @contextlib.contextmanager
 def connect(profile: ClusterProfile | None = None) -> "Iterator[Client]":
-    """Give a client of the cluster that a profile describes, for the length of a ``with`` block.
+    """Connect to the cluster of a profile for the duration of a ``with`` block, and yield its client.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _local_options(profile: ClusterProfile) -> dict[str, Any]:
 
 
 def _loopback_worker() -> type[Any]:
-    """Return a worker whose status pages are on loopback: Dask serves those of in-process workers to everyone."""
+    """Return a worker class that serves its status pages on loopback only; Dask binds them to all interfaces."""
     from distributed import Worker
 
     class LoopbackWorker(Worker):
@@ -157,7 +157,7 @@ def _loopback_worker() -> type[Any]:
 
 
 def own_client() -> "Client":
-    """Return the client of this process's own cluster of threads, made at first use and closed at exit."""
+    """Return the client of the process's own cluster of threads, created at first use and closed at exit."""
     with _own_lock:
         if not _own or _own[0].status != "running":
             stack = contextlib.ExitStack()
@@ -205,7 +205,7 @@ def expected_workers(profile: ClusterProfile) -> ExpectedWorkers | None:
 
 
 def quiet_logs() -> None:
-    """Keep Dask's own chatter off the terminal: warnings and errors only."""
+    """Limit Dask's loggers to warnings and errors."""
     for name in ("distributed", "bokeh"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Errors of a task, and the loss of a scheduler, reach the caller as exceptions and are not logged twice. A forked
@@ -235,11 +235,11 @@ def thread_count(client: "Client | OwnThreads | ExpectedWorkers") -> int:
 
 
 class WorkersLostError(Exception):
-    """Raised when workers that a run needs are gone; the run goes on without them, or says so to the user."""
+    """Raised when workers that a run needs are lost; the run continues without them, or reports it."""
 
 
 def loss_errors() -> tuple[type[Exception], ...]:
-    """Return the errors that say that workers or the scheduler are gone, and nothing about what they were to do."""
+    """Return the exception types that mean a loss of workers or scheduler, rather than a failure of a task."""
     from concurrent.futures import CancelledError
 
     from distributed.client import ClosedClientError
@@ -253,7 +253,7 @@ def loss_errors() -> tuple[type[Exception], ...]:
 
 
 def worker_addresses(client: "Client") -> frozenset[str]:
-    """Return the addresses of the workers there are; none if the scheduler does not answer."""
+    """Return the addresses of all workers; none if the scheduler does not answer."""
     if client.status != "running":
         return frozenset()
     try:
@@ -265,7 +265,7 @@ def worker_addresses(client: "Client") -> frozenset[str]:
 def wait_for(
     client: "Client", futures: "Sequence[Future]", workers: frozenset[str], check: Callable[[], None]
 ) -> frozenset[str]:
-    """Wait until tasks are done, or failed; return the workers there are then.
+    """Wait until tasks have finished or failed; return the addresses of the workers at that time.
 
     Parameters
     ----------
@@ -274,12 +274,12 @@ def wait_for(
     workers : frozenset of str
         Addresses of the workers that hold what the tasks need.
     check : callable
-        Called now and then; what it raises ends the waiting.
+        Called about once per second; an exception it raises ends the wait.
 
     Raises
     ------
     WorkersLostError
-        If one of `workers` is gone, or there is none at all and none comes.
+        If one of `workers` is lost, or there has been no worker at all for `WORKERS_SECONDS`.
     """
     alone_since = None
     while True:
@@ -296,7 +296,10 @@ def wait_for(
 
 
 async def _are_done(futures: "Sequence[Future]") -> bool:
-    """Wait for a while; return whether all tasks are done. An exception, as of `wait`, would keep the futures alive."""
+    """Wait for up to `LOOK_SECONDS`; return whether all tasks are done.
+
+    `distributed.wait` would raise on a timeout, and its traceback would keep the futures alive.
+    """
     waiting = [asyncio.ensure_future(future._state.wait()) for future in futures]  # noqa: SLF001
     _, pending = await asyncio.wait(waiting, timeout=LOOK_SECONDS)
     for each in pending:
@@ -305,12 +308,12 @@ async def _are_done(futures: "Sequence[Future]") -> bool:
 
 
 def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
-    """Wait until the scheduler answers and has workers again; what `check` raises ends the waiting.
+    """Wait until the scheduler answers and has workers again; an exception raised by `check` ends the wait.
 
     Raises
     ------
     ClusterLostError
-        If that takes too long.
+        If this takes longer than `CONNECT_SECONDS` (scheduler) or `WORKERS_SECONDS` (workers).
     """
     started = time.monotonic()
     while not worker_addresses(client):
@@ -330,7 +333,7 @@ def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
 
 
 def scheduler_address(client: "Client") -> str:
-    """Return the address of a client's scheduler, also if it is gone."""
+    """Return the address of a client's scheduler, even if it no longer answers."""
     return str(client.scheduler.address if client.scheduler is not None else client._start_arg)  # noqa: SLF001
 
 
@@ -342,14 +345,14 @@ def tell_workers(client: "Client", function: Callable[..., Any], *arguments: Any
 
 
 def machine_memory() -> int:
-    """Return the bytes of memory available on this machine now."""
+    """Return the bytes of memory that are available on this machine."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def installed_memory() -> int:
-    """Return the bytes of memory that this machine has."""
+    """Return the bytes of memory installed in this machine."""
     import psutil
 
     return int(psutil.virtual_memory().total)

@@ -1,4 +1,4 @@
-"""Programs: a session's rules as arrays, the same types for every model, so that each kernel compiles once."""
+"""A session's rules as arrays: the same types for every model, so that each kernel compiles once."""
 
 import functools
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ from propagation.sessions import Session
 from propagation.weights import AttemptRows, EdgeWeights, attempt_rows, blocked_rows
 
 CERTAIN = 2**32
-"""Chance of what always happens."""
+"""Chance of a certain event."""
 FACTORS = 1024
-"""Powers of decay and fatigue that are told apart; higher ones count as the last."""
+"""Powers of decay and fatigue that are tabulated; higher ones count as the last."""
 
 
 class Edges(NamedTuple):
@@ -46,11 +46,11 @@ class Program(NamedTuple):
     mutual: npt.NDArray[np.uint8]
     """(c,): whether contacts within this compartment share one draw for both directions of a pair."""
     single: npt.NDArray[np.int8]
-    """(c,): the one compartment that contacts from here can change, by the edge's chance alone; -1 if more or else."""
+    """(c,): the only compartment that contacts from here can change, if by the edge's chance alone; else -1."""
     transmits: npt.NDArray[np.uint8]
     reached: npt.NDArray[np.uint8]
     live: npt.NDArray[np.uint8]
-    """(c,): whether its agents transmit or may leave by themselves."""
+    """(c,): whether its agents transmit or may leave it by themselves."""
     leave_to: npt.NDArray[np.int8]
     leave_chance: npt.NDArray[np.int64]
     leave_after: npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Program(NamedTuple):
     thresholds: npt.NDArray[np.int64]
     in_degree: npt.NDArray[np.int64]
     sceptics: npt.NDArray[np.int64]
-    """(n,), or (1,) for all alike, or (0,)."""
+    """(n,), or (1,) if equal for all agents, or (0,) if there are none."""
     sceptics_in: np.int64
     seeds_in: np.int64
     adds: np.int64
@@ -112,7 +112,7 @@ def _first_weights(model: Model) -> EdgeWeights:
 
 
 def contact_rows(network: Network, model: Model, random_seed: int) -> AttemptRows:
-    """Return the out-edges with the first number that a model reads of them: what the planner estimates from."""
+    """Return the out-edges with the first number that a model reads of them; see `session_rows` for a session."""
     return attempt_rows(network, _first_weights(model), random_seed)
 
 
@@ -158,9 +158,11 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         leave_chance[source], leave_after[source] = chances(transition.probability), transition.after or 0
     transmits, reached = _flags(rules, rules.transmitting), _flags(rules, rules.reached)
     thresholds = model.thresholds(network)
-    sceptics = np.atleast_1d(chances(model.initial_sceptics(network))) if rules.sceptics else np.empty(0, np.int64)
+    sceptics = np.empty(0, np.int64)
+    if rules.sceptics:
+        sceptics = np.atleast_1d(chances(_of_agents_only(network, model.initial_sceptics(network))))
     if blocked and len(sceptics):
-        sceptics = np.broadcast_to(sceptics, network.n_agents).copy()
+        sceptics = np.broadcast_to(sceptics, network.n_ids).copy()
         sceptics[list(blocked)] = 0
 
     def streams(purpose: Purpose) -> np.uint64:
@@ -199,7 +201,7 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         recurrent=np.int64(rules.recurrent),
         fatigued=np.int64(rules.fatigue < 1.0),
         chooses=np.int64(traced or several),
-        everlasting=np.int64(rules.everlasting),
+        everlasting=np.int64(rules.transmits_forever),
         transmission=streams(Purpose.TRANSMISSION),
         meeting=streams(Purpose.MEETING),
         infector=streams(Purpose.INFECTOR),
@@ -208,6 +210,15 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         mixture=streams(Purpose.MIXING),
         scepticism=streams(Purpose.SCEPTICS),
     )
+
+
+def _of_agents_only(network: Network, values: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64] | float:
+    """Return a number for all agents, or numbers by dense id, as such that are 0 for reserved ids."""
+    if not len(network.reserved):
+        return values
+    found = np.broadcast_to(values, network.n_ids).astype(np.float64)
+    found[network.reserved] = 0.0
+    return found
 
 
 def _flags(rules: Rules, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
@@ -222,7 +233,7 @@ def _powers(factor: float) -> npt.NDArray[np.uint64]:
 
 
 def constant_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view, as mapped arrays are: kernels are compiled for those."""
+    """Return a read-only view, like a mapped array: kernels are compiled for those."""
     if array.flags.c_contiguous and not array.flags.writeable:
         return array
     view = np.ascontiguousarray(array).view()

@@ -1,4 +1,4 @@
-"""What jobs cost: measured constants, and what a lane does and holds; kernel families state their own costs."""
+"""Costs of jobs: measured constants, and estimates that several kernel families use; each states its own costs."""
 
 from data.networks.network import Network
 from propagation.mean_field import ExpectedCascade, rounds_of_contacts
@@ -6,21 +6,23 @@ from propagation.sessions import Session
 
 SECONDS_PER_JOB, SECONDS_PER_SMALL_JOB = 0.05, 0.001
 """Measured: what a job takes beside its lanes, on a cluster and on threads of the calling process."""
+SECONDS_PER_SESSION, SECONDS_PER_LANE = 2e-4, 2e-6
+"""Measured: what a session and a lane take of one thread, however few edges they look at."""
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
-"""Measured: a round of the reference plan, per partition of the edges; an edge of a lane that it joins."""
+"""Measured: a round of the reference plan, per partition of the edges; one joined edge of a lane."""
 SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0003, 0.0003, 0.003
 """Measured: a round of the partitioned plan; more for each partition, within one worker and between several."""
 SECONDS_PER_ACTIVATION, SECONDS_PER_CONTACT = 6e-7, 2.4e-7
 """Measured: a row that is recorded, of one thread."""
 LIBRARY_BYTES = 96 << 20
-"""Measured: what libraries and compiled kernels take when they are first used."""
+"""Measured: memory of libraries and compiled kernels once they are in use."""
 MOST_WAVES_AT_ONCE = 16
 """More would delay each other's checkpoints; each wave then has several threads."""
 BYTES_PER_AGENT, BYTES_PER_TOUCHED, BYTES_PER_MESSAGE, BYTES_PER_JOINED_EDGE = 24, 40, 60, 1000
-"""Of a thread's scratch for an agent; of an agent in a log; of a message on its way; of an edge that a lane joins."""
+"""Scratch of a thread per agent; an agent in a log; a message in transit; a joined edge of a lane."""
 FORGET_ABOVE = 2 << 30
-"""Bytes of edges from which on partitions give their pages back once they have read them: all of them, with what lanes
-hold, would fill the memory."""
+"""Bytes of edges above which partitions release pages after reading them: all pages, together with the state of the
+lanes, would fill the memory."""
 BYTES_PER_EDGE = 8
 """Of an edge as kernels read it."""
 BYTES_PER_COUNT = 40
@@ -35,13 +37,13 @@ def recorded_rows(session: Session, lane: ExpectedCascade) -> tuple[float, float
     return activations, session.replicates * lane.trials if session.records("contacts") else 0.0
 
 
-def edges_looked_at(session: Session, lane: ExpectedCascade, rounds: int) -> float:
-    """Return the edges that a lane of an epidemic looks at: each once for so many rounds of contacts, or fewer."""
+def edges_read(session: Session, lane: ExpectedCascade, rounds: int) -> float:
+    """Return the edges that a lane of an epidemic reads: each once for up to `rounds` rounds of contacts."""
     return lane.trials / min(rounds_of_contacts(session), float(rounds))
 
 
 def trials_at_once(session: Session, lane: ExpectedCascade) -> float:
-    """Return about how many edges a lane looks at in its largest round."""
+    """Return about how many edges a lane reads in its largest round."""
     return lane.trials / (rounds_of_contacts(session) * lane.occasions) / 2.0
 
 
@@ -52,7 +54,7 @@ def messages_at_once(session: Session, lane: ExpectedCascade, share: float) -> f
 
 def logged_activations(network: Network, lane: ExpectedCascade) -> float:
     """Return about how many activations the logs of a lane hold."""
-    return min(lane.activations * lane.occasions, 2.0 * network.n_agents)
+    return min(lane.activations * lane.occasions, 2.0 * network.n_ids)
 
 
 def logged_lane_bytes(network: Network, session: Session, lane: ExpectedCascade, share: float) -> float:
@@ -60,4 +62,4 @@ def logged_lane_bytes(network: Network, session: Session, lane: ExpectedCascade,
     rules = session.model.rules
     remembered = 4 * rules.recurrent + 8 * (rules.adds or rules.mixing is not None) + 4 * (rules.fatigue < 1.0)
     log = logged_activations(network, lane) * BYTES_PER_TOUCHED
-    return network.n_agents * (1.0 + remembered) + log + messages_at_once(session, lane, share) * BYTES_PER_MESSAGE
+    return network.n_ids * (1.0 + remembered) + log + messages_at_once(session, lane, share) * BYTES_PER_MESSAGE

@@ -1,18 +1,18 @@
-"""Draws: every random number of a run, as a pure function of what it decides.
+"""Draws: counter-based random numbers, each a hash of what it decides; there is no generator state.
 
-There is no generator and no state. A draw is 32 bits of one hash of ``(DRAWS_VERSION, random_seed, purpose, variant,
-src, dst, replicate, trial, occasion)``, in three steps:
+A draw is 32 bits of a hash of ``(DRAWS_VERSION, random_seed, purpose, variant, src, dst, replicate, trial, occasion)``,
+computed in three steps:
 
 1. `stream`: 64 bits of (version, random seed, purpose, variant), once per job.
-2. `edge_key`: 64 bits of (stream, src, dst), once per edge; an agent's draws are those of an edge to no one.
-3. `lane_draw`: 32 bits of (key, replicate), and `trial_draw` also of the trial and occasion: cheap, and vectorised by
-   the compiler over the lanes of a word or the trials of an edge, which share the key.
+2. `edge_key`: 64 bits of (stream, src, dst), once per edge; an agent's draws use an edge to `NO_ONE`.
+3. `lane_draw`: 32 bits of (key, replicate), or `trial_draw`, of the trial and occasion as well. Both are cheap, and
+   the compiler vectorises them over the lanes of a word or the trials of an edge, which share the key.
 
-Hence the same rows for any number of partitions, workers and threads, in any plan and after any restart, and common
-random numbers: replicate r of two sessions with the same random seed flips the same coins.
+Rows are therefore the same for any number of partitions, workers and threads, in any plan and after any restart, and
+sessions use common random numbers: replicate r of two sessions with the same random seed makes the same draws.
 
-The mixing steps are those of MurmurHash3's finalisers (Appleby 2011); the order in which they are combined is ours
-and is tested for uniformity and independence across edges, replicates, trials and seeds.
+The mixing steps are MurmurHash3's finalisers (Appleby 2011). Their combination is our own, and is tested for uniformity
+and independence across edges, replicates, trials and seeds.
 """
 
 from enum import IntEnum
@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 DRAWS_VERSION = 1
-"""Raised whenever the same key would give another draw; part of every specification hash."""
+"""Version of the hash, part of every specification hash: raised whenever a key would give another draw."""
 
 
 class Purpose(IntEnum):
-    """What a draw decides; draws of different purposes are independent."""
+    """Use of a draw; draws of different purposes are independent."""
 
     TRANSMISSION = 1
     INFECTOR = 2
@@ -42,7 +42,7 @@ class Purpose(IntEnum):
 
 
 NO_ONE = 2**32 - 1
-"""Destination of the edge whose key is an agent's."""
+"""Destination in the keys of agents' own draws."""
 
 
 _M64A, _M64B = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
@@ -91,7 +91,8 @@ def trial_draw(key, salt, trial_salt):  # type: ignore[no-untyped-def]
     h = np.uint32(np.uint32(key & _LOW) ^ salt ^ trial_salt)
     h = np.uint32(h * _M32A)
     h = np.uint32(h ^ (h >> _U15))
-    h = np.uint32(h + (np.uint32(key >> _U32) ^ trial_salt))  # here too: else equal sums of both salts draw alike
+    # The trial enters a second time: otherwise different pairs of salts could collide.
+    h = np.uint32(h + (np.uint32(key >> _U32) ^ trial_salt))
     h = np.uint32(h * _M32B)
     h = np.uint32(h ^ (h >> _U13))
     h = np.uint32(h * _M32A)
@@ -127,7 +128,7 @@ def stream(random_seed: int, purpose: Purpose, variant: int = 0) -> np.uint64:
         In [0, 2**63).
     purpose : Purpose
     variant : int
-        Tells draws of one purpose apart, such as transitions by the compartment that is left.
+        Separates draws of one purpose, such as transitions out of different compartments.
 
     Examples
     --------

@@ -164,7 +164,7 @@ def _run_broadcast(
     progress: Progress,
 ) -> LaneRows:
     batches = broadcast.run_broadcast(network, sessions, job_plan, client, publish=publish, progress=progress)
-    return job_rows(network.n_agents, sessions, batches)
+    return job_rows(network.n_ids, sessions, batches)
 
 
 def _run_partitioned(
@@ -176,7 +176,7 @@ def _run_partitioned(
     progress: Progress,
 ) -> LaneRows:
     found = partitioned.run_partitioned(network, sessions, job_plan, client, publish=publish, progress=progress)
-    return job_rows(network.n_agents, sessions, found)
+    return job_rows(network.n_ids, sessions, found)
 
 
 def _run_reference(

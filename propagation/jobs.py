@@ -158,6 +158,8 @@ def run_sessions(
     execution = execution or Execution()
     distinct = list({session.session_id: session for session in sessions}.values())
     missing = unpublished(network.warehouse, distinct) if publish else distinct
+    if len(missing) < len(distinct):
+        logger.info("%d of %d sessions are in the warehouse already", len(distinct) - len(missing), len(distinct))
     fresh: dict[str, Result] = {}
     for job in form_jobs(missing):
         fresh |= _compute(network, job, execution, publish=publish)
@@ -209,7 +211,7 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
             if outrun > OUTRUN_ATTEMPTS:
                 raise
             job = unpublished(network.warehouse, job)
-        except RunCancelledError as error:
+        except (RunCancelledError, KeyboardInterrupt) as error:
             raise _cancelled(error, len(fresh), publish=publish) from None
         else:
             break
@@ -289,10 +291,11 @@ class _Chunks:
         return lambda stage, part, _total: self.execution.progress(stage, done + part, self.plan.lanes)
 
 
-def _cancelled(error: RunCancelledError, published: int, *, publish: bool) -> RunCancelledError:
-    """Say what a run that is cancelled has published before."""
+def _cancelled(error: RunCancelledError | KeyboardInterrupt, published: int, *, publish: bool) -> RunCancelledError:
+    """Say what a run that is cancelled, while a chunk runs or between two of them, has published before."""
     if not (publish and published):
-        return error
+        between = RunCancelledError("the run was cancelled; what it had published stays")
+        return error if isinstance(error, RunCancelledError) else between
     return RunCancelledError(
         f"the run was cancelled; {published:,} sessions were published before; running it again computes the others"
     )

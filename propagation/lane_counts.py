@@ -1,4 +1,4 @@
-"""Lanes: what the replicates of a session count, round by round."""
+"""Lanes: counts of the replicates of a session, round by round."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Lanes:
-    """The finished replicates of one session, replicate 0 first.
+    """Finished replicates of one session, in order.
 
     Attributes
     ----------
     lengths : (replicates,) int64
-        Rounds counted below, the seeds' included; nobody was activated in later ones.
+        Rounds counted below, that of the seeds included; later ones had no activations.
     activations : (sum of lengths,) int32
         Activations by round, replicate after replicate.
     rounds : (replicates,) int64
@@ -44,7 +44,7 @@ class Lanes:
         max_rounds: int,
     ) -> "Lanes":
         """Return lanes whose agents transmit once, with activations in every round that is counted."""
-        # One round after the last activation finds nobody new, unless max_rounds came first.
+        # The round after the last activation activates nobody, unless max_rounds ended the lane.
         return Lanes(lengths, activations, np.where(truncated, max_rounds, lengths), truncated)
 
     @staticmethod
@@ -85,7 +85,7 @@ class Lanes:
         )
 
     def split(self, replicates: Sequence[int]) -> list["Lanes"]:
-        """Return the lanes in parts of so many replicates."""
+        """Return the lanes split into parts with these numbers of replicates."""
         if len(replicates) == 1:
             return [self]
         at = np.cumsum(replicates)

@@ -1,7 +1,8 @@
-"""Calibration: what an edge costs on this machine, measured once and kept for all later runs.
+"""Calibration: the cost of an edge on this machine, measured once and stored for later runs.
 
-The planner's costs are relative to an edge of one lane in the kernel of sparse cascades. That one is measured, on a
-network that fits the processor's caches and on one that does not, and is taken to grow with the logarithm of the size.
+The planner's costs are relative to an edge of one lane in the kernel of sparse cascades. That cost is measured on a
+network that fits the processor's caches and on one that does not; in between, it is interpolated by the logarithm of
+the size.
 """
 
 import contextlib
@@ -25,9 +26,9 @@ from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
 
 VERSION = 2
-"""Raised when the kernel that is measured changes its speed."""
+"""Increased when the speed of the measured kernel changes."""
 SMALL, LARGE = 1 << 12, 1 << 18
-"""Agents of the networks that are measured, each with `DEGREE` out-edges."""
+"""Agents of the two networks, each with `DEGREE` out-edges."""
 DEGREE = 16
 _LANES = 4
 
@@ -40,7 +41,7 @@ class Calibration:
     large: float
 
     def seconds_per_trial(self, edges: int) -> float:
-        """Return the seconds for one edge of one lane on a network of so many edges."""
+        """Return the seconds for one edge of one lane on a network with `edges` edges."""
         low, high = math.log(SMALL * DEGREE), math.log(LARGE * DEGREE)
         share = (math.log(max(edges, 1)) - low) / (high - low)
         return self.small + min(max(share, 0.0), 1.5) * max(self.large - self.small, 0.0)
@@ -48,7 +49,7 @@ class Calibration:
 
 @functools.cache
 def calibration() -> Calibration:
-    """Return this machine's calibration: as kept, or measured now (about half a second) and kept."""
+    """Return this machine's calibration: as stored, or measured now (about half a second) and stored."""
     path = _path()
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Calibration(**json.loads(path.read_text()))
@@ -68,7 +69,7 @@ def _path() -> Path:
 
 
 def _measured(agents: int) -> float:
-    """Run a few cascades that reach most of a random network; return the fastest one's seconds per edge looked at."""
+    """Run a few cascades that reach most of a random network; return the seconds per edge of the fastest one."""
     random = np.random.default_rng(0)
     words = random.integers(0, agents, agents * DEGREE).astype(np.uint64) | np.uint64((2**32 // 5) << 31)
     offsets = np.arange(agents + 1, dtype=np.int64) * DEGREE

@@ -1,4 +1,4 @@
-"""What a lane is expected to do: a mean field over the network's profile, before anything has run."""
+"""Mean-field estimate of what a lane will do, from the network's profile, before anything has run."""
 
 import functools
 import math
@@ -15,9 +15,9 @@ from propagation.weights import ONE_EACH
 
 MEAN_FIELD_ROUNDS = 1000
 LONG_TRANSMISSION = 50
-"""Rounds that agents who never stop are taken to transmit in."""
+"""Rounds in which agents that never stop are assumed to transmit."""
 ENDEMIC = 0.01
-"""Share of the agents from which on an epidemic whose agents are activated again is taken never to die out."""
+"""Share of agents above which an epidemic with repeated activations is assumed never to die out."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class ExpectedCascade:
     activations : float
         Agents reached.
     trials : float
-        Edges looked at, those of the seeds included.
+        Edges read, those of the seeds included.
     seed_trials : float
-        Edges of the seeds, which all lanes look at in the same round.
+        Edges of the seeds, which all lanes read in the same round.
     overlap : float
-        Share of the other edges that another lane looks at in the same round, in [0, 1].
+        Share of the other edges that another lane reads in the same round, in [0, 1].
     rounds : float
         Rounds until it is over.
     occasions : float
@@ -52,9 +52,9 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     """Estimate a lane from the network's profile, as a mean field of agents that are reached independently.
 
     An agent with in-probabilities summing to c is reached with probability ``1 - exp(-c f)``, where f is the share of
-    all out-probability that transmitting agents carry; the fixed point from below is where cascades end. Communities
-    and correlations are not seen, so it errs high near the threshold. Where agents are activated again, those that
-    the mean field reaches are taken to be so over and over until `max_rounds`.
+    all out-probability that transmitting agents carry; cascades end at the lowest fixed point. Communities and
+    correlations are ignored, so estimates are high near the threshold; so are blocked agents, whose edges still count.
+    If agents can be activated again, those that the mean field reaches are assumed to be, until `max_rounds`.
 
     Parameters
     ----------
@@ -65,19 +65,21 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     -------
     ExpectedCascade
     """
-    if isinstance(session.model, PandasModel):  # what it does is not known: at most everyone, once
+    if isinstance(session.model, PandasModel):  # its behaviour is unknown: at most everyone, once
         rounds = float(min(session.max_rounds, LONG_TRANSMISSION))
         return ExpectedCascade(float(network.n_agents), float(network.n_edges), 0.0, 0.0, rounds)
     rows = contact_rows(network, session.model, session.random_seed)
     seeds = session.seed_array
     seed_degree = float((rows.offsets[seeds + 1] - rows.offsets[seeds]).sum())
     lasting = rounds_of_contacts(session)
-    # The nearest power of 2 ** 0.25 tells cascades apart well enough, and many sessions have the same.
+    # Rounded to a power of 2 ** 0.25, which is precise enough and lets many sessions share an estimate.
     about = 2.0 ** (round(4.0 * math.log2(seed_degree)) / 4.0) if seed_degree else 0.0
     field = _mean_field(network, session.model, session.random_seed, lasting, about, session.max_rounds)
     reached = min(len(seeds) + field.activations, float(network.n_agents))
     rules, rounds, occasions = session.model.rules, field.rounds + 1.0, 1.0
-    if lasting > 1.0 and not rules.everlasting:  # the last of many agents to stop takes the longer, the more there are
+    if (
+        lasting > 1.0 and not rules.transmits_forever
+    ):  # the more agents there are, the longer the last of them takes to stop
         rounds += lasting * math.log1p(reached)
     again = any(t.is_possible and t.source in rules.reached and t.to not in rules.reached for t in rules.transitions)
     if again and field.activations > ENDEMIC * network.n_agents:
@@ -100,7 +102,7 @@ def _mean_field(
 ) -> ExpectedCascade:
     """Return what a lane does beyond its seeds, whose out-degrees sum to `seed_degree`; see `expected_cascade`."""
     agents, in_chance, out_chance, degree = contact_rows(network, model, random_seed).profile.T
-    if model.influence() == ONE_EACH:  # thresholds on numbers decide, which no mean field knows
+    if model.influence() == ONE_EACH:  # counts of neighbours decide, which a mean field cannot describe
         in_chance, out_chance = np.full(len(agents), 1e9), degree
     in_chance, out_chance = in_chance * lasting, out_chance * lasting
     total_out = float(out_chance.sum())
@@ -112,7 +114,7 @@ def _mean_field(
     for _ in range(min(MEAN_FIELD_ROUNDS, max_rounds)):
         rounds += 1
         before, reached = reached, -np.expm1(-in_chance * force)
-        # Two lanes look at the same row if both reach its agent, and in the same round.
+        # Two lanes read the same row if both reach its agent in the same round.
         shared += float(degree @ (reached - before) ** 2)
         following = (seed_degree * mean_chance + float(out_chance @ reached)) / total_out
         if following - force < 1e-6 * force:
@@ -132,6 +134,6 @@ def rounds_of_contacts(session: Session) -> float:
 
 
 def _rounds_of_cycle(session: Session) -> float:
-    """Return how many rounds an agent spends, by itself, in all compartments that it leaves."""
+    """Return how many rounds an agent takes to pass all compartments that it leaves by itself."""
     possible = [transition for transition in session.model.rules.transitions if transition.is_possible]
     return sum(float(transition.after or 1.0 / transition.probability) for transition in possible)

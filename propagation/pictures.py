@@ -1,4 +1,4 @@
-"""A result's own picture: how many agents a message has reached by each round, and how far replicates differ."""
+"""Adoption curves: agents reached by each round, with quantile bands over replicates."""
 
 import functools
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ BLUE = "#0072b2"
 BANDS = ((0.05, 0.95, 0.14), (0.25, 0.75, 0.24))
 """Lower quantile, upper quantile and opacity of each band over replicates, the widest first."""
 SETTLED = 0.004
-"""Share of a picture's height below which a rise is not seen: the axis of rounds ends after the last rise seen."""
+"""Share of a picture's height below which a rise is invisible; the axis ends after the last visible rise."""
 FIGURE_SIZE = (7.2, 4.4)
 """Width and height of a new figure, inches."""
 LINE_WIDTH = 2.2
@@ -125,7 +125,7 @@ def quantile_column(quantity: str, quantile: float) -> str:
 
 
 def dress(ax: "Axes", *, title: str, x: str, y: str) -> None:
-    """Give drawn axes a title, labels, thousands separators, a light grid and no box; values start at zero."""
+    """Style axes: title, labels, thousands separators, light grid, no box; values start at zero."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     _title(ax, title, pad=10)
@@ -150,7 +150,7 @@ def _title(ax: "Axes", title: str, pad: float) -> None:
 
 
 def curve_keys(colour: str, label: str) -> "Keys":
-    """Return the legend's entries for a curve and its bands: what is drawn, and what it is called."""
+    """Return the legend's entries (artist and label) of a curve and its bands."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -162,7 +162,7 @@ def curve_keys(colour: str, label: str) -> "Keys":
 
 
 def legend_above(ax: "Axes", keys: "Keys") -> None:
-    """Put the legend between title and picture, where no curve can be, in as many lines as it needs."""
+    """Draw the legend between title and plot, where it covers no curve, in as many lines as it needs."""
     columns = _columns([label for _, label in keys], size_in_points(ax)[0])
     legend = ax.legend(
         [mark for mark, _ in keys],
@@ -214,7 +214,7 @@ def _columns(labels: Sequence[str], points: float) -> int:
 
 
 def last_seen_round(frames: Sequence["pd.DataFrame"]) -> int:
-    """Return the round after which, in one picture of all frames, no mean and no band's edge rises visibly."""
+    """Return the last round in which a mean or the edge of a band still rises visibly, over all frames."""
     edges = [quantile_column("total_influenced", quantile) for low, high, _ in BANDS for quantile in (low, high)]
     levels = [frame[["total_influenced", *edges]].to_numpy() for frame in frames]
     unseen = SETTLED * max(float(level.max()) for level in levels)
@@ -222,13 +222,13 @@ def last_seen_round(frames: Sequence["pd.DataFrame"]) -> int:
 
 
 def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"]) -> None:
-    """End the axis of rounds two rounds after the last change that is seen."""
+    """End the axis of rounds two rounds after the last visible change."""
     last = max(int(frame["round"].max()) for frame in frames)
     ax.set_xlim(0, max(1, min(last, last_seen_round(frames) + 2)))
 
 
 def rounds_label(frames: Sequence["pd.DataFrame"]) -> str:
-    """Return the label of the axis of rounds, which says so where it ends before the last activation."""
+    """Return the label of the axis of rounds; it names the last activation if the axis ends before it."""
     last = max(int(frame.loc[frame["new_infections"] > 0, "round"].max()) for frame in frames)
     if last <= last_seen_round(frames) + 2:
         return "round"

@@ -1,4 +1,4 @@
-"""The planner: which physical plan a job gets, why, and what it will cost; it refuses what cannot fit."""
+"""The planner: chooses the physical plan of a job, explains why, estimates its cost, and refuses what cannot fit."""
 
 import logging
 import math
@@ -33,7 +33,7 @@ BATCH_SECONDS = 1.0
 IN_PROCESS_SECONDS, ONE_THREAD_SECONDS = 0.1, 0.002
 """Time below which a job runs on threads of its own process, and below which one of them runs all of it."""
 LONG_LANE_SECONDS = 0.01
-"""Time of a lane from which on several threads had better share it."""
+"""Time of a lane above which several threads should share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
 
 logger = logging.getLogger(__name__)
@@ -76,10 +76,10 @@ class JobPlan:
     batches, threads : int
         Tasks that the lanes are split over, and threads that each of them uses (broadcast).
     partitions, lanes_at_once, waves_at_once : int
-        Ranges that the network is split into, lanes that go through them together, as a wave, and waves that do so at
-        the same time, each on threads of its own (partitioned).
+        Ranges that the network is split into, lanes that run together as a wave, and waves that run at the same time,
+        each on its own threads (partitioned).
     estimated_seconds : float
-        Clock time of the job, compilation and publishing apart.
+        Clock time of the job, without compilation and publishing.
     estimated_bytes : int
         Peak memory of all workers on one machine, mapped arrays counted once.
     in_process : bool
@@ -126,7 +126,7 @@ def plan_job(
     client : distributed.Client, OwnThreads or ExpectedWorkers
         The cluster the job will run on, or what one will have; with this process's own threads, short jobs need none.
     publish : bool
-        Whether rows are written as they come; False means that all of them stay in memory.
+        Whether rows are written as they are found; False means that all of them stay in memory.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def plan_job(
     check_plan(plan)
     own, available = _own_models(sessions, plan), machine_memory()
     agents_alone = f"network {network.network_id!r} of {network.n_agents:,} agents"
-    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_agents, agents_alone)
+    _refuse_beyond(available, costs.BYTES_PER_AGENT * network.n_ids, agents_alone)
     threads = thread_count(client)
     expected = [expected_cascade(network, session) for session in sessions]
     together: Counter[Hashable] = Counter()
@@ -176,7 +176,7 @@ def plan_job(
 
 @dataclass(frozen=True)
 class _Job:
-    """What is to be planned, and with how many threads and bytes."""
+    """What is planned, and the threads and bytes available for it."""
 
     network: Network
     sessions: Sequence[Session]
@@ -217,14 +217,16 @@ def _broadcast_plan(job: _Job, needed: int, workers: Sequence[int], *, own: bool
         f"the edge table ({_network_bytes(job.network) / 2**20:,.0f} MiB as arrays) fits every worker's memory, "
         f"so {job.lanes:,} lanes are split over {job.threads} threads"
     )
-    # Lanes that are fewer than threads, and last: threads share each.
-    sharing = min(workers) // math.ceil(job.lanes / len(workers)) if workers else 1  # some may still come
+    # If lanes are fewer than threads, threads share the long ones.
+    sharing = min(workers) // math.ceil(job.lanes / len(workers)) if workers else 1  # workers may still join
     planned = tuple(_shared_plan(*each, sharing) for each in job.pairs) if sharing > 1 else job.planned
     threads = sharing if any(family_named(each.shape).several_threads for each in planned) else 1
-    effort = job.row_seconds + sum(
-        s.replicates * each.seconds_per_lane for s, each in zip(job.sessions, planned, strict=True)
+    effort = job.row_seconds + len(job.sessions) * costs.SECONDS_PER_SESSION
+    effort += sum(
+        s.replicates * (costs.SECONDS_PER_LANE + each.seconds_per_lane)
+        for s, each in zip(job.sessions, planned, strict=True)
     )
-    # Batches of about a second; one per thread where more would cut a short job, or words of lanes.
+    # Batches of about a second; one per thread if more would split a short job, or words of lanes.
     per_thread = 1 if effort < SHORT_JOB_SECONDS * job.threads else 4
     batches = max(per_thread * job.threads, int(effort / BATCH_SECONDS))
     if (word := min(family_named(each.shape).lanes_together for each in planned)) > 1:
@@ -272,12 +274,12 @@ def _own_models(sessions: Sequence[Session], plan: PlanChoice) -> list[str]:
 
 
 def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
-    """Plan lanes that go through all partitions of the network together."""
+    """Plan lanes that run through all partitions of the network together."""
     network = job.network
     partitions = min(len(network.edge_files), max(MOST_PARTITIONS, 4 * job.threads))
     lane_bytes = max(family_for(session).lane_bytes(network, session, each.expected) for session, each in job.pairs)
-    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_agents
-    fixed = costs.LIBRARY_BYTES + 16 * network.n_agents + int(scratch)
+    scratch = job.threads / partitions * costs.BYTES_PER_AGENT * network.n_ids
+    fixed = costs.LIBRARY_BYTES + 16 * network.n_ids + int(scratch)
     at_once = _lanes_at_once(job, lane_bytes, fixed)
     counts = at_once * max(planned.expected.rounds for planned in job.planned) * partitions * costs.BYTES_PER_COUNT
     needed = int(fixed + at_once * lane_bytes + counts + _row_bytes(job))
@@ -296,10 +298,10 @@ def _partitioned_plan(job: _Job, why: str, *, workers: int) -> JobPlan:
 
 
 def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
-    """Return how many lanes go through the partitions together, a power of two unless all do.
+    """Return how many lanes run through the partitions together, a power of two unless all do.
 
-    It follows the memory that is installed, so that a run that goes on has room for as many as have come to a
-    checkpoint together; only where less than twice of what that takes is free, fewer go together.
+    Sized by installed memory, not by free memory, so that the lanes of a checkpoint fit when their run is resumed; only
+    if less than twice the needed memory is free, fewer run together.
     """
     share = installed_memory() / 8 / lane_bytes
     at_once = 1 << int(np.clip(math.log2(max(share, 1.0)), 0, math.log2(MOST_LANES_AT_ONCE)))
@@ -309,15 +311,15 @@ def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
 
 
 def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
-    """Return in how many waves so many lanes go through the partitions of one worker at the same time.
+    """Return how many waves `lanes` are split into that run on one worker at the same time.
 
-    Threads that have lanes of their own need not wait for each other at the end of every round. Lanes that share what
-    a round costs had better stay together: those of a word, those for which edges are read from disk in every round,
-    those of a short job, and so few that threads would have nothing to do.
+    Threads with lanes of their own need not wait for each other at the end of every round. Lanes that share the cost of
+    a round should stay together: those of a word, those for which edges are read from disk in every round, those of a
+    short job, and lanes so few that threads would be idle.
     """
     waves = min(job.threads, costs.MOST_WAVES_AT_ONCE)
     apart = all(family_for(session).lanes_apart for session in job.sessions)
-    weighings = min(len(sessions_alike(job.sessions)), waves)  # at most: models may weigh edges each in its way
+    weighings = min(len(sessions_alike(job.sessions)), waves)  # at most: each group may need its own edge weights
     stay_in_memory = weighings * job.network.n_edges * costs.BYTES_PER_EDGE < costs.FORGET_ABOVE
     is_short = effort < SHORT_JOB_SECONDS * job.threads
     return waves if apart and stay_in_memory and not is_short and lanes >= 2 * waves else 1
@@ -333,7 +335,7 @@ def _partitioned_effort(job: _Job) -> float:
 
 
 def _rounds_of_waves(job: _Job, at_once: int) -> float:
-    """Return the rounds of all waves of so many lanes."""
+    """Return the total rounds of all waves of `at_once` lanes."""
     rounds_of = {session.session_id: planned.expected.rounds for session, planned in job.pairs}
     rounds = 0.0
     for group in sessions_alike(job.sessions):
@@ -354,7 +356,7 @@ def max_record(sessions: Sequence[Session]) -> str:
 
 def _network_bytes(network: Network) -> int:
     """Return the bytes of a network's arrays, which all workers of a machine share."""
-    return 16 * (network.n_agents + 1) + 12 * network.n_edges
+    return 16 * (network.n_ids + 1) + 12 * network.n_edges
 
 
 def _blocked_bytes(network: Network, sessions: Sequence[Session]) -> int:
@@ -364,13 +366,13 @@ def _blocked_bytes(network: Network, sessions: Sequence[Session]) -> int:
 
 
 def _working_bytes(job: _Job) -> int:
-    """Return the bytes of libraries, of scratch arrays and of rows held: until they are written, or for good."""
+    """Return the bytes of libraries, scratch arrays and rows in memory."""
     scratch = max(family_named(p.shape).bytes_per_thread(job.network, session) for session, p in job.pairs)
     return int(costs.LIBRARY_BYTES + job.threads * scratch + _row_bytes(job))
 
 
 def _row_bytes(job: _Job) -> float:
-    """Return the bytes of rows held: until they are written, or for good."""
+    """Return the bytes of rows in memory: until they are written, or permanently if nothing is published."""
     held = 4e6 * job.threads if job.publish else float("inf")
     rows = sum(session.replicates * 4.0 * 64 for session in job.sessions)
     for session, planned in job.pairs:

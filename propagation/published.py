@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.errors import TableNotFoundError
+from data.errors import NetworkNotFoundError, TableNotFoundError
+from data.networks import index
 from data.networks.network import Network
 from data.warehouse.keys import session_key
 from data.warehouse.store import Store
@@ -35,14 +36,13 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
         If the warehouse does not have one of them.
     """
     sessions = load_session_rows(warehouse, session_ids)
-    snapshots = warehouse.read("networks").to_pylist()
     networks: dict[tuple[str, str], Network] = {}
     results = []
     for session_id in session_ids:
         row = sessions[session_id]
         key = row["network_id"], row["snapshot_id"]
         if key not in networks:
-            networks[key] = _network_of(warehouse, snapshots, row)
+            networks[key] = _network_of(warehouse, row)
         results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
     return results
 
@@ -67,10 +67,13 @@ def load_session_rows(warehouse: Store, session_ids: Sequence[str]) -> dict[str,
     return sessions
 
 
-def _network_of(warehouse: Store, snapshots: list[dict[str, Any]], session: Mapping[str, Any]) -> Network:
-    found = [row for row in snapshots if row["snapshot_id"] == session["snapshot_id"]]
-    named = [row for row in found if row["network_id"] == session["network_id"]]
-    return Network.from_row(warehouse, (named or found)[0])
+def _network_of(warehouse: Store, session: Mapping[str, Any]) -> Network:
+    snapshot_id = session["snapshot_id"]
+    named = index.snapshot(warehouse, session["network_id"], snapshot_id)
+    network = named or index.with_content(warehouse, snapshot_id)
+    if network is None:
+        raise NetworkNotFoundError(f"no snapshot {snapshot_id} of any network in warehouse {warehouse.url}")
+    return network
 
 
 def differing_tables(warehouse: Store, results: Mapping[str, Result]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Measures of a job: its clock times, and the peak memory of this process and those it started."""
+"""Resource usage of a job: wall-clock times, and the peak memory of this process and its descendants."""
 
 import datetime as dt
 import os
@@ -10,13 +10,13 @@ from typing import Any, Self
 
 SECONDS_BETWEEN_LOOKS = 0.1
 LOOKS_SHARE = 0.02
-"""Most time of a core that looking takes: where a machine runs thousands of processes, a look takes longer."""
+"""Largest share of a core that sampling may take; a sample takes longer on machines with thousands of processes."""
 
 
 class Measures:
-    """Measures, for the length of a ``with`` block, when work ran and how much memory it took beyond that taken before.
+    """Measure start, duration and peak memory of a ``with`` block, beyond the memory in use before it.
 
-    Mapped files count once, however many processes share them. Workers on other machines are not seen.
+    Mapped files count once, however many processes share them. Workers on other machines are not measured.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Measures:
 
     @property
     def peak_bytes(self) -> int | None:
-        """The peak above what was in use at the start; None if memory is not measured."""
+        """Peak memory above the usage at the start; None if memory is not measured."""
         return self._highest - self._before if self._memory else None
 
     @property
@@ -75,14 +75,14 @@ class Measures:
             pause = max(SECONDS_BETWEEN_LOOKS, self._look() / LOOKS_SHARE)
 
     def _look(self) -> float:
-        """Look once; return the seconds it took."""
+        """Take one sample; return the seconds it took."""
         started = time.perf_counter()
         self._highest = max(self._highest, _memory_in_use())
         return time.perf_counter() - started
 
 
 def _memory_in_use() -> int:
-    """Return the bytes that this process and its children hold for themselves, and the most that one of them shares."""
+    """Return the private bytes of this process and its descendants, plus the largest shared amount of any of them."""
     import psutil
 
     own, shared = 0, 0
@@ -97,8 +97,8 @@ def _memory_in_use() -> int:
 
 
 def _descendants(process: int) -> list[int]:
-    """Return the processes that one has started, and those that they have."""
-    try:  # Linux names a thread's children; without that, all processes of the machine are looked at, which takes long
+    """Return the ids of all descendants of a process."""
+    try:  # Linux lists the children of each thread; elsewhere psutil scans all processes, which is slow
         tasks = list(Path(f"/proc/{process}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     except OSError:

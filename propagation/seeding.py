@@ -1,4 +1,4 @@
-"""Seed strategies: how the seed set of a session is chosen, once, before it runs."""
+"""Seed strategies: how the seed set of a session is chosen, once per session, before it runs."""
 
 import functools
 import heapq
@@ -20,7 +20,7 @@ from propagation.parameters import Parameters
 
 
 class SeedStrategy(Parameters):
-    """Base of all strategies: a seed budget k and a rule that picks k agents."""
+    """Base of all strategies: a seed budget k, and a rule that selects k agents."""
 
     kind: ClassVar[str] = "seed strategy"
 
@@ -60,8 +60,9 @@ class RandomSeeds(SeedStrategy):
     name: ClassVar[str] = "random"
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
-        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), np.arange(network.n_agents))
-        return np.argsort(hashes, kind="stable")[: self.budget].astype(np.int32)
+        agents = network.dense_agents
+        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), agents)
+        return agents[np.argsort(hashes, kind="stable")[: self.budget]].astype(np.int32)
 
 
 class TopOutDegree(SeedStrategy):
@@ -70,14 +71,15 @@ class TopOutDegree(SeedStrategy):
     name: ClassVar[str] = "top_out_degree"
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
-        return np.argsort(-network.out_degree, kind="stable")[: self.budget].astype(np.int32)
+        order = np.argsort(-network.of_agents(network.out_degree), kind="stable")[: self.budget]
+        return network.dense_agents[order].astype(np.int32)
 
 
 class DegreeDiscount(SeedStrategy):
     """Degree discount (Chen, Wang, Yang 2009) on out-degree.
 
-    An agent v with out-degree d and t chosen in-neighbours scores ``d - 2 t - (d - t) t p``: edges back to seeds are
-    wasted, and it may be reached anyway.
+    An agent with out-degree d, t of whose in-neighbours are seeds, scores ``d - 2 t - (d - t) t p``: its edges to seeds
+    are of no use, and it may be reached by them without being a seed.
     """
 
     name: ClassVar[str] = "degree_discount"
@@ -87,16 +89,17 @@ class DegreeDiscount(SeedStrategy):
 
     def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
         rows, degree = network.sparse_rows, network.out_degree
-        chosen_neighbours = np.zeros(network.n_agents, np.int64)
+        chosen_neighbours = np.zeros(network.n_ids, np.int64)
         score = degree.astype(np.float64)
-        queue = [(-d, agent) for agent, d in enumerate(score.tolist())]
+        agents = network.dense_agents
+        queue = list(zip((-score[agents]).tolist(), agents.tolist(), strict=True))
         heapq.heapify(queue)
         seeds: list[int] = []
-        is_seed = np.zeros(network.n_agents, bool)
+        is_seed = np.zeros(network.n_ids, bool)
         while len(seeds) < self.budget:
             negative, agent = heapq.heappop(queue)
             if is_seed[agent] or -negative != score[agent]:
-                continue  # outdated: the agent was chosen, or discounted since
+                continue  # stale entry: the agent has been chosen or discounted since
             seeds.append(agent)
             is_seed[agent] = True
             for target in rows.targets[rows.offsets[agent] : rows.offsets[agent + 1]].tolist():

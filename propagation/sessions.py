@@ -1,4 +1,4 @@
-"""Sessions: what is simulated, said completely, so that equal specifications give equal rows."""
+"""Sessions: complete specifications of what is simulated; equal specifications give equal rows."""
 
 import hashlib
 import json
@@ -45,17 +45,17 @@ class Session:
     seed_agents : tuple of str
         Their original ids.
     seed_strategy : str
-        How they were chosen: a strategy's name, or ``explicit``.
+        Name of the strategy that chose them, or ``explicit``.
     replicates : int
         Number of replicates, at least 1.
     random_seed : int
-        Of all draws, in [0, 2**63).
+        Random seed of all draws, in [0, 2**63).
     max_rounds : int
-        Last round with activations, at least 0.
+        Last round in which agents may be activated, at least 0.
     record : str
         Detail recorded, one of `RECORDS`.
     message_id : str or None
-        The message, where there is one.
+        Id of the message, if there is one.
     blocked : tuple of int
         Dense ids, ascending, of agents that can never be reached: no contact with them succeeds, no weight of theirs
         adds up, and they leave their first compartment in no other way. Degrees stay those of the network.
@@ -79,7 +79,7 @@ class Session:
 
     @cached_property
     def specification(self) -> dict[str, Any]:
-        """Everything that decides the session's rows; neither plan, cluster nor partitions."""
+        """Everything that determines the session's rows, which excludes plan, cluster and partitions."""
         source, version = self.model.source_fingerprint, self.model.rules_version
         return {
             **({} if source is None else {"source": source}),
@@ -130,7 +130,7 @@ class Session:
 
 
 def derived_uuid(kind: str, text: str) -> str:
-    """Return the UUID of a thing of this kind that `text` identifies: the same text, the same UUID."""
+    """Return a UUID derived from a kind of object and the text that identifies it."""
     return str(uuid.uuid5(_NAMESPACE, f"{kind}:{text}"))
 
 
@@ -183,7 +183,7 @@ def resolve_session(
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
     unreachable = blocked_agents(network, blocked)
-    if len(both := np.intersect1d(seeds, unreachable)):
+    if len(unreachable) and len(both := np.intersect1d(seeds, unreachable)):
         names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
         raise InvalidInputError(f"agent {names} is a seed and blocked; choose other seeds, or do not block it")
     return Session(

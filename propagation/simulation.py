@@ -267,10 +267,6 @@ def _named(name: str, network: Network, asked: Session | Mapping[str, Any], comm
 
 
 def _resolved(network: Network, fields: Mapping[str, Any]) -> Session:
-    """Return the session that some `FIELDS` say: the one place where they are handed to `resolve_session`."""
-    given = dict(fields)
-    if given.get("first_replicate", 0) == 0:
-        given.pop("first_replicate", None)
-    if len(given.get("blocked", ())) == 0:
-        given.pop("blocked", None)
-    return resolve_session(network, given.pop("model"), **given)
+    """Return the session that some `FIELDS` say."""
+    others = {name: value for name, value in fields.items() if name != "model"}
+    return resolve_session(network, fields["model"], **others)

@@ -1,7 +1,7 @@
-"""Edge weights: the schemes by which models weigh edges, as probabilities or as influence.
+"""Edge weights: the schemes that give each edge its transmission probability or influence weight.
 
-Every scheme is a pure function of some edges, so that the compiled plans and the reference plan, whole networks and
-single partitions, compute the very same numbers.
+Every scheme is a pure function of the edges, so that all plans, on whole networks or single partitions, compute
+identical numbers.
 """
 
 import contextlib
@@ -35,9 +35,9 @@ _BLOCK = 1_000_000
 
 @dataclass(frozen=True)
 class EdgeWeights:
-    """What decides the number on each edge: a transmission probability, or an influence weight.
+    """Scheme of the edges' values: transmission probabilities or influence weights.
 
-    The number is the product of its factors, in this order, capped at 1.
+    A value is the product of its factors, in this order, capped at 1.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class EdgeWeights:
     susceptibility, activity : str or None
         Agent columns, values >= 0: of the target, and of the source.
     normalised : bool
-        Whether the scheme's numbers are divided by their sum over the in-edges of the target.
+        Whether the scheme's values are divided by their sum over the in-edges of the target.
     parameter : str
-        What messages call the scheme.
+        Name of the model's parameter, for error messages.
     """
 
     scheme: float | str
@@ -62,7 +62,7 @@ class EdgeWeights:
 
     @property
     def is_uniform(self) -> bool:
-        """Whether all edges have the same number."""
+        """Whether all edges have the same value."""
         others = (self.strength, self.susceptibility, self.activity)
         return not isinstance(self.scheme, str) and not self.normalised and others == (None, None, None)
 
@@ -71,19 +71,19 @@ class EdgeWeights:
         return 1.0 if isinstance(self.scheme, str) else float(self.scheme)
 
     def columns(self, network: Network) -> list[str]:
-        """Return the edge attributes that are read.
+        """Return the names of the edge attributes that the scheme reads.
 
         Raises
         ------
         InvalidInputError
-            If a column is asked for that the network does not have.
+            If the network lacks one of them.
         """
         asked = ((self.parameter, self.scheme), ("strength", self.strength))
         names = [_edge_column(network, parameter, value) for parameter, value in asked]
         return list(dict.fromkeys(name for name in names if name is not None))
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError unless every column that is read is there and holds numbers in its range."""
+        """Raise UnfitModelError unless every column that the scheme reads exists and holds values in its range."""
         with _asked_by(self.parameter):
             name = _edge_column(network, self.parameter, self.scheme)
             if name is not None and name != network.row["probability_column"]:  # that one was checked at import
@@ -103,7 +103,7 @@ class EdgeWeights:
         columns: Mapping[str, npt.NDArray[np.float64]],
         random_seed: int,
     ) -> npt.NDArray[np.float64]:
-        """Return the number of each of some edges, (k,) float64 in [0, 1].
+        """Return the values of some edges, (k,) float64 in [0, 1].
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ def _edge_column(network: Network, parameter: str, asked: float | str | None) ->
 
 @contextlib.contextmanager
 def _asked_by(parameter: str) -> Iterator[None]:
-    """Say which of a model's parameters asks for what a network does not have."""
+    """Turn InvalidInputError into UnfitModelError that names the model's parameter."""
     try:
         yield
     except InvalidInputError as error:
@@ -183,7 +183,7 @@ def _known(network: Network, kind: str) -> str:
 
 
 def _no_column(network: Network, kind: str, name: str) -> str:
-    """Say that a network has no such column, which it has, and where columns come from."""
+    """Return an error message for a missing column: the columns that exist, and how to import one."""
     nearest = suggestion(name, network.row[f"{kind}_attributes"])
     there = f"network {network.network_id!r} has no {kind} column {name!r}{nearest} (columns: {_known(network, kind)})"
     if kind == "edge":
@@ -210,13 +210,15 @@ def _first_outside(network: Network, kind: str, name: str, most: float | None) -
 
 
 def agent_column(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Return a numeric agent attribute by dense id, (n_agents,) float64; see `Network.agent_values`."""
+    """Return a numeric agent attribute by dense id, (n_ids,) float64, as `Network.agent_values`; 0 for reserved ids."""
     return _agent_values(network, name)
 
 
 @functools.lru_cache(maxsize=16)
 def _agent_values(network: Network, name: str) -> npt.NDArray[np.float64]:
-    return network.agent_values(name)
+    values = network.agent_values(name)
+    values[network.reserved] = 0.0
+    return values
 
 
 def _rule(most: float | None) -> str:
@@ -242,8 +244,8 @@ def _check_agent_values(network: Network, name: str, most: float | None) -> None
 
 @functools.lru_cache(maxsize=8)
 def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
-    """Return the sum of an edge attribute over each agent's in-edges, added in the order of their sources."""
-    sums = np.zeros(network.n_agents)
+    """Return the sum of an edge attribute over each agent's in-edges, added in ascending order of source."""
+    sums = np.zeros(network.n_ids)
     np.add.at(sums, network.sparse_rows.targets, network.edge_values(name))
     return sums
 
@@ -251,7 +253,7 @@ def _in_sums(network: Network, name: str) -> npt.NDArray[np.float64]:
 @functools.lru_cache(maxsize=64)
 def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> tuple[int, float]:
     """Return the agent whose in-edges have the largest sum of weights, and that sum."""
-    sums = np.zeros(network.n_agents)
+    sums = np.zeros(network.n_ids)
     for _, _, dst, values in weighted_blocks(network, weights, random_seed):
         np.add.at(sums, dst, values)
     agent = int(np.argmax(sums))
@@ -260,7 +262,7 @@ def largest_in_sum(network: Network, weights: EdgeWeights, random_seed: int) -> 
 
 @dataclass(frozen=True)
 class AttemptRows:
-    """Out-edges with their chances, laid out so that one edge is one load.
+    """Out-edges with their chances in compressed sparse rows, one 64-bit word per edge, so that an edge is one load.
 
     Attributes
     ----------
@@ -271,8 +273,8 @@ class AttemptRows:
     base : int
         Chance added to every edge's own.
     profile : (k, 4) float64
-        Agents in k classes of like in-chance, hubs in small ones: number of agents, mean sum of in-probabilities,
-        sum of out-probabilities, sum of out-degrees. What the planner estimates cascades from.
+        Agents grouped into k classes of similar in-probability, the highest in the smallest classes: number of agents,
+        mean sum of in-probabilities, sum of out-probabilities, sum of out-degrees. Input of the planner's mean field.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -299,7 +301,7 @@ def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> At
     ----------
     network : Network
     weights : EdgeWeights
-        What decides the chances.
+        Scheme of the chances.
     random_seed : int
         Decides the draws of ``trivalency``.
     """
@@ -321,7 +323,7 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
     rows = attempt_rows(network, weights, random_seed)
     if not len(rows.words):
         return rows
-    is_blocked = np.zeros(network.n_agents, bool)
+    is_blocked = np.zeros(network.n_ids, bool)
     is_blocked[list(blocked)] = True
     shift, destination = np.uint64(CHANCE_SHIFT), np.uint64((1 << CHANCE_SHIFT) - 1)
     with tempfile.TemporaryFile(dir=network.cache_folder) as file:
@@ -340,9 +342,9 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
 def _mapped_words(
     network: Network, weights: EdgeWeights | None, random_seed: int
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
-    """Return words and profile of an `AttemptRows`, mapped; those without weights serve all uniform ones.
+    """Return words and profile of an `AttemptRows`, memory-mapped; one mapping serves all uniform schemes.
 
-    To map them again for every random seed would cost more than many a job: each page is looked up at its first use.
+    Mapping is cached, because the page faults of a new mapping can cost more than a small job.
     """
     name = "constant" if weights is None else _cache_name(weights, random_seed)
     words, profile = mapped_arrays(
@@ -378,9 +380,10 @@ def weighted_blocks(
 def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, random_seed: int) -> None:
     """Write words and profile; without weights, words hold no chance and the profile counts every edge as 1.
 
-    Memory grows with the agents alone: words go to the file block by block, and pages that were read are given back.
+    Memory is proportional to the number of agents: words are written block by block, and pages that were read are
+    released.
     """
-    in_sum, out_sum = np.zeros(network.n_agents), np.zeros(network.n_agents)
+    in_sum, out_sum = np.zeros(network.n_ids), np.zeros(network.n_ids)
 
     def words() -> Iterator[npt.NDArray[np.uint64]]:
         for _, src, dst, p in weighted_blocks(network, weights, random_seed):
@@ -391,15 +394,15 @@ def _build_words(folder: Path, network: Network, weights: EdgeWeights | None, ra
             forget_pages(network.sparse_rows.targets)
 
     save_blocks(folder, "words", np.uint64, (network.n_edges,), words())
-    save_array(folder, "profile", _profile(in_sum, out_sum, network.sparse_rows.offsets))
+    save_array(folder, "profile", _profile(*map(network.of_agents, (in_sum, out_sum, network.out_degree))))
 
 
 def _profile(
-    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], offsets: npt.NDArray[np.int64]
+    in_sum: npt.NDArray[np.float64], out_sum: npt.NDArray[np.float64], out_degree: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     order = np.argsort(-in_sum, kind="stable")
     starts = np.unique(np.geomspace(1, len(order) + 1, PROFILE_CLASSES).astype(np.int64))[:-1] - 1
     agents = np.diff(starts, append=len(order)).astype(np.float64)
     total_in, total_out = (np.add.reduceat(values[order], starts) for values in (in_sum, out_sum))
-    degree = np.add.reduceat(np.diff(offsets)[order], starts).astype(np.float64)
+    degree = np.add.reduceat(out_degree[order], starts).astype(np.float64)
     return np.stack([agents, total_in / agents, total_out, degree], axis=1)

@@ -1,5 +1,6 @@
 """Fixtures that tests of all packages share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def patient_runs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(clusters, "WORKERS_SECONDS", PATIENCE)
         patched.setitem(clusters._SETTINGS, "distributed.scheduler.no-workers-timeout", f"{PATIENCE}s")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced_files() -> Iterator[None]:
+    """Let files of this process reach the disk when they will: waiting for it is most of a small publication's time.
+
+    Other processes see them at once all the same. That files and folders are synced, and before a manifest names them,
+    tests/data/test_storage.py and test_warehouse_safety.py assert by the calls.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 

@@ -53,6 +53,14 @@ def test_make_says_when_no_python_fits(tmp_path: Path, named: str) -> None:
     assert f"among: {named or 'python3.13 python3.12 python3.11 python3'}; install one" in made.stderr
 
 
+@pytest.mark.xdist_group("one")
+def test_tests_of_a_group_share_a_worker(request: pytest.FixtureRequest) -> None:
+    """The group goes to the scheduler at the end of the test's id; without it every worker starts every server."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("needs --dist loadgroup, as in `make test`")
+    assert request.node.nodeid.endswith("@one")
+
+
 def test_pinned_versions_keep_the_bounds() -> None:
     pinned = re.findall(r"^([\w.-]+)==(.+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     pins = {canonicalize_name(name): version for name, version in pinned}

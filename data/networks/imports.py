@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from data.errors import EdgeListError, InvalidInputError
+from data.networks import index
 from data.networks.cleaning import CleanEdges, clean_edges, reject_rows
 from data.networks.edge_lists import EdgeList, ImportOptions
 from data.networks.external_sort import EdgePieces, sorted_content
 from data.networks.network import Network, options_json
-from data.networks.numbering import agent_attributes, dense_numbering, original_order
+from data.networks.numbering import agent_attributes, dense_numbering, known_ids, original_order
 from data.networks.snapshot_writer import SnapshotContent, publish_snapshot
 from data.networks.sparse_rows import pair_order
 from data.networks.spill_files import scratch_folder
@@ -84,10 +85,11 @@ def import_network(
 
     _check_name(name)
     chosen = import_options(options)
-    # 1. The very same file with the same options, imported last: nothing to do.
+    # 1. The very same file with the same options, imported before: that snapshot is the network, again or still.
     fingerprint = _source_fingerprint(source, agents, chosen)
-    known = _latest(warehouse, name)
-    if known is not None and fingerprint is not None and known.row["source_fingerprint"] == fingerprint:
+    known = None if fingerprint is None else _imported(warehouse, name, "source_fingerprint", fingerprint)
+    if known is not None:
+        index.make_current(warehouse, known)
         return known
     # 2. Read, clean, number, publish.
     edges = read_edges(source, chosen, agents=agents, progress=progress)
@@ -138,12 +140,13 @@ def generate_network(
         raise InvalidInputError(f"generator {generator}: {validation_sentences(error, kind)}") from None
     described = {"generator": generator, **made.model_dump()}
     options = ImportOptions(partitions=partitions)
-    # 1. The same parameters, published last: nothing to do.
-    known = _latest(warehouse, name)
-    if known is not None and known.row["options"] == options_json(described):
+    # 1. The same parameters, published before: that snapshot is the network, again or still.
+    known = _imported(warehouse, name, "options", options_json(described))
+    if known is not None:
+        index.make_current(warehouse, known)
         return known
     # 2. In pieces on disk, where the generator can; agents that have dense ids already are numbered in memory only.
-    if known is None:
+    if index.current(warehouse, name) is None:
         with scratch_folder(warehouse.cache_folder) as folder:
             pieces = made.in_pieces(folder, progress)
             if pieces is not None:
@@ -206,7 +209,7 @@ def publish_edges(
     if len(edges.agent_ids) == 0:
         raise EdgeListError(f"{edges.description}: no edges and no agents; an edge list needs at least one agent")
     _check_attributes(edges)
-    known = _latest(warehouse, name)
+    snapshots = index.snapshots(warehouse, name)
     # 1. Remove self-loops and duplicates; add reverses.
     progress("cleaning", 0, 3)
     clean = clean_edges(edges, options)
@@ -217,20 +220,21 @@ def publish_edges(
     agent_ids = edges.agent_ids.cast(pa.string())
     rank = original_order(edges.agent_ids)
     degree = np.bincount(clean.source, minlength=len(rank)) + np.bincount(clean.target, minlength=len(rank))
-    dense, ids, origin = dense_numbering(agent_ids, rank, degree, known)
+    dense, ids, origin = dense_numbering(agent_ids, rank, degree, known_ids(snapshots))
     source, target = dense[clean.source], dense[clean.target]
     # 3. Sort by (src, dst).
     progress("sorting", 2, 3)
     order = pair_order(source, target, len(ids))
     source, target = source[order], target[order]
     edge_attributes = clean.attributes.take(pa.array(order)) if clean.attributes.num_columns else clean.attributes
-    agents = agent_attributes(edges, known, origin)
+    agents = agent_attributes(edges.agent_attributes, origin)
     snapshot = SnapshotContent(ids, source, target, edge_attributes, agents, edges.strength, edges.probability)
     progress("sorting", 3, 3)
     # 4. Publish, unless this very content is there.
     row = {
-        **_row(name, snapshot.content_hash(), known, described, edges.description),
-        "agents": len(ids),
+        **_row(name, snapshot.content_hash(), snapshots[-1] if snapshots else None, described, edges.description),
+        "agents": len(agent_ids),
+        "id_range": len(ids) if ids.null_count else None,
         "edges": len(source),
         "rows_read": edges.rows_read,
         "self_loops": len(clean.self_loops),
@@ -291,13 +295,13 @@ def publish_pieces(
 
 
 def _row(
-    name: str, snapshot_id: str, known: Network | None, described: dict[str, Any], description: str
+    name: str, snapshot_id: str, parent: Network | None, described: dict[str, Any], description: str
 ) -> dict[str, Any]:
     """Return what a row of the table `networks` says of any snapshot."""
     return {
         "network_id": name,
         "snapshot_id": snapshot_id,
-        "parent_snapshot_id": known.snapshot_id if known else None,
+        "parent_snapshot_id": parent.snapshot_id if parent else None,
         "description": description,
         "options": options_json(described),
         "created_at": dt.datetime.now(dt.UTC),
@@ -306,9 +310,10 @@ def _row(
     }
 
 
-def _latest(warehouse: Store, name: str) -> Network | None:
-    rows = [row for row in warehouse.read("networks").to_pylist() if row["network_id"] == name]
-    return Network.from_row(warehouse, rows[-1]) if rows else None
+def _imported(warehouse: Store, name: str, column: str, value: str) -> Network | None:
+    """Return the last snapshot of a network whose row says that it came from this very source, or None."""
+    found = [snapshot for snapshot in index.snapshots(warehouse, name) if snapshot.row[column] == value]
+    return found[-1] if found else None
 
 
 def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str | None:

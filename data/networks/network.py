@@ -30,8 +30,8 @@ CALLS_WITHOUT_ORDER = 8
 """How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
 more."""
 
-FEW_NAMES = 20
-"""Ids up to which it is faster to look for one after the other."""
+FEW_NAMES, PLACES_REMEMBERED = 20, 1 << 16
+"""Ids up to which it is faster to look for one after the other; and how many of these are remembered."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,28 @@ class Network:
         return int(self.row["agents"])
 
     @property
+    def n_ids(self) -> int:
+        """Length of arrays by dense id: more than `n_agents` where ids are reserved for agents of other snapshots."""
+        return int(self.row.get("id_range") or self.row["agents"])
+
+    @cached_property
+    def reserved(self) -> npt.NDArray[np.int64]:
+        """Dense ids below `n_ids` that are no agents of this snapshot, ascending; mostly there are none."""
+        if self.n_ids == self.n_agents:
+            return np.empty(0, np.int64)
+        present = np.concatenate(list(self._columns("network_agents", "agent")))
+        return np.setdiff1d(np.arange(self.n_ids), present, assume_unique=True)
+
+    @property
+    def dense_agents(self) -> npt.NDArray[np.int64]:
+        """Dense ids of the agents, ascending, (n_agents,) int64."""
+        return self.of_agents(np.arange(self.n_ids))
+
+    def of_agents(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return values by dense id without those of reserved ids."""
+        return np.delete(values, self.reserved) if len(self.reserved) else values
+
+    @property
     def n_edges(self) -> int:
         """Number of directed edges."""
         return int(self.row["edges"])
@@ -104,7 +126,7 @@ class Network:
     def divisions(self) -> tuple[int, ...]:
         """First src of every partition, and the last agent: known divisions as Dask means them."""
         firsts = [cast("tuple[int, int]", file.division)[0] for file in self.edge_files]
-        return (*firsts, self.n_agents - 1)
+        return (*firsts, self.n_ids - 1)
 
     @property
     def agents(self) -> "dd.DataFrame":
@@ -132,11 +154,16 @@ class Network:
 
     @cached_property
     def agent_ids(self) -> pa.Array:
-        """Original ids of all agents (string, length n_agents), by dense id; mapped where there are many."""
-        if self.n_agents <= AGENT_IDS_HELD:
+        """Original ids of all agents (string, length n_ids), by dense id, null if reserved; mapped where many."""
+        if self.n_ids <= AGENT_IDS_HELD:
             return pa.concat_arrays(self._ids_by_file())
-        arrays = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
-        return pa.StringArray.from_buffers(self.n_agents, *(pa.py_buffer(array) for array in arrays))
+        ends, characters = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
+        buffers = [pa.py_buffer(ends), pa.py_buffer(characters)]
+        if len(self.reserved):
+            is_agent = np.ones(self.n_ids, np.bool_)
+            is_agent[self.reserved] = False
+            buffers.append(pa.py_buffer(np.packbits(is_agent, bitorder="little")))
+        return pa.StringArray.from_buffers(self.n_ids, *buffers)
 
     def dense_ids(self, agent_ids: Sequence[Any]) -> npt.NDArray[np.int32]:
         """Return the dense ids of agents, in the order given.
@@ -150,7 +177,8 @@ class Network:
         dense = self._found(wanted)
         if (dense < 0).any():
             missing = [a for a, position in zip(wanted, dense, strict=True) if position < 0]
-            example = ", ".join(repr(a) for a in self.agent_ids[:3].to_pylist())
+            some = self.agent_ids[: 3 + len(self.reserved)].drop_null()[:3].to_pylist()
+            example = ", ".join(map(repr, some))
             raise UnknownAgentError(
                 f"agent {', '.join(map(repr, missing[:5]))}{' ...' if len(missing) > 5 else ''} is not in network "
                 f"{self.network_id!r} of {self.n_agents:,} agents; ids there look like {example}"
@@ -171,7 +199,7 @@ class Network:
         """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""
         self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
         is_wanted = self.__dict__["_asked"] > CALLS_WITHOUT_ORDER
-        return self.n_agents <= AGENT_IDS_HELD and (is_wanted or self._order_folder.exists())
+        return self.n_ids <= AGENT_IDS_HELD and (is_wanted or self._order_folder.exists())
 
     @property
     def _order_folder(self) -> Path:
@@ -190,11 +218,22 @@ class Network:
         return np.where(self._compared(pc.equal, low, names), agents, -1)
 
     def _place_of(self, name: str) -> int:
-        """Return the dense id of a name, -1 if there is none."""
+        """Return the dense id of a name, -1 if there is none; those asked for lately are remembered."""
+        if (known := self._places.get(name)) is not None:
+            return known
         ids, by_id = self.agent_ids, self._by_id
-        place = bisect.bisect_left(by_id, name, key=lambda agent: ids[int(agent)].as_py())
+        place = bisect.bisect_left(by_id, name, hi=self.n_agents, key=lambda agent: ids[int(agent)].as_py())
         found = int(by_id[place]) if place < self.n_agents else -1
-        return found if found >= 0 and ids[found].as_py() == name else -1
+        found = found if found >= 0 and ids[found].as_py() == name else -1
+        if len(self._places) >= PLACES_REMEMBERED:
+            self._places.clear()
+        self._places[name] = found
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Dense ids of names that were looked for one by one."""
+        return {}
 
     def _compared(
         self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array
@@ -206,7 +245,7 @@ class Network:
 
     @cached_property
     def _by_id(self) -> npt.NDArray[np.int32]:
-        """Agents in the order of their ids, (n_agents,) int32; mapped."""
+        """Dense ids in the order of the agents' ids, reserved ones last, (n_ids,) int32; mapped."""
         (agents,) = mapped_arrays(self._order_folder, ["agent"], self._build_order_of_ids)
         return cast("npt.NDArray[np.int32]", agents)
 
@@ -242,12 +281,12 @@ class Network:
 
     @property
     def out_degree(self) -> npt.NDArray[np.int64]:
-        """Number of out-edges by dense id, (n_agents,) int64."""
+        """Number of out-edges by dense id, (n_ids,) int64."""
         return np.diff(self.sparse_rows.offsets)
 
     @cached_property
     def in_degree(self) -> npt.NDArray[np.int64]:
-        """Number of in-edges by dense id, (n_agents,) int64."""
+        """Number of in-edges by dense id, (n_ids,) int64."""
         (degrees,) = mapped_arrays(self.cache_folder / "in_degree", ["in_degree"], self._build_in_degree)
         return cast("npt.NDArray[np.int64]", degrees)
 
@@ -271,7 +310,7 @@ class Network:
         return np.concatenate([as_floats(part) for part in parts])
 
     def agent_values(self, attribute: str) -> npt.NDArray[np.float64]:
-        """Return a numeric agent attribute by dense id, (n_agents,) float64; NaN where it is missing.
+        """Return a numeric agent attribute by dense id, (n_ids,) float64; NaN where it is missing or reserved.
 
         Raises
         ------
@@ -283,20 +322,19 @@ class Network:
             raise InvalidInputError(
                 f"agents of network {self.network_id!r} have no column {attribute!r} (columns: {known})"
             )
-        parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.agent_files]
-        kind = parts[0].type
+        kind = self.warehouse.read_file(self.agent_files[0], [attribute])[attribute].type
         if not (is_numeric(kind) or pa.types.is_boolean(kind)):
             raise InvalidInputError(_not_numeric(self, "agent", attribute, kind))
-        return np.concatenate([as_floats(part) for part in parts])
+        return np.concatenate(list(self._by_dense_id(attribute, np.float64, np.nan)))
 
     def _build_rows(self, folder: Path) -> None:
-        save_blocks(folder, "offsets", np.int64, (self.n_agents + 1,), self._offsets())
+        save_blocks(folder, "offsets", np.int64, (self.n_ids + 1,), self._offsets())
         save_blocks(folder, "targets", np.int32, (self.n_edges,), self._columns("network_edges", "dst"))
 
     def _offsets(self) -> Iterator[npt.NDArray[np.int64]]:
         total = np.zeros(1, np.int64)
         yield total
-        for degrees in self._columns("network_agents", "out_degree"):
+        for degrees in self._by_dense_id("out_degree", np.int64, 0):
             ends = total[-1:] + np.cumsum(degrees, dtype=np.int64)
             yield ends
             total = ends if len(ends) else total
@@ -306,8 +344,18 @@ class Network:
         for file in self._files_by_division(table):
             yield self.warehouse.read_file(file, [name])[name].to_numpy()
 
+    def _by_dense_id(self, name: str, dtype: npt.DTypeLike, reserved: float) -> Iterator[npt.NDArray[Any]]:
+        """Yield a column of the agents by dense id, file after file, with a value for reserved ids."""
+        for file in self.agent_files:
+            rows = self.warehouse.read_file(file, ["agent", name])
+            values = as_floats(rows[name]) if dtype is np.float64 else rows[name].to_numpy()
+            low, high = cast("tuple[int, int]", file.division)
+            found = np.full(high - low + 1, reserved, dtype)
+            found[rows["agent"].to_numpy() - low] = values
+            yield found
+
     def _build_agent_ids(self, folder: Path) -> None:
-        lengths = (pc.binary_length(ids).to_numpy() for ids in self._ids_by_file())
+        lengths = (pc.binary_length(ids).fill_null(0).to_numpy() for ids in self._ids_by_file())
         characters = 0
 
         def ends() -> Iterator[npt.NDArray[np.int32]]:
@@ -319,15 +367,23 @@ class Network:
                 assert characters < 2**31, "ids have 2 GB of characters at most"
                 yield end.astype(np.int32)
 
-        save_blocks(folder, "ends", np.int32, (self.n_agents + 1,), ends())
+        save_blocks(folder, "ends", np.int32, (self.n_ids + 1,), ends())
         save_blocks(folder, "characters", np.uint8, (characters,), map(_characters, self._ids_by_file()))
 
     def _build_order_of_ids(self, folder: Path) -> None:
         save_array(folder, "agent", pc.sort_indices(self.agent_ids).to_numpy().astype(np.int32))
 
     def _ids_by_file(self) -> Iterator[pa.Array]:
+        """Yield the ids by dense id, file after file, null for reserved ones."""
         for file in self.agent_files:
-            yield self.warehouse.read_file(file, ["agent_id"])["agent_id"].combine_chunks()
+            rows = self.warehouse.read_file(file, ["agent", "agent_id"])
+            ids = rows["agent_id"].combine_chunks()
+            low, high = cast("tuple[int, int]", file.division)
+            if len(ids) <= high - low:
+                place = np.full(high - low + 1, -1, np.int64)
+                place[rows["agent"].to_numpy() - low] = np.arange(len(ids))
+                ids = ids.take(pa.array(place, mask=place < 0))
+            yield ids
 
     def _build_transpose(self, folder: Path) -> None:
         transpose = transposed(self.sparse_rows)
@@ -337,7 +393,7 @@ class Network:
         save_array(folder, "edges", transpose.edges)
 
     def _build_in_degree(self, folder: Path) -> None:
-        save_blocks(folder, "in_degree", np.int64, (self.n_agents,), self._columns("network_agents", "in_degree"))
+        save_blocks(folder, "in_degree", np.int64, (self.n_ids,), self._by_dense_id("in_degree", np.int64, 0))
 
 
 def _not_numeric(network: Network, kind: str, attribute: str, found: pa.DataType) -> str:
@@ -350,7 +406,7 @@ def _not_numeric(network: Network, kind: str, attribute: str, found: pa.DataType
 
 
 def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:
-    """Return the UTF-8 bytes of ids without nulls."""
+    """Return the UTF-8 bytes of ids, none for nulls."""
     _, ends, characters = ids.buffers()
     if not len(ids) or characters is None:
         return np.empty(0, np.uint8)

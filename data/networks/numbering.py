@@ -1,11 +1,12 @@
 """Dense numbering: which dense id each agent of a network gets, once and for all."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.networks.edge_lists import EdgeList
 from data.networks.network import Network
 
 
@@ -17,48 +18,63 @@ def original_order(agent_ids: pa.Array) -> npt.NDArray[np.int64]:
     return rank
 
 
+def known_ids(snapshots: Sequence[Network]) -> pa.Array:
+    """Return every id that a network has ever numbered, by dense id.
+
+    Parameters
+    ----------
+    snapshots : sequence of Network
+        All snapshots of the network, oldest first. Each dense id is an agent of the snapshot that gave it, so that
+        mostly the last one or two hold all of them.
+    """
+    ids = pa.array([], pa.string())
+    count = max((snapshot.n_ids for snapshot in snapshots), default=0)
+    for snapshot in reversed(snapshots):
+        found = snapshot.agent_ids
+        found = pa.concat_arrays([found, pa.nulls(count - len(found), pa.string())])
+        ids = pc.coalesce(ids, found) if len(ids) else found
+        if not ids.null_count:
+            break
+    return ids
+
+
 def dense_numbering(
-    agent_ids: pa.Array, rank: npt.NDArray[np.int64], degree: npt.NDArray[np.int64], known: Network | None
+    agent_ids: pa.Array, rank: npt.NDArray[np.int64], degree: npt.NDArray[np.int64], known: pa.Array
 ) -> tuple[npt.NDArray[np.int32], pa.Array, npt.NDArray[np.int64]]:
     """Assign dense ids: those the network has already given stay, others follow by falling total degree.
+
+    Parameters
+    ----------
+    agent_ids : pyarrow.Array of string
+        Original id of each code of the edge list.
+    rank, degree : (n,) int64
+        Place among all original ids, and number of edges, of each code.
+    known : pyarrow.Array of string
+        Ids that the network has numbered before, by dense id.
 
     Returns
     -------
     dense : (n,) int32
         Dense id of each code of the edge list.
     ids : pyarrow.Array of string
-        Original id by dense id, agents of the earlier snapshot included.
+        Original id by dense id, up to the largest that is in use; null where an id is reserved for an agent that only
+        earlier snapshots have.
     origin : (len(ids),) int64
-        Code of each dense id in the edge list, -1 for agents that only the earlier snapshot has.
+        Code of each dense id in the edge list, -1 for reserved ones.
     """
     codes = np.lexsort((rank, -degree))
-    if known is None:
-        earlier, kept = pa.array([], pa.string()), np.full(len(codes), -1, np.int64)
-    else:
-        earlier = known.agent_ids
-        kept = pc.index_in(agent_ids, value_set=earlier).fill_null(-1).to_numpy().astype(np.int64)
+    kept = pc.index_in(agent_ids, value_set=known).fill_null(-1).to_numpy().astype(np.int64)
     new = codes[kept[codes] < 0]
     dense = kept.copy()
-    dense[new] = len(earlier) + np.arange(len(new))
-    ids = pa.concat_arrays([earlier, agent_ids.take(pa.array(new))])
-    origin = np.full(len(ids), -1, np.int64)
+    dense[new] = len(known) + np.arange(len(new))
+    origin = np.full(int(dense.max(initial=-1)) + 1, -1, np.int64)
     origin[dense] = np.arange(len(dense))
-    return dense.astype(np.int32), ids, origin
+    return dense.astype(np.int32), agent_ids.take(pa.array(origin, mask=origin < 0)), origin
 
 
-def agent_attributes(edges: EdgeList, known: Network | None, origin: npt.NDArray[np.int64]) -> pa.Table:
-    """Return agent attributes by dense id; null where neither this source nor the earlier snapshot gives one."""
-    given = edges.agent_attributes
+def agent_attributes(attributes: pa.Table | None, origin: npt.NDArray[np.int64]) -> pa.Table:
+    """Return what the source says of agents, by dense id; null where it says nothing."""
+    if attributes is None:
+        return pa.table({})
     code = pa.array(origin, mask=origin < 0)
-    columns = {}
-    if given is not None:
-        columns = {name: given[name].take(code).combine_chunks() for name in given.column_names}
-    if known is not None and known.row["agent_attributes"]:
-        row = np.arange(len(origin))
-        earlier_row = pa.array(row, mask=row >= known.n_agents)
-        for name in known.row["agent_attributes"]:
-            parts = [known.warehouse.read_file(file, [name])[name] for file in known.agent_files]
-            before = pa.chunked_array([chunk for part in parts for chunk in part.chunks]).take(earlier_row)
-            now = columns.get(name)
-            columns[name] = before if now is None else pc.coalesce(now, before.cast(now.type))
-    return pa.table(columns)
+    return pa.table({name: attributes[name].take(code).combine_chunks() for name in attributes.column_names})

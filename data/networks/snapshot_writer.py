@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import AlreadyPublishedError, CommitConflictError
+from data.networks import index
 from data.networks.network import Network
 from data.networks.sparse_rows import row_offsets
 from data.networks.spill_files import in_order
@@ -41,7 +42,7 @@ class Content(Protocol):
         """Number of in-edges by dense id, (n,)."""
 
     def agent_rows(self, low: int, high: int) -> pa.Table:
-        """Return ids and attributes of agents `low` to `high` - 1."""
+        """Return ids and attributes of dense ids `low` to `high` - 1; the id is null for a reserved one."""
 
     def edge_rows(self, low: int, high: int) -> pa.Table:
         """Return the edges that leave agents `low` to `high` - 1, sorted by (src, dst)."""
@@ -49,7 +50,7 @@ class Content(Protocol):
 
 @dataclass(frozen=True)
 class SnapshotContent:
-    """A network ready to publish: ids by dense id, edges sorted by (src, dst)."""
+    """A network ready to publish: ids by dense id, null for reserved ones; edges sorted by (src, dst)."""
 
     ids: pa.Array
     src: npt.NDArray[np.int32]
@@ -70,7 +71,7 @@ class SnapshotContent:
         return np.bincount(self.dst, minlength=len(self.ids))
 
     def agent_rows(self, low: int, high: int) -> pa.Table:
-        """Return ids and attributes of agents `low` to `high` - 1."""
+        """Return ids and attributes of dense ids `low` to `high` - 1; the id is null for a reserved one."""
         attributes = self.agent_attributes.slice(low, high - low)
         return _joined({"agent_id": self.ids[low:high]}, attributes)
 
@@ -118,7 +119,7 @@ def publish_snapshot(
     partitions: int | None,
     progress: Progress,
 ) -> Network:
-    """Write the files of a snapshot and publish them, unless this very content is published already.
+    """Write the files of a snapshot and publish them; make it current if this very content is published already.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def publish_snapshot(
     """
     key = network_key(row["network_id"], row["snapshot_id"])
     if warehouse.find(key) is not None:
-        return _published(warehouse, key)
+        return _current_again(warehouse, row)
     bounds = _partition_bounds(content.offsets, partitions)
     ranges = [(int(low), int(high)) for low, high in itertools.pairwise(bounds)]
     row = {
@@ -157,13 +158,14 @@ def publish_snapshot(
         schema = table_specification("network_rejects").schema
         files.append(warehouse.stage("network_rejects", rejects.select(schema.names).cast(schema)))
     files.append(warehouse.stage_records("networks", [row]))
-    # The second key: two imports may not both continue the same snapshot, since both would number new agents.
+    files.append(index.staged_current(warehouse, row["network_id"], row["snapshot_id"]))
+    # The second key: two imports may not both follow the same snapshot, since both would number new agents.
     successor = successor_key(row["network_id"], row["parent_snapshot_id"])
     try:
         warehouse.commit("network", [key, successor], files, specification_hash=row["snapshot_id"])
     except AlreadyPublishedError as error:
         if warehouse.find(key) is not None:  # another process imported the same content meanwhile
-            return _published(warehouse, key)
+            return _current_again(warehouse, row)
         raise CommitConflictError(
             f"another import into network {row['network_id']!r} finished meanwhile: run again to continue from it"
         ) from error
@@ -181,12 +183,15 @@ def _staging(warehouse: Store, content: Content) -> Callable[[tuple[int, int]], 
             "in_degree": content.in_degree[low:high].astype(np.int32),
             "out_degree": _out_degree(content, low, high).astype(np.int32),
         }
+        agents = _joined(degrees, content.agent_rows(low, high))
+        if agents["agent_id"].null_count:  # reserved ids are no agents
+            agents = agents.filter(agents["agent_id"].is_valid())
         tables = {
-            "network_agents": _joined(degrees, content.agent_rows(low, high)),
+            "network_agents": agents,
             "network_edges": content.edge_rows(low, high),
         }
-        agents, edges = (warehouse.stage(table, rows, (low, high - 1)) for table, rows in tables.items())
-        return agents, edges
+        agent_file, edge_file = (warehouse.stage(table, rows, (low, high - 1)) for table, rows in tables.items())
+        return agent_file, edge_file
 
     return stage
 
@@ -200,8 +205,12 @@ def _joined(columns: dict[str, Any], further: pa.Table) -> pa.Table:
     return pa.table({**columns, **{name: further[name] for name in further.column_names}})
 
 
-def _published(warehouse: Store, key: str) -> Network:
-    return Network.from_row(warehouse, warehouse.read("networks", [key]).to_pylist()[0])
+def _current_again(warehouse: Store, row: dict[str, Any]) -> Network:
+    """Make a snapshot current that is published; return it, with what this import has to say about its source."""
+    network = index.snapshot(warehouse, row["network_id"], row["snapshot_id"])
+    assert network is not None, f"{row['snapshot_id']} is published"
+    index.make_current(warehouse, network)
+    return Network.from_row(warehouse, {**network.row, "warnings": row["warnings"]})
 
 
 def _repeated(text: str, length: int) -> pa.DictionaryArray:

@@ -23,6 +23,7 @@ from data.readers.layout import SampleLine, TextLayout, check_text, edge_layout,
 from data.readers.line_numbers import LineRun
 from data.readers.text_rows import TextRows
 
+_EDGES_LOOKED_FOR, _EDGES_AT_ONCE = 1_000, 1 << 22
 _FEWEST_ROWS = 3
 """Of fewer rows, the first says too little about itself."""
 
@@ -78,6 +79,8 @@ def _from_blocks(
     stream: Iterator[Block], path: Path, options: ImportOptions, agents: pa.Table | None, as_text: set[str]
 ) -> EdgeList:
     blocks, sample = first_data(stream, path)
+    first = next(blocks)
+    blocks, preamble = chain([first], blocks), first.data[: sample[0].offset]
     layout = edge_layout(sample, path, options)
     assembly = Assembly(str(path), options)
     columns = [
@@ -98,8 +101,42 @@ def _from_blocks(
     assembly.warnings += [*layout.doubts, *(f"{path}: {doubt}" for doubt in rows.doubts)]
     attributes = pa.table({column.name: column.finish() for column in columns})
     edges = assembly.finish(attributes, agents, counts=layout.counts)
-    doubts = first_line_doubts(edges, layout, options)
+    doubts = [*first_line_doubts(edges, layout, options), *direction_doubts(edges, preamble, options)]
     return replace(edges, warnings=(*edges.warnings, *(f"{path}: {doubt}" for doubt in doubts)))
+
+
+def direction_doubts(edges: EdgeList, preamble: bytes, options: ImportOptions) -> list[str]:
+    """Return what the comments above the first row say of the edges' direction, where the rows do not bear it out."""
+    if options.undirected or edges.both_ways is not None:
+        return []
+    if re.match(rb"%\s*bip\b", preamble):
+        return [
+            (
+                "its first comment (KONECT's 'bip') says that source and target are agents of two kinds, each numbered "
+                "from 1: equal ids were read as one agent"
+            )
+        ]
+    says_so = re.match(rb"%\s*sym\b", preamble) or re.search(rb"(?i)\bundirected\b", preamble)
+    if says_so and not _has_reverses(edges):
+        return [
+            (
+                "its comments say that the network is undirected, and the rows stand for one direction only; if edges "
+                "go both ways, say --undirected"
+            )
+        ]
+    return []
+
+
+def _has_reverses(edges: EdgeList) -> bool:
+    """Whether some of the first edges stand the other way round, too."""
+    n, few = len(edges.agent_ids), slice(0, _EDGES_LOOKED_FOR)
+    wanted = edges.target[few].astype(np.int64) * n + edges.source[few]
+    wanted = np.unique(wanted[edges.source[few] != edges.target[few]])
+    for start in range(0, len(edges), _EDGES_AT_ONCE):
+        some = slice(start, start + _EDGES_AT_ONCE)
+        if np.isin(edges.source[some].astype(np.int64) * n + edges.target[some], wanted).any():
+            return True
+    return not len(wanted)
 
 
 def _place(path: Path, lines: LineRun, row: int) -> str:

@@ -145,7 +145,7 @@ def verify(
     from data.warehouse.tables import TABLES
 
     place = Warehouse(warehouse)
-    if not place.manifests():
+    if not place.head:
         raise InvalidInputError(
             f"nothing is published in warehouse {place.url}; name another with --warehouse or RUMORMILL_WAREHOUSE"
         )

@@ -116,7 +116,7 @@ def import_network(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Import an edge list as a snapshot of a network. The same content again changes nothing."""
+    """Import an edge list: NAME is what FILE says, also if it was something else before."""
     from data.errors import InvalidInputError
     from data.facade import Warehouse
 
@@ -141,7 +141,7 @@ def import_network(
     with _warnings_printed_once(), progress_bars(hidden=as_json) as progress:
         edges = file if query is None else _query(place, query)
         network = place.import_network(name, edges, agents=agents, progress=progress, **options)
-    _report(network, as_json=as_json, new=network.snapshot_id not in known)
+    _report(network, known, as_json=as_json)
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def generate_network(
     known = _snapshots(place, name)
     with progress_bars(hidden=as_json) as progress:
         network = place.generate_network(name, generator, partitions=partitions, progress=progress, **parameters)
-    _report(network, as_json=as_json, new=network.snapshot_id not in known)
+    _report(network, known, as_json=as_json)
 
 
 def _settings(settings: list[str]) -> dict[str, str]:
@@ -213,27 +213,32 @@ def _settings(settings: list[str]) -> dict[str, str]:
 
 @app.command("list", epilog=examples("rumormill network list", "rumormill network list --json"))
 def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False) -> None:
-    """List the networks of the warehouse, each by its latest snapshot."""
+    """List the networks of the warehouse, each by the snapshot that was imported or generated last."""
     from data.facade import Warehouse
+    from data.networks import index
 
     place = Warehouse(warehouse)
-    latest: dict[str, dict[str, Any]] = {}
-    for row in place.read("networks").to_pylist():
-        snapshots = latest.get(row["network_id"], {}).get("snapshots", 0) + 1
-        latest[row["network_id"]] = {
-            "network": row["network_id"],
-            "agents": row["agents"],
-            "edges": row["edges"],
-            "snapshots": snapshots,
-            "created": row["created_at"],
-            "description": row["description"],
-        }
+    networks = [_listed(place, name) for name in index.names(place)]
     if as_json:
-        print_json(list(latest.values()))
-    elif latest:
-        print_table(list(latest.values()))
+        print_json(networks)
+    elif networks:
+        print_table(networks)
     else:
         print_line(f"no networks yet in warehouse {place.url}; import one: rumormill network import NAME FILE")
+
+
+def _listed(warehouse: "Warehouse", name: str) -> dict[str, Any]:
+    from data.networks import index
+
+    row = warehouse.network(name).row
+    return {
+        "network": name,
+        "agents": row["agents"],
+        "edges": row["edges"],
+        "snapshots": len(index.snapshots(warehouse, name)),
+        "created": row["created_at"],
+        "description": row["description"],
+    }
 
 
 @app.command("describe", epilog=examples("rumormill network describe wiki-vote"))
@@ -266,6 +271,7 @@ def _description(network: "Network") -> dict[str, Any]:
         "snapshot": network.snapshot_id,
         "created": f"{row['created_at']:%Y-%m-%d %H:%M:%S} UTC",
         "agents": row["agents"],
+        "reserved ids": network.n_ids - network.n_agents,
         "edges": row["edges"],
         "partitions": row["partitions"],
         "rows read": row["rows_read"],
@@ -308,15 +314,20 @@ def _first_rejects(network: "Network") -> list[dict[str, Any]]:
     return list(rejects.sort_by("line").slice(0, SHOWN_REJECTS).to_pylist())
 
 
-def _snapshots(warehouse: "Warehouse", name: str) -> set[str]:
-    """Return the ids of the network's snapshots so far."""
-    rows = warehouse.read("networks", columns=["network_id", "snapshot_id"]).to_pylist()
-    return {row["snapshot_id"] for row in rows if row["network_id"] == name}
+def _snapshots(warehouse: "Warehouse", name: str) -> list[str]:
+    """Return the ids of the network's snapshots so far, the current one last."""
+    from data.networks import index
+
+    now = index.current(warehouse, name)
+    ids = [snapshot.snapshot_id for snapshot in index.snapshots(warehouse, name)]
+    return ids if now is None else [*ids, now.snapshot_id]
 
 
-def _report(network: "Network", *, as_json: bool, new: bool) -> None:
-    """Say what was imported, and record that it was."""
+def _report(network: "Network", known: list[str], *, as_json: bool) -> None:
+    """Say what was imported, where there were the snapshots `known` before, and record that it was."""
     from flows.events import Event, publish_events
+
+    changed = known[-1:] != [network.snapshot_id]
 
     counts = {
         "network": network.network_id,
@@ -324,14 +335,15 @@ def _report(network: "Network", *, as_json: bool, new: bool) -> None:
         **{name: network.row[name] for name in ("agents", "edges", "rows_read")},
         **{name: network.row[name] for name in ("self_loops", "duplicates", "malformed", "partitions")},
     }
-    if new:
+    if changed:
         publish_events(network.warehouse, [Event("network_imported", network.key, counts)])
     for warning in network.warnings:
         print_note(f"warning: {warning}")
     if as_json:
-        print_json({**counts, "new": new, "warnings": list(network.warnings)})
+        new = network.snapshot_id not in known
+        print_json({**counts, "new": new, "changed": changed, "warnings": list(network.warnings)})
         return
-    verb = "is now" if new else "was imported before, nothing changed:"
+    verb = "is now" if changed else "was imported before, nothing changed:"
     print_line(f"network {network.network_id!r} {verb} {network.n_agents:,} agents, {network.n_edges:,} edges")
     if rejected := _rejected(network):
         print_line(

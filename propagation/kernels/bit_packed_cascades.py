@@ -1,7 +1,7 @@
 """Compiled rounds of independent cascades in one partition, 64 lanes to a word.
 
-What travels is a message (dst, lanes): a contact succeeded in some lanes of a word. One hash serves an edge in all of
-them, and agents that many lanes reach in the same round are looked at once.
+A message is (dst, lanes): a contact succeeded in some lanes of a word. One hash serves an edge in all of these lanes,
+and agents that many lanes reach in the same round are processed once.
 """
 
 from typing import NamedTuple
@@ -105,7 +105,7 @@ def by_lane(fresh, at, agents):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type: ignore[no-untyped-def]
+def settle_words(first, reached, inbox, arriving, arrived, queue, fresh):  # type: ignore[no-untyped-def]
     """Receive the messages of a round in every word.
 
     Parameters
@@ -114,7 +114,7 @@ def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type
         First agent of the range.
     reached : (words, n) uint64
         In and out.
-    mail : Mail
+    inbox : Inbox
         By word; the values are lanes.
     arriving : (n,) uint64, zero
         Scratch; zero again at the end.
@@ -125,14 +125,14 @@ def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type
     fresh : Fresh
         Out; room for every message.
     """
-    # Unsigned, here and below: no index is looked at as one from the end.
+    # Unsigned, here and below: Numba then leaves out the check for negative indices.
     at, start, ahead = 0, np.uint64(first), np.uint64(STATE_AHEAD)
-    dst, values, bounds = mail.messages.dst, mail.messages.value, mail.bounds
+    dst, values, bounds = inbox.messages.dst, inbox.messages.value, inbox.bounds
     agents, lanes_of = fresh.agent, fresh.lanes
     for word in range(len(reached)):
         known = reached[word]
         size = 0
-        # 1. Who is hit, in lanes that have not reached it yet.
+        # 1. Which agents are reached, in lanes that have not reached them before.
         for sender in range(len(bounds)):
             low, high = np.uint64(bounds[sender, word]), np.uint64(bounds[sender, word + 1])
             for i in range(low, min(low + ahead, high)):
@@ -149,7 +149,7 @@ def settle_words(first, reached, mail, arriving, arrived, queue, fresh):  # type
                         arrived[a >> WORD_SHIFT] |= _ONE << (a & IN_WORD)
                         size += 1
                     arriving[a] = before | lanes
-        # 2. They are reached now; in order, so that the rows that they send along lie one behind the other.
+        # 2. Mark them as reached, in order, so that the rows read next lie one behind the other.
         put_in_order(arrived, queue, np.int64(0), np.int64(size))
         for position in range(size):
             a = np.uint64(queue[position])

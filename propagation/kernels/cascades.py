@@ -1,7 +1,7 @@
 """Compiled rounds of independent cascades, one lane or 64 lanes at a time.
 
-What costs is not arithmetic but cache misses, so: one edge is one 64-bit word (`propagation.weights.AttemptRows`), the
-draw is computed before anything about the destination is loaded, an agent's being reached is one bit, and rows of
+Cache misses, not arithmetic, dominate the cost: one edge is one 64-bit word (`propagation.weights.AttemptRows`), the
+draw is computed before anything about the destination is loaded, one bit says whether an agent is reached, and rows of
 agents further down the queue are prefetched. Nothing allocates per edge, nothing holds the interpreter's lock, and
 the stop flag is read every round.
 
@@ -39,9 +39,9 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 def attempt(words, base, stream, salt, src, low, high, hits):  # type: ignore[no-untyped-def]
     """Draw for the edges ``words[low:high]`` of `src` in one lane; mark successes in `hits`, return their number.
 
-    Where there are any, `hits` is 0 behind the last edge up to a multiple of eight, to be looked at eight at a time.
+    Where there are any, `hits` is padded with 0 to a multiple of eight, so that it can be read eight at a time.
     """
-    # Unsigned, here and below: no index is looked at as one from the end.
+    # Unsigned, here and below: Numba then leaves out the check for negative indices.
     successes, start, size = 0, np.uint64(low), np.uint64(high - low)
     for j in range(size):
         word = words[start + j]
@@ -81,14 +81,14 @@ def rounds_of_lane(  # type: ignore[no-untyped-def]
     Parameters
     ----------
     counts : (capacity,) int32
-        In and out: activations by round, of which those up to `number` are known.
+        In and out: activations by round, known up to `number`.
     number, head, tail : int64
         The last round that is known, whose agents are ``queue[head:tail]``.
 
     Returns
     -------
     number, head, tail, trials : int
-        Where `number` is ``len(counts)``, the counts of that round had no room.
+        If `number` is ``len(counts)``, there was no room for the count of that round.
     """
     trials, eights = 0, hits.view(np.uint64)
     while 0 < tail - head <= most and number < min(max_rounds, len(counts)) and stop[0] == 0:
@@ -163,7 +163,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]
     Returns
     -------
     lanes_done, trials, n_touched : int
-        Fewer lanes than asked for mean that `counts` is full or `stop` was set; trials are edges looked at.
+        Fewer lanes than given mean that `counts` is full or `stop` was set; trials are edges read.
     """
     at, trials, everyone = np.int64(0), np.int64(0), np.int64(len(queue))
     for lane in range(len(salts)):
@@ -183,7 +183,7 @@ def sparse_cascades(  # type: ignore[no-untyped-def]
             np.int64(0), np.int64(0), tail,
         )  # fmt: skip
         trials += looked
-        # 3. Clear the lane's bits; a lane that did not end is left out.
+        # 3. Clear the lane's bits; a lane that did not end is not counted.
         for position in range(tail):
             reached[queue[position] >> 3] = 0
         rounds = max(number + (head < tail), np.int64(1))  # the last round of a lane that is over has no activations
@@ -268,7 +268,7 @@ def packed_cascades(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Run up to 64 lanes at once, one bit of a word each, for as many rounds as `counts` has rows.
 
-    An edge is looked at once for all lanes that send along it and have not reached its target yet, not even in this
+    An edge is read once for all lanes that send along it and have not reached its target yet, not even in this
     round. Agents send in the order of their ids, so that their rows lie one behind the other.
 
     Parameters as in `sparse_cascades`, and:
@@ -293,7 +293,7 @@ def packed_cascades(  # type: ignore[no-untyped-def]
     Returns
     -------
     rounds_done, n_queue, trials, n_touched : int
-        Trials are edges looked at, once for all lanes of a word.
+        Trials are edges read, once for all lanes of a word.
     """
     done, trials = 0, 0
     while n_queue > 0 and done < len(counts) and first_round + done <= max_rounds and stop[0] == 0:

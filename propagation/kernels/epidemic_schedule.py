@@ -1,8 +1,9 @@
-"""Compiled rounds of epidemics without return in one partition: agents that are seen to when something is due.
+"""Compiled rounds of epidemics in one partition: agents are processed at their next scheduled event.
 
-Draws have no state, so it is known as soon as an agent enters its compartment in which round it leaves. Nobody looks at
-it until then, or until `HORIZON` rounds have passed, in which its contacts are to be drawn again. The draws and the
-order of events are those of `propagation.kernels.rules`.
+For epidemics in which nobody is infected twice. Draws have no state, so the round in which an agent leaves a
+compartment is known when it enters. The agent is not processed until then, or until `HORIZON` rounds have passed, after
+which its contacts are drawn for the next ones. The draws and the order of events are those of
+`propagation.kernels.rules`.
 """
 
 from typing import NamedTuple
@@ -16,13 +17,13 @@ from propagation.kernels.messages import take_places
 from propagation.kernels.primitives import IN_WORD, WORD_SHIFT, put_in_order
 
 HORIZON = SLOTS
-"""Rounds for which an infectious agent is looked at once."""
+"""Rounds for which the contacts of an infectious agent are drawn at once."""
 _ONE = np.uint64(1)
 _LAST_DRAW, _NO_SOURCE = np.uint32(0xFFFFFFFF), np.int32(0x7FFFFFFF)
 
 
 class Entry(NamedTuple):
-    """Agents that a round has looked at, by when they are to be seen to next, and by lane.
+    """Agents that a round scheduled, by the round of their next event and by lane.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
         Those of lane l that are due k + 1 rounds later begin at ``bounds[k, l]`` and end at ``bounds[k, l + 1]``.
     agent : (k,) int32
     since : (k,) int32
-        Round in which each entered its compartment, for those that leave it then; ``-1 - round`` for those that do not.
+        Round in which each entered its compartment if it leaves it at the event; else ``-1 - round``.
     """
 
     bounds: npt.NDArray[np.int64]
@@ -38,15 +39,15 @@ class Entry(NamedTuple):
     since: npt.NDArray[np.int32]
 
 
-class Looked(NamedTuple):
-    """Scratch: agents that are looked at in a round, (k,) each, and lane after lane.
+class Scheduled(NamedTuple):
+    """Scratch: agents that a round schedules, (k,) each, lane after lane.
 
     Attributes
     ----------
     agent, since : (k,) int32
         As in `Entry`.
     after : (k,) uint8
-        In how many rounds they are to be seen to.
+        Rounds until their next event.
     ends : (lanes + 1,) int64
         The first is 0.
     """
@@ -58,22 +59,22 @@ class Looked(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _look_at(program, agent, since, compartment, number, salt, looked, at):  # type: ignore[no-untyped-def]
-    """Write when an agent is to be seen to next as row `at`; return the next row."""
+def _schedule_next(program, agent, since, compartment, number, salt, scheduled, at):  # type: ignore[no-untyped-def]
+    """Schedule the next event of an agent as row `at`; return the next row."""
     age = number - since
     if program.leave_after[compartment] > 0:
         rounds = program.leave_after[compartment] - age
     else:
         stream, chance = program.leave_streams[compartment], program.leave_chance[compartment]
         rounds = rounds_until(stream, np.int64(agent), salt, chance, age)
-    looked.agent[at], looked.since[at] = agent, since if rounds <= HORIZON else -1 - since
-    looked.after[at] = min(rounds, HORIZON)
+    scheduled.agent[at], scheduled.since[at] = agent, since if rounds <= HORIZON else -1 - since
+    scheduled.after[at] = min(rounds, HORIZON)
     return at + 1
 
 
 @numba.njit(nogil=True, cache=True)
-def look_at_all(program, salts, number, ends, agents, since, compartments, looked):  # type: ignore[no-untyped-def]
-    """Find out when agents are to be seen to next.
+def schedule_all(program, salts, number, ends, agents, since, compartments, scheduled):  # type: ignore[no-untyped-def]
+    """Schedule the next event of some agents.
 
     Parameters
     ----------
@@ -84,28 +85,28 @@ def look_at_all(program, salts, number, ends, agents, since, compartments, looke
     ends : (lanes + 1,) int64
         Where each lane's agents end.
     agents, since, compartments : (k,) int32, int32, uint8
-    looked : Looked
+    scheduled : Scheduled
         Out.
     """
     at = 0
     for lane in range(len(salts)):
         for i in range(ends[lane], ends[lane + 1]):
-            at = _look_at(program, agents[i], since[i], compartments[i], number, salts[lane], looked, at)
-        looked.ends[lane + 1] = at
+            at = _schedule_next(program, agents[i], since[i], compartments[i], number, salts[lane], scheduled, at)
+        scheduled.ends[lane + 1] = at
 
 
 @numba.njit(nogil=True, cache=True)
-def sort_looked(looked, entry):  # type: ignore[no-untyped-def]
-    """Sort agents by when they are to be seen to, and by lane.
+def sort_scheduled(scheduled, entry):  # type: ignore[no-untyped-def]
+    """Sort agents by the round of their next event, and by lane.
 
     Parameters
     ----------
-    looked : Looked
+    scheduled : Scheduled
     entry : Entry
         Out; as long as there are agents.
     """
-    lanes = len(looked.ends) - 1
-    agents, since, after, ends = looked.agent, looked.since, looked.after, looked.ends
+    lanes = len(scheduled.ends) - 1
+    agents, since, after, ends = scheduled.agent, scheduled.since, scheduled.after, scheduled.ends
     to_agent, to_since = entry.agent, entry.since
     places = np.zeros((lanes, HORIZON), np.int64)
     for lane in range(lanes):
@@ -120,11 +121,11 @@ def sort_looked(looked, entry):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
-    program, first, compartments, salts, number, due_bounds, due_agents, due_since, mail, best_draw, best_src, arrived,
-    queue, n_live, infectious, looked, changes, counts, events, events_lane,
+def settle_scheduled(  # type: ignore[no-untyped-def]  # noqa: C901
+    program, first, compartments, salts, number, due_bounds, due_agents, due_since, inbox, best_draw, best_src, arrived,
+    queue, n_live, infectious, scheduled, changes, counts, events, events_lane,
 ):  # fmt: skip
-    """Receive the contacts of a round in every lane, and see to the agents that are due.
+    """Receive the contacts of a round in every lane, and process the agents whose event is due.
 
     Parameters
     ----------
@@ -137,9 +138,9 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
     number : int64
         The round.
     due_bounds, due_agents, due_since : (entries, lanes + 1) int64, (k,) int32, (k,) int32
-        Those of the last rounds' `Entry` that are due, one entry after the other.
-    mail : Mail
-        Contacts with agents that nobody has infected before this round.
+        The agents of the last rounds' entries that are due, one entry after the other.
+    inbox : Inbox
+        Contacts with agents not infected before this round.
     best_draw, best_src : (n,) uint32, int32
         Scratch.
     arrived : (n // 64 + 1,) uint64, zero
@@ -148,8 +149,8 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
         Scratch.
     n_live, infectious : (lanes,) int64
         In and out: how many live agents there are, and those among them that are infectious.
-    looked : Looked
-        Out: agents with a new time.
+    scheduled : Scheduled
+        Out: agents with a new event.
     changes : Touched
         Out: agents that moved.
     counts : (lanes, COUNTS) int64, zero
@@ -163,14 +164,14 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
     -------
     n_events : int
     """
-    infects = np.int64(program.seeds_in)  # whoever infects is in the compartment of the seeds
+    infects = np.int64(program.seeds_in)  # infectious agents are in the compartment of the seeds
     to = np.int64(program.target_to[infects, 0])
     chooses, lives, leave_to = program.chooses, program.live, program.leave_to
-    all_dst, all_src, draws, bounds = mail.messages.dst, mail.messages.src, mail.messages.draw, mail.bounds
+    all_dst, all_src, draws, bounds = inbox.messages.dst, inbox.messages.src, inbox.messages.draw, inbox.bounds
     start, n_events, at, n_changes = np.uint64(first), 0, 0, 0
     for lane in range(len(salts)):
         own, salt, had = compartments[lane], salts[lane], n_changes
-        # 1. Who is hit, before anybody moves: those who leave were not to be hit.
+        # 1. Who is infected, before anybody moves: agents that leave a compartment cannot be infected.
         size = 0
         for sender in range(len(bounds)):
             for i in range(bounds[sender, lane], bounds[sender, lane + 1]):
@@ -185,7 +186,7 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
                     draw, src = draws[i], all_src[i]
                     if draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a]):
                         best_draw[a], best_src[a] = draw, src
-        # 2. Those who are due: they leave their compartment, or are looked at once more.
+        # 2. Agents that are due: they leave their compartment, or are scheduled again.
         for entry in range(len(due_bounds)):
             for i in range(due_bounds[entry, lane], due_bounds[entry, lane + 1]):
                 agent, since = np.int64(due_agents[i]), np.int64(due_since[i])
@@ -201,10 +202,10 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
                     changes.agent[n_changes], changes.compartment[n_changes] = agent, compartment
                     n_changes += 1
                 if lives[compartment]:
-                    at = _look_at(program, agent, since, compartment, number, salt, looked, at)
+                    at = _schedule_next(program, agent, since, compartment, number, salt, scheduled, at)
                 else:
                     n_live[lane] -= 1
-        # 3. Those who are hit are infected; in order, so that the rows that they send along lie one behind the other.
+        # 3. Infected agents enter their compartment, in order, so that the rows read next lie one behind the other.
         put_in_order(arrived, queue, np.int64(0), np.int64(size))
         for position in range(size):
             a = np.uint64(queue[position])
@@ -218,10 +219,10 @@ def settle_dated(  # type: ignore[no-untyped-def]  # noqa: C901
                 events_lane[n_events] = lane
                 n_events += 1
             if lives[to]:
-                at = _look_at(program, agent, number, to, number, salt, looked, at)
+                at = _schedule_next(program, agent, number, to, number, salt, scheduled, at)
         n_live[lane] += size * lives[to]
         infectious[lane] += size * (to == infects)
-        looked.ends[lane + 1], changes.ends[lane + 1] = at, n_changes
+        scheduled.ends[lane + 1], changes.ends[lane + 1] = at, n_changes
         counts[lane, 0] = counts[lane, 1] = size
         counts[lane, 2], counts[lane, 3], counts[lane, 4] = infectious[lane], n_live[lane], n_changes > had
     return n_events

@@ -1,4 +1,4 @@
-"""Compiled rounds of compartment models without return (SI, SIR, SEIR and their like), one lane at a time.
+"""Compiled rounds of epidemics in which nobody is infected twice (SI, SIR, SEIR), one lane at a time.
 
 Draws have no state, so what an agent will do is known as soon as it is infectious: for how many rounds, and on which of
 them each of its contacts first succeeds. A lane is therefore a calendar, not a walk through all infectious agents in
@@ -20,13 +20,13 @@ from propagation.draws import agent_key, edge_key, trial_draw, trial_salt
 from propagation.kernels.primitives import CHUNK, DST, SHIFT, add_reach, look_ahead, lowest_bit
 
 SLOTS = 16
-"""Rounds that the calendar looks ahead, a power of two."""
+"""Rounds for which events are scheduled ahead, a power of two."""
 ROOM = 4 * CHUNK
 """Contacts that wait to be drawn together, for each number of rounds in which they are made."""
 LATER = SLOTS + 1
 """How far behind the lines of contacts that begin with their first trial those of others are: see `Attempts`."""
 NEVER = 255
-"""What is due at an agent that waits for nothing."""
+"""Slot of an agent without a scheduled event."""
 _LAST_SLOT = SLOTS - 1
 _CERTAIN = 2**32
 _ONE = np.uint64(1)
@@ -34,7 +34,7 @@ _LOW, _U32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 class Course(NamedTuple):
-    """How the disease goes: streams of draws, and chances in 2**-32.
+    """Course of an infection: streams of draws, and chances in 2**-32.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def draw_first_successes(attempts, base, stream, salt, line):  # type: ignore[no
 
 @numba.njit(nogil=True, cache=True)
 def _attempt(attempts, calendar, base, stream, salt, number, line):  # type: ignore[no-untyped-def]
-    """Draw the contacts of a line, made in the rounds after this one, and note whom they first succeed on when."""
+    """Draw the contacts of a line, made in the coming rounds, and schedule those that succeed."""
     count = draw_first_successes(attempts, base, stream, salt, line)
     words = attempts.words[line]
     flags = attempts.hits.view(np.uint64)
@@ -179,7 +179,7 @@ def _attempt(attempts, calendar, base, stream, salt, number, line):  # type: ign
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _select(reached, words, always, low, high, lines, line, waiting):  # type: ignore[no-untyped-def]
     """Add the edges ``words[low:high]`` that can infect somebody to a line; return its length."""
-    # Unsigned: no index is looked at as one from the end.
+    # Unsigned: Numba then leaves out the check for negative indices.
     at, start = np.uint64(waiting), np.uint64(low)
     for e in range(np.uint64(high - low)):
         word = words[start + e]
@@ -192,7 +192,7 @@ def _select(reached, words, always, low, high, lines, line, waiting):  # type: i
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _wake(wakes, sizes, agent, number):  # type: ignore[no-untyped-def]
-    """Note that an agent is to be seen to in a round."""
+    """Schedule an event of an agent in a round."""
     slot = number & _LAST_SLOT
     wakes[slot, sizes[WAKES, slot]] = agent
     sizes[WAKES, slot] += 1
@@ -272,7 +272,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
     at, looked = 0, 0
     everlasting = course.recovery_chance == 0 and course.recovery_after == 0
     always = np.uint64(base > 0) << np.uint64(63)
-    # Taken out of their tuples once: to take them in a loop counts references there.
+    # Unpacked once: unpacking in a loop counts references there.
     reached, due, entered, sizes = calendar.reached, calendar.due, calendar.entered, calendar.sizes
     arrivals, wakes = calendar.arrivals, calendar.wakes
     lines, sources, first_trials, waiting = attempts.words, attempts.src, attempts.trial, attempts.waiting
@@ -304,13 +304,13 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 if (exposed == 0 or course.onset_chance == 0) and _is_closed(
                     offsets, words, base, calendar, queue, fresh, tail
                 ):
-                    # A round that changed nothing had to be run to see it: it did not happen.
+                    # Only running a round shows that it changes nothing; such a round is not counted.
                     at = first + last_change + 1
                     break
             if number == max_rounds:
                 truncated[lane] = 1
                 break
-            # 3. Whoever is to be seen to, then whoever was reached in this round.
+            # 3. Agents whose event is due, then agents reached in this round.
             slot = number & _LAST_SLOT
             limit = min(max_rounds - number, np.int64(SLOTS))
             waking = sizes[WAKES, slot]
@@ -390,7 +390,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 infectious += tail - level - recoveries
             if tail > level or onsets > 0 or recoveries > 0:
                 last_change, quiet = number, False
-        # 5. Clean up; a lane that did not end is left out.
+        # 5. Clean up; a lane that did not end is not counted.
         _clear(calendar, queue, tail)
         if full or stop[0] != 0:
             return lane, looked, n_touched

@@ -12,7 +12,7 @@ RECEIVED, IGNORED, SENT, PENDING = 0, 1, 2, 3
 NOTHING = -(2**62)
 """Value of a contact that adds nothing and is sent only to be recorded."""
 OVER, TRUNCATED, FULL, STOPPED_EARLY = 0, 1, 2, 3
-"""Why `run_rounds` came back."""
+"""Why `run_rounds` returned."""
 CERTAIN = 2**32
 """Chance of what always happens."""
 
@@ -95,7 +95,7 @@ class Arrivals(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """Messages: (k,) each; `src` and `draw` are of length 0 if nobody asks whom they are from, `kind` if unrecorded."""
+    """Messages: (k,) each; `src` and `draw` have length 0 if infectors are not recorded, `kind` if contacts are not."""
 
     dst: npt.NDArray[np.int32]
     src: npt.NDArray[np.int32]

@@ -69,7 +69,7 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
         ends = number == max_rounds
         if program.everlasting and not quiet and (ends or last_change < number):
             if _is_closed(edges, program, state, n_live, number, salt, messages, hits):
-                # A round that changed nothing had to be run to see it: it did not happen.
+                # Only running a round shows that it changes nothing; such a round is not counted.
                 n_contacts = before if last_change < number else n_contacts
                 return OVER, last_change, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
             quiet = 1
@@ -77,7 +77,7 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
             return TRUNCATED, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
         if stop[0] != 0:
             return STOPPED_EARLY, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        # 1. Room for whatever the round may bring.
+        # 1. Is there room for all that the round may record?
         needed = 0
         if every:
             for i in range(n_live):

@@ -1,4 +1,4 @@
-"""What partitions send each other: messages, sorted by the range of agents they are for and by lane."""
+"""Messages between partitions, sorted by the range of their destination and by lane."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Mail(NamedTuple):
+class Inbox(NamedTuple):
     """Messages for the agents of a range: of sender s and lane l those ``bounds[s, l]`` to ``bounds[s, l + 1]``.
 
     They are `Messages`, or edges; see `Sent`.
@@ -19,7 +19,7 @@ class Mail(NamedTuple):
 
 @numba.njit(nogil=True, cache=True)
 def messages_due(offsets, agents):  # type: ignore[no-untyped-def]
-    """Return how many messages some agents send at the most: one along each of their edges."""
+    """Return the most messages that some agents can send: one along each of their edges."""
     total = 0
     for i in range(len(agents)):
         total += offsets[agents[i] + 1] - offsets[agents[i]]
@@ -28,7 +28,7 @@ def messages_due(offsets, agents):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def take_places(places, bounds):  # type: ignore[no-untyped-def]
-    """Say where messages go: to one range after the other, in each by lane.
+    """Compute where messages go: to one range after the other, in each by lane.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def take_places(places, bounds):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def sort_mail(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[no-untyped-def]
+def sort_messages(messages, ends, firsts, bounds, sorted_messages):  # type: ignore[no-untyped-def]
     """Sort messages by the range of their destination, and within it by lane.
 
     Parameters

@@ -1,11 +1,11 @@
-"""Compiled rounds of threshold models in one partition: weights that travel, and add up where they arrive.
+"""Compiled rounds of threshold models in one partition: weights are sent as messages and added by the receiver.
 
-The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, whose
-draws these are. The order of additions does not matter, so that what arrived is all that a log need hold.
+The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, which
+uses the same draws. The order of additions does not matter, so a log needs to hold only the weights that arrived.
 
-What travels is the edge itself, as it lies in its row: who is meant, and the weight. The lines of an addition are said
-in each kernel: a function that takes the arrays counts references to them for every weight, and threads wait for each
-other's counts (measured: twice the time).
+A message is the edge's word as it lies in its row: destination and weight. The lines of an addition are repeated in
+each kernel: a function that takes the arrays would count references to them for every weight, and threads would
+contend for the counters (measured: twice the time).
 """
 
 from typing import NamedTuple
@@ -32,10 +32,10 @@ from propagation.kernels.thresholds import threshold_of
 _ONE, _ZERO = np.uint64(1), np.uint64(0)
 _ONE_32 = np.uint32(1)
 BATCH = 64
-"""Measured: how many weights go through the steps of an addition at once."""
+"""Measured: weights that go through the steps of an addition together."""
 _BATCH, _LINE = np.uint64(BATCH), np.uint64(WORDS_OF_LINE)
 BLOCK = 64
-"""Sums are kept in blocks of so many agents, each from its first addition on: those of a word of a set."""
+"""Agents of a block of sums, which is allocated at the first addition to any of them: those of a word of bits."""
 
 
 class Sums(NamedTuple):
@@ -44,12 +44,12 @@ class Sums(NamedTuple):
     Attributes
     ----------
     blocks : (lanes, n // 64 + 1) int32
-        The block of each 64 agents, 0 for those of whom nobody has been added to.
+        The block of each 64 agents, 0 where none of them has received a weight.
     lacking : (64 blocks,) uint32
         Block after block, what the sums of its agents lack of their thresholds: 1 for those that reached it, 0 for
-        agents whom nobody has added to. There is room for as many as could be needed; those used take memory.
+        agents that have received no weight. There is room for every block; only those in use take memory.
     used : (1,) int64
-        Number of blocks that are used; they begin at 1.
+        Number of blocks in use; the first is number 1.
     reached : (lanes, n // 8 + 1) uint8
         One bit for each agent.
     """
@@ -61,20 +61,20 @@ class Sums(NamedTuple):
 
 
 def new_sums(lanes: int, size: int) -> Sums:
-    """Return that of a range of so many agents nobody is reached, and nobody's sum is above 0."""
+    """Return empty sums for `size` agents in every lane: nobody is reached."""
     blocks = np.zeros((lanes, size // BLOCK + 1), np.int32)
     lacking = np.zeros((blocks.size + 1) * BLOCK, np.uint32)
     return Sums(blocks, lacking, np.zeros(1, np.int64), np.zeros((lanes, size // 8 + 1), np.uint8))
 
 
 class Added(NamedTuple):
-    """What a round brought: of sender s and lane l the weights ``bounds[s, l]`` to ``bounds[s, l + 1]``.
+    """Weights that arrived in a round: of sender s and lane l those from ``bounds[s, l]`` to ``bounds[s, l + 1]``.
 
     Attributes
     ----------
     bounds : (senders, lanes + 1) int64
     words : (m,) uint64
-        Edges of an `AttemptRows`: whose sum is added to, and how much.
+        Edges of an `AttemptRows`: the agent that receives the weight, and the weight.
     ends, agent : (lanes + 1,) int64, (k,) int32
         Agents activated, of each lane those from ``ends[lane]`` to ``ends[lane + 1]``.
     """
@@ -86,25 +86,25 @@ class Added(NamedTuple):
 
 
 def used_sums(sums: Sums) -> Sums:
-    """Return sums without the blocks that are not used."""
+    """Return sums without the unused blocks."""
     return sums._replace(lacking=sums.lacking[: (sums.used[0] + 1) * BLOCK])
 
 
 def copy_sums(sums: Sums, to: Sums) -> None:
-    """Copy what `used_sums` returned of some sums to those of the same range as at the start."""
+    """Copy what `used_sums` returned to the initial sums of the same range."""
     to.blocks[...], to.used[...], to.reached[...] = sums.blocks, sums.used, sums.reached
     to.lacking[: len(sums.lacking)] = sums.lacking
 
 
 def copied_sums(sums: Sums) -> Sums:
-    """Return a copy of sums, without the blocks that are not used."""
+    """Return a copy of sums without the unused blocks."""
     blocks, lacking, used, reached = used_sums(sums)
     return Sums(blocks.copy(), lacking.copy(), used.copy(), reached.copy())
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _place(sums, lane, a):  # type: ignore[no-untyped-def]
-    """Return where agent a (uint64) of a range is in `lacking`, in a new block if it had none."""
+    """Return the place of agent a (uint64) of a range in `lacking`; allocate its block if it has none."""
     block = sums.blocks[lane, a >> WORD_SHIFT]
     if block == 0:
         sums.used[0] += 1
@@ -115,7 +115,7 @@ def _place(sums, lane, a):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def apply_added(first, base, thresholds, in_degree, stream, salts, added, sums):  # type: ignore[no-untyped-def]
-    """Bring what a round brought.
+    """Add the weights of a round and mark the agents it activated.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def apply_added(first, base, thresholds, in_degree, stream, salts, added, sums):
 def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     first, base, thresholds, in_degree, stream, salts, sums, bounds, words, arrived, queue
 ):
-    """Add the weights of a round in every lane; whoever reaches its threshold is activated.
+    """Add the weights of a round in every lane; agents that reach their threshold are activated.
 
     Parameters
     ----------
@@ -175,14 +175,14 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
     ends, agents = np.zeros(lanes + 1, np.int64), np.empty(len(words), np.int32)
     batch, places = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
     fresh, agents_of, drawn = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint32), np.empty(BATCH, np.uint32)
-    # Unsigned: no index is looked at as one from the end.
+    # Unsigned: Numba then leaves out the check for negative indices.
     lacking, used, start, at = sums.lacking, sums.used[0], np.uint64(first), 0
     for lane in range(lanes):
         size = 0
         blocks, reached, salt = sums.blocks[lane], sums.reached[lane], salts[lane]
         sender, edge, end, n = -1, _ZERO, _ZERO, _ONE
         while n > 0:
-            # 1. Some edges, from one sender after the other; the sums that they add to are asked for.
+            # 1. Some edges, from one sender after the other; prefetch the sums they add to.
             n = _ZERO
             while n < _BATCH:
                 if edge == end:
@@ -207,7 +207,7 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     batch[n], places[n] = word, place
                     n += _ONE
                 edge += some
-            # 2. What lacks to those whom nobody has added to: all of its threshold.
+            # 2. Agents that receive their first weight lack all of their threshold.
             n_fresh = _ZERO
             for i in range(n):
                 fresh[n_fresh] = i
@@ -221,7 +221,7 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
             # 3. The weights.
             for i in range(n):
                 place, word = places[i], batch[i]
-                # 2**32 is 0 here: only a threshold that nothing has been added to lacks as much.
+                # 2**32 is stored as 0: only an agent without weights can lack as much.
                 lacks = np.int64(np.uint32(lacking[place] - _ONE_32)) + 1 - np.int64(word >> SHIFT) - base
                 lacking[place] = max(lacks, 1)
                 if lacks > 0:
@@ -234,7 +234,7 @@ def settle_sums(  # type: ignore[no-untyped-def]  # noqa: C901
                     queue[size] = a
                     size += 1
         if size > 0:
-            # In order, so that the rows that they send along lie one behind the other.
+            # In order, so that the rows read next lie one behind the other.
             put_in_order(arrived, queue, np.int64(0), np.int64(size))
             for position in range(size):
                 agents[at] = queue[position] + first

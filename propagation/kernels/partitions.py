@@ -101,11 +101,11 @@ def _save_live(first, state, n_live, lane, live):  # type: ignore[no-untyped-def
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _is_empty(mail, lane):  # type: ignore[no-untyped-def]
+def _is_empty(inbox, lane):  # type: ignore[no-untyped-def]
     """Return whether no sender has a message for a lane."""
     arriving = 0
-    for sender in range(len(mail.bounds)):
-        arriving += mail.bounds[sender, lane + 1] - mail.bounds[sender, lane]
+    for sender in range(len(inbox.bounds)):
+        arriving += inbox.bounds[sender, lane + 1] - inbox.bounds[sender, lane]
     return arriving == 0
 
 
@@ -125,7 +125,7 @@ def _write(first, state, agent, touched, at):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def apply_changes(first, changes, states):  # type: ignore[no-untyped-def]
-    """Give the agents of a `Touched` the states that it says."""
+    """Set the agents of a `Touched` to their states there."""
     for lane in range(len(changes.ends) - 1):
         for i in range(changes.ends[lane], changes.ends[lane + 1]):
             a = changes.agent[i] - first
@@ -140,12 +140,12 @@ def apply_changes(first, changes, states):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def list_touched(first, states, live, touched):  # type: ignore[no-untyped-def]
-    """List the agents that are not as everyone at the start, as many as there is room for; return how many there are.
+    """List the agents not in their initial state, as far as there is room; return how many there are.
 
     Parameters
     ----------
     live : Live
-        Whose arrays are scratch.
+        Scratch.
     touched : Touched
         Out.
     """
@@ -196,7 +196,7 @@ def start_lanes(program, first, seeds_ends, seeds, salts, states, arrivals, scra
 
 
 @numba.njit(nogil=True, cache=True)
-def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, out_src):  # type: ignore[no-untyped-def]
+def stopped_sources(program, first, states, arrivals, scratch, inbox, out_lane, out_src):  # type: ignore[no-untyped-def]
     """List the sources whose contacts with agents of this range make them stop; return how many.
 
     Only for models whose contacts neither add nor tire: receiving them changes no state.
@@ -212,8 +212,8 @@ def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, o
     for lane in range(len(states.compartment)):
         state = _state_of(states, lane, scratch[0], scratch[1])
         n_arrived, n_touched = np.int64(0), np.int64(0)
-        for sender in range(len(mail.bounds)):
-            low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
+        for sender in range(len(inbox.bounds)):
+            low, high = inbox.bounds[sender, lane], inbox.bounds[sender, lane + 1]
             n_arrived, n_touched, n_stopped = receive(
                 program,
                 first,
@@ -221,7 +221,7 @@ def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, o
                 arrivals,
                 n_arrived,
                 n_touched,
-                mail.messages,
+                inbox.messages,
                 low,
                 high,
                 np.int64(0),
@@ -238,7 +238,7 @@ def stopped_sources(program, first, states, arrivals, scratch, mail, out_lane, o
 
 @numba.njit(nogil=True, cache=True)
 def settle_lanes(  # type: ignore[no-untyped-def]
-    program, first, states, live, salts, number, mail, stops_ends, stops, every, arrivals, scratch, stopped,
+    program, first, states, live, salts, number, inbox, stops_ends, stops, every, arrivals, scratch, stopped,
     changes, new_live, counts, events, events_lane, contacts, contacts_lane,
 ):  # fmt: skip
     """Receive the messages of a round in every lane and move the agents of the range.
@@ -276,22 +276,22 @@ def settle_lanes(  # type: ignore[no-untyped-def]
     """
     n_events, n_contacts, at = np.int64(0), np.int64(0), 0
     for lane in range(len(salts)):
-        if live.ends[lane] == live.ends[lane + 1] and _is_empty(mail, lane):
+        if live.ends[lane] == live.ends[lane + 1] and _is_empty(inbox, lane):
             changes.ends[lane + 1], new_live.ends[lane + 1] = at, new_live.ends[lane]
             continue
         # 1. What arrives.
         state = _state_of(states, lane, scratch[0], scratch[1])
         n_live = _load_live(live, lane, state)
         n_arrived, n_touched, before = np.int64(0), np.int64(0), n_contacts
-        for sender in range(len(mail.bounds)):
-            low, high = mail.bounds[sender, lane], mail.bounds[sender, lane + 1]
+        for sender in range(len(inbox.bounds)):
+            low, high = inbox.bounds[sender, lane], inbox.bounds[sender, lane + 1]
             n_arrived, n_touched, _ = receive(
-                program, first, state, arrivals, n_arrived, n_touched, mail.messages, low, high, every, stopped
+                program, first, state, arrivals, n_arrived, n_touched, inbox.messages, low, high, every, stopped
             )
             if every:
                 for i in range(low, high):
-                    contacts.round[n_contacts], contacts.src[n_contacts] = number, mail.messages.src[i]
-                    contacts.dst[n_contacts], contacts.kind[n_contacts] = mail.messages.dst[i], mail.messages.kind[i]
+                    contacts.round[n_contacts], contacts.src[n_contacts] = number, inbox.messages.src[i]
+                    contacts.dst[n_contacts], contacts.kind[n_contacts] = inbox.messages.dst[i], inbox.messages.kind[i]
                     contacts_lane[n_contacts] = lane
                     n_contacts += 1
         for i in range(stops_ends[lane], stops_ends[lane + 1]):
@@ -335,7 +335,7 @@ def contacts_due(offsets, program, live):  # type: ignore[no-untyped-def]
 def send_lanes(  # type: ignore[no-untyped-def]
     edges, program, first, states, live, salts, number, every, probing, scratch, hits, messages, ends
 ):
-    """Let the live agents of every lane contact their out-neighbours.
+    """Send the contacts of the live agents of every lane.
 
     Parameters
     ----------
@@ -380,8 +380,8 @@ def send_lanes(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def open_lanes(first, states, mail, found):  # type: ignore[no-untyped-def]
-    """Say in which lanes a message of a probe could change something.
+def open_lanes(first, states, inbox, found):  # type: ignore[no-untyped-def]
+    """Mark the lanes in which a message of a probe could change something.
 
     Parameters
     ----------
@@ -389,8 +389,8 @@ def open_lanes(first, states, mail, found):  # type: ignore[no-untyped-def]
         Out.
     """
     for lane in range(len(found)):
-        for sender in range(len(mail.bounds)):
-            for i in range(mail.bounds[sender, lane], mail.bounds[sender, lane + 1]):
-                compartment = states.compartment[lane, mail.messages.dst[i] - first]
-                if (mail.messages.value[i] >> compartment) & 1:
+        for sender in range(len(inbox.bounds)):
+            for i in range(inbox.bounds[sender, lane], inbox.bounds[sender, lane + 1]):
+                compartment = states.compartment[lane, inbox.messages.dst[i] - first]
+                if (inbox.messages.value[i] >> compartment) & 1:
                     found[lane] = 1

@@ -1,4 +1,4 @@
-"""What all kernels are made of: prefetching, bits of words, and chances multiplied as integers."""
+"""Primitives of all kernels: prefetching, operations on bits, and products of chances as integers."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ SHIFT = np.uint64(31)
 BYTE_SHIFT, IN_BYTE, WORD_SHIFT, IN_WORD = np.uint64(3), np.uint64(7), np.uint64(6), np.uint64(63)
 """Where the bit of an agent is, in sets of one bit each: which byte or word of 64, and which bit of it."""
 OFFSETS_AHEAD, WORDS_AHEAD, STATE_AHEAD = 8, 3, 12
-"""How many agents, and edges, ahead of the present one data is asked for."""
+"""How many agents, and edges, ahead of the current one are prefetched."""
 LINES_AHEAD, WORDS_OF_LINE = 3, 8
-"""Measured: cache lines of a row that are asked for ahead of time; edges that one holds."""
+"""Measured: cache lines of a row that are prefetched; edges in a cache line."""
 _U32, _ROUND_UP = np.uint64(32), np.uint64(0xFFFFFFFF)
 _CERTAIN = np.uint64(2**32)
 _ONE = np.uint64(1)
@@ -80,7 +80,7 @@ def look_ahead(_context, offsets, words, queue, _position, _tail):  # type: igno
         with in_queue:
             row = offset_of(there)
             edge, end = builder.load(row), builder.load(builder.gep(row, [ir.IntType(32)(1)]))
-            for line in range(LINES_AHEAD):  # no more than there are: many who are reached have few edges, or none
+            for line in range(LINES_AHEAD):  # no more than there are: many agents have few edges, or none
                 first = builder.add(edge, number(WORDS_OF_LINE * line))
                 with builder.if_then(builder.icmp_signed("<", first, end)):
                     _ask_for(builder, _item(context, builder, of_words, all_words, first))
@@ -134,7 +134,7 @@ def take_bits(bits, queue, tail):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def put_in_order(bits, queue, level, tail):  # type: ignore[no-untyped-def]
-    """Sort the agents ``queue[level:tail]``, where they are many; their rows then lie one behind the other.
+    """Sort the agents ``queue[level:tail]`` if they are many, so that their rows are read in order.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def start_lane(program, first, state, arrivals, seeds, salt, n_touched):  # type
 
 @numba.njit(nogil=True, cache=True)
 def clear_lane(first, state, arrivals, n_touched):  # type: ignore[no-untyped-def]
-    """Give all touched agents their initial state back."""
+    """Reset all touched agents to their initial state."""
     for i in range(n_touched):
         a = arrivals.touched[i] - first
         arrivals.flags[a] = 0
@@ -102,7 +102,7 @@ def _tired_from(draw, chance, fatigue):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _sign(chooses, infector, out_src, out_draw, i, src, dst, salt, age):  # type: ignore[no-untyped-def]
-    """Say in a message whom it is from, and the draw that decides among several, where somebody asks."""
+    """Attach the sender and its tie-break draw to a message, if they are recorded."""
     if len(out_src) > 0:
         out_src[i], out_draw[i] = src, 0
         if chooses:
@@ -113,7 +113,7 @@ def _sign(chooses, infector, out_src, out_draw, i, src, dst, salt, age):  # type
 def send(  # type: ignore[no-untyped-def]  # noqa: C901
     edges, program, first, state, n_live, position, edge, number, salt, every, probing, messages, hits
 ):
-    """Let live agents contact their out-neighbours, as many as there is room for messages.
+    """Send the contacts of live agents, of as many agents as there is room for messages.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
     first : int64
         First agent of the range that `state` is of.
     n_live, position, edge : int64
-        Live agents, the one to go on with, and the edge of its row.
+        Live agents, the one to continue with, and the edge of its row.
     number : int64
         The round.
     salt : uint32
@@ -140,7 +140,7 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
     position, edge, n_messages, trials : int
         It is done when position is n_live.
     """
-    # Taken out of their tuples once: to take them in a loop counts references there, and threads wait for each other.
+    # Unpacked once: unpacking in a loop counts references there, and threads contend for the counters.
     offsets, words, influence = edges.offsets, edges.words, edges.influence
     base, influence_base = edges.base, edges.influence_base
     live_agent, live_since = state.live_agent, state.live_since
@@ -245,7 +245,7 @@ def _consider(best_draw, best_src, best_code, a, src, draw, code):  # type: igno
 
 @numba.njit(nogil=True, cache=True)
 def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low, high, kinds, stopped):  # type: ignore[no-untyped-def]  # noqa: C901
-    """Note what arrives for the agents of a range.
+    """Receive messages for the agents of a range.
 
     Parameters
     ----------

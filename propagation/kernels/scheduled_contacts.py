@@ -1,9 +1,9 @@
-"""Compiled rounds of epidemics without return in one partition: contacts that travel with the round of their success.
+"""Compiled rounds of epidemics in one partition: each message carries the round in which its contact succeeds.
 
-Draws have no state, so what an agent will do is known as soon as it is infectious: for how many rounds, and in which of
-them each of its contacts first succeeds. It is therefore looked at once for the rounds until it is seen to again, not
-in every round; what travels is a message (dst, round), which its receiver keeps until that round has come, in which
-`propagation.kernels.epidemic_schedule` settles it. The draws are those of `propagation.kernels.rules`.
+Draws have no state, so once an agent is infectious it is known for how many rounds, and in which of them each of its
+contacts first succeeds. Its row is therefore read once for all rounds until its next event. It sends messages (dst,
+round), which the receiver keeps until that round and `propagation.kernels.epidemic_schedule` then processes. The draws
+are those of `propagation.kernels.rules`.
 """
 
 import numba
@@ -23,7 +23,7 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 
 @numba.njit(nogil=True, cache=True)
 def contacts_to_draw(offsets, first, all_compartments, infects, entry):  # type: ignore[no-untyped-def]
-    """Return how many contacts the agents of an `Entry` make that are in compartment `infects`; see `send_dated`."""
+    """Return how many contacts the agents of an `Entry` in compartment `infects` make; see `send_scheduled`."""
     total, bounds, agents = 0, entry.bounds, entry.agent
     for lane in range(len(all_compartments)):
         own = all_compartments[lane]
@@ -37,7 +37,7 @@ def contacts_to_draw(offsets, first, all_compartments, infects, entry):  # type:
 
 @numba.njit(nogil=True, cache=True)
 def _send_line(program, base, salt, number, line, attempts, messages, count):  # type: ignore[no-untyped-def]
-    """Draw the contacts of a line, made in the rounds after this one; write those that succeed, return how many."""
+    """Draw the contacts of a line for the coming rounds; write those that succeed, return the new count."""
     waiting = draw_first_successes(attempts, base, program.transmission, salt, line)
     words, sources, trials = attempts.words[line], attempts.src[line], attempts.trial[line]
     first, flags = attempts.first, attempts.hits.view(np.uint64)
@@ -61,11 +61,11 @@ def _send_line(program, base, salt, number, line, attempts, messages, count):  #
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
 def _select(own, first, words, base, low, high, lines, line, waiting):  # type: ignore[no-untyped-def]
-    """Add the edges ``words[low:high]`` to a line, but those that can be seen to infect nobody; return its length.
+    """Add the edges ``words[low:high]`` to a line, except those known to infect nobody; return its length.
 
-    Destinations ascend: those of the range that begins with `first` lie in between, and may be known to be reached.
+    Destinations ascend: those in the range of this partition lie in between, and may be known to be reached.
     """
-    # Unsigned: no index is looked at as one from the end.
+    # Unsigned: Numba then leaves out the check for negative indices.
     start, at = np.uint64(low), np.uint64(waiting)
     from_agent, to_agent = np.uint64(first), np.uint64(first + len(own))
     always, inside, beyond = base > 0, _ZERO, _ZERO
@@ -95,19 +95,19 @@ def _copy(always, words, low, high, lines, line, at):  # type: ignore[no-untyped
 
 
 @numba.njit(nogil=True, cache=True)
-def send_dated(  # type: ignore[no-untyped-def]
+def send_scheduled(  # type: ignore[no-untyped-def]
     edges, program, first, all_compartments, entry, salts, number, max_rounds, attempts, messages, ends
 ):
-    """Let infectious agents contact their out-neighbours in the rounds until they are seen to again.
+    """Send the contacts of infectious agents for all rounds until their next event.
 
     Parameters
     ----------
     first : int64
         First agent of the range.
     all_compartments : (lanes, n) uint8
-        Of its agents, 0 for those who can be infected: nothing is sent to the others.
+        Of its agents, 0 for those that can be infected: no message is sent to the others.
     entry : Entry
-        Agents looked at in round `number`.
+        Agents scheduled in round `number`.
     number, max_rounds : int64
         The present round, and the last.
     attempts : Attempts
@@ -131,7 +131,7 @@ def send_dated(  # type: ignore[no-untyped-def]
                 if own[src - first] != program.seeds_in:
                     continue
                 look_ahead(offsets, words, agents, i, bounds[k, lane + 1])
-                # Contacts with a chance wait to be drawn together.
+                # Contacts with a chance are buffered and drawn together.
                 age = number - max(np.int64(since[i]), -1 - np.int64(since[i]))
                 low, end, line = offsets[src], offsets[src + 1], rounds + LATER * (age > 0)
                 while low < end:
@@ -153,9 +153,9 @@ def send_dated(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def _sift(compartments, first, number, mail, low, high, now, n_now, later, n_later):  # type: ignore[no-untyped-def]
-    """Copy messages to those due now, and to those due later; drop those for agents that are reached."""
-    all_dst, all_src, rounds, draws = mail.dst, mail.src, mail.value, mail.draw
+def _split(compartments, first, number, inbox, low, high, now, n_now, later, n_later):  # type: ignore[no-untyped-def]
+    """Copy messages to those due now or due later; drop those for agents that are reached."""
+    all_dst, all_src, rounds, draws = inbox.dst, inbox.src, inbox.value, inbox.draw
     now_dst, now_src, now_draw = now.dst, now.src, now.draw
     later_dst, later_src, later_value, later_draw = later.dst, later.src, later.value, later.draw
     named = len(all_src) > 0
@@ -177,33 +177,33 @@ def _sift(compartments, first, number, mail, low, high, now, n_now, later, n_lat
 
 
 @numba.njit(nogil=True, cache=True)
-def sift_mail(first, compartments, number, mail, pending, now, later):  # type: ignore[no-untyped-def]
-    """Tell messages that are due in a round from those that are due later, lane by lane.
+def split_by_due_round(first, compartments, number, inbox, pending, now, later):  # type: ignore[no-untyped-def]
+    """Split messages into those due in a round and those due later, lane by lane.
 
     Parameters
     ----------
     first : int64
         First agent of the range.
     compartments : (lanes, n) uint8
-        0 for those who can be infected.
+        0 for agents that can be infected.
     number : int64
         The round.
-    mail, pending : Mail
-        Messages of the round, and those that earlier rounds have left; the values are the rounds in which they are due.
-    now, later : Mail
-        Out; of one sender, and as long as both together.
+    inbox, pending : Inbox
+        Messages of the round, and those kept from earlier rounds; the values are the rounds in which they are due.
+    now, later : Inbox
+        Out; of one sender, with room for both together.
     """
     n_now, n_later = np.int64(0), np.int64(0)
     now.bounds[0, 0] = later.bounds[0, 0] = 0
     for lane in range(len(compartments)):
         own = compartments[lane]
-        n_now, n_later = _sift(
+        n_now, n_later = _split(
             own, first, number, pending.messages, pending.bounds[0, lane], pending.bounds[0, lane + 1],
             now.messages, n_now, later.messages, n_later,
         )  # fmt: skip
-        for sender in range(len(mail.bounds)):
-            n_now, n_later = _sift(
-                own, first, number, mail.messages, mail.bounds[sender, lane], mail.bounds[sender, lane + 1],
+        for sender in range(len(inbox.bounds)):
+            n_now, n_later = _split(
+                own, first, number, inbox.messages, inbox.bounds[sender, lane], inbox.bounds[sender, lane + 1],
                 now.messages, n_now, later.messages, n_later,
             )  # fmt: skip
         now.bounds[0, lane + 1], later.bounds[0, lane + 1] = n_now, n_later

@@ -1,9 +1,8 @@
 """Compiled rounds of threshold models, one lane at a time: weights that add up until they reach an agent's threshold.
 
 Weights are never negative, so an agent becomes active in the round in which its sum first reaches its threshold, in
-whatever order the contacts of that round are added. What is kept of an agent is what its sum lacks: its threshold is
-drawn when somebody adds to it for the first time, and never again. What costs are cache misses, as in
-`propagation.kernels.cascades`.
+whatever order the contacts of that round are added. The state of an agent is what its sum lacks of its threshold, which
+is drawn once, when it receives its first weight. Cache misses dominate the cost, as in `propagation.kernels.cascades`.
 """
 
 import numba
@@ -53,14 +52,14 @@ def _add_round(  # type: ignore[no-untyped-def]
     offsets, words, base, thresholds, in_degree, stream, salt, head, level, reached, arrived, queue, lacking, added,
     n_added,
 ):  # fmt: skip
-    """Let the agents ``queue[head:level]`` add to their out-neighbours' sums; whoever is activated follows them there.
+    """Let the agents ``queue[head:level]`` add to their out-neighbours' sums; append the agents activated to the queue.
 
     Returns
     -------
     tail, trials, n_added : int
-        Length of the queue; edges looked at; how many agents somebody has added to.
+        Length of the queue; edges read; agents that have received a weight.
     """
-    # Unsigned: no index is looked at as one from the end.
+    # Unsigned: Numba then leaves out the check for negative indices.
     tail, trials, ahead = level, 0, np.uint64(STATE_AHEAD)
     for position in range(head, level):
         src = queue[position]
@@ -112,10 +111,10 @@ def threshold_lanes(  # type: ignore[no-untyped-def]
     stream : uint64
         Of thresholds.
     lacking : (n,) uint32, zero
-        Scratch: what the sums of agents lack of their thresholds, 1 for those that reached it, 0 for those whom nobody
-        has added to; zero again at the end.
+        Scratch: what the sums of agents lack of their thresholds, 1 for those that reached it, 0 for those that have
+        received no weight; zero again at the end.
     added : (n + 1,) int32
-        Scratch: agents that somebody has added to.
+        Scratch: agents that have received a weight.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def threshold_lanes(  # type: ignore[no-untyped-def]
                 if not full:
                     counts[at] = tail - level
                     at += 1
-        # 3. Clear the lane; one that did not end is left out.
+        # 3. Clear the lane; one that did not end is not counted.
         for position in range(tail):
             reached[queue[position] >> 3] = 0
         for position in range(n_added):

@@ -28,7 +28,7 @@ class Compartmental(FactoredModel):
     beta: Scheme = 0.1
 
     def chances(self) -> EdgeWeights:
-        """Return what decides the edges' probabilities."""
+        """Return the scheme of the edges' probabilities."""
         return EdgeWeights(self.beta, susceptibility=self.susceptibility, activity=self.activity, parameter="beta")
 
 

@@ -45,5 +45,5 @@ class DaleyKendall(Rumour):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return rumour_rules(self.stifling, both_stop=True)

@@ -47,11 +47,11 @@ class Diffusion(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:
-        """Return what decides the edges' weights."""
+        """Return the scheme of the edges' influence weights."""
         return normalised_strength(self)
 
     def thresholds(self, network: Network) -> Thresholds:
@@ -82,6 +82,6 @@ def share_thresholds(threshold: float | str, network: Network) -> Thresholds:
     share = (
         agent_column(network, agent_column_name(threshold, "threshold"))
         if isinstance(threshold, str)
-        else np.full(network.n_agents, threshold)
+        else np.full(network.n_ids, threshold)
     )
     return Thresholds(np.maximum(np.ceil(share * (2.0**32 * (1.0 - TOLERANCE))), 1.0).astype(np.int64))

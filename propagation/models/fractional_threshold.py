@@ -52,7 +52,7 @@ class FractionalThreshold(Model):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:
@@ -62,7 +62,7 @@ class FractionalThreshold(Model):
     def thresholds(self, network: Network) -> Thresholds:
         """Return what counts of active in-neighbours are compared with."""
         if self.neighbours is not None:
-            return Thresholds(np.full(network.n_agents, self.neighbours, np.int64))
+            return Thresholds(np.full(network.n_ids, self.neighbours, np.int64))
         if self.threshold == "uniform":
             return Thresholds(in_degree=network.in_degree)
         share: float | np.ndarray = (

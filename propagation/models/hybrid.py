@@ -49,11 +49,11 @@ class Hybrid(Viral):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return dataclasses.replace(super().rules, mixing=self.alpha)
 
     def influence(self) -> EdgeWeights:
-        """Return what decides the edges' weights."""
+        """Return the scheme of the edges' influence weights."""
         return normalised_strength(self)
 
     def thresholds(self, network: Network) -> Thresholds:

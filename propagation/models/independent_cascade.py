@@ -52,9 +52,9 @@ class IndependentCascade(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return CASCADE
 
     def chances(self) -> EdgeWeights:
-        """Return what decides the edges' probabilities."""
+        """Return the scheme of the edges' probabilities."""
         return EdgeWeights(self.probability, susceptibility=self.susceptibility, activity=self.activity)

@@ -55,11 +55,11 @@ class LinearThreshold(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:
-        """Return what decides the edges' weights."""
+        """Return the scheme of the edges' influence weights."""
         return EdgeWeights(self.weight, susceptibility=self.susceptibility, activity=self.activity, parameter="weight")
 
     def check(self, network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Maki-Thompson: a spreader who tells someone informed stops.
+"""Maki-Thompson: a spreader who contacts an informed agent becomes a stifler.
 
 Maki, Thompson: Mathematical Models and Applications. Prentice-Hall 1973; on networks, every neighbour is
 contacted in every round.
@@ -24,7 +24,7 @@ class MakiThompson(Rumour):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or
         a scheme as the probability of `IndependentCascade`.
     stifling : float
-        Probability per contact and round that it stops when the contacted agent is informed, in [0, 1].
+        Probability per contact and round that it becomes a stifler if the contacted agent is informed, in [0, 1].
     susceptibility, activity : str, optional
         Agent columns: `spreading` is multiplied by that of the target and of the source, and capped at 1.
 
@@ -38,5 +38,5 @@ class MakiThompson(Rumour):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return rumour_rules(self.stifling, both_stop=False)

@@ -1,4 +1,4 @@
-"""What a model is: validated parameters, and rules in the vocabulary of a round."""
+"""Base classes of models: validated parameters, and the rules of a round."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What the sum of an agent's weights is compared with.
+    """Thresholds that agents' sums of weights are compared with.
 
     Attributes
     ----------
-    values : (n_agents,) int64, or None
-        Thresholds in 2**-32 of a weight, or as numbers of in-neighbours; None if they are drawn.
-    in_degree : (n_agents,) int64, or None
-        Where thresholds are drawn as a share of the in-neighbours; None where as a share of 2**32.
+    values : (n_ids,) int64, or None
+        Fixed thresholds, in units of 2**-32 or as numbers of in-neighbours; None if they are drawn per replicate.
+    in_degree : (n_ids,) int64, or None
+        In-degrees, if thresholds are drawn as a fraction of the in-neighbours; None if as a fraction of 2**32.
     """
 
     values: "npt.NDArray[np.int64] | None" = None
@@ -47,38 +47,38 @@ class Model(Parameters):
     rules_version: ClassVar[int] = 1
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Show the parameters that are set."""
+        """Yield the parameters that are set, for the representation."""
         return (pair for pair in super().__repr_args__() if pair[1] is not None)
 
     @property
     @abstractmethod
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
 
     @property
     def resolved_parameters(self) -> dict[str, Any]:
-        """All parameters that are set, as JSON values: part of a session's specification."""
+        """All parameters that are set, as JSON values; part of the session's specification."""
         return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def source_fingerprint(self) -> str | None:
-        """What tells an edited model from the one before; None for the models that come with Rumormill."""
+        """Hash of a user's model source, which changes when it is edited; None for built-in models."""
         return None
 
     def chances(self) -> EdgeWeights | None:
-        """Return what decides the edges' probabilities, or None where contacts only add."""
+        """Return the scheme of the edges' probabilities, or None for pure threshold models."""
         return None
 
     def influence(self) -> EdgeWeights | None:
-        """Return what decides the edges' weights, or None where contacts do not add."""
+        """Return the scheme of the edges' influence weights, or None if contacts do not add."""
         return None
 
     def thresholds(self, network: Network) -> Thresholds:  # noqa: ARG002 (for those that have them)
-        """Return what sums of weights are compared with."""
+        """Return the agents' thresholds."""
         return Thresholds()
 
     def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":  # noqa: ARG002 (for those that have them)
-        """Return the probability that an agent starts as a sceptic: of all, or (n_agents,) float64."""
+        """Return the probability that an agent starts as a sceptic: one for all agents, or (n_ids,) float64."""
         return 0.0
 
     def check(self, network: Network) -> None:
@@ -89,12 +89,12 @@ class Model(Parameters):
 
 
 class FactoredModel(Model):
-    """A model whose edges' numbers agents' attributes multiply.
+    """A model in which agents' attributes are factors of the edges' probabilities or weights.
 
     Attributes
     ----------
     susceptibility, activity : str, optional
-        Agent columns that multiply each edge's number: of the contacted and of the contacting agent;
+        Agent columns that are factors of each edge: of the contacted and of the contacting agent;
         ``column:NAME``, or NAME alone.
     """
 

@@ -1,35 +1,35 @@
-"""Rules: what a model does in a round, said as a small table that every plan runs.
+"""Rules: what a model does in a round, as a small table of data that every plan runs.
 
 The compiled kernels read it as arrays (`propagation.compiled_rules`), the reference plan as masks over pandas frames
-(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` says exactly what its parts mean.
+(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` defines its parts exactly.
 """
 
 from dataclasses import dataclass
 
 COMPARTMENTS_LIMIT = 8
-"""Most compartments a model can have: a contact's success is a mask of eight bits."""
+"""Largest number of compartments of a model: the outcome of a contact is a mask of eight bits."""
 
 
 @dataclass(frozen=True)
 class Contact:
-    """What a contact between agents of two compartments can do.
+    """Effect of a contact between agents of two compartments.
 
     Attributes
     ----------
     source, target : str
         Compartments of the contacting and of the contacted agent.
     target_to : str or None
-        Where a success moves the contacted agent.
+        Compartment to which a success moves the contacted agent.
     share : float
         Probability that it moves there rather than to `otherwise`.
     otherwise : str or None
-        Where it moves if not to `target_to`; needed for a share below 1.
+        Alternative to `target_to`; required for a share below 1.
     source_to : str or None
-        Where a success moves the contacting agent.
+        Compartment to which a success moves the contacting agent.
     rate : float
-        Probability of success; multiplies that of the edge.
+        Probability of success; multiplied by that of the edge if `by_edge`.
     by_edge : bool
-        Whether the edge's probability counts.
+        Whether the edge's probability is a factor.
     mutual : bool
         Whether the contacts of a pair in both directions are one meeting: they share one draw, so that both succeed or
         both fail. Only where the pair's compartments and chances are the same in both directions.
@@ -48,7 +48,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Transition:
-    """How agents leave a compartment by themselves: with a probability per round, or after a number of rounds."""
+    """Spontaneous transition out of a compartment: with a probability per round, or after a fixed number of rounds."""
 
     source: str
     to: str
@@ -57,7 +57,7 @@ class Transition:
 
     @property
     def is_possible(self) -> bool:
-        """Whether agents ever leave this way."""
+        """Whether the transition can ever happen."""
         return self.after is not None or self.probability > 0.0
 
 
@@ -68,7 +68,7 @@ class Rules:
     Attributes
     ----------
     compartments : tuple of str
-        The first is everyone's at the start.
+        All agents start in the first.
     seeds : str
         Compartment of the seeds.
     transmitting, reached : tuple of str
@@ -78,15 +78,15 @@ class Rules:
     transitions : tuple of Transition
         At most one for each compartment.
     adds : bool
-        Whether contacts add the edge's weight to a sum, instead of succeeding or not; the agent moves once the sum
-        reaches its threshold.
+        Whether a contact adds the edge's weight to the target's sum, instead of being a Bernoulli trial; the target is
+        activated once its sum reaches its threshold.
     decay, fatigue : float
-        Factors of a contact's chance: per round in which its source was activated, and per contact that its target
-        received in earlier rounds.
+        Factors of a contact's probability: to the power of the round in which its source was activated, and of the
+        number of contacts that its target received in earlier rounds.
     mixing : float or None
-        Probability that contacts of an agent succeed or not, where for others they add.
+        Hybrid models: probability that contacts to an agent are Bernoulli trials; to all other agents they add.
     sceptics : str or None
-        Compartment in which some agents start.
+        Compartment in which some agents start (`Model.initial_sceptics`).
     """
 
     compartments: tuple[str, ...]
@@ -110,7 +110,7 @@ class Rules:
         assert not any(contact.mutual and contact.source != contact.target for contact in self.contacts)
 
     def number(self, compartment: str | None) -> int:
-        """Return a compartment's number, -1 for none."""
+        """Return the position of a compartment, -1 for None."""
         return -1 if compartment is None else self.compartments.index(compartment)
 
     @property
@@ -119,30 +119,30 @@ class Rules:
         return any(t.source in self.reached and t.to not in self.reached for t in self.transitions)
 
     @property
-    def replies(self) -> bool:
-        """Whether contacts move the contacting agent."""
+    def changes_source(self) -> bool:
+        """Whether a contact can move the contacting agent."""
         return any(contact.source_to is not None for contact in self.contacts)
 
     @property
     def leaving(self) -> frozenset[str]:
-        """Compartments that agents leave by themselves."""
+        """Compartments with a spontaneous transition that can happen."""
         return frozenset(transition.source for transition in self.transitions if transition.is_possible)
 
     @property
-    def everlasting(self) -> bool:
-        """Whether some agents may transmit for ever."""
+    def transmits_forever(self) -> bool:
+        """Whether agents of some compartment transmit until the end, unless a contact moves them."""
         return not set(self.transmitting) <= self.leaving
 
     @property
     def transmits_once(self) -> bool:
-        """Whether every agent transmits in the one round after its activation."""
+        """Whether every agent transmits in exactly one round, the one after its activation."""
         certain = {t.source for t in self.transitions if t.after == 1 or (t.after is None and t.probability == 1.0)}
         at_once = all(contact.target_to == self.seeds for contact in self.contacts)
         return at_once and self.transmitting == (self.seeds,) and self.seeds in certain and not self.recurrent
 
     @property
     def is_cascade(self) -> bool:
-        """Whether agents transmit in the one round after their activation, and contacts succeed by the edge alone."""
+        """Whether it is an independent cascade: one round of transmission, success by the edge's probability alone."""
         first = self.contacts[0]
         return (
             self.transmits_once

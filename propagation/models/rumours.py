@@ -1,4 +1,4 @@
-"""What the rumour models share: ignorant agents, spreaders who tell everyone, and stiflers who have stopped."""
+"""Common base of the rumour models: ignorant agents, spreaders, and stiflers, who no longer spread."""
 
 from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules
@@ -7,7 +7,7 @@ from propagation.weights import EdgeWeights
 
 
 class Rumour(FactoredModel):
-    """Rumour whose spreaders stop when they meet someone who knows it.
+    """Rumour whose spreaders become stiflers by contact with agents who know it.
 
     Attributes
     ----------
@@ -15,21 +15,21 @@ class Rumour(FactoredModel):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or a
         scheme as the probability of an independent cascade.
     stifling : float
-        Probability per contact and round that a spreader who contacts a spreader or stifler stops, in [0, 1].
+        Probability per contact and round that a spreader who contacts a spreader or stifler becomes one, in [0, 1].
     """
 
     spreading: Scheme = 0.1
     stifling: Probability = 0.1
 
     def chances(self) -> EdgeWeights:
-        """Return what decides the edges' probabilities."""
+        """Return the scheme of the edges' probabilities."""
         return EdgeWeights(
             self.spreading, susceptibility=self.susceptibility, activity=self.activity, parameter="spreading"
         )
 
 
 def rumour_rules(stifling: float, *, both_stop: bool) -> Rules:
-    """Return the rules of a rumour; `both_stop` says whether a spreader who is told stops as well."""
+    """Return the rules of a rumour; `both_stop`: whether two spreaders who meet both become stiflers."""
     return Rules(
         compartments=("ignorant", "spreader", "stifler"),
         seeds="spreader",

@@ -46,7 +46,7 @@ class SEIR(Recovering):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return infection(
             ("susceptible", "exposed", "infectious", "recovered"),
             Transition("exposed", "infectious", probability=self.sigma),

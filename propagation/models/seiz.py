@@ -65,7 +65,7 @@ class SEIZ(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return Rules(
             compartments=("susceptible", "exposed", "infectious", "sceptic"),
             seeds="infectious",

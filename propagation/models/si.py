@@ -35,5 +35,5 @@ class SI(Compartmental):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return infection(("susceptible", "infectious"))

@@ -40,5 +40,5 @@ class SIR(Recovering):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return infection(("susceptible", "infectious", "recovered"), self.leaving_infectious("recovered"))

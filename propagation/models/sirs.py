@@ -46,7 +46,7 @@ class SIRS(Recovering):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return infection(
             ("susceptible", "infectious", "recovered"),
             self.leaving_infectious("recovered"),

@@ -40,5 +40,5 @@ class SIS(Recovering):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return infection(("susceptible", "infectious"), self.leaving_infectious("susceptible"))

@@ -56,9 +56,9 @@ class Viral(FactoredModel):
 
     @property
     def rules(self) -> Rules:
-        """What the model does in a round."""
+        """Rules of a round."""
         return dataclasses.replace(CASCADE, decay=self.decay, fatigue=self.fatigue)
 
     def chances(self) -> EdgeWeights:
-        """Return what decides the edges' probabilities."""
+        """Return the scheme of the edges' probabilities."""
         return EdgeWeights(self.base_rate * self.virality, self.strength, self.susceptibility, self.activity)

@@ -36,14 +36,14 @@ class RowWriter:
         return [staged.file for staged in self._staged.values()]
 
     def write(self, table: str, rows: pa.Table) -> None:
-        """Add rows to a table; they are written some millions at a time."""
+        """Add rows to a table; they are buffered and written some millions at a time."""
         waiting = self._waiting.setdefault(table, [])
         waiting.append(rows.cast(table_specification(table).schema))
         if sum(map(len, waiting)) >= ROWS_PER_WRITE:
             self._flush(table)
 
     def flush(self) -> None:
-        """Write the rows that still wait."""
+        """Write all buffered rows."""
         for table in list(self._waiting):
             self._flush(table)
 
@@ -59,7 +59,7 @@ class RowWriter:
 
 @contextlib.contextmanager
 def collected_rows(warehouse: Store | None) -> Iterator[RowWriter]:
-    """Give a writer whose files, staged in `warehouse`, are finished when the block ends; None keeps rows in memory."""
+    """Yield a writer whose staged files are finished when the block ends; with None, rows are kept in memory."""
     with contextlib.ExitStack() as open_files:
         writer = RowWriter(warehouse, open_files)
         yield writer

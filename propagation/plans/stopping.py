@@ -1,4 +1,4 @@
-"""Stop flags: how a run that is cancelled reaches the tasks that are still at work, in every process."""
+"""Stop flags: how cancelling a run reaches the tasks that are still running, in every process."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ _flag_lock = threading.Lock()
 
 def stop_flag(job: str) -> npt.NDArray[np.uint8]:
     """Return the flag of a job in this process, (1,) uint8; kernels end at the next round once it is set."""
-    with _flag_lock:  # a cache alone would give threads that ask at the same time a flag each
+    with _flag_lock:  # the cache alone could give each of several concurrent threads its own flag
         return _cached_flag(job)
 
 

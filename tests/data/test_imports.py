@@ -11,6 +11,7 @@ import pytest
 
 from data.errors import CommitConflictError, EdgeListError, NetworkNotFoundError, TooManyRejectsError
 from data.facade import Warehouse
+from data.networks import index
 from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, LineBlock
 from data.networks.imports import rejected_rows
 from tests.data.publications import edges_of, new_warehouse, publish_network
@@ -222,12 +223,10 @@ def test_a_network_travels_to_other_processes(edge_list, tmp_path):
 
 
 def test_an_import_that_another_overtook_is_told_to_run_again(edge_list, warehouse, monkeypatch):
-    import data.networks.imports as ingest
-
     publish_network(warehouse, edge_list([(1, 2)]))
-    overtaken = ingest._latest(warehouse, "friends")
+    overtaken = index.snapshots(warehouse, "friends")
     publish_network(warehouse, edge_list([(1, 2), (2, 3)]))
-    monkeypatch.setattr(ingest, "_latest", lambda *_: overtaken)
+    monkeypatch.setattr(index, "snapshots", lambda *_: overtaken)
     with pytest.raises(CommitConflictError, match="run again"):
         publish_network(warehouse, edge_list([(1, 2), (2, 4)]))
     monkeypatch.undo()

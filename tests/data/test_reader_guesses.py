@@ -97,6 +97,19 @@ def test_a_first_line_that_may_count_is_told(read: Any) -> None:
     assert told(read("1 2\n2 3\n3 4\n")) == []
 
 
+def test_comments_on_the_direction_are_heard_where_rows_do_not_bear_them_out(read: Any) -> None:
+    undirected = (
+        "its comments say that the network is undirected, and the rows stand for one direction only; if edges go both "
+        "ways, say --undirected"
+    )
+    assert told(read("# Undirected graph: x.txt\n# FromNodeId\tToNodeId\n1\t2\n2\t3\n")) == [undirected]
+    assert told(read("% sym unweighted\n% 2 3 3\n1 2\n2 3\n")) == [undirected]
+    assert read("# Undirected graph\n1 2\n2 3\n3 2\n").warnings == ()
+    assert read("# Undirected graph\n1 2\n2 3\n", undirected=True).warnings == ()
+    assert read("# Directed graph (each unordered pair of nodes is saved once)\n1 2\n2 3\n").warnings == ()
+    assert "agents of two kinds" in told(read("% bip unweighted\n1 2\n2 1\n"))[0]
+
+
 # Columns
 
 

@@ -1,5 +1,6 @@
 """What a warehouse withstands: several writers, crashes, a full disk, damage; and how it is swept and verified."""
 
+import os
 import re
 import signal
 import subprocess
@@ -133,6 +134,28 @@ def test_a_commit_whose_answer_was_lost_is_recognised_when_the_client_tries_agai
 
 
 # -- crashes --------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_on_disk_before_a_manifest_names_them(local: Warehouse, monkeypatch: pytest.MonkeyPatch):
+    synced: set[Path] = set()
+    before: dict[str, set[Path]] = {}
+    link = os.link
+
+    def record_sync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    def record_link(staged: Path, target: Path) -> None:
+        before[target.name] = {*synced, staged} if staged in synced else set()
+        link(staged, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "link", record_link)
+    manifest = publish(local, "a")
+    paths = [path_of(local, file).resolve() for file in manifest.files]
+    assert len(paths) == 2
+    assert {*paths, *(path.parent for path in paths)} <= before[manifest_path(local, 1).name]
+    assert manifest_path(local, 1).resolve().parent in synced
+
 
 DYING_WRITER = """
 import sys, time

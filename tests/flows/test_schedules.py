@@ -24,7 +24,7 @@ from tests.deadlines import PATIENCE
 from tests.flows.conftest import clean_environment, path_network
 from tests.shell_clusters import free_port
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("schedules")  # beside the tests that share the other server
 
 CAMPAIGN = {
     "network": "path",
@@ -44,7 +44,7 @@ class PrefectServer:
     environment: dict[str, str]
 
     def answer(self, path: str, query: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.url}/{path}", json=query, timeout=60)
+        answer = httpx.post(f"{self.url}/{path}", json=query, timeout=PATIENCE)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -19,11 +19,9 @@ from data.networks.imports import publish_edges
 from data.warehouse.tables import table_specification
 from propagation import engine
 from propagation.kernels import bit_packed_cascades as words
-from propagation.kernels import cascades, partitions, rules, thresholds
-from propagation.kernels import epidemic_schedule as agendas
-from propagation.kernels import messages as mail
+from propagation.kernels import cascades, messages, partitions, rules, scheduled_contacts, thresholds
+from propagation.kernels import epidemic_schedule as schedule_kernels
 from propagation.kernels import partitioned_thresholds as sums
-from propagation.kernels import scheduled_contacts as dated_contacts
 from propagation.results import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
 from tests.reference.small_networks import SmallNetwork, attributes_of
@@ -33,7 +31,7 @@ from tests.reference.small_networks import SmallNetwork, attributes_of
 def every_kernel_is_compiled_once() -> Iterator[None]:
     """Check, once all tests of the package have run, that none of them made Numba compile a kernel a second time."""
     yield
-    files = (agendas, cascades, dated_contacts, mail, partitions, rules, sums, thresholds, words)
+    files = (schedule_kernels, cascades, scheduled_contacts, messages, partitions, rules, sums, thresholds, words)
     everything = {name: kernel for file in files for name, kernel in vars(file).items()}
     kernels = {name: kernel for name, kernel in everything.items() if isinstance(kernel, CPUDispatcher)}
     compiled = {name: kernel for name, kernel in kernels.items() if "forceinline" not in kernel.targetoptions}

@@ -224,6 +224,25 @@ def test_other_plans_run_the_hardest_options_of_every_model(publish_whole, run, 
     assert_same_rows(run(session, network), other)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_ids_reserved_for_agents_of_earlier_snapshots_are_nobody(
+    publish_whole, new_warehouse, run, assert_same_rows, name
+):
+    warehouse = new_warehouse()
+    publish_whole(numbered_network(8, 20, 120), number=8, warehouse=warehouse)
+    network = publish_whole(numbered_network(7, 14, 60), number=7, partitions=2, warehouse=warehouse)
+    assert (network.n_agents, network.n_ids, len(network.reserved)) == (14, 19, 5)
+    for parameters in (HARDEST[name], *([{"sceptics": 0.5}] if name == "seiz" else [])):
+        session = resolve_session(
+            network, make_model(name, parameters), seed_set=[3, 1], replicates=4, record="contacts", max_rounds=3
+        )
+        first, *others = [run(session, network, plan=plan) for plan in PLANS]
+        if parameters == HARDEST[name]:
+            assert_textbook(first, textbook_rows(session, network))
+        for other in others:
+            assert_same_rows(first, other)
+
+
 @pytest.mark.parametrize("plan", PLANS)
 def test_strengths_sum_by_ascending_source_in_every_plan(publish, run, plan):
     # Sums of such numbers depend on their order in the last bit, which then decides about a draw in 2**32.

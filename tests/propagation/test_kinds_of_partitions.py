@@ -134,8 +134,8 @@ def test_a_checkpoint_may_be_taken_up_after_any_round(network, model, number):
     wave = wave_of(network, model)
     _, steps = rounds_of(wave, begun(wave), number)
     expected, _ = rounds_of(wave, steps, 30)
-    taken_up = [tasks.resume(wave, p, number, *tasks.listed(wave, p, steps[p])) for p in PARTITIONS]
-    assert rounds_of(wave, taken_up, 30)[0] == expected
+    resumed = [tasks.resume(wave, p, number, *tasks.listed(wave, p, steps[p])) for p in PARTITIONS]
+    assert rounds_of(wave, resumed, 30)[0] == expected
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)

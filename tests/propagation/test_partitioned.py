@@ -15,7 +15,7 @@ from data.warehouse.keys import session_key
 from propagation import engine, jobs, simulate
 from propagation.compiled_rules import constant_array
 from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.messages import sort_mail
+from propagation.kernels.messages import sort_messages
 from propagation.models import (
     SEIZ,
     SI,
@@ -217,7 +217,7 @@ def test_messages_are_sorted_as_numpy_sorts_them(number, parts, lanes, size):
     )
     out = new_messages(size, named=True, recorded=False)
     bounds = np.zeros((parts, lanes + 1), np.int64)
-    sort_mail(messages, np.searchsorted(of_lane, np.arange(lanes + 1)), constant_array(firsts), bounds, out)
+    sort_messages(messages, np.searchsorted(of_lane, np.arange(lanes + 1)), constant_array(firsts), bounds, out)
     part = np.searchsorted(firsts, messages.dst, side="right") - 1
     order = np.lexsort([np.arange(size), of_lane, part])
     for found, column in zip(out[:4], messages[:4], strict=True):
@@ -232,10 +232,10 @@ def test_mail_joins_what_all_partitions_sent(network):
     for sender in range(3):
         columns = [np.arange(10 * sender, 10 * sender + 4).astype(kind) for kind in "iilI"]
         sent.append(Sent(np.array([[0, 0, 1], [1, 3, 4]]), Messages(*columns, np.empty(0, np.int8))))
-    mail = tasks.partition_of(wave_of(network, HALF), 1).mail(sent, recorded=True)
-    assert mail.messages.dst.tolist() == [1, 2, 3, 11, 12, 13, 21, 22, 23]
-    assert mail.bounds.tolist() == [[0, 2, 3], [3, 5, 6], [6, 8, 9]]
-    assert len(mail.messages.kind) == 9
+    inbox = tasks.partition_of(wave_of(network, HALF), 1).inbox(sent, recorded=True)
+    assert inbox.messages.dst.tolist() == [1, 2, 3, 11, 12, 13, 21, 22, 23]
+    assert inbox.bounds.tolist() == [[0, 2, 3], [3, 5, 6], [6, 8, 9]]
+    assert len(inbox.messages.kind) == 9
 
 
 # -- tasks are pure -------------------------------------------------------------------------------------------------
@@ -248,7 +248,9 @@ def rounds_of(wave, number):
     for _ in range(number):
         yield steps
         sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
-        stops = [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.replies else []
+        stops = (
+            [tasks.stops_of(wave, p, steps[p], sent) for p in partitions] if wave.one.model.rules.changes_source else []
+        )
         steps = [tasks.advance(wave, p, steps[p], sent, stops) for p in partitions]
     yield steps
 
@@ -263,11 +265,11 @@ def test_a_task_that_runs_twice_gives_the_same_and_changes_nothing(network, mode
         sent = [tasks.sent_of(wave, p, step) for p, step in enumerate(steps)]
         before = as_bytes((steps, sent))
         for p in partitions:
-            stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.replies else []
+            stops = [tasks.stops_of(wave, q, steps[q], sent) for q in partitions] if model.rules.changes_source else []
             told = as_bytes(stops)
             twice = [as_bytes(tasks.advance(wave, p, steps[p], sent, stops)) for _ in range(2)]
             assert twice[0] == twice[1]
-            if model.rules.everlasting:
+            if model.rules.transmits_forever:
                 probes = [[as_bytes(tasks.probe(wave, q, steps[q])) for q in partitions] for _ in range(2)]
                 assert probes[0] == probes[1]
             assert as_bytes((steps, sent)) == before
@@ -432,7 +434,7 @@ def test_a_run_goes_on_in_other_partitions_and_waves(
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], planned(network, [session], *after))
-    assert "going on from the checkpoint after round " in caplog.messages[0]
+    assert "resuming from the checkpoint after round " in caplog.messages[0]
     jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
@@ -497,9 +499,9 @@ def test_waves_that_were_finished_are_not_run_again(publish_small, run, assert_s
     assert set(network.warehouse.read("lane_rounds")["replicate"].to_pylist()) == {0, 1, 2, 3, 4, 5}
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], made)
-    taken_up = ["going on from the checkpoint" in message for message in caplog.messages]
-    assert taken_up[:2] == [True, True]
-    assert sum(taken_up) == 2
+    resumed = ["resuming from the checkpoint" in message for message in caplog.messages]
+    assert resumed[:2] == [True, True]
+    assert sum(resumed) == 2
     jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 

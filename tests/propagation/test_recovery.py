@@ -136,7 +136,7 @@ def test_all_waves_of_a_killed_worker_go_on_from_their_checkpoints(publish, run,
         with caplog.at_level("WARNING", logger=partitioned.__name__):
             found = simulate(network, MODELS[3], plan="partitioned", client=client, **fields)
     told = {
-        record.getMessage().partition("the run goes on from the checkpoint after round ")[0]
+        record.getMessage().partition("the run resumes from the checkpoint after round ")[0]
         for record in caplog.records
         if record.name == partitioned.__name__
     }
@@ -154,10 +154,10 @@ def test_a_run_whose_workers_die_again_and_again_ends_with_a_message(ladder, mon
         raise clusters.WorkersLostError("lost tcp://127.0.0.1:1")
 
     monkeypatch.setattr(clusters, "wait_for", lost)
-    with pytest.raises(ClusterLostError, match="lost its workers 6 times while the run did not get on") as told:
+    with pytest.raises(ClusterLostError, match="lost its workers 6 times while the run made no progress") as told:
         simulate(ladder, MODELS[0], seed_set=[0], replicates=3, plan="partitioned", publish=publish_it)
     assert "WorkersLostError: lost tcp://127.0.0.1:1" in str(told.value)
-    assert "begins again when it is run again" in str(told.value)
+    assert "starts over when it is run again" in str(told.value)
     assert len(begun) == partitioned.ATTEMPTS + 1
 
 
@@ -177,7 +177,7 @@ def test_a_run_that_gets_on_may_lose_workers_as_often_as_it_likes(publish, run, 
         found = simulate(network, MODELS[0], plan="partitioned", **fields)
     assert len(caplog.records) == len(checkpoint_rounds(network.warehouse)) > 2 * partitioned.ATTEMPTS
     assert caplog.messages[0] == (
-        "the run goes on from the checkpoint after round 2: WorkersLostError: lost tcp://127.0.0.1:1"
+        "the run resumes from the checkpoint after round 2: WorkersLostError: lost tcp://127.0.0.1:1"
     )
     assert_same_rows(found, run(resolve_session(network, MODELS[0], **fields), network))
 
@@ -190,7 +190,11 @@ def test_a_long_run_lets_the_scheduler_forget_its_tasks(publish, run, assert_sam
     fields = {"seed_set": [0], "replicates": 5, "record": "contacts"}
     with caplog.at_level("INFO", logger=partitioned.__name__):
         found = simulate(network, MODELS[0], plan="partitioned", **fields)
-    assert caplog.messages.count("the tasks so far are forgotten") == len(checkpoint_rounds(network.warehouse)) >= 2
+    assert (
+        caplog.messages.count("restarting from the checkpoint to release the tasks so far")
+        == len(checkpoint_rounds(network.warehouse))
+        >= 2
+    )
     assert_same_rows(found, run(resolve_session(network, MODELS[0], **fields), network))
 
 
@@ -290,7 +294,7 @@ def goes_on_and_equals(network, run, assert_same_rows, caplog, before, **options
     with caplog.at_level("INFO", logger=partitioned.__name__):
         resumed = simulate(network, model, plan="partitioned", **fields, **options)
     assert not resumed.recalled
-    assert f"going on from the checkpoint after round {max(before)}" in caplog.messages
+    assert f"resuming from the checkpoint after round {max(before)}" in caplog.messages
     after = checkpoint_rounds(network.warehouse)
     assert after[: len(before)] == before
     assert sorted(set(after)) == after, "no checkpoint is made twice"
@@ -336,7 +340,7 @@ def test_thresholds_go_on_in_other_partitions(publish, run, assert_same_rows, mo
     assert max(checkpoint_rounds(network.warehouse)) == 2 * stops_at
     with caplog.at_level("INFO", logger=partitioned.__name__):
         outcome = engine.run_job(network, [session], dataclasses.replace(made, partitions=2))
-    assert caplog.messages[0] == f"going on from the checkpoint after round {2 * stops_at}"
+    assert caplog.messages[0] == f"resuming from the checkpoint after round {2 * stops_at}"
     jobs.publish_job(outcome)
     assert_same_rows(load_result(network.warehouse, session.session_id), run(session, network))
 
@@ -394,7 +398,7 @@ def test_an_interrupted_run_stops_all_its_waves_and_each_goes_on_later(publish, 
     fields = {"seed_set": [0], "replicates": 20, "record": "contacts"}
     with caplog.at_level("INFO", logger=partitioned.__name__):
         resumed = simulate(network, MODELS[0], plan="partitioned", **fields)
-    assert len([message for message in caplog.messages if "going on from the checkpoint" in message]) == 2
+    assert len([message for message in caplog.messages if "resuming from the checkpoint" in message]) == 2
     assert_same_rows(resumed, run(resolve_session(network, MODELS[0], **fields), network))
 
 
@@ -435,7 +439,7 @@ def test_a_scheduler_that_dies_ends_the_run_and_the_next_goes_on(publish, run, a
     told = output.splitlines()[-1]
     assert told.startswith(f"ClusterLostError the Dask scheduler at {address} went away"), output + errors
     before = checkpoint_rounds(network.warehouse)
-    assert told.endswith(f"run again; the run then goes on from the checkpoint after round {max(before)}")
+    assert told.endswith(f"run again; the run then resumes from the checkpoint after round {max(before)}")
     assert errors == ""
     assert process.returncode == ClusterLostError.exit_code == 1
     assert_nothing_is_seen(network.warehouse)

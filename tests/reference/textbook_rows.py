@@ -28,13 +28,14 @@ TRANSMIT_ONCE = {
 @lru_cache(maxsize=8)
 def textbook_network(network):
     edges = network.warehouse.read("network_edges", [network.key]).to_pydict()
-    agents = network.warehouse.read("network_agents", [network.key]).to_pandas().sort_values("agent")
+    agents = network.warehouse.read("network_agents", [network.key]).to_pandas().set_index("agent")
+    columns = agents[list(network.row["agent_attributes"])].reindex(range(network.n_ids)).fillna(0.0)
     pairs = tuple(zip(edges["src"], edges["dst"], strict=True))
     return TextbookNetwork(
-        n_agents=network.n_agents,
+        n_agents=network.n_ids,
         edges=pairs,
         edge_columns={name: dict(zip(pairs, edges[name], strict=True)) for name in network.row["edge_attributes"]},
-        agent_columns={name: agents[name].tolist() for name in network.row["agent_attributes"]},
+        agent_columns={name: columns[name].tolist() for name in columns},
         strength=network.row["strength_column"],
         probability=network.row["probability_column"],
     )

@@ -106,7 +106,7 @@ class AnyModel(KernelFamily):
     def run(self, run: LaneRun) -> tuple[Lanes, AgentReach]:
         """Run consecutive replicates of one session; see `KernelFamily`."""
         network, session = run.network, run.session
-        n, seeds = network.n_agents, session.seed_array
+        n, seeds = network.n_ids, session.seed_array
         program = session_program(network, session, traced=session.records("activations"))
         edges = session_edges(network, session)
         state, arrivals = new_state(program, n), run.scratch.arrivals(program)

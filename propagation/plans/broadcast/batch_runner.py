@@ -42,7 +42,7 @@ def run_batch(
     threads : int
         Threads of this worker that the task may use for one lane.
     """
-    stop, scratch, found = stop_flag(job), Scratch(network.n_agents, threads), LaneRows(spans)
+    stop, scratch, found = stop_flag(job), Scratch(network.n_ids, threads), LaneRows(spans)
     try:
         with collected_rows(network.warehouse if publish else None) as writer:
             for name, group in _groups(sessions, shapes, spans):

@@ -36,13 +36,13 @@ class BitPackedCascades(KernelFamily):
         return record in SUMMARIES and model.rules.is_cascade
 
     def trials(self, network: Network, session: Session, lane: ExpectedCascade, lanes_per_thread: float) -> float:  # noqa: ARG002
-        """Return what a lane costs, in edges of the calibration: those that lanes share are looked at once."""
+        """Return what a lane costs, in edges of the calibration: an edge shared by lanes is read once."""
         per_word = min(WORD, math.ceil(lanes_per_thread))
         lanes_per_row = 1 + (per_word - 1) * lane.overlap
         return (
             lane.seed_trials * WORD_COST / per_word
             + (lane.trials - lane.seed_trials) * min(LONE_LANE_COST, WORD_COST / lanes_per_row)
-            + network.n_agents * WORD_SETUP_COST / per_word
+            + network.n_ids * WORD_SETUP_COST / per_word
         )
 
     def run(self, run: LaneRun) -> tuple[Lanes, AgentReach]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.networks.network import Network
 from propagation.compiled_rules import session_edges, session_program
-from propagation.costs import edges_looked_at
+from propagation.costs import edges_read
 from propagation.kernel_choice import is_epidemic
 from propagation.kernels.epidemics import SLOTS, Course, epidemic_lanes
 from propagation.lane_counts import AgentReach, Lanes
@@ -33,7 +33,7 @@ class EventQueueEpidemics(KernelFamily):
 
     def trials(self, network: Network, session: Session, lane: ExpectedCascade, lanes_per_thread: float) -> float:  # noqa: ARG002
         """Return what a lane costs, in edges of the calibration; see `KernelFamily`."""
-        return edges_looked_at(session, lane, SLOTS) * self.cost
+        return edges_read(session, lane, SLOTS) * self.cost
 
     def run(self, run: LaneRun) -> tuple[Lanes, AgentReach]:
         """Run lanes in as many calls of the kernel as their counts need room; see `KernelFamily`."""

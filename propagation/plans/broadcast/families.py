@@ -1,5 +1,7 @@
 """The kernel families of the broadcast plan, in order of preference, and how one of them is chosen for a session."""
 
+import functools
+
 from data.networks.network import Network
 from propagation.mean_field import ExpectedCascade
 from propagation.models.model import Model
@@ -30,6 +32,7 @@ def family_named(name: str) -> KernelFamily:
     return next(family for family in FAMILIES if family.name == name)
 
 
+@functools.lru_cache(maxsize=256)
 def families_for(model: Model, record: Record) -> tuple[KernelFamily, ...]:
     """Return the families that can run a model and record this detail, in order of preference."""
     if isinstance(model, PandasModel):  # only the reference plan runs it

@@ -136,7 +136,7 @@ class KernelFamily(ABC):
 
     def bytes_per_thread(self, network: Network, session: Session) -> float:
         """Return the bytes of a thread's scratch arrays."""
-        return network.n_agents * (self.bytes_per_agent + 16.0 * session.records("reach"))
+        return network.n_ids * (self.bytes_per_agent + 16.0 * session.records("reach"))
 
 
 class ReachCounter:
@@ -152,7 +152,7 @@ class ReachCounter:
     """
 
     def __init__(self, run: LaneRun) -> None:
-        self.times = np.zeros(run.network.n_agents if run.session.records("reach") else 0, np.int64)
+        self.times = np.zeros(run.network.n_ids if run.session.records("reach") else 0, np.int64)
         self.round_sums = np.zeros_like(self.times)
         self.touched, self.n_touched = run.scratch.touched, 0
 

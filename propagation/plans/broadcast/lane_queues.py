@@ -45,7 +45,7 @@ class LaneQueues(KernelFamily):
         """Run lanes in as many calls of the kernel as their counts need room; see `KernelFamily`."""
         kernel, reach, salts, at = self.kernel(run), ReachCounter(run), run.salts, 0
         # A lane has at least one activation in every round it counts, so no lane needs more room than this.
-        room = min(run.session.max_rounds, run.network.n_agents) + 2
+        room = min(run.session.max_rounds, run.network.n_ids) + 2
         lengths, counts, truncated = [], [], []
         while at < len(salts):
             lanes = len(salts) - at

@@ -1,4 +1,4 @@
-"""A partition in lanes of independent cascades, 64 lanes to a word."""
+"""A partition in lanes of independent cascades, 64 lanes to a machine word."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,12 +10,13 @@ from data.networks.network import Network
 from propagation import costs
 from propagation.kernels import bit_packed_cascades as kernels
 from propagation.kernels.bit_packed_cascades import WORD, Fresh
-from propagation.kernels.messages import Mail, messages_due
+from propagation.kernels.messages import Inbox, messages_due
 from propagation.kernels.partitions import Live, Touched
 from propagation.mean_field import ExpectedCascade
+from propagation.models.model import Model
 from propagation.plans.partitioned.cascade_partitions import CascadePartition
 from propagation.plans.partitioned.partitions import PartitionState, Sent, numbers_in, read_only, scratch_of, trimmed
-from propagation.sessions import SUMMARIES, Session
+from propagation.sessions import SUMMARIES, Record, Session
 
 
 class BitPackedPartition(CascadePartition):
@@ -29,9 +30,9 @@ class BitPackedPartition(CascadePartition):
     """Of an activation or a message, which lanes share."""
 
     @staticmethod
-    def supports(session: Session) -> bool:
-        """Return whether the kernels can run a session."""
-        return session.record in SUMMARIES and session.model.rules.is_cascade
+    def supports(model: Model, record: Record) -> bool:
+        """Return whether the kernels can run a model and record this detail."""
+        return record in SUMMARIES and model.rules.is_cascade
 
     @staticmethod
     def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:  # noqa: ARG004
@@ -42,7 +43,7 @@ class BitPackedPartition(CascadePartition):
     def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
         """Return the bytes that a lane holds in all partitions; see `Partition`."""
         rows = costs.logged_activations(network, lane) + costs.messages_at_once(session, lane, 0.1)
-        return network.n_agents / 8 + rows * BitPackedPartition.bytes_per_row
+        return network.n_ids / 8 + rows * BitPackedPartition.bytes_per_row
 
     @property
     def parts(self) -> int:
@@ -50,7 +51,7 @@ class BitPackedPartition(CascadePartition):
         return -(-self.lanes // WORD)
 
     def initial(self) -> npt.NDArray[np.uint64]:
-        """Return that nobody is reached: (words, n), one bit for each lane."""
+        """Return which agents are reached, none so far: (words, n), one bit for each lane."""
         return np.zeros((self.parts, self.size), np.uint64)
 
     def apply(self, changes: Fresh, states: npt.NDArray[np.uint64]) -> None:
@@ -68,14 +69,14 @@ class BitPackedPartition(CascadePartition):
         self,
         states: npt.NDArray[np.uint64],
         before: PartitionState,
-        mail: Mail,
-        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
+        inbox: Inbox,
+        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (no contact stops its source)
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
-        room = len(mail.messages.dst)
+        room = len(inbox.messages.dst)
         fresh = Fresh(np.zeros(self.parts + 1, np.int64), np.empty(room, np.int32), np.empty(room, np.uint64))
         with scratch_of(self) as scratch:
-            kernels.settle_words(self.first, states, mail, scratch.lane_masks, scratch.arrived, scratch.queue, fresh)
+            kernels.settle_words(self.first, states, inbox, scratch.lane_masks, scratch.arrived, scratch.queue, fresh)
         reached = trimmed(fresh)
         return self.followed(before, reached, (*before.log, reached), before.log_size + numbers_in(reached))
 
@@ -88,12 +89,12 @@ class BitPackedPartition(CascadePartition):
                 edges.offsets, edges.words, edges.base, self.program.transmission, live, self.wave.words_of_salts,
                 scratch.hits, messages, ends,
             )  # fmt: skip
-            return self.sorted_mail(messages, ends)
+            return self.by_partition(messages, ends)
 
     def listed(self, states: npt.NDArray[np.uint64], state: PartitionState) -> tuple[Touched, Live]:  # noqa: ARG002
         """Return the agents that are reached, and those newly active."""
-        parts = [(self.spent, *self.by_lane(fresh)) for fresh in state.log[:-1]]
-        parts.append((self.newly, *self.by_lane(state.live)))
+        parts = [(self.inactive, *self.by_lane(fresh)) for fresh in state.log[:-1]]
+        parts.append((self.newly_active, *self.by_lane(state.live)))
         lane = np.concatenate([np.repeat(np.arange(self.lanes), np.diff(ends)) for _, ends, _ in parts])
         agent = np.concatenate([agents for *_, agents in parts])
         compartment = np.concatenate([np.full(len(agents), which, np.uint8) for which, _, agents in parts])
@@ -103,11 +104,11 @@ class BitPackedPartition(CascadePartition):
         touched = Touched(all_ends, agent[order], compartment[order], none, none.astype(np.int64), none)
         return touched, self.live_rows(state)
 
-    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
-        """Return the state after a round of which `listed` returned these."""
+    def resumed(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round, from what `listed` returned for it."""
         fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(live.ends)), live.agent)
         lane = np.repeat(np.arange(self.lanes), np.diff(touched.ends))
-        earlier = touched.compartment != self.newly
+        earlier = touched.compartment != self.newly_active
         return PartitionState(number, (self._fresh(lane[earlier], touched.agent[earlier]), fresh), fresh)
 
     def _fresh(self, lane: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Fresh:

@@ -12,7 +12,7 @@ from propagation.plans.partitioned.partitions import Partition, PartitionState, 
 
 
 class CascadePartition(Partition):
-    """A range of agents of which those newly active are live, and nobody asks who activated whom."""
+    """A range of agents of which the newly active are live, and whose infectors are not recorded."""
 
     @abstractmethod
     def by_lane(self, fresh: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
@@ -30,7 +30,7 @@ class CascadePartition(Partition):
         )
 
     def followed(self, before: PartitionState, fresh: Any, log: tuple[Any, ...], log_size: int) -> PartitionState:
-        """Return the state after a round in which some agents were newly activated, and those before it no more."""
+        """Return the state after a round that activated some agents; those live before it no longer are."""
         number = before.number + 1
         were_live = before.counts[-1][:, 3] if before.counts else self.lane_counts(before.live)
         counts = round_counts(self.lane_counts(fresh), were_live > 0)
@@ -49,27 +49,27 @@ class CascadePartition(Partition):
     # Checkpoints: which compartments agents are in.
 
     @property
-    def newly(self) -> int:
-        """The compartment of agents newly active."""
+    def newly_active(self) -> int:
+        """Number of the compartment of newly active agents."""
         rules = self.wave.one.model.rules
         return rules.compartments.index(rules.seeds)
 
     @property
-    def spent(self) -> int:
-        """The compartment of agents that have transmitted."""
+    def inactive(self) -> int:
+        """Number of the compartment of agents that have transmitted."""
         rules = self.wave.one.model.rules
         (ended,) = rules.transitions
         return rules.compartments.index(ended.to)
 
     def live_rows(self, state: PartitionState) -> Live:
-        """Return agents newly active as a checkpoint lists them."""
+        """Return newly active agents as a checkpoint lists them."""
         ends, agents = self.by_lane(state.live)
         since, ones = np.full_like(agents, state.number), np.ones_like(agents)
-        return Live(ends, agents, since, np.full(len(agents), self.newly, np.uint8), ones)
+        return Live(ends, agents, since, np.full(len(agents), self.newly_active, np.uint8), ones)
 
 
 def round_counts(new: npt.NDArray[np.int64], others: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return counts by lane, of one round or of some: agents newly active, and whether any changed, or `others` did."""
+    """Return counts by lane, of one or more rounds: newly active agents, and whether they or `others` changed."""
     counts = np.empty((*new.shape, COUNTS), np.int64)
     counts[..., :4] = new[..., None]
     counts[..., 4] = (new > 0) | others

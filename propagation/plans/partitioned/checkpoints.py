@@ -1,8 +1,8 @@
-"""What the partitioned plan writes: rows that are recorded, and checkpoints from which a run goes on.
+"""What the partitioned plan writes: recorded rows, and checkpoints from which a run resumes.
 
-A checkpoint is a manifest of two kinds of pending files, which are part of no table: the state of every lane after a
-round, and the rows recorded until then, which become visible once the sessions are published as a whole. Only counts,
-`lane_rounds`, can be seen at once.
+A checkpoint is a manifest with two kinds of pending files, which belong to no table: the state of every lane after a
+round, and the rows recorded until then, which become visible when the sessions are published as a whole. Only the
+counts, `lane_rounds`, are visible at once.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from propagation.plans.row_writer import activation_rows, collected_rows, contac
 from propagation.sessions import derived_uuid
 
 KIND = "checkpoint"
-"""Kind of the publications that checkpoints are."""
+"""Kind of the publications of checkpoints."""
 
 
 def collect(
@@ -42,7 +42,7 @@ def collect(
     publish: bool,
     keep: bool = False,
 ) -> LaneRows:
-    """Write what happened in a partition since the last checkpoint, up to the round in which each lane was over.
+    """Write the rows recorded in a partition since the last checkpoint, up to the last round of each lane.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def reach_by_session(
 
 @dataclass(frozen=True)
 class SavedPartition:
-    """What a partition wrote for a checkpoint: the rows recorded since the one before, and its state."""
+    """What a partition wrote for a checkpoint: the rows recorded since the previous one, and its state."""
 
     rows: LaneRows
     state: list[DataFile]
@@ -116,8 +116,8 @@ def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Tab
     lane, key = _of_lanes(wave, touched.ends)
     size = len(lane)
     since = np.full(size, -1, np.int32)
-    # Live agents are among those touched: find each by (lane, agent).
-    width = wave.network.n_agents + 1
+    # Live agents are among the touched ones: find each by (lane, agent).
+    width = wave.network.n_ids + 1
     own = lane * np.int64(width) + touched.agent
     order = np.argsort(own)
     wanted = np.repeat(np.arange(len(wave.lanes)), np.diff(live.ends)) * np.int64(width) + live.agent
@@ -140,12 +140,12 @@ def _state_rows(wave: Wave, number: int, touched: Touched, live: Live) -> pa.Tab
 
 
 def wave_key(wave: Wave) -> str:
-    """Return the beginning of the keys of a wave's checkpoints: the same lanes, the same key."""
+    """Return the prefix of the keys of a wave's checkpoints; the same lanes have the same one."""
     return f"{KIND}/" + derived_uuid("wave", str(sorted(wave.runs)))
 
 
 def saved_lanes(warehouse: Store) -> list[LaneRuns]:
-    """Return which lanes have come to a checkpoint together, those first that have done most: lanes times rounds."""
+    """Return the groups of lanes that have a checkpoint, those with the most lanes times rounds first."""
     done: dict[tuple[tuple[str, int, int], ...], int] = {}
     for manifest in warehouse.publications(KIND):
         if "lanes" in manifest.properties:
@@ -162,7 +162,7 @@ def commit(
     rows: Sequence[DataFile],
     after: int,
 ) -> bool:
-    """Publish a checkpoint, in the place of the one before; return whether it is there now, and this run's.
+    """Publish a checkpoint that supersedes the previous one; return whether it was published by this run.
 
     Parameters
     ----------
@@ -174,11 +174,11 @@ def commit(
     states, rows : sequence of DataFile
         State of all lanes, and rows recorded since this run's checkpoint before.
     after : int
-        The round of that one, -1 if there is none.
+        The round of this run's previous checkpoint, -1 if there is none.
     """
     warehouse, before = wave.network.warehouse, _published(wave)
     first = int(before[-1].properties["round"]) + 1 if before else 0
-    if first > number:  # another run of these sessions has come as far
+    if first > number:  # another run of these sessions got as far
         return False
     series = np.stack(counts[first:])
     _, key = _of_lanes(wave, np.arange(len(wave.lanes) + 1) * len(series))
@@ -214,7 +214,7 @@ def commit(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint, with what those before it hold.
+    """A published checkpoint, with the rows of those before it.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ def last_checkpoint(wave: Wave) -> Checkpoint | None:
     by_round = {int(manifest.properties["round"]): manifest for manifest in found}
     rows: list[DataFile] = []
     number = int(found[-1].properties["round"])
-    while number >= 0:  # only those that the run of the last one stood on: another may have written between them
+    while number >= 0:  # only those of the run that wrote the last one: another run may have written between them
         rows += by_round[number].pending
         number = int(by_round[number].properties["after"])
     keys = [key for manifest in found for key in manifest.keys]
@@ -289,7 +289,7 @@ def _counts(wave: Wave, files: Sequence[DataFile]) -> list[npt.NDArray[np.int64]
 
 
 def restored(wave: Wave, partition: int, after: int, states: Sequence[DataFile]) -> Step:
-    """Return a partition's step as a checkpoint after a round holds it, whatever the partitions were then."""
+    """Return a partition's step after a round from a checkpoint, whose partitions may have been different."""
     low, high = (int(agent) for agent in wave.firsts[partition : partition + 2])
     program, lanes = wave.program, len(wave.lanes)
     files = [f for f in states if f.division and f.division[0] < high and f.division[1] >= low]

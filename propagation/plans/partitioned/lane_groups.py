@@ -13,11 +13,11 @@ from propagation.session_groups import sessions_alike
 from propagation.sessions import Session
 
 EDGES_PER_AGENT = 3
-"""Measured: edges that take as long to send along as an agent takes to receive and change."""
+"""Measured: edges that take as long to send as an agent takes to receive and change."""
 
 
 def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]:
-    """Return the first agent of each partition, and the number of agents: ranges that take about as long as each other.
+    """Return the first agent of each partition, and the number of agents: ranges of about equal cost.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
     partitions : int
         At most so many, and no more than the network has files of edges.
     """
-    offsets, n = network.sparse_rows.offsets, network.n_agents
+    offsets, n = network.sparse_rows.offsets, network.n_ids
     number = min(partitions, len(network.divisions) - 1)
     whole = int(offsets[n]) + EDGES_PER_AGENT * n
     firsts = [
@@ -40,7 +40,7 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
 def waves(
     network: Network, sessions: Sequence[Session], job_plan: JobPlan, saved: Sequence[LaneRuns] = ()
 ) -> Iterator[Wave]:
-    """Yield the job's lanes, those that can run together in one wave, as many at a time as the plan says.
+    """Yield the job's lanes in waves of lanes that run alike, at most as many at a time as the plan says.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def waves(
     sessions : sequence of Session
     job_plan : JobPlan
     saved : sequence of LaneRuns
-        Lanes that went together, and come to a checkpoint: they go together again, whatever the plan says now.
+        Lanes that have a checkpoint together: they run together again, whatever the plan says.
     """
     firsts = partition_firsts(network, job_plan.partitions)
     for group in sessions_alike(sessions):
@@ -64,7 +64,7 @@ def waves(
 def _lanes_of_waves(
     group: Sequence[Session], lanes: npt.NDArray[np.int32], job_plan: JobPlan, saved: Sequence[LaneRuns]
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield which lanes of a group go together: those of checkpoints first."""
+    """Yield which lanes of a group form a wave: those of checkpoints first."""
     numbers = {session.session_id: number for number, session in enumerate(group)}
     position = {(number, replicate): at for at, (number, replicate) in enumerate(lanes.tolist())} if saved else {}
     left = np.ones(len(lanes), bool)

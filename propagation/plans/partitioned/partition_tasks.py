@@ -1,8 +1,8 @@
-"""What the tasks of the partitioned plan do: one partition of the network, some lanes, one round at a time.
+"""Tasks of the partitioned plan: each runs one partition of the network, in the lanes of a wave, for one round.
 
-Where one worker has all partitions, `on_all` and `advance_together` do the same for all of them in one task.
+If one worker has all partitions, `on_all` and `advance_together` run all of them in one task.
 
-A task is a pure function of its inputs: it changes nothing that it was given, so it may be lost and run again.
+A task is a pure function of its inputs and never modifies them, so it may be lost and run again.
 """
 
 import dataclasses
@@ -25,12 +25,12 @@ from propagation.plans.partitioned.wave import Wave
 from propagation.plans.stopping import check_stop
 
 LITTLE_SECONDS = 0.002
-"""What a round takes on all partitions one after the other, up to which one thread works on the next round of all."""
+"""If a round takes less than this on all partitions together, one thread runs the next round of all of them."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a task of a round returns."""
+    """A partition after a round: its state, and the messages for the next round."""
 
     state: PartitionState
     sent: Sent
@@ -50,10 +50,10 @@ def begin(wave: Wave, number: int) -> Step:
 
 
 def resume(wave: Wave, number: int, after: int, touched: Touched, live: Live) -> Step:
-    """Go on from the state that a checkpoint holds: send the contacts of the next round."""
+    """Resume from the state in a checkpoint: send the contacts of the next round."""
     check_stop(wave.job)
     partition = partition_of(wave, number)
-    state = partition.taken_up(after, touched, live)
+    state = partition.resumed(after, touched, live)
     states = partition.states(state)
     return _kept(partition, _step(partition, state, states), states)
 
@@ -77,7 +77,7 @@ def advance(
     sent : sequence of Sent
         Of all partitions.
     stops : sequence of lists
-        What `stops_of` returned, of all partitions, for models whose contacts make sources stop.
+        What `stops_of` returned for all partitions, for models in which a contact can stop its source.
     """
     check_stop(wave.job)
     partition = partition_of(wave, number)
@@ -105,13 +105,13 @@ def _next(
     stops: Sequence[list[npt.NDArray[np.int32]]],
 ) -> Step:
     """Return the step after a round; `states` are the dense arrays before it, and after it."""
-    mail = partition.mail(sent, recorded=partition.wave.one.records("contacts"))
-    state = partition.settled(states, step.state, mail, [pairs[partition.number] for pairs in stops])
+    inbox = partition.inbox(sent, recorded=partition.wave.one.records("contacts"))
+    state = partition.settled(states, step.state, inbox, [pairs[partition.number] for pairs in stops])
     return _step(partition, state, states)
 
 
 def _step(partition: Partition, state: PartitionState, states: Any) -> Step:
-    """Return the step of a state: with what is sent, if the next round comes and anybody is live."""
+    """Return the step of a state: with messages, if there is a next round and anybody is live."""
     ends = state.number == partition.wave.one.max_rounds or state.is_over
     sent = partition.nothing_sent() if ends else partition.sent(states, state)
     _forget_edges(partition)
@@ -125,7 +125,7 @@ def _kept(partition: Partition, step: Step, states: Any) -> Step:
 
 
 def _forget_edges(partition: Partition) -> None:
-    """Give the pages of a partition's edges back, where there are too many."""
+    """Release the pages of a partition's edges, if edges are too many to stay in memory."""
     if not partition.forgets:
         return
     edges = partition.wave.edges
@@ -137,7 +137,7 @@ def _forget_edges(partition: Partition) -> None:
 
 
 def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, steps: Sequence[Step]) -> Sequence[Step]:
-    """Run rounds of all partitions in one task, as long as there is anything to do.
+    """Run rounds of all partitions in one task, until they are done or all lanes are over.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
     with ThreadPoolExecutor(threads) as pool:
         states = list(pool.map(lambda partition: partition.states(steps[partition.number].state), partitions))
 
-        def told(number: int) -> None:
+        def stopped(number: int) -> None:
             answers[number] = _stops(partitions[number], states[number], sent)
 
         def advanced(number: int) -> None:
@@ -173,22 +173,22 @@ def advance_together(wave: Wave, rounds: int, seconds: float, threads: int, step
             if all(step.state.is_over for step in steps) or (done > 0 and perf_counter() > until):
                 break
             sent, stops = [step.sent for step in steps], []
-            # Threads that have little to do wait for each other's Python.
+            # With little work, threads only contend for the interpreter.
             at_once = 1 if took.sum() <= LITTLE_SECONDS else threads
             longest_first = np.argsort(-took).tolist()
-            if wave.one.model.rules.replies:
-                _on_threads(pool, at_once, told, longest_first)
+            if wave.one.model.rules.changes_source:
+                _on_threads(pool, at_once, stopped, longest_first)
                 stops = answers
             _on_threads(pool, at_once, advanced, longest_first)
     return [_kept(*each) for each in zip(partitions, steps, states, strict=True)]
 
 
 def _on_threads(pool: ThreadPoolExecutor, threads: int, task: Callable[[int], None], numbers: Sequence[int]) -> None:
-    """Run a task on all partitions; this thread works too, as threads are slow to wake each other."""
+    """Run a task on all partitions; this thread works too, because waking threads is slow."""
     left = iter(numbers)
 
     def work() -> None:
-        for number in left:  # each thread takes the next that none has taken yet
+        for number in left:  # shared by the threads: each takes the next number
             task(number)
 
     others = [pool.submit(work) for _ in range(min(threads, len(numbers)) - 1)]
@@ -220,11 +220,11 @@ def on_all(
 
 
 def sent_of(_wave: Wave, _number: int, step: Step) -> Sent:
-    """Return what a partition sent, without its state: it travels to other workers, the state does not."""
+    """Return the messages of a partition without its state: only they are sent to other workers."""
     return step.sent
 
 
-# -- for partitions in lanes: those of any rules, and of dated contacts -----------------------------------------------
+# -- for partitions that run lane after lane: any rules, and scheduled epidemics ---------------------------------------
 
 
 def _partition_in_lanes(wave: Wave, number: int) -> RulePartition:
@@ -234,7 +234,7 @@ def _partition_in_lanes(wave: Wave, number: int) -> RulePartition:
 
 
 def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
-    """Return whom the contacts with agents of a partition make stop: (k, 2) lane and source, for each partition."""
+    """Return the sources that stop after contacts with agents of a partition: (k, 2) lane and source, by partition."""
     check_stop(wave.job)
     partition = _partition_in_lanes(wave, number)
     states = partition.states(step.state)
@@ -244,8 +244,8 @@ def stops_of(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> list[
 
 
 def _stops(partition: Any, states: LaneStates, sent: Sequence[Sent]) -> list[npt.NDArray[np.int32]]:
-    """Return the same, of a partition whose dense arrays are `states`."""
-    pairs, firsts = partition.stopped(states, partition.mail(sent)), partition.wave.firsts
+    """Return the sources that stop, as `stops_of` does, given the dense arrays of the partition."""
+    pairs, firsts = partition.stopped(states, partition.inbox(sent)), partition.wave.firsts
     where = np.searchsorted(firsts, pairs[:, 1], side="right") - 1
     return [pairs[where == part] for part in range(len(firsts) - 1)]
 
@@ -263,7 +263,7 @@ def open_lanes(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> npt
     """Return in which lanes a contact of a probe could change something, (lanes,) uint8."""
     partition = _partition_in_lanes(wave, number)
     states = partition.states(step.state)
-    found = partition.opened(states, step.state, partition.mail(sent))
+    found = partition.opened(states, step.state, partition.inbox(sent))
     partition.keep(step.state, states)
     return found
 
@@ -272,7 +272,7 @@ def open_lanes(wave: Wave, number: int, step: Step, sent: Sequence[Sent]) -> npt
 
 
 def listed(wave: Wave, number: int, step: Step) -> tuple[Touched, Live]:
-    """Return the agents of a partition that are not as at the start, and the live ones."""
+    """Return the agents of a partition not in their initial state, and the live ones."""
     partition = partition_of(wave, number)
     states = partition.states(step.state)
     found = partition.listed(states, step.state)
@@ -281,7 +281,7 @@ def listed(wave: Wave, number: int, step: Step) -> tuple[Touched, Live]:
 
 
 def counts_of(wave: Wave, _number: int, step: Step, known: int) -> npt.NDArray[np.int64]:
-    """Return the counts of the rounds that are not known yet, (rounds, lanes, COUNTS)."""
+    """Return the counts of the rounds after the first `known` ones, (rounds, lanes, COUNTS)."""
     return np.stack([*step.state.counts, np.zeros((len(wave.lanes), COUNTS), np.int64)])[known:-1]
 
 

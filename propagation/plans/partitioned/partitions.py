@@ -1,7 +1,7 @@
-"""A partition of the network in some lanes: its state after a round, and what it sends.
+"""A partition of the network in some lanes: its state after a round, and the messages it sends.
 
-The state is a log of who changed, round by round, which is never altered. Beside it a worker keeps dense arrays in
-which kernels work; they are made anew from the log wherever they are not those of the very state that is asked for.
+The state is an immutable log of changes, round by round. Beside it a worker keeps dense arrays for the kernels to work
+in; they are rebuilt from the log unless they belong to exactly the state that is needed.
 """
 
 import contextlib
@@ -19,35 +19,36 @@ from data.networks.network import Network
 from propagation.compiled_rules import Program, constant_array
 from propagation.costs import FORGET_ABOVE
 from propagation.kernels.lane_arrays import Contacts, Events, Messages
-from propagation.kernels.messages import Mail, sort_mail
+from propagation.kernels.messages import Inbox, sort_messages
 from propagation.kernels.partitions import COUNTS, Live, Touched
 from propagation.mean_field import ExpectedCascade
+from propagation.models.model import Model
 from propagation.plans.kernel_arrays import Scratch, new_messages
 from propagation.plans.partitioned.wave import Wave
 from propagation.plans.stopping import stop_flag
-from propagation.sessions import Session
+from propagation.sessions import Record, Session
 
 
 @dataclass(frozen=True)
 class PartitionState:
-    """State of the agents of a partition after a round, and what happened since the last checkpoint.
+    """State of the agents of a partition after a round, and the rows recorded since the last checkpoint.
 
     Attributes
     ----------
     number : int
         The round.
     log : tuple of Touched, Fresh, Added or Sums
-        Who changed to what, by round; later ones count.
-    live : Live, Agenda, Fresh or Added
-        Agents that transmit or may leave by themselves.
+        Changes by round; later ones override earlier ones.
+    live : Live, Schedule, Fresh or Added
+        Agents that transmit or may leave their compartment by themselves.
     counts : tuple of (lanes, COUNTS) arrays
         By round.
     events, contacts : tuple of tuples
         (lane, rows) by round.
-    pending : Mail or None
-        Messages that are due in later rounds, where messages are dated.
+    pending : Inbox or None
+        Messages that are due in later rounds, if messages carry the round of their success.
     log_size : int
-        How many numbers the log holds, where it may come to be written anew; see `extended_log`.
+        How many numbers the log holds, if it may be compacted; see `extended_log`.
     """
 
     number: int
@@ -56,7 +57,7 @@ class PartitionState:
     counts: tuple[npt.NDArray[np.int64], ...] = ()
     events: tuple[tuple[npt.NDArray[np.int32], Events], ...] = ()
     contacts: tuple[tuple[npt.NDArray[np.int32], Contacts], ...] = ()
-    pending: Mail | None = None
+    pending: Inbox | None = None
     log_size: int = 0
 
     @property
@@ -79,7 +80,7 @@ class Sent:
     bounds : (partitions, parts + 1) int64
         Where those for a partition and part begin, and end.
     messages : Messages or (k,) uint64
-        Where all contacts travel, the edges.
+        Edges, if every contact is sent.
     """
 
     bounds: npt.NDArray[np.int64]
@@ -91,17 +92,17 @@ class Sent:
 
 
 def read_only(rows: Any) -> Any:
-    """Return named arrays as kernels take those that came from another task."""
+    """Return named arrays as read-only views: kernels are compiled for those."""
     return type(rows)(*map(constant_array, rows))
 
 
 def trimmed(rows: Any) -> Any:
-    """Return rows by lane, cut to what is used."""
+    """Return rows by lane, cut to the used length."""
     return type(rows)(rows.ends, *(column[: rows.ends[-1]].copy() for column in rows[1:]))
 
 
 FEW_NUMBERS, FEW_ENTRIES = 1 << 22, 100
-"""What a log may hold before it is worth writing anew, where its entries are few as well."""
+"""Compaction threshold of a log: the numbers it may hold, unless it has more entries than this."""
 
 
 def numbers_in(arrays: Sequence[npt.NDArray[Any]]) -> int:
@@ -113,12 +114,12 @@ def extended_log(
     before: PartitionState,
     entry: Any,
     states: Sequence[npt.NDArray[Any]],
-    written_anew: Callable[[], Any],
+    compacted: Callable[[], Any],
 ) -> tuple[tuple[Any, ...], int]:
     """Return a log with one more entry, and how many numbers it holds.
 
-    It is written anew, as one entry of all that is not as at the start, once it holds more numbers than the dense
-    arrays, and twice as many as when it was written last; unless that is little, in few entries.
+    It is compacted to one entry of all non-initial state once it holds more numbers than the dense arrays, and twice
+    as many as after its last compaction; unless it is small and has few entries.
 
     Parameters
     ----------
@@ -126,28 +127,28 @@ def extended_log(
         Whose log it was.
     entry : Touched or Added
     states : sequence of arrays
-        The dense arrays that the whole log says.
-    written_anew : callable
+        The dense arrays that result from the whole log.
+    compacted : callable
         Returns them as one entry.
     """
     log, size = (*before.log, entry), before.log_size + numbers_in(entry)
     few = FEW_NUMBERS if len(log) <= FEW_ENTRIES else 0
     if size > max(2 * numbers_in(log[0]), numbers_in(states), few):
-        log = (written_anew(),)
+        log = (compacted(),)
         size = numbers_in(log[0])
     return log, size
 
 
 _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
-"""By job and partition: the log up to which the dense arrays are, and the arrays. Tasks take them out to work."""
+"""By job and partition: the log up to which the dense arrays are, and the arrays. Tasks remove them while they work."""
 
 
 _scratch: dict[str, list[Scratch]] = {}
-"""By job: scratch arrays that no task works in at the moment."""
+"""By job: scratch arrays that no task is using."""
 
 
 def forget_arrays(*jobs: str) -> None:
-    """Forget all dense arrays and scratch arrays of some jobs in this process."""
+    """Release all dense arrays and scratch arrays of some jobs in this process."""
     for key in [key for key in list(_kept) if key[0] in jobs]:
         _kept.pop(key, None)
     for job in jobs:
@@ -178,8 +179,8 @@ class Partition(ABC):
 
     @staticmethod
     @abstractmethod
-    def supports(session: Session) -> bool:
-        """Return whether the kernels can run a session."""
+    def supports(model: Model, record: Record) -> bool:
+        """Return whether the kernels can run a model and record this detail."""
 
     @staticmethod
     @abstractmethod
@@ -223,20 +224,20 @@ class Partition(ABC):
 
     @property
     def forgets(self) -> bool:
-        """Whether pages of edges are given back once a task has read them."""
+        """Whether a task releases the pages of the edges that it has read."""
         return bool(self.wave.edges.words.nbytes >= FORGET_ABOVE)
 
     @property
     @abstractmethod
     def parts(self) -> int:
-        """In how many parts messages are sorted: lanes, or words of them."""
+        """Number of parts that messages are sorted by: lanes, or words of lanes."""
 
     # 1. Dense arrays.
 
     def states(self, state: PartitionState) -> Any:
-        """Return the dense arrays of a state, for the task to work in: those that were kept, or made from the log."""
+        """Return the dense arrays of a state for the task to work in: those that were kept, or rebuilt from the log."""
         log, states = _kept.pop((self.wave.job, self.number), ((), None))
-        # The very same log, not an equal one: a task that is run again finds arrays of a later round, and leaves them.
+        # Compared by identity: a task that is run again may find arrays of a later round, which it must not use.
         if states is None or log is not state.log:
             states = self.initial()
             for changes in state.log:
@@ -244,19 +245,19 @@ class Partition(ABC):
         return states
 
     def keep(self, state: PartitionState, states: Any) -> None:
-        """Keep the dense arrays of a state for the next task; a run that is to stop has none."""
+        """Keep the dense arrays of a state for the next task, unless the run is to stop."""
         key = self.wave.job, self.number
         _kept[key] = state.log, states
-        if stop_flag(self.wave.job)[0]:  # looked at last: the flag is raised before all is forgotten
+        if stop_flag(self.wave.job)[0]:  # checked last: the flag is set before arrays are released
             _kept.pop(key, None)
 
     @abstractmethod
     def initial(self) -> Any:
-        """Return the dense arrays of the start, before there are seeds."""
+        """Return the initial dense arrays, before there are seeds."""
 
     @abstractmethod
     def apply(self, changes: Any, states: Any) -> None:
-        """Make the changes that an entry of a log says."""
+        """Apply an entry of a log."""
 
     # 2. Rounds.
 
@@ -266,24 +267,24 @@ class Partition(ABC):
 
     @abstractmethod
     def settled(
-        self, states: Any, before: PartitionState, mail: Mail, stops: Sequence[npt.NDArray[np.int32]]
+        self, states: Any, before: PartitionState, inbox: Inbox, stops: Sequence[npt.NDArray[np.int32]]
     ) -> PartitionState:
         """Return the state after a round.
 
         Parameters
         ----------
         states
-            Dense arrays of `before`; those of what is returned in the end.
+            Dense arrays of `before`; changed to those of the state returned.
         before : PartitionState
-        mail : Mail
+        inbox : Inbox
             Messages of all partitions for this one.
         stops : sequence of (k, 2) int32
-            Lane and source of contacts that make their source stop.
+            Lane and source of contacts after which the source stops.
         """
 
     @abstractmethod
     def sent(self, states: Any, state: PartitionState) -> Sent:
-        """Return the messages of live agents for the next round, which comes.
+        """Return the messages of live agents for the next round.
 
         Parameters
         ----------
@@ -296,25 +297,25 @@ class Partition(ABC):
 
     @abstractmethod
     def listed(self, states: Any, state: PartitionState) -> tuple[Touched, Live]:
-        """Return the agents that are not as at the start, and the live ones."""
+        """Return the agents not in their initial state, and the live ones."""
 
     @abstractmethod
-    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
-        """Return the state after a round of which `listed` returned these."""
+    def resumed(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round, from what `listed` returned for it."""
 
     # 4. Messages.
 
-    def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:
+    def inbox(self, sent: Sequence[Sent], *, recorded: bool = False) -> Inbox:
         """Return the messages of all partitions for this one."""
         bounds, slices = self.addressed(sent)
         if not slices:
-            return Mail(bounds, new_messages(0, named=False, recorded=recorded))
+            return Inbox(bounds, new_messages(0, named=False, recorded=recorded))
         columns = ([column[there] for column in each.messages[:4]] for each, there in slices)
         dst, src, value, draw = map(np.concatenate, zip(*columns, strict=True))
-        return Mail(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
+        return Inbox(bounds, Messages(dst, src, value, draw, np.empty(len(dst) if recorded else 0, np.int8)))
 
     def addressed(self, sent: Sequence[Sent]) -> tuple[npt.NDArray[np.int64], list[tuple[Sent, slice]]]:
-        """Return where messages for this partition will lie, by sender and part, and where senders have them."""
+        """Return the bounds of the messages for this partition by sender and part, and where each sender has them."""
         senders = [each for each in sent if each.is_for(self.number)]
         bounds = np.zeros((len(senders), sent[0].bounds.shape[1]), np.int64)
         slices, size = [], 0
@@ -326,12 +327,12 @@ class Partition(ABC):
             slices.append((each, slice(begin, end)))
         return bounds, slices
 
-    def sorted_mail(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
-        """Return messages, which are in the order of lanes, by the partition they are for."""
+    def by_partition(self, messages: Messages, ends: npt.NDArray[np.int64]) -> Sent:
+        """Return messages, given in the order of lanes, sorted by the partition of their destination."""
         firsts = self.wave.starts
         bounds = np.zeros((len(firsts), len(ends)), np.int64)
         in_order = new_messages(int(ends[-1]), named=len(messages.src) > 0, recorded=False)
-        sort_mail(messages, ends, firsts, bounds, in_order)
+        sort_messages(messages, ends, firsts, bounds, in_order)
         return Sent(bounds, in_order)
 
     def nothing_sent(self) -> Sent:
@@ -340,7 +341,7 @@ class Partition(ABC):
         return Sent(np.zeros((partitions, self.parts + 1), np.int64), new_messages(0, named=False, recorded=False))
 
     def idle(self, state: PartitionState) -> PartitionState:
-        """Return the state after a round in which nobody is live, and no message arrives."""
+        """Return the state after a round without live agents and without messages."""
         counts = np.zeros((self.lanes, COUNTS), np.int64)
         return dataclasses.replace(state, number=state.number + 1, counts=(*state.counts, counts))
 
@@ -350,7 +351,7 @@ class Partition(ABC):
 
 @contextlib.contextmanager
 def scratch_of(partition: Partition) -> Iterator[Scratch]:
-    """Lend scratch arrays, which are as long as the job's largest range; a task that fails leaves none behind."""
+    """Lend scratch arrays as long as the job's largest range; those of a task that fails are dropped."""
     wave = partition.wave
     free = _scratch.setdefault(wave.job, [])
     try:

@@ -1,9 +1,8 @@
 """The partitioned plan: edges split by ranges of their source, one task per partition and round.
 
-Only messages travel, to the partition of the agent they are for. Several rounds are submitted at a time, as many as
-take about a second (on a single worker as one task, which runs partitions or lanes on its threads); after such a chunk
-the run looks which lanes are over. Several waves of lanes may be on their way at the same time. For networks larger
-than a worker's memory.
+Only messages travel, to the partition of their destination. Rounds are submitted in chunks that take about a second (on
+a single worker as one task, which runs partitions on its threads); after each chunk the run checks which lanes are
+over. Several waves of lanes may run at the same time. For networks larger than a worker's memory.
 """
 
 import contextvars
@@ -45,18 +44,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_SECONDS, TASK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0, 10.0
-"""How long a submission of rounds is to take, about, and a task that runs many; the time between checkpoints, for each
-second that one takes."""
+"""Target time of a submission of rounds, and of a task that runs many; time between checkpoints, per second that a
+checkpoint takes."""
 LISTEN_SECONDS = 0.05
-"""How often a run looks whether it is interrupted."""
+"""How often a run checks whether it was interrupted."""
 SAVING_SECONDS = 0.05
-"""What a checkpoint takes, as long as it is not known."""
+"""Assumed time of a checkpoint before one was made."""
 FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
-"""Rounds submitted at a time; and those of one task, which itself looks at the time."""
+"""Rounds submitted at a time: first, most, and most of a single task, which watches the time itself."""
 MOST_TASKS = 20_000
-"""Tasks after which a run starts anew from a checkpoint: Dask forgets none while a later one stands on it."""
+"""Tasks after which a run restarts from a checkpoint: Dask keeps every ancestor of a live task."""
 ATTEMPTS = 5
-"""How often a run goes on after it has lost workers, without coming to a further round."""
+"""Worker losses tolerated without progress to a further round."""
 
 
 def run_partitioned(
@@ -68,28 +67,28 @@ def run_partitioned(
     publish: bool,
     progress: Progress,
 ) -> list[LaneRows]:
-    """Run all lanes of some sessions of one network; return what each wave of them found.
+    """Run all lanes of some sessions of one network; return the rows of each wave.
 
     Parameters
     ----------
     network : Network
     sessions : sequence of Session
     job_plan : JobPlan
-        Says how many partitions, how many lanes go through them together, and how many such waves at the same time.
+        Says how many partitions there are, how many lanes form a wave, and how many waves run at the same time.
     client : distributed.Client
     publish : bool
         Whether tasks stage the rows of large tables in the network's warehouse, or return them.
     progress : Progress
-        Hears lanes done.
+        Called with the number of lanes done.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came, once the tasks have been told to stop.
+        Raised again after the tasks were told to stop.
     """
     made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
-    # Waves that go at the same time have names of their own, those that follow each other share one. Lanes that came to
-    # a checkpoint together may be more than the plan would have in a wave now.
+    # Waves that run at the same time have distinct names; those that follow each other share one. Lanes that have a
+    # checkpoint together may be more than the plan puts into a wave.
     most = job_plan.lanes_at_once * job_plan.waves_at_once // max(len(wave.lanes) for wave in made)
     jobs = [uuid.uuid4().hex for _ in range(max(1, min(job_plan.waves_at_once, len(made), most)))]
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -114,14 +113,14 @@ def run_partitioned(
         with ThreadPoolExecutor(len(jobs), "wave") as pool:
             try:
                 futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
-                while futures:  # not for as long as it takes: a thread that waits may not see an interrupt
+                while futures:  # with a timeout: a waiting thread may not receive an interrupt
                     ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                     for future in ended:
                         done += future.result()
                     progress("simulating", done, job_plan.lanes)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                request_stop(*jobs)  # waves look at it here, too
+                request_stop(*jobs)  # waves check it in this process, too
                 clusters.tell_workers(client, request_stop, *jobs)
                 raise
     finally:
@@ -138,7 +137,7 @@ def _of_job(rows: LaneRows, wave: Wave, sessions: Sequence[Session]) -> LaneRows
 
 
 def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> LaneRows:
-    """Run a wave of lanes; after workers are lost go on from its last checkpoint, or begin again.
+    """Run a wave of lanes; after workers are lost, resume from its last checkpoint or start over.
 
     Parameters
     ----------
@@ -146,7 +145,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> La
     client : distributed.Client
     publish : bool
     beside : int
-        How many waves share the threads, this one among them.
+        How many waves share the threads, this one included.
     """
     failures, reached = 0, 0
     while True:
@@ -157,28 +156,28 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> La
         except clusters.loss_errors() as error:
             lost = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
-            logger.info("%sthe tasks so far are forgotten", wave.title)
+            logger.info("%srestarting from the checkpoint to release the tasks so far", wave.title)
             continue
         failures, reached = (1, len(run.counts)) if len(run.counts) > reached else (failures + 1, reached)
         checkpoint = last_checkpoint(wave) if publish else None
-        going_on = (
-            "begins again" if checkpoint is None else f"goes on from the checkpoint after round {checkpoint.number}"
+        resumption = (
+            "starts over" if checkpoint is None else f"resumes from the checkpoint after round {checkpoint.number}"
         )
         if failures > ATTEMPTS:
             raise ClusterLostError(
-                f"the cluster lost its workers {failures} times while the run did not get on (last: {lost}); workers "
+                f"the cluster lost its workers {failures} times while the run made no progress (last: {lost}); workers "
                 "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
-                f"the run {going_on} when it is run again"
+                f"the run {resumption} when it is run again"
             )
-        logger.warning("%sthe run %s: %s", wave.title, going_on, lost)
+        logger.warning("%sthe run %s: %s", wave.title, resumption, lost)
         try:
             clusters.wait_for_workers(client, run.check)
         except ClusterLostError as error:
-            raise ClusterLostError(f"{error}; the run then {going_on}") from None
+            raise ClusterLostError(f"{error}; the run then {resumption}") from None
 
 
 class _WaveRun:
-    """A wave of lanes on its way through the rounds."""
+    """A run of a wave of lanes through its rounds."""
 
     def __init__(self, wave: Wave, client: "Client", *, publish: bool, beside: int) -> None:
         self.wave, self.client, self.publish, self.beside = wave, client, publish, beside
@@ -191,20 +190,20 @@ class _WaveRun:
         self.counts: list[npt.NDArray[np.int64]] = []
         self._numbers = itertools.count()
         self.submitted = 0
-        self.saved = 0  # rounds whose counts the steps hold no more
+        self.saved = 0  # rounds whose counts the steps no longer hold
         self.prefix = f"{wave.job}-{uuid.uuid4().hex[:8]}"
         self.wave_key = f"wave-{self.prefix}"
         self.files: list[DataFile] = []
-        self.unsaved: list[DataFile] = []  # rows that no checkpoint of this run names yet
+        self.unsaved: list[DataFile] = []  # rows not yet in a checkpoint of this run
         self.last_checkpoint = -1
         self.reach: list[dict[int, AgentReach]] = []
         self.saved_at = time.perf_counter()
         self.saving_took = SAVING_SECONDS
 
     def _begin(self) -> None:
-        """Begin, or take up the last checkpoint."""
-        # Dask computes again what a lost worker held, from the beginning, and at times waits for ever for a part of it:
-        # a run that loses any of these workers begins again itself, at its last checkpoint.
+        """Begin, or resume from the last checkpoint."""
+        # Dask recomputes what a lost worker held from the beginning, and sometimes waits forever for a part of it:
+        # a run that loses any of these workers restarts itself at its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
@@ -217,11 +216,11 @@ class _WaveRun:
         graph[self.wave_key] = Task(self.wave_key, _given, self.wave)
         *self.steps, self.wave_future = self.client.get(graph, [*self.keys, self.wave_key], sync=False)
         if checkpoint is not None:
-            self._go_on(checkpoint)
+            self._resume(checkpoint)
 
-    def _go_on(self, checkpoint: Checkpoint) -> None:
-        """Take up what a checkpoint says."""
-        logger.info("%sgoing on from the checkpoint after round %d", self.wave.title, checkpoint.number)
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Resume from a checkpoint."""
+        logger.info("%sresuming from the checkpoint after round %d", self.wave.title, checkpoint.number)
         self.files = [file for file in checkpoint.rows if self._is_published(file)]
         activations = [file for file in checkpoint.rows if file.table == "activations"]
         self.reach = [checkpoints.saved_reach(self.wave, activations)]
@@ -230,11 +229,11 @@ class _WaveRun:
         self.saved = len(self.counts)
 
     def _is_published(self, file: DataFile) -> bool:
-        """Return whether a file of rows is to be published; activations may be needed to count reach only."""
+        """Return whether a file of rows is to be published; activations may be needed only to count reach."""
         return file.table != "activations" or self.wave.one.records("activations")
 
     def _checkpoint(self) -> None:
-        """Publish the state of all lanes, and keep the rows recorded so far."""
+        """Publish a checkpoint of all lanes, with the rows recorded so far."""
         started, ends = time.perf_counter(), np.where(self.over < 0, self.number, self.over)
         saved: list[SavedPartition] = self._on_steps(checkpoints.save, over=ends)
         rows = [file for part in saved for file in part.rows.files]
@@ -252,33 +251,33 @@ class _WaveRun:
         logger.info("%scheckpoint after round %d", self.wave.title, self.number)
 
     def _is_due(self, least_taken: float = 0.0) -> bool:
-        """Return whether to make a checkpoint now, as one takes so many seconds, or longer."""
+        """Return whether to make a checkpoint now, assuming that it takes at least `least_taken` seconds."""
         pause = CHECKPOINT_SECONDS * max(self.saving_took, least_taken)
         return self.publish and time.perf_counter() - self.saved_at >= pause
 
     def run(self) -> LaneRows | None:
-        """Run all rounds of all lanes; None says that a new run is to go on from the checkpoint just made."""
+        """Run all rounds of all lanes; None means that a new run is to resume from the checkpoint just made."""
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(sum(self._on_steps(tasks.counts_of, known=0)))
-        # Lanes that are never over by themselves are looked at in between.
-        most = LONGEST_TASK if self.together and not self.rules.everlasting else LARGEST_CHUNK
+        # Lanes that never end by themselves are checked in between.
+        most = LONGEST_TASK if self.together and not self.rules.transmits_forever else LARGEST_CHUNK
         rounds = most if self.together else FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
             rounds = min(rounds, self.wave.one.max_rounds - self.number)
             started = time.perf_counter()
             rounds = self._advance(rounds)
             seconds = time.perf_counter() - started
-            go_on = int((self.over < 0).sum())
-            logger.info("%srounds up to %d: %d lanes go on", self.wave.title, self.number, go_on)
+            active = int((self.over < 0).sum())
+            logger.info("%srounds up to %d: %d lanes still active", self.wave.title, self.number, active)
             lasts = (self.over < 0).any() and self.number < self.wave.one.max_rounds
-            spent = self.publish and self.submitted >= MOST_TASKS
-            if rounds and lasts and (spent or self._is_due(1.0)):
+            too_many = self.publish and self.submitted >= MOST_TASKS
+            if rounds and lasts and (too_many or self._is_due(1.0)):
                 self._checkpoint()
-                if spent:
+                if too_many:
                     return None
             rounds = max(rounds, 1)
-            if self.together:  # one task looks at the time itself
+            if self.together:  # one task watches the time itself
                 rounds = most
             else:
                 rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, most)))
@@ -287,12 +286,12 @@ class _WaveRun:
         return self._rows()
 
     def _names(self, what: str) -> list[str]:
-        """Return new names of tasks: one for each partition, or of one that works on all of them."""
+        """Return new task names: one for each partition, or a single one if a task runs all partitions."""
         number = next(self._numbers)
         return [f"{what}-{self.prefix}-{number}-{p}" for p in (range(1) if self.together else self.partitions)]
 
     def _on_partitions(self, function: Any, *keys: Sequence[str], **options: Any) -> dict[str, Task]:
-        """Return the tasks that run a function on all partitions, on what tasks of these names return for each."""
+        """Return tasks that run a function on all partitions, with the results of the tasks of these names."""
         names, wave = self._names(function.__name__), TaskRef(self.wave_key)
         if self.together:
             (name,), inputs = names, List(*map(self._all_of, keys))
@@ -303,22 +302,22 @@ class _WaveRun:
         }
 
     def _all_of(self, keys: Sequence[str]) -> Any:
-        """Return a reference to what tasks of these names return for all partitions."""
+        """Return a reference to the results of the tasks of these names for all partitions."""
         return TaskRef(keys[0]) if self.together else List(*map(TaskRef, keys))
 
     def _found(self, futures: Sequence["Future"]) -> list[Any]:
-        """Return what tasks on all partitions found, once they are done."""
+        """Wait for tasks on all partitions; return their results."""
         self.workers = clusters.wait_for(self.client, futures, self.workers, self.check)
         found: list[Any] = self.client.gather(futures)
         return found[0] if self.together else found
 
     def _on_steps(self, function: Any, **options: Any) -> list[Any]:
-        """Run a function on each partition's step; return what it gives."""
+        """Run a function on each partition's step; return the results."""
         graph = self._on_partitions(function, self.keys, **options)
         return self._found(self.client.get(graph, list(graph), sync=False))
 
     def _advance(self, rounds: int) -> int:
-        """Submit some rounds at once, and wait until the last is done; return how many were."""
+        """Submit some rounds together and wait until the last is done; return how many were run."""
         graph, keys = self._rounds_together(rounds) if self.together else self._rounds_apart(rounds)
         counting = self._on_partitions(tasks.counts_of, keys, known=len(self.counts) - self.saved)
         futures = self.client.get({**graph, **counting}, [*keys, *counting], sync=False)
@@ -326,13 +325,13 @@ class _WaveRun:
         self.submitted += len(graph)
         begun = len(self.counts) > 0
         counts = sum(self._found(futures[len(keys) :]))
-        advanced = len(counts) if begun else len(counts) - 1  # the first time, round 0 is among them
+        advanced = len(counts) if begun else len(counts) - 1  # the first time, round 0 is included
         self.number += advanced
         self._note(counts)
         return advanced
 
     def _rounds_together(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
-        """Return the task that runs the rounds of a chunk in all partitions, and its name."""
+        """Return the task that runs a chunk of rounds in all partitions, and its name."""
         (name,), wave, steps = self._names("round"), TaskRef(self.wave_key), self._all_of(self.keys)
         return {name: Task(name, tasks.advance_together, wave, rounds, TASK_SECONDS, self.threads, steps)}, [name]
 
@@ -344,25 +343,25 @@ class _WaveRun:
             for p in self.partitions:
                 graph[sent[p]] = Task(sent[p], tasks.sent_of, wave, p, TaskRef(keys[p]))
             inbox = self._all_of(sent)
-            if self.rules.replies:
+            if self.rules.changes_source:
                 stops = self._names("stops")
                 for p in self.partitions:
                     graph[stops[p]] = Task(stops[p], tasks.stops_of, wave, p, TaskRef(keys[p]), inbox)
             following = self._names("round")
             for p in self.partitions:
-                told = List(*map(TaskRef, stops))
-                graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, told)
+                stopped = List(*map(TaskRef, stops))
+                graph[following[p]] = Task(following[p], tasks.advance, wave, p, TaskRef(keys[p]), inbox, stopped)
             keys = following
         return graph, keys
 
     def _note(self, counts: npt.NDArray[np.int64]) -> None:
-        """Take the counts of some rounds, and see which lanes are over."""
+        """Store the counts of some rounds, and determine which lanes are over."""
         first = len(self.counts)
         self.counts.extend(counts)
         for number, of_round in enumerate(counts, first):
             self.last_change[of_round[:, 4] > 0] = number
             self.over[(self.over < 0) & (of_round[:, 3] == 0)] = number
-        if not self.rules.everlasting:
+        if not self.rules.transmits_forever:
             return
         quiet = (self.over < 0) & ((self.last_change < self.number) | (self.number == self.wave.one.max_rounds))
         if quiet.any():
@@ -387,17 +386,17 @@ class _WaveRun:
         reach = [*self.reach, *(part.reach for part in parts)]
         for number in range(len(self.wave.sessions) if recorded else 0):
             own = (part[number] for part in reach if number in part)
-            rows.reach[number] = reach_sum(self.wave.network.n_agents, own)
+            rows.reach[number] = reach_sum(self.wave.network.n_ids, own)
         for part in parts:
             rows.add_rows(part)
         return rows
 
 
 def _in_one_task(workers: frozenset[str]) -> bool:
-    """Return whether one task runs all partitions, on all threads: where there is one worker only, nothing travels."""
+    """Return whether one task runs all partitions on all threads: with one worker, nothing travels."""
     return len(workers) == 1
 
 
 def _given(value: Any) -> Any:
-    """Return what was given: how the lanes come to the workers once."""
+    """Return its argument: a task that sends the wave to the workers once."""
     return value

@@ -1,4 +1,4 @@
-"""A partition in lanes of any model: what its tasks do, lane after lane."""
+"""A partition in lanes of any model, processed lane after lane."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,11 +11,12 @@ from propagation import costs
 from propagation.compiled_rules import Program
 from propagation.kernels import partitions as kernels
 from propagation.kernels.lane_arrays import Events
-from propagation.kernels.messages import Mail
+from propagation.kernels.messages import Inbox
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.kernels.primitives import CHUNK
 from propagation.machine_speed import calibration
 from propagation.mean_field import ExpectedCascade
+from propagation.models.model import Model
 from propagation.plans.kernel_arrays import new_contacts, new_events
 from propagation.plans.partitioned.partitions import (
     Partition,
@@ -27,7 +28,7 @@ from propagation.plans.partitioned.partitions import (
     scratch_of,
     trimmed,
 )
-from propagation.sessions import Session
+from propagation.sessions import Record, Session
 
 
 class RulePartition(Partition):
@@ -41,8 +42,8 @@ class RulePartition(Partition):
     which all travel."""
 
     @staticmethod
-    def supports(session: Session) -> bool:  # noqa: ARG004 (it runs all)
-        """Return whether the kernels can run a session."""
+    def supports(model: Model, record: Record) -> bool:  # noqa: ARG004 (it runs all)
+        """Return whether the kernels can run a model and record this detail."""
         return True
 
     @staticmethod
@@ -64,7 +65,7 @@ class RulePartition(Partition):
         return self.lanes
 
     def initial(self) -> LaneStates:
-        """Return the states of everyone at the start."""
+        """Return the initial states of all agents."""
         occasion, weight, contacts = (self.size if needed else 0 for needed in _remembers(self.program))
         return LaneStates(
             np.zeros((self.lanes, self.size), np.uint8),
@@ -74,7 +75,7 @@ class RulePartition(Partition):
         )
 
     def apply(self, changes: Touched, states: LaneStates) -> None:
-        """Give agents the states that a `Touched` says."""
+        """Set agents to their states in a `Touched`."""
         kernels.apply_changes(self.first, changes, states)
 
     def begun(self, states: LaneStates) -> PartitionState:
@@ -97,11 +98,11 @@ class RulePartition(Partition):
         return PartitionState(0, (entry,), trimmed(live), (counts,), recorded, log_size=numbers_in(entry))
 
     def settled(
-        self, states: LaneStates, before: PartitionState, mail: Mail, stops: Sequence[npt.NDArray[np.int32]]
+        self, states: LaneStates, before: PartitionState, inbox: Inbox, stops: Sequence[npt.NDArray[np.int32]]
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
         recorded = self.wave.one.records("contacts")
-        arriving = len(mail.messages.dst)
+        arriving = len(inbox.messages.dst)
         room = arriving + int(before.live.ends[-1])
         changes, live = self._touched(room), self._live(room)
         events = new_events(arriving if self.wave.one.records("reach") else 0)
@@ -113,7 +114,7 @@ class RulePartition(Partition):
         with scratch_of(self) as scratch:
             n_events, n_contacts = kernels.settle_lanes(
                 self.program, self.first, states, read_only(before.live), self.wave.salts, np.int64(before.number + 1),
-                mail, np.searchsorted(pairs[:, 0], np.arange(self.lanes + 1)), np.ascontiguousarray(pairs[:, 1]),
+                inbox, np.searchsorted(pairs[:, 0], np.arange(self.lanes + 1)), np.ascontiguousarray(pairs[:, 1]),
                 np.int64(recorded), scratch.arrivals(self.program), scratch.queues, np.empty(arriving, np.int32),
                 changes, live, counts, events, events_lane, contacts, contacts_lane,
             )  # fmt: skip
@@ -143,27 +144,27 @@ class RulePartition(Partition):
         ends = np.zeros(self.lanes + 1, np.int64)
         with scratch_of(self) as scratch:
             due = int(kernels.contacts_due(edges.offsets, self.program, live)) + CHUNK
-            messages = scratch.messages(due, named=bool(self.program.chooses) or recorded or rules.replies)
+            messages = scratch.messages(due, named=bool(self.program.chooses) or recorded or rules.changes_source)
             kernels.send_lanes(
                 edges, self.program, self.first, states, live, self.wave.salts, np.int64(state.number + 1),
                 np.int64(recorded and not probing), np.int64(probing), scratch.queues, scratch.hits,
                 messages, ends,
             )  # fmt: skip
-            return self.sorted_mail(messages, ends)
+            return self.by_partition(messages, ends)
 
-    def stopped(self, states: LaneStates, mail: Mail) -> npt.NDArray[np.int32]:
-        """Return the sources that the contacts with agents of this range make stop: (k, 2) lane and source."""
-        lane, src = np.empty(len(mail.messages.dst), np.int32), np.empty(len(mail.messages.dst), np.int32)
+    def stopped(self, states: LaneStates, inbox: Inbox) -> npt.NDArray[np.int32]:
+        """Return the sources that stop after contacts with agents of this range: (k, 2) lane and source."""
+        lane, src = np.empty(len(inbox.messages.dst), np.int32), np.empty(len(inbox.messages.dst), np.int32)
         with scratch_of(self) as scratch:
             found = kernels.stopped_sources(
-                self.program, self.first, states, scratch.arrivals(self.program), scratch.queues, mail, lane, src
+                self.program, self.first, states, scratch.arrivals(self.program), scratch.queues, inbox, lane, src
             )
         return np.unique(np.stack([lane[:found], src[:found]], axis=1), axis=0)
 
-    def opened(self, states: LaneStates, state: PartitionState, mail: Mail) -> npt.NDArray[np.uint8]:
+    def opened(self, states: LaneStates, state: PartitionState, inbox: Inbox) -> npt.NDArray[np.uint8]:
         """Return in which lanes a contact of a probe, or a live agent by itself, could change something, (lanes,)."""
         found = np.zeros(self.lanes, np.uint8)
-        kernels.open_lanes(self.first, states, mail, found)
+        kernels.open_lanes(self.first, states, inbox, found)
         leaving, live = (self.program.leave_chance > 0) | (self.program.leave_after > 0), self.live_rows(states, state)
         of_lane = np.repeat(np.arange(self.lanes), np.diff(live.ends))
         found[of_lane[leaving[live.compartment]]] = 1
@@ -175,15 +176,15 @@ class RulePartition(Partition):
         return live
 
     def listed(self, states: LaneStates, state: PartitionState) -> tuple[Touched, Live]:
-        """Return the agents that are not as at the start, and the live ones."""
+        """Return the agents not in their initial state, and the live ones."""
         return self._all_touched(states), self.live_rows(states, state)
 
-    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
-        """Return the state after a round of which `listed` returned these."""
+    def resumed(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round, from what `listed` returned for it."""
         return PartitionState(number, (touched,), live, log_size=numbers_in(touched))
 
     def _all_touched(self, states: LaneStates) -> Touched:
-        """Return the agents that are not as at the start."""
+        """Return the agents not in their initial state."""
         scratch = self._live(self.size)
         touched = self._touched(int(kernels.list_touched(self.first, states, scratch, self._touched(0))))
         kernels.list_touched(self.first, states, scratch, touched)

@@ -1,4 +1,4 @@
-"""A partition in lanes of epidemics without return: whatever will happen is known ahead, and waits for its round."""
+"""A partition in lanes of epidemics in which nobody is infected twice: events are precomputed and scheduled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,15 @@ import numpy.typing as npt
 from data.networks.network import Network
 from propagation import costs
 from propagation.kernel_choice import is_epidemic
-from propagation.kernels import epidemic_schedule as agendas
+from propagation.kernels import epidemic_schedule as schedule_kernels
 from propagation.kernels import scheduled_contacts as kernels
-from propagation.kernels.epidemic_schedule import HORIZON, Entry, Looked
+from propagation.kernels.epidemic_schedule import HORIZON, Entry, Scheduled
 from propagation.kernels.lane_arrays import Messages
-from propagation.kernels.messages import Mail
+from propagation.kernels.messages import Inbox
 from propagation.kernels.partitions import COUNTS, LaneStates, Live, Touched
 from propagation.machine_speed import calibration
 from propagation.mean_field import ExpectedCascade
+from propagation.models.model import Model
 from propagation.plans.broadcast.event_queue_epidemics import EventQueueEpidemics
 from propagation.plans.kernel_arrays import new_events, new_messages
 from propagation.plans.partitioned.partitions import (
@@ -30,22 +31,22 @@ from propagation.plans.partitioned.partitions import (
     trimmed,
 )
 from propagation.plans.partitioned.rule_partitions import RulePartition, with_rows
-from propagation.sessions import Session
+from propagation.sessions import Record, Session
 
 
 @dataclass(frozen=True)
-class Agenda:
-    """The live agents of a partition, by the round in which they are to be seen to.
+class Schedule:
+    """The live agents of a partition, by the round of their next event.
 
     Attributes
     ----------
     ends : (lanes + 1,) int64
-        The first is 0; how many live agents the lanes have, added up.
+        The first is 0; running total of the live agents of the lanes.
     infectious : (lanes,) int64
         How many of them are infectious.
     entries : tuple of Entry
-        What the last rounds looked at, the latest first; where nobody is live, nobody is left in any of them, and they
-        need not grow older while the partition is idle.
+        What the last rounds scheduled, the latest first. If nobody is live they are empty, and need not be shifted
+        while the partition is idle.
     """
 
     ends: npt.NDArray[np.int64]
@@ -56,7 +57,7 @@ class Agenda:
 class ScheduledPartition(RulePartition):
     """A range of agents in lanes of an epidemic in which nobody is infected twice.
 
-    The dense arrays and the log are those of `RulePartition`. Live agents are an `Agenda`, and messages may be due in
+    The dense arrays and the log are those of `RulePartition`. Live agents are a `Schedule`, and messages may be due in
     later rounds. A state resumed from a checkpoint has neither: the events of its live agents are scheduled again.
     """
 
@@ -65,15 +66,15 @@ class ScheduledPartition(RulePartition):
     """Measured: time relative to the broadcast plan, for an edge that is read once for `HORIZON` rounds."""
 
     @staticmethod
-    def supports(session: Session) -> bool:
-        """Return whether the kernels can run a session."""
-        return is_epidemic(session.model.rules) and not session.records("contacts")
+    def supports(model: Model, record: Record) -> bool:
+        """Return whether the kernels can run a model and record this detail."""
+        return record != "contacts" and is_epidemic(model.rules)
 
     @staticmethod
     def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:  # noqa: ARG004
         """Return the estimated seconds of a lane on one thread; see `Partition`."""
         cost = EventQueueEpidemics.cost * ScheduledPartition.detour
-        edges = costs.edges_looked_at(session, lane, HORIZON)
+        edges = costs.edges_read(session, lane, HORIZON)
         return edges * calibration().seconds_per_trial(network.n_edges) * cost
 
     @staticmethod
@@ -84,43 +85,43 @@ class ScheduledPartition(RulePartition):
     def begun(self, states: LaneStates) -> PartitionState:
         """Return the state of round 0: the seeds."""
         begun = super().begun(states)
-        return replace(begun, live=self._agenda(0, begun.live))
+        return replace(begun, live=self._schedule(0, begun.live))
 
-    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
-        """Return the state after a round of which `listed` returned these."""
-        return replace(super().taken_up(number, touched, live), live=self._agenda(number, live))
+    def resumed(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round, from what `listed` returned for it."""
+        return replace(super().resumed(number, touched, live), live=self._schedule(number, live))
 
     def settled(
         self,
         states: LaneStates,
         before: PartitionState,
-        mail: Mail,
+        inbox: Inbox,
         stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
-        number, agenda = before.number + 1, before.live
-        now, later = self._sifted(states, before, mail)
-        due_bounds, due_agents, due_since = _due(agenda.entries, self.lanes)
+        number, schedule = before.number + 1, before.live
+        now, later = self._split_by_due_round(states, before, inbox)
+        due_bounds, due_agents, due_since = _due(schedule.entries, self.lanes)
         arriving = len(now.messages.dst)
         room = arriving + len(due_agents)
-        changes, looked = self._touched(room), self._looked(room)
+        changes, scheduled = self._touched(room), self._new_scheduled(room)
         events = new_events(arriving if self.wave.one.records("reach") else 0)
         events_lane = np.empty(len(events.round), np.int32)
         counts = np.zeros((self.lanes, COUNTS), np.int64)
-        n_live, infectious = np.diff(agenda.ends), agenda.infectious.copy()
+        n_live, infectious = np.diff(schedule.ends), schedule.infectious.copy()
         with scratch_of(self) as scratch:
             arrivals = scratch.arrivals(self.program)
-            n_events = agendas.settle_dated(
+            n_events = schedule_kernels.settle_scheduled(
                 self.program, self.first, states.compartment, self.wave.salts, np.int64(number), due_bounds,
                 due_agents, due_since, now, arrivals.best_draw, arrivals.best_src, arrivals.bits, scratch.queue,
-                n_live, infectious, looked, changes, counts, events, events_lane,
+                n_live, infectious, scheduled, changes, counts, events, events_lane,
             )  # fmt: skip
         log, size = extended_log(before, trimmed(changes), states, lambda: self._all_touched(states))
-        entries = (_sorted(looked), *agenda.entries[: HORIZON - 1])
+        entries = (_sorted(scheduled), *schedule.entries[: HORIZON - 1])
         return PartitionState(
             number,
             log,
-            Agenda(np.concatenate([[0], np.cumsum(n_live)]), infectious, entries),
+            Schedule(np.concatenate([[0], np.cumsum(n_live)]), infectious, entries),
             (*before.counts, counts),
             with_rows(before.events, events_lane, events, n_events),
             pending=later,
@@ -137,11 +138,11 @@ class ScheduledPartition(RulePartition):
             infects = self.program.seeds_in
             due = kernels.contacts_to_draw(edges.offsets, self.first, states.compartment, infects, entry)
             messages = scratch.messages(int(due), named=bool(self.program.chooses))
-            kernels.send_dated(
+            kernels.send_scheduled(
                 edges, self.program, self.first, states.compartment, entry, self.wave.salts, np.int64(state.number),
                 np.int64(self.wave.one.max_rounds), scratch.attempts, messages, ends,
             )  # fmt: skip
-            return self.sorted_mail(messages, ends)
+            return self.by_partition(messages, ends)
 
     def live_rows(self, states: LaneStates, state: PartitionState) -> Live:
         """Return the live agents by lane."""
@@ -152,42 +153,44 @@ class ScheduledPartition(RulePartition):
         compartment = states.compartment[lane, agent - self.first]
         return Live(state.live.ends, agent, since, compartment, np.ones_like(agent))
 
-    # Agendas and messages.
+    # Schedules and messages.
 
-    def _agenda(self, number: int, live: Live) -> Agenda:
-        """Return an agenda of some live agents, all of which are looked at after a round."""
-        looked = self._looked(len(live.agent))
-        agendas.look_at_all(self.program, self.wave.salts, np.int64(number), *read_only(live)[:4], looked)
+    def _schedule(self, number: int, live: Live) -> Schedule:
+        """Return the schedule of some live agents after a round."""
+        scheduled = self._new_scheduled(len(live.agent))
+        schedule_kernels.schedule_all(self.program, self.wave.salts, np.int64(number), *read_only(live)[:4], scheduled)
         lane = np.repeat(np.arange(self.lanes), np.diff(live.ends))
         infects = live.compartment == self.program.seeds_in
-        return Agenda(live.ends, np.bincount(lane, infects, self.lanes).astype(np.int64), (_sorted(looked),))
+        return Schedule(live.ends, np.bincount(lane, infects, self.lanes).astype(np.int64), (_sorted(scheduled),))
 
-    def _looked(self, room: int) -> Looked:
+    def _new_scheduled(self, room: int) -> Scheduled:
         agent, since, after = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.uint8)
-        return Looked(agent, since, after, np.zeros(self.lanes + 1, np.int64))
+        return Scheduled(agent, since, after, np.zeros(self.lanes + 1, np.int64))
 
-    def _sifted(self, states: LaneStates, before: PartitionState, mail: Mail) -> tuple[Mail, Mail]:
+    def _split_by_due_round(self, states: LaneStates, before: PartitionState, inbox: Inbox) -> tuple[Inbox, Inbox]:
         """Return the messages that are due in a round, and those that are due later."""
         pending = self._nothing_pending if before.pending is None else before.pending
-        room = len(mail.messages.dst) + len(pending.messages.dst)
+        room = len(inbox.messages.dst) + len(pending.messages.dst)
         now, later = self._room(room), self._room(room)
-        kernels.sift_mail(self.first, states.compartment, np.int64(before.number + 1), mail, pending, now, later)
+        kernels.split_by_due_round(
+            self.first, states.compartment, np.int64(before.number + 1), inbox, pending, now, later
+        )
         return now, _cut(later)
 
-    def _room(self, size: int) -> Mail:
+    def _room(self, size: int) -> Inbox:
         messages = new_messages(size, named=bool(self.program.chooses), recorded=False)
-        return Mail(np.zeros((1, self.lanes + 1), np.int64), messages)
+        return Inbox(np.zeros((1, self.lanes + 1), np.int64), messages)
 
     @cached_property
-    def _nothing_pending(self) -> Mail:
+    def _nothing_pending(self) -> Inbox:
         return self._room(0)
 
 
-def _sorted(looked: Looked) -> Entry:
-    """Return agents by when they are to be seen to."""
-    size, lanes = int(looked.ends[-1]), len(looked.ends) - 1
+def _sorted(scheduled: Scheduled) -> Entry:
+    """Return agents by the round of their next event."""
+    size, lanes = int(scheduled.ends[-1]), len(scheduled.ends) - 1
     entry = Entry(np.zeros((HORIZON, lanes + 1), np.int64), np.empty(size, np.int32), np.empty(size, np.int32))
-    agendas.sort_looked(looked, entry)
+    schedule_kernels.sort_scheduled(scheduled, entry)
     return entry
 
 
@@ -207,7 +210,7 @@ def _due(
 
 
 def _later(entry: Entry, age: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return lane, agent and since of those of an entry so many rounds old that are still to be seen to."""
+    """Return lane, agent and since of the agents of an entry, `age` rounds old, whose event is still to come."""
     bounds = entry.bounds[age:]
     lane = np.concatenate([np.repeat(np.arange(len(there) - 1), np.diff(there)) for there in bounds])
     begin = int(bounds[0, 0])
@@ -215,7 +218,7 @@ def _later(entry: Entry, age: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     return lane, entry.agent[begin:], np.where(since < 0, -1 - since, since)
 
 
-def _cut(mail: Mail) -> Mail:
+def _cut(inbox: Inbox) -> Inbox:
     """Return messages, cut to what is used."""
-    size = int(mail.bounds[0, -1])
-    return Mail(mail.bounds, Messages._make(column[:size].copy() for column in mail.messages))
+    size = int(inbox.bounds[0, -1])
+    return Inbox(inbox.bounds, Messages._make(column[:size].copy() for column in inbox.messages))

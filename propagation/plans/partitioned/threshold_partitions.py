@@ -1,4 +1,4 @@
-"""A partition in lanes of threshold models: weights travel, and add up where they arrive."""
+"""A partition in lanes of threshold models: weights are sent as messages and added by the receiver."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,10 +12,11 @@ from propagation import costs
 from propagation.compiled_rules import constant_array
 from propagation.kernel_choice import is_threshold
 from propagation.kernels import partitioned_thresholds as kernels
-from propagation.kernels.messages import Mail
+from propagation.kernels.messages import Inbox
 from propagation.kernels.partitioned_thresholds import Added, Sums
 from propagation.kernels.partitions import Live, Touched
 from propagation.mean_field import ExpectedCascade
+from propagation.models.model import Model
 from propagation.plans.partitioned.cascade_partitions import CascadePartition
 from propagation.plans.partitioned.partitions import (
     PartitionState,
@@ -25,7 +26,7 @@ from propagation.plans.partitioned.partitions import (
     read_only,
     scratch_of,
 )
-from propagation.sessions import SUMMARIES, Session
+from propagation.sessions import SUMMARIES, Record, Session
 
 
 class ThresholdPartition(CascadePartition):
@@ -42,9 +43,9 @@ class ThresholdPartition(CascadePartition):
     """Of a weight, with its part of a block of sums."""
 
     @staticmethod
-    def supports(session: Session) -> bool:
-        """Return whether the kernels can run a session."""
-        return session.record in SUMMARIES and is_threshold(session.model.rules)
+    def supports(model: Model, record: Record) -> bool:
+        """Return whether the kernels can run a model and record this detail."""
+        return record in SUMMARIES and is_threshold(model.rules)
 
     @staticmethod
     def seconds_per_lane(network: Network, session: Session, lane: ExpectedCascade, broadcast_seconds: float) -> float:  # noqa: ARG004
@@ -55,8 +56,8 @@ class ThresholdPartition(CascadePartition):
     def lane_bytes(network: Network, session: Session, lane: ExpectedCascade) -> float:
         """Return the bytes that a lane holds in all partitions; see `Partition`."""
         # Twice: a compacted log holds the sums too. An agent has a bit, and a share of a block.
-        blocks = min(4.0 * network.n_agents, lane.trials * ThresholdPartition.bytes_per_weight)
-        sums = 2.0 * (blocks + network.n_agents * (1 / 8 + 4 / kernels.BLOCK))
+        blocks = min(4.0 * network.n_ids, lane.trials * ThresholdPartition.bytes_per_weight)
+        sums = 2.0 * (blocks + network.n_ids * (1 / 8 + 4 / kernels.BLOCK))
         return sums + costs.messages_at_once(session, lane, 1.0) * costs.BYTES_PER_MESSAGE
 
     @property
@@ -65,11 +66,11 @@ class ThresholdPartition(CascadePartition):
         return self.lanes
 
     def initial(self) -> Sums:
-        """Return that nobody is reached, and nobody's sum is above 0."""
+        """Return empty sums: nobody is reached."""
         return kernels.new_sums(self.lanes, self.size)
 
     def apply(self, changes: Added | Sums, states: Sums) -> None:
-        """Bring what a round brought, or all that was there."""
+        """Add the weights of a round, or set all sums."""
         if isinstance(changes, Sums):
             kernels.copy_sums(changes, states)
         else:
@@ -86,17 +87,17 @@ class ThresholdPartition(CascadePartition):
         self,
         states: Sums,
         before: PartitionState,
-        mail: Mail,
-        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (nobody stops anybody)
+        inbox: Inbox,
+        stops: Sequence[npt.NDArray[np.int32]],  # noqa: ARG002 (no contact stops its source)
     ) -> PartitionState:
         """Return the state after a round; see `Partition`."""
         with scratch_of(self) as scratch:
             found = kernels.settle_sums(
-                self.first, self.wave.edges.base, *self.thresholds, self.wave.salts, states, mail.bounds,
-                constant_array(mail.messages), scratch.arrived, scratch.queue,
+                self.first, self.wave.edges.base, *self.thresholds, self.wave.salts, states, inbox.bounds,
+                constant_array(inbox.messages), scratch.arrived, scratch.queue,
             )  # fmt: skip
         fresh = activated(*found)
-        added = fresh._replace(bounds=mail.bounds, words=mail.messages)
+        added = fresh._replace(bounds=inbox.bounds, words=inbox.messages)
         used = kernels.used_sums(states)
         return self.followed(before, fresh, *extended_log(before, added, used, lambda: kernels.copied_sums(states)))
 
@@ -110,10 +111,10 @@ class ThresholdPartition(CascadePartition):
         """Return no edges."""
         return Sent(np.zeros((len(self.wave.firsts) - 1, self.lanes + 1), np.int64), np.empty(0, np.uint64))
 
-    def mail(self, sent: Sequence[Sent], *, recorded: bool = False) -> Mail:  # noqa: ARG002 (contacts are not)
+    def inbox(self, sent: Sequence[Sent], *, recorded: bool = False) -> Inbox:  # noqa: ARG002 (contacts are not recorded)
         """Return the edges of all partitions to this one."""
         bounds, slices = self.addressed(sent)
-        return Mail(bounds, np.concatenate([sent[0].messages[:0], *(each.messages[there] for each, there in slices)]))
+        return Inbox(bounds, np.concatenate([sent[0].messages[:0], *(each.messages[there] for each, there in slices)]))
 
     def by_lane(self, fresh: Added) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Return agents newly active by lane: (lanes + 1,) ends, and the agents."""
@@ -128,15 +129,15 @@ class ThresholdPartition(CascadePartition):
         """Return the agents that are reached, or whose sums are above 0, and those newly active."""
         ends, agent, weight, is_reached = self._all_sums(states)
         live, none = self.live_rows(state), np.empty(0, np.int32)
-        compartment = np.where(is_reached, self.spent, 0).astype(np.uint8)
+        compartment = np.where(is_reached, self.inactive, 0).astype(np.uint8)
         for lane in range(self.lanes):
             own = slice(ends[lane], ends[lane + 1])
             active = live.agent[live.ends[lane] : live.ends[lane + 1]]
-            compartment[own][np.searchsorted(agent[own], active)] = self.newly
+            compartment[own][np.searchsorted(agent[own], active)] = self.newly_active
         return Touched(ends, agent, compartment, none, weight, none), live
 
-    def taken_up(self, number: int, touched: Touched, live: Live) -> PartitionState:
-        """Return the state after a round of which `listed` returned these."""
+    def resumed(self, number: int, touched: Touched, live: Live) -> PartitionState:
+        """Return the state after a round, from what `listed` returned for it."""
         sums, rows = self.initial(), read_only(touched)
         kernels.set_sums(
             self.first, *self.thresholds, self.wave.salts, rows.ends, rows.agent, rows.weight, rows.compartment,
@@ -151,7 +152,7 @@ class ThresholdPartition(CascadePartition):
         return self.program.thresholds, self.program.in_degree, self.program.threshold
 
     def _all_sums(self, states: Sums) -> tuple[Any, Any, Any, Any]:
-        """Return ends, agents, weights and whether they are active, of all that are not as at the start."""
+        """Return ends, agents, weights and whether they are active, of all agents not in their initial state."""
         room, ends = 0, np.zeros(self.lanes + 1, np.int64)
         while True:
             agent, weight, is_reached = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, bool)
@@ -165,5 +166,5 @@ class ThresholdPartition(CascadePartition):
 
 
 def activated(ends: npt.NDArray[np.int64], agent: npt.NDArray[np.int32]) -> Added:
-    """Return that agents are active, to whose sums nobody added."""
+    """Return agents that were activated without weights, such as seeds."""
     return Added(np.zeros((1, len(ends)), np.int64), np.empty(0, np.uint64), ends, agent)

@@ -35,9 +35,9 @@ class Wave:
     job : str
         Names the stop flag, and the arrays that workers keep.
     title : str
-        Which of the job's waves it is, as lines of the log begin.
+        Which of the job's waves it is: prefix of its log lines.
     more : bool
-        Whether other waves may end after it: what this one has found must not be lost with them.
+        Whether other waves may end after it, so that its own results must be checkpointed.
     """
 
     network: Network
@@ -72,12 +72,12 @@ class Wave:
         return replicate_salts(self.lanes[:, 1])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what travels: not the arrays, which every worker maps itself."""
+        """Return what is pickled: not the arrays, which every worker maps itself."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @functools.cached_property
     def words_of_salts(self) -> npt.NDArray[np.uint32]:
-        """Salt of each lane's replicate, filled up to whole words of lanes."""
+        """Salt of each lane's replicate, padded to whole words of lanes."""
         return padded(self.salts)
 
     @functools.cached_property

@@ -1,9 +1,8 @@
 """The reference plan: a round as joins of tables on Dask, exactly as the idea is stated.
 
 Each round reads the published `frontiers` and `lane_states` and the network's edges, joins them on the cluster, and
-publishes the next frontier and the states that changed; what a crash leaves behind is a whole number of rounds, from
-which the next run goes on. It is short, slow, and what every other plan must equal, row for row; and it runs users' own
-models.
+publishes the next frontier and the changed states. A crash leaves a whole number of rounds, from which the next run
+resumes. The plan is short and slow; every other plan must equal it row for row. It also runs users' own models.
 
     contacts = frontier JOIN edges ON frontier.agent = edges.src
     attempts = contacts JOIN states ON contacts.dst = states.agent          the model's transmission rule
@@ -100,7 +99,7 @@ class ReferenceRows:
         return Lanes(self.rounds + 1, series[0], self.rounds, self.truncated, series[1], series[2])
 
     def _counts(self, session: Session, rows: pd.DataFrame) -> npt.NDArray[np.int32]:
-        """Count rows by replicate and round, replicate after replicate, as far as each was simulated."""
+        """Count rows by replicate and round, replicate after replicate, up to the last round of each."""
         width = int(self.rounds.max()) + 1
         rows = rows[rows["round"] < width]
         cell = (rows["replicate"].to_numpy(np.int64) - session.first_replicate) * width + rows["round"].to_numpy()
@@ -154,9 +153,9 @@ def run_reference(
     session : Session
     client : distributed.Client
     warehouse : Store
-        Where rounds are published one by one, under keys of the session; rounds found there are not run again.
+        Where rounds are published one by one, under keys of the session; published rounds are not run again.
     progress : Progress
-        Hears rounds.
+        Called with the number of rounds done.
 
     Returns
     -------
@@ -187,8 +186,8 @@ class _ReferenceRun:
         events = [empty(CONTACT)]
         while True:
             progress("simulating", number, number + 1)
-            # Those who never stop transmitting may have nothing left to change: ask their next contacts.
-            attempts = self._attempts(number + 1) if self.rules.everlasting else None
+            # Agents that never stop transmitting may have nothing left to change: check their next contacts.
+            attempts = self._attempts(number + 1) if self.rules.transmits_forever else None
             over[(over < 0) & ~self._goes_on(number, attempts)] = number
             if number and getattr(session.model, "ends_when_still", False):
                 moved = self._read("lane_states", [round_key(session, number)], ["replicate"])["replicate"]
@@ -198,7 +197,7 @@ class _ReferenceRun:
             number += 1
             key = round_key(session, number)
             if self.warehouse.find(key) is not None and not session.records("contacts"):
-                continue  # contacts are not kept between runs: their rounds are played again
+                continue  # contacts are not stored between runs: recompute these rounds
             changed, contacts = self._settled(self._attempts(number) if attempts is None else attempts, number)
             active = session.replicate_numbers[over < 0]  # replicates that are over stay as they are
             changed = changed[changed["replicate"].isin(active)]
@@ -218,7 +217,7 @@ class _ReferenceRun:
         )
 
     def _start(self) -> pd.DataFrame:
-        """Return the states of all agents that are not as everyone at the start: seeds and sceptics."""
+        """Return the states of all agents that do not start in the first compartment: seeds and sceptics."""
         session, network = self.session, self.network
         replicate = np.repeat(session.replicate_numbers, len(session.seeds))
         seeds = pd.DataFrame(
@@ -234,7 +233,7 @@ class _ReferenceRun:
                 "infector": -1,
             }
         )
-        others = np.setdiff1d(np.arange(network.n_agents), [*session.seeds, *session.blocked])
+        others = np.setdiff1d(network.dense_agents, [*session.seeds, *session.blocked])
         sceptics = self.rounds.start(others, session.replicate_numbers)
         memory = {} if self.own is None else {**self.own.memory, MOVES: 1.0}  # seeds have moved
         return pd.concat([seeds, sceptics.assign(activated=False, infector=-1)]).assign(**memory).astype(self.state)
@@ -251,11 +250,11 @@ class _ReferenceRun:
         return found
 
     def _attempts(self, number: int) -> "dd.DataFrame":
-        """Run the contacts of one round on the cluster: all of them, each with what became of it."""
+        """Run the contacts of one round on the cluster; return all of them, each with its outcome."""
         # 1. The frontier of the round before, partitioned as the edges are: the join needs no shuffle.
         contacts = self._frontier(number - 1).join(self.edges, how="inner")
         contacts = contacts.map_partitions(_named, meta=_named(contacts._meta))  # noqa: SLF001
-        # 2. They travel to the partition of the contacted agent and meet its state.
+        # 2. They are sent to the partition of the contacted agent and joined with its state.
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             moved = contacts.set_index("dst", drop=False, divisions=self.network.divisions)
         attempt = partial(
@@ -322,7 +321,7 @@ class _ReferenceRun:
                     memory = () if self.own is None or table == "frontiers" else tuple(self.own.memory)
                     made = round_rows(table, session, number, part, self.rules.compartments, memory)
                     files.append(self.warehouse.stage(table, made, (low, high)))
-        with contextlib.suppress(AlreadyPublishedError):  # by another run of this session: its rows are the same
+        with contextlib.suppress(AlreadyPublishedError):  # by another run of this session, with the same rows
             self.warehouse.commit(
                 "round", [round_key(session, number)], files, specification_hash=session.specification_hash
             )
@@ -338,7 +337,7 @@ def _rounds(network: Network, session: Session) -> RulesInPandas | PandasRounds:
     return RulesInPandas(network, session.model, session.random_seed)
 
 
-# -- what a partition does ------------------------------------------------------------------------------------------
+# -- tasks of a partition -------------------------------------------------------------------------------------------
 
 
 def _named(contacts: pd.DataFrame) -> pd.DataFrame:
@@ -355,7 +354,7 @@ def _attempted(
     columns: dict[str, str],
     blocked: Sequence[int],
 ) -> pd.DataFrame:
-    """Say of every contact that arrives in a partition what becomes of it; those of blocked agents come to nothing."""
+    """Return the outcome of every contact that arrives in a partition; contacts with blocked agents have no effect."""
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
     targets = pd.MultiIndex.from_frame(contacts[["replicate", "dst"]])
     target = _states_of(by_agent, targets, rounds)
@@ -373,7 +372,7 @@ def _memory(rounds: RulesInPandas | PandasRounds) -> dict[str, float]:
 
 
 def _states_of(by_agent: pd.DataFrame, agents: "pd.Index[Any]", rounds: RulesInPandas | PandasRounds) -> pd.DataFrame:
-    """Return the states of some agents, by (replicate, agent); those without one are as everyone at the start."""
+    """Return the states of some agents, by (replicate, agent); those without one are in the initial state."""
     memory = _memory(rounds)
     kept = by_agent[["compartment", "since", "occasion", "weight", "contacts", *memory]]
     known = pd.Series(data=True, index=by_agent.index).reindex(agents, fill_value=False).to_numpy()
@@ -393,11 +392,11 @@ def _settle(
 ) -> pd.DataFrame:
     """Move the agents of a partition at the end of a round; return those whose state changed."""
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
-    told = stops.drop_duplicates(subset=["replicate", "src"]).set_index(["replicate", "src"])
+    stopping = stops.drop_duplicates(subset=["replicate", "src"]).set_index(["replicate", "src"])
     index = by_agent.index.union(pd.MultiIndex.from_frame(contacts[["replicate", "dst"]]).unique())
     index = index.set_names(["replicate", "agent"])
     before = _states_of(by_agent, index, rounds)
-    after = rounds.update(before, contacts, told, number)
+    after = rounds.update(before, contacts, stopping, number)
     differs = after["activated"] | (after["since"] == number)
     for column in before:
         differs |= after[column] != before[column]

@@ -106,5 +106,5 @@ def round_key(session: Session, number: int) -> str:
 def partition_ranges(network: Network) -> list[tuple[int, int]]:
     """Return the first and last agent of every partition of a network."""
     lows = network.divisions[:-1]
-    highs = [low - 1 for low in lows[1:]] + [network.n_agents - 1]
+    highs = [low - 1 for low in lows[1:]] + [network.n_ids - 1]
     return list(zip(lows, highs, strict=True))

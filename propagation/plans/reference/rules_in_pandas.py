@@ -1,6 +1,6 @@
-"""Rules in pandas: a model's round as masks over frames, as `docs/models.md` says it, for the reference plan.
+"""Rules in pandas: a model's round as masks over frames, as `docs/models.md` defines it, for the reference plan.
 
-Slow and plain on purpose: what the compiled kernels do must equal this.
+Slow and plain on purpose: the compiled kernels must equal it.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from propagation.models.model import Model
 from propagation.models.rules import Contact
 
 FACTORS = 1024
-"""Powers of decay and fatigue that are told apart; higher ones count as the last."""
+"""Powers of decay and fatigue that are tabulated; higher ones count as the last."""
 _CERTAIN = 2**32
 _STATE = ("compartment", "since", "occasion", "weight", "contacts")
 
@@ -71,11 +71,11 @@ class RulesInPandas:
         return edges[["dst"]].assign(**found)
 
     def start(self, agents: npt.NDArray[np.int64], replicates: npt.NDArray[np.int64]) -> pd.DataFrame:
-        """Return the agents that are no longer in the first compartment at the start, seeds apart."""
+        """Return the agents other than seeds that do not start in the first compartment."""
         empty = pd.DataFrame({name: np.empty(0, np.int64) for name in ("replicate", "agent", *_STATE)})
         if self.rules.sceptics is None:
             return empty
-        limit = np.broadcast_to(chances(self.model.initial_sceptics(self.network)), self.network.n_agents)
+        limit = np.broadcast_to(chances(self.model.initial_sceptics(self.network)), self.network.n_ids)
         parts = [empty]
         for replicate in replicates.tolist():
             draw = agent_draws(stream(self.random_seed, Purpose.SCEPTICS), agents, replicate)
@@ -89,7 +89,7 @@ class RulesInPandas:
     # -- transmission -------------------------------------------------------------------------------------------
 
     def attempt(self, contacts: pd.DataFrame, number: int) -> pd.DataFrame:
-        """Return contacts with what became of each.
+        """Return contacts with the outcome of each.
 
         Parameters
         ----------

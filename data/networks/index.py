@@ -1,0 +1,81 @@
+"""Which snapshots a network has, and which of them its name means: the one imported last.
+
+The keyed table `current_networks` says so. Warehouses of earlier versions lack it: there the newest snapshot counts.
+"""
+
+import logging
+from typing import Any
+
+import pyarrow as pa
+
+from data.networks.network import Network
+from data.warehouse.keyed_tables import Changes, current_rows, stage_changes
+from data.warehouse.keys import network_key
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
+
+logger = logging.getLogger(__name__)
+
+TABLE = "current_networks"
+
+
+def current(store: Store, name: str) -> Network | None:
+    """Return the snapshot that a name means: the one imported last; None where there is none."""
+    rows = current_rows(store, TABLE, name, name).to_pylist()
+    if rows:
+        return snapshot(store, name, rows[0]["snapshot_id"])
+    return next(reversed(snapshots(store, name)), None)
+
+
+def names(store: Store) -> list[str]:
+    """Return the names of all networks, in the order of their first imports."""
+    return list(dict.fromkeys(row["network_id"] for row in _rows(store)))
+
+
+def snapshot(store: Store, name: str, snapshot_id: str) -> Network | None:
+    """Return one snapshot of a network, or None where the name has none of this id."""
+    rows = store.read("networks", [network_key(name, snapshot_id)]).to_pylist()
+    return Network.from_row(store, rows[0]) if rows else None
+
+
+def snapshots(store: Store, name: str) -> list[Network]:
+    """Return all snapshots of a network, in the order of their first publication: each names the one before it."""
+    rows = [row for row in _rows(store) if row["network_id"] == name]
+    following = {row["parent_snapshot_id"]: row for row in rows}
+    chain, snapshot_id = [], None
+    while (row := following.pop(snapshot_id, None)) is not None:
+        chain.append(row)
+        snapshot_id = row["snapshot_id"]
+    return [Network.from_row(store, row) for row in (chain if len(chain) == len(rows) else rows)]
+
+
+def with_content(store: Store, snapshot_id: str) -> Network | None:
+    """Return a network with a snapshot of this content, whatever its name is, or None."""
+    found = (Network.from_row(store, row) for row in _rows(store) if row["snapshot_id"] == snapshot_id)
+    return next(found, None)
+
+
+def _rows(store: Store) -> list[dict[str, Any]]:
+    """Return the rows of all snapshots, oldest first."""
+    return sorted(store.read("networks").to_pylist(), key=lambda row: row["created_at"])
+
+
+def staged_current(store: Store, name: str, snapshot_id: str) -> DataFile:
+    """Write the change that makes a snapshot the one that its name means, to be committed."""
+    row = pa.table({"network_id": [name], "snapshot_id": [snapshot_id]})
+    return stage_changes(store, TABLE, Changes(upserts=row))
+
+
+def make_current(store: Store, network: Network) -> None:
+    """Make a published snapshot the one that its name means, unless it is.
+
+    Raises
+    ------
+    RequirementGoneError
+        If the snapshot was deleted meanwhile.
+    """
+    if current(store, network.network_id) == network:
+        return
+    file = staged_current(store, network.network_id, network.snapshot_id)
+    store.commit("network", [], [file], requires=[network.key])
+    logger.info("network %r is snapshot %s again", network.network_id, network.snapshot_id)
