@@ -140,7 +140,9 @@ def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
 
 
 def _replace(store: Store, table: TableSpecification, group: Sequence[DataFile]) -> None:
-    staged = store.stage(table.name, sorted_rows(table, [store.read_file(file) for file in group]), role="compacted")
+    staged = store.stage(
+        table.name, sorted_rows(table, [store.read_completed(file) for file in group]), role="compacted"
+    )
     _publish(store, [staged], group)
 
 

@@ -35,12 +35,15 @@ class State:
 
     Attributes
     ----------
+    number : int
+        The last publication.
     files : dict
         By table.
     snapshots : dict
         Snapshot of each publication of a network, by the publication's number.
     """
 
+    number: int
     files: Mapping[str, Sequence[DataFile]]
     snapshots: Mapping[int, str]
 
@@ -66,7 +69,7 @@ def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
                 first.setdefault(snapshots.get(file.publication, file.publication), file.publication)
             chosen = set(first.values())
             files[table] = [file for file in files[table] if file.publication in chosen]
-    return State(files, snapshots)
+    return State(head, files, snapshots)
 
 
 def tables_read_by(table: str) -> set[str]:
@@ -78,6 +81,7 @@ def definition(store: Store, state: State) -> str:
     """Return the SQL that makes the views of a state, with their comments."""
     chosen = [TABLES[table] for table in state.files]
     statements = [
+        heading(state.number),
         f"-- Tables of warehouse {store.url}, as views.",
         "-- Derived from its publications; what is published later needs a new one. See docs/tables.md.",
         "BEGIN TRANSACTION;",
@@ -93,6 +97,11 @@ def definition(store: Store, state: State) -> str:
             statements.append(f"CREATE OR REPLACE VIEW {table.name} AS\n{_joined_view(table)};")
             statements += _comments(table)
     return "\n".join([*statements, "COMMIT;"]) + "\n"
+
+
+def heading(number: int) -> str:
+    """Return the first line of a definition: the publication as of which it is."""
+    return f"-- As of publication {number}."
 
 
 def _rows(store: Store, table: TableSpecification, state: State) -> str:

@@ -104,7 +104,6 @@ class Histories(RuleBasedStateMachine):
         self.follow()
         self.oldest = max(self.oldest, report.oldest)
         assert report.oldest == self.oldest
-        assert not retention or self.oldest < len(self.states)
 
     @rule()
     def reopen(self) -> None:

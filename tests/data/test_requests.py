@@ -1,13 +1,13 @@
 """Requests to an object store: few, and as many whatever was published before."""
 
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from data.facade import Warehouse
+from tests.data.conftest import REQUESTS
 from tests.data.publications import cascades, publish
 
 EVERY = 8
@@ -15,31 +15,14 @@ BEFORE = (EVERY + 1, 4 * EVERY, 12 * EVERY - 1)
 """Publications before each count; those that are counted come on top, so that one always follows a checkpoint."""
 
 
-@pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Requests to S3 so far, by operation."""
-    import s3fs
-
-    made: Counter[str] = Counter()
-    original = s3fs.S3FileSystem._call_s3
-
-    async def counted(self: Any, method: str, *args: Any, **options: Any) -> Any:
-        made[method] += 1
-        return await original(self, method, *args, **options)
-
-    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
-    return made
-
-
-def count(made: Counter[str], work: Callable[[], Any]) -> int:
-    made.clear()
+def count(work: Callable[[], Any]) -> int:
+    """Return how many requests some work makes."""
+    REQUESTS.clear()
     work()
-    return made.total()
+    return REQUESTS.total()
 
 
-def test_requests_do_not_grow_with_the_publications_before(
-    s3_bucket: str, requests: Counter[str], monkeypatch: pytest.MonkeyPatch
-):
+def test_requests_do_not_grow_with_the_publications_before(s3_bucket: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("data.warehouse.log.CHECKPOINT_EVERY", EVERY)
     url = f"{s3_bucket}/{uuid.uuid4().hex}"
     writer, counts = Warehouse(url), []
@@ -50,13 +33,13 @@ def test_requests_do_not_grow_with_the_publications_before(
             file = reader.stage("cascades", cascades(f"x{number}", 1))
             counts.append(
                 {
-                    "open": count(requests, lambda reader=reader: reader.head),
-                    "refresh": count(requests, lambda reader=reader: reader.head),
-                    "find": count(requests, lambda reader=reader: reader.find("session/3")),
-                    "find again": count(requests, lambda reader=reader: reader.published(["session/3", "session/5"])),
-                    "find nothing": count(requests, lambda reader=reader: reader.find("session/never")),
-                    "files": count(requests, lambda reader=reader: reader.files("cascades")),
-                    "commit": count(requests, lambda reader=reader, file=file: reader.commit("x", [], [file])),
+                    "open": count(lambda reader=reader: reader.head),
+                    "refresh": count(lambda reader=reader: reader.head),
+                    "find": count(lambda reader=reader: reader.find("session/3")),
+                    "find again": count(lambda reader=reader: reader.published(["session/3", "session/5"])),
+                    "find nothing": count(lambda reader=reader: reader.find("session/never")),
+                    "files": count(lambda reader=reader: reader.files("cascades")),
+                    "commit": count(lambda reader=reader, file=file: reader.commit("x", [], [file])),
                 }
             )
             writer = reader
@@ -70,11 +53,9 @@ def test_requests_do_not_grow_with_the_publications_before(
         assert each["commit"] == counts[0]["commit"] <= 4
 
 
-def test_manifests_after_the_checkpoint_are_the_only_ones_read(
-    s3_bucket: str, requests: Counter[str], monkeypatch: pytest.MonkeyPatch
-):
+def test_manifests_after_the_checkpoint_are_the_only_ones_read(s3_bucket: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("data.warehouse.log.CHECKPOINT_EVERY", EVERY)
     writer = Warehouse(f"{s3_bucket}/{uuid.uuid4().hex}")
     for number in range(2 * EVERY + 3):
         publish(writer, str(number), replicates=1)
-    assert count(requests, lambda: Warehouse(writer.url).head) <= 5 + 3 - 1
+    assert count(lambda: Warehouse(writer.url).head) <= 5 + 3 - 1
