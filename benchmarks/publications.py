@@ -161,7 +161,7 @@ def add_profiles() -> None:
 def profiles(agents: Any) -> pa.Table:
     """Return rows of some agents."""
     return pa.table(
-        {"agent": agents, "mood": np.random.default_rng(0).random(len(agents)), "team": (agents % 7).astype(np.int32)}
+        {"agent": agents, "mood": np.random.default_rng(len(agents)).random(len(agents)), "team": (agents % 7).astype(np.int32)}
     )
 
 

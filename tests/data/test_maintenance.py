@@ -299,3 +299,31 @@ def test_a_damaged_file_is_not_compacted_away(local: Warehouse):
     with pytest.raises(OSError, match="cascades"):
         compact(local)
     assert local.files("cascades") == files
+
+
+def test_writers_compact_tiny_files_now_and_then(local: Warehouse, keyed: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("data.warehouse.maintenance.COMPACT_EVERY", 4)
+    monkeypatch.setattr("data.warehouse.maintenance.MANY_TINY", 3)
+    publish_everything(local)
+    for number in range(9):
+        publish(local, str(number))
+        change(local, counters(a=number))
+    assert [manifest.number % 4 for manifest in local.manifests() if manifest.kind == "maintenance"][:2] == [1, 2]
+    assert len(local.files("cascades")) < 6
+    assert len(local.files("network_edges")) == 2
+    assert len(local.files("counters")) == 9  # base files may be large: maintenance takes care of them
+    assert len(published_sessions(local)) == 13
+    assert local.verify() == []
+
+
+def test_a_compaction_that_fails_does_not_fail_the_publication_before_it(
+    local: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("data.warehouse.maintenance.COMPACT_EVERY", 3)
+    monkeypatch.setattr("data.warehouse.maintenance.MANY_TINY", 2)
+    file = publish(local, "a").files[0]
+    flip_a_byte(path_of(local, file))
+    for session in "bc":
+        publish(local, session)
+    assert local.head == 4  # reach was compacted
+    assert "tiny files of cascades were not compacted" in caplog.text
