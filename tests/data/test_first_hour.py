@@ -28,18 +28,18 @@ def two_times(local: Warehouse) -> Warehouse:
 
 
 def test_networks_may_hold_different_things_in_columns_of_one_name(two_times: Warehouse):
-    sql = "SELECT time FROM network_edges JOIN networks USING (snapshot_id) WHERE network_id = '{}' ORDER BY src"
+    sql = "SELECT time FROM network_edges JOIN networks USING (snapshot_id) WHERE network_id = '{}' ORDER BY time"
     assert rows(two_times, sql.format("calls")) == [("1",), ("2",)]
     assert rows(two_times, sql.format("mails")) == [("2024-01-01 00:00:00",), ("2024-01-02 00:00:00",)]
     assert rows(two_times, sql.format("walks")) == [(None,), (None,)]
     assert rows(two_times, "SELECT sum(time::INTEGER) FROM network_edges WHERE time NOT LIKE '%-%'") == [(3,)]
     assert rows(two_times, "SELECT count(*) FROM network_edges") == [(6,)]
     calls, mails = (two_times.network(name).key for name in ("calls", "mails"))
-    assert two_times.read("network_edges", [calls])["time"].to_pylist() == [1, 2]
-    assert two_times.read("network_edges", [mails])["time"].to_pylist()[0] == pd.Timestamp("2024-01-01")
+    assert sorted(two_times.read("network_edges", [calls])["time"].to_pylist()) == [1, 2]
+    assert min(two_times.read("network_edges", [mails])["time"].to_pylist()) == pd.Timestamp("2024-01-01")
     assert two_times.scan("network_edges", [calls])["time"].sum().compute() == 3
     everything = two_times.read("network_edges")
-    assert everything["time"].to_pylist()[:2] == ["1", "2"]
+    assert sorted(everything["time"].to_pylist()[:2]) == ["1", "2"]
     assert everything["time"].to_pylist()[4:] == [None, None]
     assert len(two_times.scan("network_edges").compute()) == 6
     assert two_times.verify() == []
