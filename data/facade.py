@@ -1,5 +1,6 @@
 """What users import as `data.Warehouse`: the store of tables, and the networks in it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from data.errors import NetworkNotFoundError
@@ -8,6 +9,7 @@ from data.networks.network import Network
 from data.progress import Progress, ignore_progress
 from data.warehouse import maintenance, verification
 from data.warehouse.maintenance import MaintenanceReport
+from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.store import Store
 
 
@@ -26,6 +28,13 @@ class Warehouse(Store):
     >>> warehouse.read("networks").num_rows
     0
     """
+
+    def commit(self, kind: str, keys: Iterable[str], files: Iterable[DataFile], **options: Any) -> Manifest:
+        """Publish staged files, see `data.warehouse.store.Store.commit`; now and then, compact tiny files after it."""
+        manifest = super().commit(kind, keys, files, **options)
+        if manifest.number % maintenance.COMPACT_EVERY == 0:
+            maintenance.compact_tiny_files(self)
+        return manifest
 
     def import_network(self, name: str, source: Any, /, **options: Any) -> Network:
         """Import an edge list as a snapshot of the network called `name`; see `data.networks.imports`."""

@@ -12,11 +12,13 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, networks
+from flows.commands import answers, campaigns, maintenance, networks
 from flows.commands.failures import report
-from flows.commands.options import DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
+from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 
-COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "verify")
+COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "verify", "maintain", "delete")
+PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
+"""Commands after which the views of the DuckDB shell are made anew, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and ask questions about it in SQL.
 
@@ -40,6 +42,9 @@ class RumormillGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise RunCancelledError("cancelled; what was not published yet will not be") from None
+        finally:  # a run that failed may have published sessions
+            if ctx.invoked_subcommand in PUBLISHING and CHOSEN_WAREHOUSE in ctx.meta:
+                maintenance.refresh_bootstrap(ctx.meta[CHOSEN_WAREHOUSE])
 
     def main(
         self,
@@ -80,6 +85,7 @@ app = typer.Typer(
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 campaigns.register(app)
 answers.register(app)
+maintenance.register(app)
 
 
 @app.callback()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BOOTSTRAP = "bootstrap.sql"
+BOOTSTRAP_ATTEMPTS = 5
 
 _ACCEPTED = "one SELECT (or WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN, PIVOT ... ON column IN (...))"
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?(?P<explained>.*)", re.IGNORECASE | re.DOTALL)
@@ -209,8 +210,21 @@ def definition(warehouse: Store) -> str:
 
 
 def write_bootstrap(warehouse: Store) -> str:
-    """Write `definition` to ``bootstrap.sql`` in the warehouse, for the DuckDB shell; return its location."""
-    return warehouse.replace_derived(BOOTSTRAP, definition(warehouse))
+    """Write the views to ``bootstrap.sql`` in the warehouse, for the DuckDB shell; return its location.
+
+    Files are not checked: they are not read now, and the shell reads them without a check.
+    """
+    state = state_of(warehouse)
+    return warehouse.replace_derived(BOOTSTRAP, views.definition(warehouse, state))
+
+
+def refresh_bootstrap(warehouse: Store) -> None:
+    """Write ``bootstrap.sql``, unless it is as new as the last publication."""
+    for _ in range(BOOTSTRAP_ATTEMPTS):  # others may publish, or write an earlier state over it
+        head = warehouse.head
+        if not head or warehouse.derived(BOOTSTRAP).startswith(views.heading(head)):
+            return
+        write_bootstrap(warehouse)
 
 
 def _needed_state(connection: "DuckDBPyConnection", warehouse: Store, sql: str) -> State:

@@ -159,7 +159,7 @@ def _candidates(
 
 def _rewritten(store: Store, file: DataFile, column: str, values: list[str]) -> tuple[DataFile | None, ...]:
     """Write a file's rows that stay; see `Rewritten`."""
-    rows = store.read_file(file)
+    rows = store.read_completed(file)
     gone = pc.is_in(plain(rows[column]), value_set=pa.array(values, pa.string()))
     if not pc.any(gone).as_py():
         return ()

@@ -30,7 +30,7 @@ from data.warehouse.log_segments import (
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.storage import Storage
 
-CHECKPOINT_EVERY = 256
+CHECKPOINT_EVERY = 128
 """Publications after which a checkpoint of the log is due."""
 MERGE_BELOW = 1 << 16
 """Entries up to which a commit merges segments; larger ones are merged by maintenance."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from data.errors import CommitConflictError
+from data.errors import CommitConflictError, RumormillError
 from data.progress import Progress, ignore_progress
 from data.warehouse import keyed_tables
 from data.warehouse.frames import concatenated
@@ -34,6 +34,10 @@ GRACE_SECONDS = 24 * 3600.0
 what was removed."""
 SMALL_BYTES = 16 << 20
 """Files below this size are compacted."""
+TINY_BYTES = 256 << 10
+MANY_TINY = 64
+"""Tables with so many files below `TINY_BYTES` are compacted by writers, after every `COMPACT_EVERY` publications."""
+COMPACT_EVERY = 128
 TARGET_BYTES = 128 << 20
 """Size up to which files are put together, as stored."""
 TARGET_ROWS = 20_000_000
@@ -113,8 +117,24 @@ def compact(store: Store, progress: Progress = ignore_progress) -> dict[str, tup
     return found
 
 
-def _small_files(store: Store, table: TableSpecification) -> list[DataFile]:
-    small = [file for file in store.files(table.name) if file.size < SMALL_BYTES]
+def compact_tiny_files(store: Store) -> None:
+    """Replace the tiny files of tables that have many: each costs a query as much as a large one does to open.
+
+    Writers do this between two maintenances, so it takes a moment only, and what fails is left to maintenance.
+    """
+    for table in TABLES.values():
+        if table.of_snapshots or table.keyed:
+            continue
+        try:
+            tiny = _small_files(store, table, TINY_BYTES)
+            for group in _groups(tiny) if len(tiny) >= MANY_TINY else ():
+                _replace(store, table, group)
+        except (RumormillError, OSError) as error:
+            logger.warning("tiny files of %s were not compacted: %s", table.name, error)
+
+
+def _small_files(store: Store, table: TableSpecification, limit: int = SMALL_BYTES) -> list[DataFile]:
+    small = [file for file in store.files(table.name) if file.size < limit]
     # Rounds and checkpoints of unfinished sessions are read file by file when a run resumes.
     return [file for file in small if _is_finished(store, file)] if table.name in OF_UNFINISHED else small
 
@@ -140,7 +160,9 @@ def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
 
 
 def _replace(store: Store, table: TableSpecification, group: Sequence[DataFile]) -> None:
-    staged = store.stage(table.name, sorted_rows(table, [store.read_file(file) for file in group]), role="compacted")
+    staged = store.stage(
+        table.name, sorted_rows(table, [store.read_completed(file) for file in group]), role="compacted"
+    )
     _publish(store, [staged], group)
 
 

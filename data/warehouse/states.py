@@ -205,6 +205,10 @@ class PublishedTables:
             except (OSError, pa.ArrowException) as error:
                 raise _corrupt(file, self, f"cannot be read ({_first_line(error)})") from error
 
+    def read_completed(self, file: DataFile) -> pa.Table:
+        """Read one published file, with those columns of its table as nulls that older files lack."""
+        return _completed(self.read_file(file), file.table)
+
     def read(self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a table, or the rows that some keys stand for, into memory; of a keyed table the current rows.
 
@@ -235,6 +239,13 @@ class PublishedTables:
             return concatenated(parts)
         empty = specification.schema.empty_table()
         return empty if columns is None else empty.select(list(columns))
+
+    def count(self, table: str) -> int:
+        """Return the number of rows of a table; only keyed tables are read for that, and of them only the keys."""
+        files, specification = self.files(table), table_specification(table)
+        if not specification.keyed or all(file.role == "base" for file in files):
+            return sum(file.rows for file in files)
+        return self.read(table, columns=specification.key).num_rows
 
     def _snapshots(self, table: str, files: Sequence[DataFile]) -> Mapping[int, str]:
         """Return the snapshot that each publication of a network made, for tables whose files do not say it."""
@@ -382,8 +393,16 @@ def _rows_of_file(
         snapshot_id = pa.scalar(snapshots.get(file.publication), pa.string())
         repeated = pa.repeat(snapshot_id, rows.num_rows).dictionary_encode().cast(SYMBOL)
         rows = rows.add_column(0, pa.field("snapshot_id", SYMBOL, nullable=False), repeated)
-    rows = rows if wanted is None else wanted.applied(rows)
+    rows = _completed(rows if wanted is None else wanted.applied(rows), file.table)
     return rows if columns is None else rows.select([name for name in columns if name in rows.column_names])
+
+
+def _completed(rows: pa.Table, table: str) -> pa.Table:
+    """Return rows with those columns of their table as nulls that older files lack."""
+    for field in table_specification(table).schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.with_nullable(True), pa.nulls(rows.num_rows, field.type))
+    return rows
 
 
 def _corrupt(file: DataFile, store: PublishedTables, problem: str) -> CorruptFileError:

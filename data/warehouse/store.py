@@ -260,6 +260,13 @@ class Store(PublishedTables):
         """Return the paths of all files that lie among those of a table, published or not."""
         return [f"tables/{table}/{name}" for name in self._storage.names(f"tables/{table}")]
 
+    def derived(self, name: str) -> str:
+        """Return the content of a derived text file; empty if it is not there."""
+        try:
+            return self._storage.read(name).decode()
+        except FileNotFoundError:
+            return ""
+
     def replace_derived(self, name: str, content: str) -> str:
         """Write a derived text file (``bootstrap.sql``) over its earlier version; return its location."""
         self._storage.replace(name, content.encode())

@@ -16,7 +16,7 @@ from data.warehouse.keyed_rows import OPERATION, PUBLICATION, UPSERT
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from data.warehouse.tables import TABLES
-from data.warehouse.tables.specification import TableSpecification
+from data.warehouse.tables.specification import TableSpecification, schema_fingerprint
 
 _TYPES = {
     pa.bool_(): "BOOLEAN",
@@ -35,12 +35,15 @@ class State:
 
     Attributes
     ----------
+    number : int
+        The last publication.
     files : dict
         By table.
     snapshots : dict
         Snapshot of each publication of a network, by the publication's number.
     """
 
+    number: int
     files: Mapping[str, Sequence[DataFile]]
     snapshots: Mapping[int, str]
 
@@ -66,7 +69,7 @@ def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
                 first.setdefault(snapshots.get(file.publication, file.publication), file.publication)
             chosen = set(first.values())
             files[table] = [file for file in files[table] if file.publication in chosen]
-    return State(files, snapshots)
+    return State(head, files, snapshots)
 
 
 def tables_read_by(table: str) -> set[str]:
@@ -78,6 +81,7 @@ def definition(store: Store, state: State) -> str:
     """Return the SQL that makes the views of a state, with their comments."""
     chosen = [TABLES[table] for table in state.files]
     statements = [
+        heading(state.number),
         f"-- Tables of warehouse {store.url}, as views.",
         "-- Derived from its publications; what is published later needs a new one. See docs/tables.md.",
         "BEGIN TRANSACTION;",
@@ -95,6 +99,11 @@ def definition(store: Store, state: State) -> str:
     return "\n".join([*statements, "COMMIT;"]) + "\n"
 
 
+def heading(number: int) -> str:
+    """Return the first line of a definition: the publication as of which it is."""
+    return f"-- As of publication {number}."
+
+
 def _rows(store: Store, table: TableSpecification, state: State) -> str:
     """Return the SELECT of all rows of a table's files; of no rows, with the right types, where there are none."""
     files = state.files[table.name]
@@ -103,34 +112,53 @@ def _rows(store: Store, table: TableSpecification, state: State) -> str:
         return f"SELECT {columns} WHERE false"
     if table.keyed:
         return _current_rows(store, table, files)
-    if table.of_snapshots:
-        return _rows_of_snapshots(store, files, state.snapshots)
-    alike = len({file.fingerprint for file in files}) <= 1
-    return f"SELECT * FROM {_parquet(store, files, '' if alike else 'union_by_name = true')}"
+    return _unified_rows(store, table, files, state.snapshots)
 
 
-def _rows_of_snapshots(store: Store, files: Sequence[DataFile], snapshots: Mapping[int, str]) -> str:
-    """Return the rows of network files, each with the snapshot that its publication made.
+def _unified_rows(
+    store: Store, table: TableSpecification, files: Sequence[DataFile], snapshots: Mapping[int, str]
+) -> str:
+    """Return the rows of files of one or several schemas; those of networks with the snapshot that was published.
 
-    Where networks hold things of different kinds in a column of one name, the column is text.
+    Columns that older files lack are null. Where networks hold things of different kinds in a column of one name, the
+    column is text.
     """
-    schemas = {file.fingerprint: file for file in files}
-    known = {fingerprint: store.schema_of(file) for fingerprint, file in schemas.items()}
-    unified = unified_schema(list(known.values()))
-    by_publication: dict[int, list[DataFile]] = {}
+    known = {
+        fingerprint: _schema(store, table, file) for fingerprint, file in {f.fingerprint: f for f in files}.items()
+    }
+    unified = unified_schema([table.schema, *known.values()])
+    groups: dict[tuple[str, int], list[DataFile]] = {}
     for file in files:
-        by_publication.setdefault(file.publication, []).append(file)
+        groups.setdefault((file.fingerprint, file.publication if table.of_snapshots else 0), []).append(file)
     selects = []
-    for publication, of_snapshot in by_publication.items():
-        schema = known[of_snapshot[0].fingerprint]
-        snapshot_id = quoted(snapshots[publication]) if publication in snapshots else "NULL::VARCHAR"
-        columns = ["snapshot_id" if "snapshot_id" in schema.names else f"{snapshot_id} AS snapshot_id"]
-        for name in schema.names:
-            if name != "snapshot_id":
-                is_text = unified.field(name).type == pa.string() and schema.field(name).type != pa.string()
-                columns.append(f"CAST({_name(name)} AS VARCHAR) AS {_name(name)}" if is_text else _name(name))
-        selects.append(f"SELECT {', '.join(columns)} FROM {_parquet(store, of_snapshot)}")
+    for (fingerprint, publication), alike in groups.items():
+        columns = _columns(table, known[fingerprint], unified, snapshots.get(publication))
+        selects.append(f"SELECT {', '.join(columns)} FROM {_parquet(store, alike)}")
     return " UNION ALL BY NAME ".join(selects)
+
+
+def _schema(store: Store, table: TableSpecification, file: DataFile) -> pa.Schema:
+    """Return a file's columns, without opening it if they are those that all new files have."""
+    usual = table.file_schema
+    return usual if file.fingerprint == schema_fingerprint(usual) else store.schema_of(file)
+
+
+def _columns(
+    table: TableSpecification, schema: pa.Schema, unified: pa.Schema, snapshot_id: str | None
+) -> Iterator[str]:
+    """Yield what is selected from files of one schema."""
+    for column in table.columns:
+        if column.name not in schema.names:
+            is_known = column.name == "snapshot_id" and snapshot_id is not None
+            value = quoted(snapshot_id) if is_known and snapshot_id else "NULL"
+            yield f"{value}::{_type_name(column.type)} AS {_name(column.name)}"
+    for name in schema.names:
+        is_text = unified.field(name).type == pa.string() and not _is_text(schema.field(name).type)
+        yield f"CAST({_name(name)} AS VARCHAR) AS {_name(name)}" if is_text else _name(name)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind) or pa.types.is_large_string(kind))
 
 
 def _current_rows(store: Store, table: TableSpecification, files: Sequence[DataFile]) -> str:

@@ -24,6 +24,10 @@ def sql(
     rows: Annotated[
         int, typer.Option("--rows", min=1, help="Most rows a table shows; csv and json always print all.")
     ] = SHOWN_ROWS,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="WHEN", help="A past state: a time (UTC), or the number of a publication."),
+    ] = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,7 +36,10 @@ def sql(
     from data.warehouse import catalogue
 
     statement = sys.stdin.read() if query == "-" else query
-    answer = catalogue.query(Warehouse(warehouse), statement)
+    place = Warehouse(warehouse)
+    if as_of is not None:
+        place = place.as_of(int(as_of) if as_of.isdecimal() else as_of)
+    answer = catalogue.query(place, statement)
     if as_json or output == "json":
         print_json(_distinctly_named(answer).to_pylist())
     elif output == "csv":
@@ -96,8 +103,7 @@ def tables(
         return
     place = Warehouse(warehouse)
     listed: list[dict[str, Any]] = [
-        {"table": table.name, "rows": sum(file.rows for file in place.files(table.name)), "grain": table.grain}
-        for table in TABLES.values()
+        {"table": table.name, "rows": place.count(table.name), "grain": table.grain} for table in TABLES.values()
     ]
     if as_json:
         print_json(listed)
@@ -173,6 +179,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             'rumormill sql "SELECT * FROM networks"',
             'rumormill sql "SELECT round, total_influenced FROM propagation_metrics" --format csv > curve.csv',
+            'rumormill sql "SELECT count(*) FROM campaigns" --as-of 2026-11-28T12:00',
             "rumormill sql - < question.sql",
         ),
     )(sql)

@@ -7,11 +7,21 @@ import typer
 WAREHOUSE_VARIABLE = "RUMORMILL_WAREHOUSE"
 DEFAULT_WAREHOUSE = "warehouse"
 
+CHOSEN_WAREHOUSE = "rumormill.warehouse"
+"""Where a command's context keeps the warehouse that it was given."""
+
+
+def _noted(context: typer.Context, warehouse: str) -> str:
+    context.meta[CHOSEN_WAREHOUSE] = warehouse
+    return warehouse
+
+
 WarehouseOption = Annotated[
     str,
     typer.Option(
         "--warehouse",
         "-w",
+        callback=_noted,
         metavar="URL",
         help=f"Warehouse: a local folder, or s3://bucket/folder. Also {WAREHOUSE_VARIABLE}, or before the command.",
     ),

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from data.readers import read_edges
 from tests.data.publications import add_tables
 
 BUCKET = "rumours"
+REQUESTS: Counter[str] = Counter()
+"""Requests that moto's S3 server has answered, by method."""
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +53,7 @@ def _answer_one_at_a_time(server: Any) -> None:
 
     def answer(environ: Any, start_response: Any) -> list[bytes]:
         with alone:
+            REQUESTS[environ["REQUEST_METHOD"]] += 1
             return list(application(environ, start_response))
 
     server._server.app = answer

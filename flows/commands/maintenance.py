@@ -1,0 +1,152 @@
+"""Commands that take care of the warehouse: ``rumormill maintain`` and ``rumormill delete``."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.terminal import print_json, print_line, print_note, progress_bars
+
+if TYPE_CHECKING:
+    from data.warehouse.dependents import Deletion
+    from data.warehouse.store import Store
+
+delete_app = typer.Typer(no_args_is_help=True, help="Delete a campaign, a session or a network, with what is its own.")
+
+logger = logging.getLogger(__name__)
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def maintain(
+    retention: Annotated[
+        float, typer.Option(metavar="DAYS", min=0, help="Days for which past states stay readable.")
+    ] = 30.0,
+    grace: Annotated[
+        float, typer.Option(metavar="HOURS", min=0, help="Age below which nothing is removed: others may be using it.")
+    ] = 24.0,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Compact small files, give up old history, remove files that nothing needs. No current row is lost."""
+    import datetime as dt
+
+    from data.facade import Warehouse
+
+    with progress_bars(hidden=as_json) as progress:
+        report = Warehouse(warehouse).maintain(
+            retention=dt.timedelta(days=retention), grace_seconds=grace * 3600, progress=progress
+        )
+    if as_json:
+        tables = {table: {"before": before, "after": after} for table, (before, after) in report.compacted.items()}
+        print_json({"compacted": tables, "oldest": report.oldest, "removed": report.removed})
+        return
+    for table, (before, after) in report.compacted.items():
+        print_line(f"{table}: {before:,} files, now {after:,}")
+    print_line(f"{len(report.removed):,} files removed; publications from {report.oldest:,} on can be read as of")
+
+
+@delete_app.command("campaign", epilog=examples("rumormill delete campaign spring"))
+def delete_campaign(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the campaign.")],
+    yes: Yes = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the campaigns of a name, with the sessions that no other campaign lists."""
+    from data.facade import Warehouse
+    from data.warehouse.dependents import campaign_deletion
+
+    place = Warehouse(warehouse)
+    _delete(place, campaign_deletion(place, name), yes=yes, as_json=as_json)
+
+
+@delete_app.command("session", epilog=examples("rumormill delete session 6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"))
+def delete_session(
+    name: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Id of the session.")],
+    yes: Yes = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a session that no campaign lists."""
+    from data.facade import Warehouse
+    from data.warehouse.dependents import session_deletion
+
+    place = Warehouse(warehouse)
+    _delete(place, session_deletion(place, name), yes=yes, as_json=as_json)
+
+
+@delete_app.command("network", epilog=examples("rumormill delete network town --with-sessions"))
+def delete_network(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the network.")],
+    with_sessions: Annotated[
+        bool, typer.Option("--with-sessions", help="Delete the sessions and campaigns that ran on it, too.")
+    ] = False,
+    yes: Yes = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete all snapshots of a network; refused while sessions use it, unless they go with it."""
+    from data.facade import Warehouse
+    from data.warehouse.dependents import network_deletion
+
+    place = Warehouse(warehouse)
+    deletion = network_deletion(place, name, with_sessions=with_sessions)
+    _delete(place, deletion, yes=yes, as_json=as_json)
+
+
+def _delete(warehouse: "Store", deletion: "Deletion", *, yes: bool, as_json: bool) -> None:
+    """Say what goes, ask, and delete it."""
+    from data.warehouse.deletion import delete
+
+    counts = _counts(deletion)
+    if not deletion.blocking and not yes:
+        _ask(deletion, counts, may_ask=not as_json and sys.stdin.isatty())
+    delete(warehouse, deletion)
+    if as_json:
+        print_json({"deleted": deletion.what, **counts, "publication": warehouse.head})
+        return
+    print_line(f"{deletion.what} is deleted: {_listed(counts)}")
+    print_note("files leave the disk once no past state needs them: rumormill maintain")
+
+
+def _counts(deletion: "Deletion") -> dict[str, int]:
+    names = ("networks", "snapshots", "campaigns", "runs", "sessions", "messages", "events")
+    return {name: len(getattr(deletion, name)) for name in names}
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items() if count)
+
+
+def _ask(deletion: "Deletion", counts: dict[str, int], *, may_ask: bool) -> None:
+    """Go on only if the user agrees."""
+    from data.errors import InvalidInputError
+
+    goes = f"{deletion.what} goes with {_listed(counts)}"
+    if not may_ask:
+        raise InvalidInputError(f"{goes}; nothing was deleted: repeat with --yes to delete it")
+    print_note(goes)
+    typer.confirm("Delete it?", abort=True, err=True)
+
+
+def refresh_bootstrap(warehouse: str) -> None:
+    """Make the views of the DuckDB shell as new as the last publication, where they can be written."""
+    from data.errors import RumormillError
+    from data.facade import Warehouse
+    from data.warehouse import catalogue
+
+    try:
+        catalogue.refresh_bootstrap(Warehouse(warehouse))
+    except (RumormillError, OSError) as error:  # they are derived: what was asked for is done
+        logger.info("the views of the DuckDB shell were not made anew: %s", error)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(
+        rich_help_panel="Care", epilog=examples("rumormill maintain", "rumormill maintain --retention 7 --grace 1")
+    )(maintain)
+    app.add_typer(delete_app, name="delete", rich_help_panel="Care")
