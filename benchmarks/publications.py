@@ -160,9 +160,8 @@ def add_profiles() -> None:
 
 def profiles(agents: Any) -> pa.Table:
     """Return rows of some agents."""
-    return pa.table(
-        {"agent": agents, "mood": np.random.default_rng(len(agents)).random(len(agents)), "team": (agents % 7).astype(np.int32)}
-    )
+    moods = np.random.default_rng(len(agents)).random(len(agents))
+    return pa.table({"agent": agents, "mood": moods, "team": (agents % 7).astype(np.int32)})
 
 
 def publish_base(warehouse: Warehouse, rows: int) -> None:
