@@ -43,6 +43,7 @@ $(BIN)/python:
 define install
 	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
+	@find $(ROOT)/data $(ROOT)/propagation -name '*.nb[ic]' -delete  # kernels compiled for another version
 	@touch $@
 endef
 
