@@ -1,4 +1,4 @@
-"""What publications cost: ``python -m benchmarks.publications [--earlier 1000 10000 50000] [--rows 10000000]``.
+"""What publications cost: ``python -m benchmarks.publications [--earlier 1000 10000] [--rows 1000000]``.
 
 1. A warehouse with many earlier publications, each of 20 keys and one file, then `maintain`, then 1,000 publications
    more: opening, counting, a point query and one more commit, each in fresh processes, beside an empty warehouse.
@@ -155,13 +155,18 @@ def add_profiles() -> None:
     """Make the table `profiles` known."""
     for name in ("tables", "views", "catalogue", "maintenance", "verification", "deletion"):
         module = import_module(f"data.warehouse.{name}")
-        module.TABLES = {**module.TABLES, "profiles": PROFILES}  # type: ignore[attr-defined]
+        module.TABLES = {**module.TABLES, PROFILES.name: PROFILES}  # type: ignore[attr-defined]
 
 
 def profiles(agents: Any) -> pa.Table:
     """Return rows of some agents."""
-    moods = np.random.default_rng(len(agents)).random(len(agents))
-    return pa.table({"agent": agents, "mood": moods, "team": (agents % 7).astype(np.int32)})
+    return pa.table(
+        {
+            "agent": agents,
+            "mood": np.random.default_rng(len(agents)).random(len(agents)),
+            "team": (agents % 7).astype(np.int32),
+        }
+    )
 
 
 def publish_base(warehouse: Warehouse, rows: int) -> None:
@@ -232,7 +237,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--earlier", type=int, nargs="*", default=[1_000, 10_000, 50_000])
-    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000])
     parser.add_argument("--processes", type=int, default=5)
     parser.add_argument("--measure", metavar="URL", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -242,9 +247,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         if given.earlier:
             many_publications(Path(temporary), given.earlier, given.processes)
-        if given.rows:
-            keyed_tables(Path(temporary), given.rows, given.processes)
-            checks(Path(temporary), given.rows)
+        for rows in given.rows:
+            keyed_tables(Path(temporary) / f"{rows}", rows, given.processes)
+            checks(Path(temporary) / f"{rows}", rows)
 
 
 if __name__ == "__main__":
