@@ -17,9 +17,9 @@ from matplotlib.text import Text
 from data.facade import Warehouse
 from data.networks.network import Network
 from propagation import Result, simulate
-from propagation.lane_counts import Lanes
+from propagation.lane_counts import AgentReach, Lanes
 from propagation.models import IndependentCascade
-from propagation.results import MemoryTables, cascade_rows, metric_rows
+from propagation.results import MemoryTables, cascade_rows
 from propagation.seeding import DegreeDiscount, RandomSeeds, SeedStrategy, TopOutDegree
 from propagation.sessions import Session
 
@@ -59,11 +59,11 @@ def make_result(network: Network) -> MadeResult:
             session.max_rounds,
         )
         cascades = cascade_rows([session], [lanes])
-        tables = {"cascades": [cascades], "propagation_metrics": [metric_rows([session], [lanes])]}
+        nobody = AgentReach(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64))
         return Result(
             {**_session_row(session, cascades["size"].to_numpy()), **changed},
             network,
-            MemoryTables(session.session_id, tables),
+            MemoryTables(session, lanes, nobody, {}),
         )
 
     return make

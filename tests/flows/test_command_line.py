@@ -465,7 +465,7 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
     )
     try:
         started = wait_for_event(warehouse, run)
-        time.sleep(1)
+        time.sleep(5)  # the event is published before the job's task begins
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of the group
         stdout, stderr = run.communicate(timeout=PATIENCE)
     finally:
