@@ -94,8 +94,7 @@ def delete_one(warehouse: Warehouse) -> None:
 OPERATIONS: dict[str, Callable[[Warehouse], object]] = {
     "commit": commit_two,
     "compact": compact,
-    "expire": expire_all,
-    "sweep": sweep_all,
+    "sweep": sweep_all,  # after compaction and expiry
     "delete": delete_one,
 }
 
