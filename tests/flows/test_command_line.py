@@ -90,7 +90,7 @@ def test_help_names_every_generator_and_every_import_option(rumormill: Rumormill
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "a"], "--set 'a' is not KEY=VALUE"),
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "q=1"], "generator rmat: "),
         (["network", "generate", "x", "rnat", "--agents", "9"], "no generator 'rnat'; generators are rmat,"),
-        (["tables", "reaches"], "no table 'reaches'; tables are networks,"),
+        (["tables", "reaches"], "no table 'reaches' (did you mean 'reach'?); tables are networks,"),
         (["sql", "SELECT * FROM nothing"], "Table with name nothing does not exist"),
         (["sql", "DROP TABLE networks"], "a DROP statement is not accepted"),
         (["--warehouse", "gs://bucket/x", "network", "list"], "gs:// is not supported"),
@@ -410,7 +410,7 @@ def test_a_corrupted_file(rumormill: Rumormill, edges: Path, tmp_path: Path) -> 
     answer = rumormill("sql", "SELECT * FROM network_edges")
     assert answer.exit_code == 1
     assert str(damaged) in answer.stderr
-    assert "cannot be read" in answer.stderr
+    assert "has 43 bytes instead of" in answer.stderr
     assert "rumormill verify" in answer.stderr
 
 
