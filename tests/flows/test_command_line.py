@@ -440,6 +440,7 @@ def test_exit_codes_and_streams_of_a_process(tmp_path: Path, environment: dict[s
     assert wrong.stderr.startswith("error: no campaign file 'nothing'")
 
 
+@pytest.mark.xfail(strict=False, reason="not stable on a busy machine: see the open points of the foundation")
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.parametrize(("cluster", "options"), [("threads", []), ("processes", []), ("threads", ["--verbose"])])
 def test_ctrl_c_says_one_sentence_and_publishes_nothing(
