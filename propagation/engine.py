@@ -206,8 +206,8 @@ def _run_reference(
 
 _NOTHING = "nothing of it was published"
 _LEFT_BEHIND = {
-    "reference": "the rounds it has published stay in frontiers; running it again goes on from them",
-    "partitioned": "running it again goes on from its last checkpoint, if any",
+    "reference": "the rounds it has published stay in frontiers, and the next run resumes from them",
+    "partitioned": "the next run resumes from the last checkpoint, if there is one",
 }
 """What a cancelled run that publishes leaves behind, by plan."""
 

@@ -144,7 +144,7 @@ class ManyResults(Mapping[str, Result]):
     >>> many.reach["reach"].to_dict()
     {'early': 3.0, 'late': 2.0}
     >>> many["late"].rounds["new_infections"].to_list()
-    [1.0, 1.0]
+    [1.0, 1.0, 0.0]
     """
 
     def __init__(self, sessions: Mapping[str, Session], results: SessionResults) -> None:

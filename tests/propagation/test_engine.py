@@ -503,7 +503,7 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     assert process.stdout.readline() == "simulating\n"
     process.send_signal(signal.SIGINT)
     output, errors = ended(process)
-    kept = "the rounds it has published stay in frontiers; running it again goes on from them"
+    kept = "the rounds it has published stay in frontiers, and the next run resumes from them"
     left = kept if plan == "reference" else "nothing of it was published"
     assert output.splitlines()[-1] == f"the run was cancelled; {left}"
     assert errors == ""
@@ -515,7 +515,7 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     assert network.warehouse.sweep() == []
     network.warehouse.sweep(grace_seconds=0)
     left = {path.parent.name for path in (Path(network.warehouse.url) / "tables").rglob("*.parquet")}
-    assert left <= {"networks", "network_agents", "network_edges", "frontiers", "lane_states"}
+    assert left <= {"current_networks", "networks", "network_agents", "network_edges", "frontiers", "lane_states"}
 
 
 def test_a_plan_or_client_that_is_none_is_refused_though_the_session_is_there(network):

@@ -429,7 +429,7 @@ def test_a_run_goes_on_in_other_partitions_and_waves(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", and_stop)
-    with pytest.raises(engine.RunCancelledError, match="goes on from its last checkpoint"):
+    with pytest.raises(engine.RunCancelledError, match="the next run resumes from the last checkpoint"):
         engine.run_job(network, [session], planned(network, [session], *before))
     monkeypatch.setattr(partitioned._WaveRun, "_checkpoint", original)
     with caplog.at_level("INFO", logger=partitioned.__name__):

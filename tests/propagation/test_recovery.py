@@ -376,7 +376,7 @@ def test_an_interrupted_run_stops_before_its_end_and_goes_on_later(publish, run,
         checkpoint_after(process, 4)
         told = interrupt(process)
         _, errors = process.communicate(timeout=PATIENCE)
-    assert told == "the run was cancelled; running it again goes on from its last checkpoint, if it had come to one"
+    assert told == "the run was cancelled; the next run resumes from the last checkpoint, if there is one"
     assert errors == ""
     assert process.returncode == RunCancelledError.exit_code == 130
     assert_nothing_is_seen(network.warehouse)
@@ -392,7 +392,7 @@ def test_an_interrupted_run_stops_all_its_waves_and_each_goes_on_later(publish, 
             says(process, f"wave {wave} of 2: checkpoint after round")
         told = interrupt(process)
         assert process.wait(timeout=PATIENCE) == RunCancelledError.exit_code
-    assert told.startswith("the run was cancelled; running it again goes on from its last checkpoint")
+    assert told.startswith("the run was cancelled; the next run resumes from the last checkpoint")
     assert_nothing_is_seen(network.warehouse)
     assert len(checkpoints.saved_lanes(network.warehouse)) == 2
     fields = {"seed_set": [0], "replicates": 20, "record": "contacts"}

@@ -284,7 +284,7 @@ def test_an_unknown_session_is_refused(new_warehouse):
 def test_the_public_names():
     import propagation
 
-    assert propagation.__all__ == ["Result", "simulate"]
+    assert propagation.__all__ == ["Result", "simulate", "simulate_many"]
     assert propagation.Result is Result
     with pytest.raises(AttributeError, match="has no attribute 'replay'"):
         _ = propagation.replay

@@ -192,7 +192,7 @@ def test_a_network_is_one_of_a_warehouse():
 
 def test_extreme_values_are_accepted(network, run):
     session = resolved(network, random_seed=2**63 - 1, max_rounds=2**31 - 2, replicates=3)
-    for shape in ("sparse", "packed", "traced"):
+    for shape in ("sparse", "packed", "rules"):
         assert run(session, network, shape=shape).session["random_seed"] == 2**63 - 1
 
 
