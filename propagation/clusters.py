@@ -47,6 +47,9 @@ _SETTINGS = {
 """The memory manager is off, because it counts mapped arrays once per worker although processes share them. So is the
 profiler, because it calls `sys._current_frames` a hundred times per second, which can deadlock with garbage collection
 while another thread starts or ends (seen in Python 3.11.7)."""
+_WHILE_OPEN = {"distributed.deploy.lost-worker-timeout": "1 day"}
+"""Dask reads this setting each time a worker is lost. If the worker is missing again so many seconds later (15 by
+default), perhaps only because it has been killed a second time, Dask gives it up for good instead of restarting it."""
 
 _own: "list[Client]" = []
 _own_lock = threading.Lock()
@@ -113,7 +116,8 @@ def _opened(profile: ClusterProfile) -> "Iterator[Client]":
         check_worker_processes()
     with dask.config.set(_SETTINGS):
         cluster = _local_cluster(profile)
-    with cluster, Client(cluster, set_as_default=False) as client:
+    kept = _WHILE_OPEN if profile.kind == "processes" else {}
+    with dask.config.set(kept), cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 

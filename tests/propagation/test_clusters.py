@@ -1,11 +1,17 @@
 """Clusters: what they listen on, and what a profile may say."""
 
+import os
+import signal
+import time
+
+import dask
 import psutil
 import pytest
 from pydantic import ValidationError
 
 from data.errors import ClusterUnreachableError
-from propagation.clusters import ClusterProfile, connect, own_client, thread_count
+from propagation.clusters import ClusterProfile, connect, own_client, thread_count, worker_addresses
+from tests.deadlines import PATIENCE
 
 
 def listening_addresses(process):
@@ -48,6 +54,23 @@ def test_no_profiler_looks_at_threads_that_begin_and_end(kind):
         (callbacks,) = client.run(lambda dask_worker: list(dask_worker.periodic_callbacks)).values()
     assert "heartbeat" in callbacks
     assert "profile" not in callbacks
+
+
+@pytest.mark.xdist_group("processes")
+def test_a_worker_that_is_slow_to_return_is_not_given_up():
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}),
+        connect(ClusterProfile(kind="processes", workers=1)) as client,
+    ):
+        (nanny,) = client.cluster.workers.values()
+        before = nanny.worker_address
+        os.kill(nanny.pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        while not worker_addresses(client) - {before}:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert list(client.cluster.workers.values()) == [nanny]
+        assert client.submit(sum, [1, 2]).result() == 3
 
 
 @pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 3), (2, 2)])
