@@ -8,6 +8,7 @@ from data.progress import Progress, ignore_progress
 from flows.campaign_jobs import CampaignRun, prepare_run, summary
 from flows.listeners import listening
 from flows.prefect_server import embedded_server, set_prefect_defaults
+from propagation.jobs import cancelled
 from propagation.processes import check_worker_processes
 
 __all__ = ["prepare_run", "run_campaign"]
@@ -75,5 +76,8 @@ def _as_flow(run: CampaignRun, campaign: str, again: bool, models: list[str], pr
             return propagate(campaign, run.warehouse.url, again, models)
     except CancelledRun as error:
         raise RunCancelledError(str(error)) from None
+    except KeyboardInterrupt:  # between two tasks, or while one begins or ends
+        wanted = [session for job in run.jobs if job.publish for session in job.sessions]
+        raise cancelled(run.resolved.network, wanted) from None
     except TerminationSignal:
         raise RunCancelledError("the run was ended by a signal; what it had published stays") from None

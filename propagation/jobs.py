@@ -214,7 +214,7 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
         except (RunCancelledError, KeyboardInterrupt) as error:
             if not publish:
                 raise RunCancelledError(NOTHING_PUBLISHED) from None
-            raise _cancelled(error, network, job, len(fresh.keys() - {each.session_id for each in job})) from None
+            raise cancelled(network, job, len(fresh.keys() - {each.session_id for each in job}), error) from None
         else:
             break
     return fresh
@@ -293,11 +293,22 @@ class _Chunks:
         return lambda stage, part, _total: self.execution.progress(stage, done + part, self.plan.lanes)
 
 
-def _cancelled(
-    error: RunCancelledError | KeyboardInterrupt, network: Network, job: Sequence[Session], published: int
+def cancelled(
+    network: Network, sessions: Sequence[Session], published: int = 0, error: BaseException | None = None
 ) -> RunCancelledError:
-    """Say what a run that is cancelled, while a chunk runs or beside it, has published of a job before."""
-    published += len(job) - len(unpublished(network.warehouse, job))
+    """Return the error that says what a cancelled run had published.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+        Sessions that the run was to publish.
+    published : int
+        How many others it has published.
+    error : BaseException, optional
+        What ended the run; the message of a RunCancelledError is kept if nothing was published.
+    """
+    published += len(sessions) - len(unpublished(network.warehouse, sessions))
     if published:
         return RunCancelledError(
             f"the run was cancelled; {published:,} sessions were published before; running it again computes the others"
