@@ -265,13 +265,12 @@ def test_only_ids_are_references() -> None:
         run_campaign("run/6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b")
 
 
-@pytest.mark.xfail(strict=False, reason="not stable on a busy machine: see the open points of the foundation")
 def test_a_process_killed_between_rounds_goes_on_from_them(
     warehouse: Warehouse, campaign_file: Callable[..., str], environment: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "rumour.py").write_text(OWN)
     session = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "parameters": {"needed": 1, "boredom": 0.0}}
-    session |= {"replicates": 2, "max_rounds": 30}
+    session |= {"replicates": 2, "max_rounds": 12}
     path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session], "record": "activations"})
     command = [sys.executable, "-m", "flows.command_line", "run", path, "-w", warehouse.url]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
@@ -286,7 +285,7 @@ def test_a_process_killed_between_rounds_goes_on_from_them(
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     (run,) = unfinished_runs(Warehouse(warehouse.url))
-    assert 3 <= run.rounds_kept < 31
+    assert 3 <= run.rounds_kept < 13
     kept = {key for manifest in Warehouse(warehouse.url).manifests() for key in manifest.keys}
     run_campaign(run.reference, warehouse.url)
     after = [key for manifest in Warehouse(warehouse.url).manifests() for key in manifest.keys]
