@@ -85,7 +85,7 @@ def test_help_names_every_generator_and_every_import_option(rumormill: Rumormill
         (["run"], "Missing argument 'CAMPAIGN' (see: rumormill run --help)"),
         (["run", "x", "--agian"], "No such option: --agian"),
         (["sql", "SELECT 1", "--format", "xml"], "Invalid value for '--format'"),
-        (["network", "import", "x"], "give either FILE or --query, and not both"),
+        (["network", "import", "x"], "give either FILE or --query, not both"),
         (["network", "generate", "x", "rmat", "--agents", "many"], "Invalid value for '--agents'"),
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "a"], "--set 'a' is not KEY=VALUE"),
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "q=1"], "generator rmat: "),
