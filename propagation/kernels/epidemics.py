@@ -270,7 +270,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         Fewer lanes than asked for mean that `counts` is full or `stop` was set; `looked` counts edges.
     """
     at, looked = 0, 0
-    everlasting = course.recovery_chance == 0 and course.recovery_after == 0
+    never_recovers = course.recovery_chance == 0 and course.recovery_after == 0
     always = np.uint64(base > 0) << np.uint64(63)
     # Unpacked once: unpacking in a loop counts references there.
     reached, due, entered, sizes = calendar.reached, calendar.due, calendar.entered, calendar.sizes
@@ -298,7 +298,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
             # 2. Is it over? Where agents are infectious for ever, once nobody is left whom they could infect.
             if infectious == 0 and (exposed == 0 or course.onset_chance == 0):
                 break
-            if everlasting and not quiet and (number == max_rounds or last_change < number):
+            if never_recovers and not quiet and (number == max_rounds or last_change < number):
                 fresh = tail if course.exposes and number > 0 else level
                 quiet = True
                 if (exposed == 0 or course.onset_chance == 0) and _is_closed(
@@ -365,7 +365,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                         waiting[line] = after
                         finished = finished and after == before
                         low = high
-                if not recovers and not (finished and everlasting):
+                if not recovers and not (finished and never_recovers):
                     _wake(wakes, sizes, -1 - agent if finished else agent, number + SLOTS)
             for line in range(2 * LATER):
                 if waiting[line] > 0:

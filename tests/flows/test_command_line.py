@@ -473,7 +473,7 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
         run.kill()
     assert started
     assert (run.returncode, stdout) == (130, "")
-    said = "error: the run was cancelled; nothing of it was published\n"
+    said = "error: the run was cancelled; nothing was published\n"
     if options:  # what Prefect reports is beside it, a line each
         assert said in stderr
         assert "Task run failed with exception: RunCancelledError" in stderr

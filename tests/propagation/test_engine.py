@@ -244,7 +244,7 @@ def test_a_job_of_which_part_is_published_meanwhile_is_refused(network):
     outcome = engine.run_job(network, sessions, engine.plan_job(network, sessions))
     part = engine.run_job(network, sessions[:1], engine.plan_job(network, sessions[:1]))
     jobs.publish_job(part)
-    with pytest.raises(CommitConflictError, match="not all sessions of this job are: run again"):
+    with pytest.raises(CommitConflictError, match="other sessions of this job are not: run again"):
         jobs.publish_job(outcome)
     assert jobs.unpublished(network.warehouse, sessions) == sessions[1:]
 
@@ -503,8 +503,8 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     assert process.stdout.readline() == "simulating\n"
     process.send_signal(signal.SIGINT)
     output, errors = ended(process)
-    kept = "the rounds it has published stay in frontiers, and the next run resumes from them"
-    left = kept if plan == "reference" else "nothing of it was published"
+    kept = "its published rounds are kept in frontiers, and the next run resumes from them"
+    left = kept if plan == "reference" else "nothing was published"
     assert output.splitlines()[-1] == f"the run was cancelled; {left}"
     assert errors == ""
     assert process.returncode == RunCancelledError.exit_code == 130
