@@ -523,7 +523,7 @@ def test_a_plan_or_client_that_is_none_is_refused_though_the_session_is_there(ne
     for plan in ("fast", None, ["broadcast"]):
         with pytest.raises(InvalidInputError, match=r"no plan .*; plans are auto, broadcast, partitioned, reference"):
             simulate(network, HALF, seed_set=[0], replicates=2, plan=plan)
-    with pytest.raises(InvalidInputError, match=r"client 'threads' is no distributed\.Client; give one, or none"):
+    with pytest.raises(InvalidInputError, match=r"client 'threads' is not a distributed\.Client; give one, or None"):
         simulate(network, HALF, seed_set=[0], replicates=2, client="threads")
 
 

@@ -263,11 +263,15 @@ UPDATE = """return agents["compartment"].mask(reached, "active").mask(spent, "in
         (TRANSMIT, "return True", r"transmit in round 1 returned True; return one value per row of contacts"),
         (TRANSMIT, "return contacts['src'].iloc[1:]", r"returned \d+ rows for \d+ contacts; return one per row"),
         (TRANSMIT, "return [0.5] * (len(contacts) + 1)", r"returned \d+ rows for \d+ contacts; return one per row"),
-        (TRANSMIT, "return contacts['src'].set_axis(contacts['src'] + 9)", r"another index than contacts have; keep"),
+        (
+            TRANSMIT,
+            "return contacts['src'].set_axis(contacts['src'] + 9)",
+            r"whose index differs from that of contacts; keep",
+        ),
         (
             TRANSMIT,
             "return contacts['src'].iloc[::-1]",
-            r"another index than contacts have; keep their index and order",
+            r"whose index differs from that of contacts; keep index and order",
         ),
         (TRANSMIT, "return contacts['src'] * float('nan')", r"returned nan; each number must be finite"),
         (TRANSMIT, "return contacts['src_compartment']", r"returned 'active'; each number must be one number"),
