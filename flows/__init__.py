@@ -1,1 +1,1 @@
-"""Flows: campaigns from their files to published answers, with Prefect, and the command line."""
+"""Flows: run campaigns from their files to published results, with Prefect; and the command line."""

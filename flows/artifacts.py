@@ -1,4 +1,4 @@
-"""Artifacts: what a run shows in Prefect's UI while it runs and after it."""
+"""Artifacts that a run shows in Prefect's UI, during the run and afterwards."""
 
 import base64
 import hashlib
@@ -24,53 +24,53 @@ if TYPE_CHECKING:
     from propagation.results import Result
 
 SECONDS_BETWEEN_UPDATES = 1.0
-"""An update of a progress artifact costs some 40 ms."""
+"""Minimum time between updates of a progress artifact; each costs about 40 ms."""
 MOST_CURVES = 12
-"""Sessions that one picture shows."""
+"""Maximum number of sessions in one plot."""
 DOTS_PER_INCH = 100
 
 logger = logging.getLogger(__name__)
 
 
 class ProgressBar:
-    """A progress bar in Prefect's UI; a listener for progress that updates it about once a second."""
+    """A progress bar in Prefect's UI: a progress callback that updates it about once a second."""
 
     def __init__(self, key: str, description: str) -> None:
         self._artifact_id = cast("UUID", create_progress_artifact(0.0, key, description))
         self._updated = time.monotonic()
 
     def __call__(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002 (the protocol of Progress)
-        """Show how much is done, unless it was shown a moment ago."""
+        """Update the bar, unless it was updated less than a second ago."""
         now = time.monotonic()
         if done < total and now - self._updated < SECONDS_BETWEEN_UPDATES:
             return
         self._updated = now
         try:
             update_progress_artifact(self._artifact_id, progress=100.0 * done / max(total, 1))
-        except Exception as error:  # a picture of the work must not end the work
+        except Exception as error:  # a failing progress bar must not end the run
             logger.debug("progress was not shown: %s", error)
 
 
 class JobProgress:
-    """Progress of a job: to whoever listens in this process, and as a bar in Prefect's UI once its lanes are known."""
+    """Progress of a job: passed to a listener in this process, and shown as a bar in Prefect's UI after `begin`."""
 
     def __init__(self, campaign: str, listener: Progress) -> None:
         self._campaign, self._listener = campaign, listener
         self._bar: ProgressBar | None = None
 
     def begin(self, lanes: int) -> None:
-        """Show a bar for so many lanes."""
+        """Show a bar for this number of lanes."""
         self._bar = ProgressBar(f"progress-{slug(self._campaign)}", f"Campaign {self._campaign}: {lanes:,} lanes")
 
     def __call__(self, stage: str, done: float, total: float) -> None:
-        """Hand progress on."""
+        """Pass progress on to the listener and the bar."""
         self._listener(stage, done, total)
         if self._bar is not None:
             self._bar(stage, done, total)
 
 
 def show_results(summary: Mapping[str, Any]) -> None:
-    """Make a table artifact of a finished run: one row per session."""
+    """Create a table artifact of a finished run: one row per session."""
     rows = [
         {
             "session": row["session"],
@@ -92,7 +92,7 @@ def show_results(summary: Mapping[str, Any]) -> None:
 
 
 def show_curves(campaign: str, results: "Mapping[str, Result]") -> None:
-    """Make a Markdown artifact with the adoption curves of a campaign's sessions as an inline picture."""
+    """Create a Markdown artifact with the adoption curves of a campaign's sessions as an inline image."""
     markdown = f"![Agents reached by each round](data:image/png;base64,{_encoded_curves(results)})"
     description = f"Adoption curves of campaign {_bold(campaign)}"
     if len(results) > MOST_CURVES:
@@ -115,15 +115,15 @@ def _encoded_curves(results: "Mapping[str, Result]") -> str:
 
 
 def _bold(name: str) -> str:
-    """Return a name in bold Markdown, its own characters as they are."""
+    """Return a name in bold Markdown, with its special characters escaped."""
     return "**" + re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", name) + "**"
 
 
 def slug(name: str) -> str:
-    """Return a name as keys of artifacts are written: lower case, digits and dashes, never empty.
+    """Return a name as an artifact key: lower-case letters, digits and dashes, never empty.
 
-    A name that does not consist of ASCII letters, digits, dots, blanks and dashes gets a hash, so that different names
-    have different keys.
+    A name with characters other than ASCII letters, digits, dots, blanks and dashes gets a hash, so that different
+    names have different keys.
 
     Examples
     --------
@@ -137,4 +137,4 @@ def slug(name: str) -> str:
 
 
 _KEYS_OF_THEIR_OWN = re.compile("[A-Za-z0-9][A-Za-z0-9._ -]*")
-"""Names whose keys are what is left of them; all names were such ones once, and their artifacts keep their keys."""
+"""Names whose keys need no hash. Only such names were allowed in earlier versions; their artifacts keep their keys."""

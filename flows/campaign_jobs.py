@@ -1,9 +1,9 @@
-"""What a run of a campaign does, in plain Python: find its jobs, run one, publish the campaign, sum up.
+"""The steps of a campaign's run, in plain Python: find its jobs, run each, publish the campaign, summarise.
 
-A run publishes in steps: that it starts, then messages, then each job (all its sessions at once, or chunk by chunk if
-it is long), then the campaign that lists them. Whatever a reader finds at any moment is complete: a session's message
-is there before the session, and a campaign's sessions are there before the campaign. A crash between two steps is
-healed by running the campaign again, or by resuming the stored run (`flows.run_records`).
+A run publishes in steps: its start, then messages, then each job (all its sessions at once, or in chunks if
+it is long), then the campaign that lists them. What readers see is always complete: a session's message
+is published before the session, and a campaign's sessions before the campaign. After a crash between two steps,
+run the campaign again or resume the stored run (`flows.run_records`).
 """
 
 import datetime as dt
@@ -39,13 +39,13 @@ Status = Literal["completed", "already_completed", "confirmed"]
 
 @dataclass(frozen=True)
 class Job:
-    """Sessions of one campaign that run together, each of their replicates a lane.
+    """Sessions of one campaign that run together; each replicate is a lane.
 
     Attributes
     ----------
     sessions : tuple of Session
     publish : bool
-        Whether the rows are new; otherwise they are only compared with those published.
+        Whether the rows are published; otherwise they are only compared with the published ones.
     """
 
     sessions: tuple[Session, ...]
@@ -54,15 +54,15 @@ class Job:
 
 @dataclass(frozen=True)
 class CampaignRun:
-    """One run of a campaign: what it asks for, and what of it is to be computed.
+    """One run of a campaign, and the part of it that is still to be computed.
 
     Attributes
     ----------
     stored : StoredRun
-        What names it; stored in the warehouse once it starts.
+        The record of the run, stored in the warehouse when it starts.
     resolved : ResolvedCampaign
     jobs : tuple of Job
-        The sessions that the warehouse lacks, and those that are to be compared.
+        The sessions missing from the warehouse, and those to be compared.
     registered : bool
         Whether the campaign itself is published.
     """
@@ -74,7 +74,7 @@ class CampaignRun:
 
     @property
     def warehouse(self) -> Store:
-        """The warehouse that holds the network and takes the results."""
+        """The warehouse of the network and the results."""
         return self.resolved.network.warehouse
 
     @property
@@ -89,7 +89,7 @@ class CampaignRun:
 
     @property
     def status(self) -> Status:
-        """What the run amounts to once it has ended well."""
+        """Status of the run after it has succeeded."""
         if self.nothing_to_do:
             return "already_completed"
         return "confirmed" if self.jobs and not self.publishes and self.registered else "completed"
@@ -99,23 +99,23 @@ class CampaignRun:
 
 
 def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: Sequence[str] = ()) -> CampaignRun:
-    """Validate a campaign file against the network it names, and find out what there is to compute.
+    """Validate a campaign file against its network, and determine what is to be computed.
 
     Parameters
     ----------
     campaign : str
-        Path of the campaign's file, the name of one that comes with Rumormill, or ``run/<id>`` for a stored run.
+        Path of the campaign's file, the name of a bundled campaign, or ``run/<id>`` for a stored run.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
-        Whether sessions that are published are computed once more, to be compared.
+        Whether published sessions are recomputed and compared.
     models : sequence of str
-        Python files with models of the user's own, beside those that the campaign names.
+        Python files with the user's own models, in addition to those of the campaign.
 
     Raises
     ------
     CampaignError, SourceNotFoundError
-        If the file is missing or breaks a rule.
+        If the file is missing or invalid.
     NetworkNotFoundError, UnknownAgentError, InvalidInputError
         If the campaign does not fit the warehouse's network.
     """
@@ -137,7 +137,7 @@ def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: S
 
 
 def execution_of(campaign: Campaign, plan: str | None, cluster: str | None) -> tuple[PlanChoice, ClusterProfile]:
-    """Return how a campaign is executed: as it says itself, or as a plan and a cluster profile given beside it.
+    """Return plan and cluster profile: those given, else those of the campaign.
 
     Raises
     ------
@@ -151,9 +151,9 @@ def execution_of(campaign: Campaign, plan: str | None, cluster: str | None) -> t
 
 
 def plan_jobs(run: CampaignRun, plan: PlanChoice, profile: ClusterProfile) -> tuple[list[JobPlan], int]:
-    """Plan all jobs of a run before any of them starts, and refuse what cannot fit; return plans and threads.
+    """Plan all jobs of a run before any of them starts; return the plans and the number of threads.
 
-    No cluster is started for it.
+    No cluster is started for planning.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def plan_jobs(run: CampaignRun, plan: PlanChoice, profile: ClusterProfile) -> tu
 
 @contextmanager
 def _workers(profile: ClusterProfile) -> "Iterator[Client | ExpectedWorkers | None]":
-    """Give what the planner asks for its workers: a cluster that exists, or what one would have."""
+    """Yield what the planner needs to know about workers: an existing cluster, or the expected workers of a new one."""
     if profile.kind == "address":
         with connect(profile) as client:
             yield client
@@ -203,7 +203,7 @@ def run_job(
     *,
     compare: bool,
 ) -> None:
-    """Connect to a cluster, and compute and publish some sessions of a campaign, or compare them with the published.
+    """Connect to a cluster; compute some sessions of a campaign, and publish them or compare them with published rows.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def run_job(
 
 
 def publish_messages(resolved: ResolvedCampaign) -> None:
-    """Publish the messages of a campaign that are not there yet."""
+    """Publish the messages of a campaign that are not published yet."""
     warehouse = resolved.network.warehouse
     messages = {message.key: message for message in resolved.campaign.messages}
     while missing := sorted(messages.keys() - warehouse.published(messages)):
@@ -235,7 +235,7 @@ def publish_messages(resolved: ResolvedCampaign) -> None:
 def _commit_if_new(
     warehouse: Store, kind: str, keys: list[str], files: list[DataFile], requires: Sequence[str] = ()
 ) -> bool:
-    """Commit, unless another run was first: its rows are the same; return whether this one was."""
+    """Commit, unless another run has published the same rows already; return whether this run committed."""
     try:
         warehouse.commit(kind, keys, files, requires=requires)
     except AlreadyPublishedError:
@@ -252,7 +252,7 @@ def publish_campaign(resolved: ResolvedCampaign, started_at: dt.datetime, events
     Raises
     ------
     RequirementGoneError
-        If one of its sessions was deleted meanwhile.
+        If one of its sessions was deleted in the meantime.
     """
     warehouse = resolved.network.warehouse
     publish_messages(resolved)
@@ -285,7 +285,7 @@ def _staged_campaign(resolved: ResolvedCampaign, started_at: dt.datetime) -> lis
     return [warehouse.stage_records("campaigns", [campaign]), warehouse.stage_records("campaign_sessions", sessions)]
 
 
-# 4. -- what came out ------------------------------------------------------------------------------------------------
+# 4. -- results ------------------------------------------------------------------------------------------------------
 
 
 def results(resolved: ResolvedCampaign) -> dict[str, Result]:
@@ -296,7 +296,7 @@ def results(resolved: ResolvedCampaign) -> dict[str, Result]:
 
 
 def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
-    """Return what came out of a finished run, as JSON: the campaign, and one row per session of it."""
+    """Return the summary of a finished run, as JSON: the campaign, and one row per session."""
     found = {name: result.session for name, result in results(resolved).items()}
     first = next(iter(found.values()))
     done = _jobs_of(found.values())
@@ -336,7 +336,7 @@ _SUMMARISED = (
 
 
 def _jobs_of(sessions: Any) -> list[dict[str, Any]]:
-    """Return the jobs that computed some sessions, in the order in which they ran; the chunks of a job are added up."""
+    """Return the jobs that computed the sessions, in the order of their start; chunks of a job are added up."""
     chunks = {row["started_at"]: row for row in sessions}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for when in sorted(chunks):

@@ -1,4 +1,4 @@
-"""What can be wrong with a campaign as a whole, beyond the types of its keys: names, models, parameters, tables."""
+"""Validation of a campaign as a whole, beyond the types of its keys: names, models, parameters, parameter tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from propagation.models import Model
 from propagation.seeding import STRATEGIES
 
 MOST_PROBLEMS = 5
-"""Problems of one file that its error lists."""
+"""Maximum number of problems that the error for one file lists."""
 
 
 def campaign_problems(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
-    """Yield what is wrong with a campaign; `known` are the models there are, by name."""
+    """Yield the problems of a campaign; `known` are the available models, by name."""
     yield from problems_of_names(campaign)
     yield from _problems_of_tables(campaign, known)
     yield from _problems_of_choices(campaign, known)
 
 
 def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
-    """Names must be distinct, and the messages that sessions name must exist."""
+    """Yield duplicate names, and messages that sessions name but that do not exist."""
     named: list[tuple[str, Sequence[MessageSpecification | SessionSpecification]]]
     named = [("messages", campaign.messages), ("sessions", campaign.sessions)]
     for field, entries in named:
@@ -36,16 +36,16 @@ def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
     known, unknown = listed(messages), 0
     for index, session in enumerate(campaign.sessions):
         if session.message is None and len(messages) > 1:
-            yield Problem(("sessions", index), f"message is missing; say which of {known} spreads in this session")
+            yield Problem(("sessions", index), f"message is missing; choose the one that spreads here: {known}")
         elif session.message is not None and session.message not in messages:
-            # Only the first few problems are shown: looking for similar names takes as long as there are names.
+            # Only the first few problems are shown, and searching for similar names is linear in their number.
             near = suggestion(session.message, messages) if unknown < MOST_PROBLEMS else ""
             unknown += 1
             yield Problem(("sessions", index, "message"), f"no message {session.message!r}{near}; messages are {known}")
 
 
 def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
-    """Models and seed strategies must be there, and accept the parameters that are meant for them."""
+    """Yield unknown models and seed strategies, and parameters that they do not accept."""
     for position, session in enumerate(campaign.sessions):
         place: Location = ("sessions", position)
         yield from _problems_of_model(session.model, known, (*place, "model"))
@@ -63,7 +63,7 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
 
 
 def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
-    """Tables of parameters must name models, parameters, and types and properties that messages have."""
+    """Yield entries of parameter tables whose model, parameter, message type or property does not exist."""
     rows: list[tuple[Location, str, dict[str, Any]]] = [
         (("model_parameters", model), model, row) for model, row in campaign.model_parameters.items()
     ]
@@ -74,13 +74,13 @@ def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) ->
         if kind not in kinds:
             near = suggestion(kind, kinds) if unknown < MOST_PROBLEMS else ""
             unknown += 1
-            sentence = f"no message is of type {kind!r}{near}; types are {listed(kinds)}"
+            sentence = f"no message has type {kind!r}{near}; types are {listed(kinds)}"
             yield Problem(("message_types", kind), sentence)
         rows += [(("message_types", kind, model), model, row) for model, row in by_model.items()]
     for place, model, row in rows:
         yield from _problems_of_model(model, known, place)
         yield from _problems_of_use(run, model, known, place)
-        if model in known:  # a row alone may lack what others add
+        if model in known:  # parameters missing here may be given elsewhere
             found = _problems_of_parameters(known[model], row, place)
             yield from (
                 problem for problem in found if problem.location[len(place) : len(place) + 1] in {(k,) for k in row}
@@ -96,10 +96,10 @@ def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) ->
 def _problems_of_use(
     run: Sequence[str], model: str, known: Mapping[str, type[Model]], place: Location
 ) -> Iterator[Problem]:
-    """Yield a problem if a table is for a model that is not among those run: nothing would read the table."""
+    """Yield a problem if a table is for a model that no session runs: the table would have no effect."""
     if model in known and model not in run:
-        what = f"no session is of model {model!r}{suggestion(model, run)}; sessions are of {', '.join(run)}"
-        yield Problem(place, f"{what}; correct the name, or leave this out")
+        what = f"no session runs model {model!r}{suggestion(model, run)}; sessions run {', '.join(run)}"
+        yield Problem(place, f"{what}; correct the name, or remove this entry")
 
 
 def _problems_of_properties(
@@ -115,7 +115,7 @@ def _problems_of_properties(
             what = f"no parameter {parameter!r}{suggestion(parameter, parameters)}"
             yield Problem((*place, name), f"{what}; parameters of {place[-1]} are {', '.join(parameters)}")
         elif parameter in above:
-            yield Problem((*place, name), f"{parameter!r} is set by a property above; let one of them set it")
+            yield Problem((*place, name), f"{parameter!r} is already set by a property above; only one may set it")
         above.add(parameter)
 
 
@@ -124,7 +124,7 @@ def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Locat
         yield _unknown("model", name, known, place)
         return
     try:
-        known[name]  # one of an installed package is imported only now
+        known[name]  # a model of an installed package is imported on this access
     except RumormillError as error:
         raise CampaignError(str(error)) from error
 
@@ -132,7 +132,7 @@ def _problems_of_model(name: str, known: Mapping[str, type[Model]], place: Locat
 def _unknown(kind: str, name: str, known: Iterable[str], place: Location) -> Problem:
     known = list(known)
     what = f"no {kind} {name!r}{suggestion(name, known)}" if name else "is missing"
-    own = "; files of models of your own are named by `models:`, or --models" if kind == "model" and name else ""
+    own = "; give files with models of your own by `models:` or --models" if kind == "model" and name else ""
     return Problem(place, f"{what}; choose one of {', '.join(known)}{own}")
 
 
@@ -145,7 +145,7 @@ def _problems_of_parameters(kind: type[BaseModel], parameters: Mapping[str, Any]
 
 
 def _where_given(problem: Problem, model: str, given: Mapping[str, Given]) -> Problem:
-    """Return a problem of a session's parameters at the place that gives the parameter."""
+    """Return a problem of a session's parameter, located where the campaign gives the parameter."""
     _, _, _, *rest = problem.location  # sessions, position, parameters
     if not rest or str(rest[0]) not in given:
         return problem

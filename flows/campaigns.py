@@ -1,4 +1,4 @@
-"""Campaigns: sessions to be compared on one network, and what becomes of them on a network of a warehouse."""
+"""Campaigns: sessions to be compared on one network, and their resolution on a network of a warehouse."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class Given(NamedTuple):
     location: Location
 
     def problem(self, parameter: str, model: str, sentence: str, *inside: str | int) -> Problem:
-        """Return what is wrong with the value as a parameter of a model, at the place that gives it."""
+        """Return a problem with the value as a parameter of a model, located where the value is given."""
         what = f"as {parameter} of {model}: {sentence}" if self.location[0] == "messages" else sentence
         return Problem((*self.location, *inside), what)
 
@@ -47,13 +47,13 @@ class MessageSpecification(UserInput):
     sender: str | None = None
     """agent_id of the sender, an agent of the network."""
     type: str = Field(default="message", min_length=1)
-    """Kind of message, recorded as ``message_type``; the campaign's `message_types` say what it means for models."""
+    """Kind of message, recorded as ``message_type``; the campaign's `message_types` set model parameters by it."""
     properties: dict[str, Any] = Field(default_factory=dict)
-    """Whatever else is known about it, recorded as JSON; `message_properties` say what it means for models."""
+    """Other properties, recorded as JSON; the campaign's `message_properties` set model parameters by them."""
 
     @property
     def message_id(self) -> str:
-        """UUID derived from sender, content, type and properties; the name is only a handle."""
+        """UUID derived from sender, content, type and properties, but not from the name."""
         return derived_uuid("message", _canonical(self.model_dump(mode="json", exclude={"name"})))
 
     @property
@@ -75,18 +75,18 @@ class MessageSpecification(UserInput):
 
 
 class SessionSpecification(UserInput):
-    """One message with its seed set, simulated over all replicates; what is not given comes from the campaign."""
+    """One message with its seed set, simulated in all replicates; defaults come from the campaign."""
 
     name: Name
-    """Name of the session in its campaign, its tables and its pictures."""
+    """Name of the session in its campaign, tables and plots."""
     message: str | None = None
-    """Name of the message; may be left out if the campaign has at most one."""
+    """Name of the message; may be omitted if the campaign has at most one."""
     model: str = "independent_cascade"
     """Registered name of the model."""
     parameters: Parameters = Field(default_factory=dict)
-    """Parameters of the model; those left out come from the message, its type, the campaign or the model's defaults."""
+    """Parameters of the model; others come from the message, its type, the campaign or the model's defaults."""
     seeds: tuple[str, ...] | dict[str, Any]
-    """agent_ids of the seeds, or ``strategy`` with its ``budget`` and further parameters."""
+    """agent_ids of the seeds, or ``strategy`` with its ``budget`` and other parameters."""
     replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
     """Independent repetitions, 1 to 2^31 - 1."""
     random_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
@@ -105,13 +105,13 @@ class SessionSpecification(UserInput):
             return tuple(str(seed) for seed in seeds)
         if isinstance(seeds, list | tuple) and None in seeds:
             raise ValueError(
-                f"entry {seeds.index(None) + 1} of the list is empty; write the agent's id, or leave it out"
+                f"entry {seeds.index(None) + 1} of the list is empty; write the agent's id, or remove the entry"
             )
-        raise ValueError(f"{seeds!r} names no seeds; list agent ids, or give a strategy with its budget")
+        raise ValueError(f"{seeds!r} gives no seeds; list agent ids, or give a strategy with its budget")
 
     @property
     def strategy(self) -> tuple[str, dict[str, Any]] | None:
-        """Name and parameters of the seed strategy, or None where agents are named one by one."""
+        """Name and parameters of the seed strategy, or None for explicit seeds."""
         if isinstance(self.seeds, tuple):
             return None
         parameters = {key: value for key, value in self.seeds.items() if key != "strategy"}
@@ -126,37 +126,37 @@ class Campaign(UserInput):
     network: str = Field(min_length=1)
     """Name of a network in the warehouse."""
     models: tuple[str, ...] = ()
-    """Python files with models of the user's own; in a file relative to it."""
+    """Python files with the user's own models; in a campaign file, relative to its folder."""
     messages: tuple[MessageSpecification, ...] = ()
     """Messages that sessions may refer to."""
     model_parameters: dict[str, Parameters] = Field(default_factory=dict)
     """By model: parameters of all sessions."""
     message_types: dict[str, dict[str, Parameters]] = Field(default_factory=dict)
-    """By type of message and model: parameters of sessions in which such a message spreads."""
+    """By message type and model: parameters of sessions with a message of this type."""
     message_properties: dict[str, dict[str, str]] = Field(default_factory=dict)
     """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
-    """What is simulated, at least one session."""
+    """The sessions to simulate, at least one."""
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    """Random seed of all draws; sessions with the same one use common random numbers."""
+    """Random seed of all draws; sessions with the same random seed use common random numbers."""
     max_rounds: int = Field(default=MAX_ROUNDS, ge=0, le=2**31 - 2)
     """Last round in which activations are allowed; the seeds are round 0."""
     plan: PlanChoice = "auto"
     """How rounds are executed; never changes a row."""
     cluster: ClusterProfile = ClusterProfile()
-    """Where it runs; in a file also the name or path of a profile. Never changes a row."""
+    """Where the campaign runs; a file may give the name or path of a profile. Never changes a row."""
 
     @field_validator("sessions")
     @classmethod
     def _at_least_one(cls, sessions: tuple[SessionSpecification, ...]) -> tuple[SessionSpecification, ...]:
         if not sessions:
-            raise ValueError("no session; a campaign simulates at least one")
+            raise ValueError("no session; a campaign needs at least one")
         return sessions
 
     def part(self, location: Location) -> str:
-        """Return what a part of the campaign is called where there is no file with lines.
+        """Return a description of a part of the campaign, for campaigns that do not come from a file.
 
         Examples
         --------
@@ -173,7 +173,7 @@ class Campaign(UserInput):
         return ", ".join([*named, ".".join(map(str, rest))] if rest else named)
 
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
-        """Return the message that spreads in a session of the campaign, if there is one."""
+        """Return the message that spreads in a session of the campaign, if any."""
         if session.message is None:
             return self.messages[0] if self.messages else None
         position = self._message_positions.get(session.message)
@@ -185,9 +185,10 @@ class Campaign(UserInput):
         return {message.name: position for position, message in enumerate(self.messages)}
 
     def parameters_of(self, position: int) -> dict[str, Given]:
-        """Return what the campaign says of a session's model: each parameter with its value, and where it is given.
+        """Return the model parameters that the campaign sets for a session, with their locations.
 
-        What comes later counts: parameters of the model, of the message's type, of the message, of the session.
+        Later levels override earlier ones: parameters of the model, of the message's type, of the message, of the
+        session.
         """
         session = self.sessions[position]
         found = _given(self.model_parameters.get(session.model, {}), "model_parameters", session.model)
@@ -207,7 +208,7 @@ def _given(parameters: Parameters, *place: str | int) -> dict[str, Given]:
 
 @dataclass(frozen=True)
 class ResolvedCampaign:
-    """A campaign on a network: everything that decides its rows is known.
+    """A campaign on a network, with everything that determines its rows.
 
     Attributes
     ----------
@@ -223,7 +224,7 @@ class ResolvedCampaign:
 
     @property
     def distinct_sessions(self) -> list[Session]:
-        """The sessions to compute: equal ones once."""
+        """The sessions to compute, without duplicates."""
         return list({session.session_id: session for session in self.sessions}.values())
 
     @property
@@ -277,9 +278,9 @@ def resolve(
     snapshot_id : str, optional
         Snapshot of the network; default: its latest.
     where : callable, optional
-        Says of a part of the campaign where it is; errors begin with it. Default: names of campaign and part.
+        Returns the location of a part of the campaign, with which errors begin. Default: names of campaign and part.
     models : sequence of str, optional
-        Files with the models of the user's own; default: those that the campaign names.
+        Files with the user's own models; default: those that the campaign names.
 
     Raises
     ------
@@ -290,7 +291,7 @@ def resolve(
     UnfitModelError
         If a model cannot run on the network.
     InvalidInputError
-        If a seed budget exceeds the network, or a seed is named twice.
+        If a seed budget exceeds the network, or a seed is listed twice.
     """
     where = where or campaign.part
     with _naming(_about("network"), where):
@@ -349,7 +350,7 @@ def _about(*location: str | int) -> Callable[[RumormillError], Problem]:
 
 
 def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem:
-    """Return what does not fit the network: a parameter, where it is given; the model; or the seeds."""
+    """Return the error as a problem of the part that does not fit the network: parameter, model or seeds."""
     place = ("sessions", position)
     if not isinstance(error, InvalidInputError | UnknownAgentError):  # such as a damaged file
         return Problem(place, str(error))
@@ -366,7 +367,7 @@ def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem
 
 @contextmanager
 def _naming(problem_of: Callable[[RumormillError], Problem], where: Callable[[Location], str]) -> Iterator[None]:
-    """Say which part of the campaign an error is about."""
+    """Prefix errors with the location of the part of the campaign that they concern."""
     try:
         yield
     except RumormillError as error:

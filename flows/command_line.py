@@ -1,4 +1,4 @@
-"""The command line ``rumormill``: what its commands share. Only Typer and Rich are imported before a command runs."""
+"""The command line ``rumormill``. Only Typer and Rich are imported before a command runs."""
 
 import atexit
 import logging
@@ -18,30 +18,30 @@ from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUS
 
 COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "verify", "maintain", "delete")
 PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
-"""Commands after which the views of the DuckDB shell are made anew, if something was published."""
+"""Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
-Simulate how messages spread over networks of millions of agents, and ask questions about it in SQL.
+Simulate how messages spread over networks of millions of agents, and query the results in SQL.
 
-Networks and results are tables of a warehouse. Import or generate a network, say in a YAML file who starts to spread
-what under which model, run that campaign, and ask.
+Networks and results are tables of a warehouse. Import or generate a network, describe messages, models and seeds in a
+YAML campaign file, run the campaign, and query its results.
 
-Exit code: 0 done, 2 your mistake, 1 ours or the machine's, 130 cancelled.
+Exit codes: 0 success, 2 invalid input, 1 internal or system error, 130 cancelled.
 """
 
 
 class RumormillGroup(TyperGroup):
-    """The commands, and one way to fail: a sentence on standard error and an exit code, never a traceback."""
+    """The commands. All errors are reported as one sentence on standard error and an exit code, not a traceback."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands in the order of `COMMANDS`, as the help shows them."""
         return sorted(super().list_commands(ctx), key=COMMANDS.index)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C between two steps is a cancellation like any other."""
+        """Run the command; Ctrl-C at any point is reported as a cancellation."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise RunCancelledError("cancelled; what was not published yet will not be") from None
+            raise RunCancelledError("cancelled; anything not yet published is discarded") from None
         finally:  # a run that failed may have published sessions
             if ctx.invoked_subcommand in PUBLISHING and CHOSEN_WAREHOUSE in ctx.meta:
                 maintenance.refresh_bootstrap(ctx.meta[CHOSEN_WAREHOUSE])
@@ -55,7 +55,7 @@ class RumormillGroup(TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run the command line and exit: 0 done, 2 the user's mistake, 1 ours or the machine's, 130 cancelled."""
+        """Run the command line and exit: 0 success, 2 invalid input, 1 internal or system error, 130 cancelled."""
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except Exception as error:
@@ -97,16 +97,16 @@ def rumormill(
         "-w",
         metavar="URL",
         envvar=WAREHOUSE_VARIABLE,
-        help="Warehouse of all commands: a local folder, or s3://bucket/folder.",
+        help="Warehouse: a local folder or s3://bucket/folder.",
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print results as JSON, whatever the command."),
+    as_json: bool = typer.Option(False, "--json", help="Print results as JSON."),
 ) -> None:
-    """Hand the options given before a command on to it."""
+    """Pass options given before a command on to it."""
     context.default_map = _shared_defaults(context.command, {"warehouse": warehouse, "as_json": as_json})
 
 
 def _shared_defaults(command: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults that the options given before the command mean for every command below it."""
+    """Return `shared` as the defaults of every command below this one."""
     below = getattr(command, "commands", None)
     if below is None:
         return dict(shared)
@@ -114,7 +114,7 @@ def _shared_defaults(command: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Ending:
-    """The last thing a process does: leave at once. Taking the interpreter apart costs a second with Prefect loaded."""
+    """Ends the process at exit without interpreter teardown, which takes a second with Prefect loaded."""
 
     def __init__(self) -> None:
         self.code: int | None = None
@@ -123,9 +123,9 @@ class _Ending:
         if self.code is not None:
             logging.shutdown()
             for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError):  # whoever read it may be gone
+                with suppress(OSError):  # the reader of the pipe may be gone
                     stream.flush()
-            os._exit(self.code)  # everything else that is to happen at exit has happened: this was registered first
+            os._exit(self.code)  # registered first, so it runs after all other exit handlers
 
 
 def main() -> None:

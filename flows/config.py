@@ -1,6 +1,7 @@
 """Campaign and cluster files: YAML, validated once into frozen classes, with errors that name the line.
 
-Plain scalars mean what they seem to: ``no`` and ``007`` are text, ``1e-3`` is a number, and agent ids stay as written.
+YAML's implicit conversions are restricted: ``no`` and ``007`` are text, ``1e-3`` is a number, and agent ids stay as
+written.
 """
 
 import contextlib
@@ -32,13 +33,13 @@ __all__ = [
 ]
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-"""Folder of the campaigns and cluster profiles that come with Rumormill."""
+"""Folder of the bundled campaigns and cluster profiles."""
 
 _Configuration = TypeVar("_Configuration", bound=BaseModel)
 _TEXT = {"name", "network", "sender", "content", "message", "model", "models", "type", "cluster", "strategy", "seeds"}
 _FREE = {"properties", "parameters", "model_parameters", "message_types"}
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""The loader on libyaml, ten times as fast, where PyYAML was built with it."""
+"""The libyaml loader, ten times as fast, if PyYAML was built with it."""
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 _NOTHING = {"", "~", "null"}
 _WORDS = {"true": True, "false": False, ".nan": float("nan"), ".inf": float("inf")}
@@ -49,7 +50,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 
 
 def campaign_path(name_or_path: str) -> Path:
-    """Return the file of a campaign: a path as it is, a bare name among the campaigns that come with Rumormill.
+    """Return the file of a campaign, given its path or the name of a bundled campaign.
 
     Raises
     ------
@@ -60,14 +61,14 @@ def campaign_path(name_or_path: str) -> Path:
 
 
 def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
-    """Return the campaign of a YAML file, validated but for what only the network can tell.
+    """Return the campaign of a YAML file, validated except against its network.
 
     Parameters
     ----------
     name_or_path : str
-        Path of the file, or the bare name of a campaign that comes with Rumormill.
+        Path of the file, or the name of a bundled campaign.
     models : sequence of str
-        Python files with models of the user's own, beside those that the file names.
+        Python files with the user's own models, in addition to those of the campaign.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     Raises
     ------
     CampaignError
-        If the file breaks a rule; the message names line, field, value and rule.
+        If the file is invalid; the message names line, field, value and rule.
     SourceNotFoundError
         If there is no such file.
 
@@ -89,27 +90,27 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
 
 
 def load_with_places(name_or_path: str, models: Sequence[str] = ()) -> tuple[Campaign, Callable[[Location], str]]:
-    """Return the campaign of a YAML file, and what says of a part of it where in the file it is; as `load_campaign`."""
+    """Return the campaign as `load_campaign` does, and a function that gives file, line and key of a part of it."""
     campaign, document = _loaded(name_or_path, models)
     return campaign, document.place
 
 
 def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] = ()) -> ResolvedCampaign:
-    """Return the campaign of a YAML file on its network; what does not fit the network is told with its line, too.
+    """Return the campaign of a YAML file, resolved on its network; all errors name the line.
 
     Parameters
     ----------
     name_or_path, models
-        As of `load_campaign`.
+        As for `load_campaign`.
     warehouse : Warehouse
         Holds the network.
 
     Raises
     ------
     CampaignError, SourceNotFoundError
-        As by `load_campaign`.
+        As `load_campaign`.
     NetworkNotFoundError, UnknownAgentError, InvalidInputError
-        As by `flows.campaigns.resolve`.
+        As `flows.campaigns.resolve`.
     """
     campaign, document = _loaded(name_or_path, models)
     return resolve(campaign, warehouse, where=document.place)
@@ -122,7 +123,7 @@ def _loaded(name_or_path: str, models: Sequence[str]) -> "tuple[Campaign, _Docum
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Collect no garbage: walking through the growing tree of a long file takes longer than reading it."""
+    """Disable garbage collection: traversing the growing tree of a long file takes longer than reading it."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -145,12 +146,12 @@ def _read(path: Path, models: Sequence[str]) -> "tuple[Campaign, _Document]":
 
 
 def _name_of_file(path: Path) -> str:
-    """Return the name of a campaign that gives none: its file's."""
+    """Return the default name of a campaign: that of its file."""
     try:
         return checked_name(path.stem)
     except ValueError as error:
         raise CampaignError(
-            f"{path}: the file's name is the campaign's, unless the file says `name: ...`, and {error}"
+            f"{path}: the file has no `name:`, so its file name is the campaign's name, but {error}"
         ) from None
 
 
@@ -160,14 +161,14 @@ def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterPro
     Parameters
     ----------
     name_or_path : str
-        Bare name of a profile that comes with Rumormill, or a path.
+        Name of a bundled profile, or a path.
     folder : Path
-        Where a relative path starts.
+        Base of a relative path.
 
     Raises
     ------
     CampaignError
-        If the file breaks a rule; the message names line, field, value and rule.
+        If the file is invalid; the message names line, field, value and rule.
     SourceNotFoundError
         If there is no such file.
 
@@ -186,8 +187,8 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
         return named
     known = sorted(file.stem for file in shipped.glob("*.yaml"))
     raise SourceNotFoundError(
-        f"no {kind} file {name_or_path!r}{suggestion(name_or_path, known)}; give the path of a YAML file, or the name "
-        f"of one that comes with Rumormill: {', '.join(known)}"
+        f"no {kind} file {name_or_path!r}{suggestion(name_or_path, known)}; give the path of a YAML file, or a bundled "
+        f"{kind}: {', '.join(known)}"
     )
 
 
@@ -195,7 +196,7 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
 
 
 class _Document:
-    """A YAML file: its content, and the line of every part of it."""
+    """A YAML file: its content, and the line of each part."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -207,15 +208,15 @@ class _Document:
         except (yaml.YAMLError, UnicodeError) as error:
             raise CampaignError(f"{path} is not a text file ({' '.join(str(error).split())})") from None
         if root is None:
-            raise CampaignError(f"{path} is empty; docs/campaigns.md shows what belongs there")
+            raise CampaignError(f"{path} is empty; docs/campaigns.md shows an example")
         if not isinstance(root, yaml.MappingNode):
-            raise self._error(root.start_mark.line + 1, "the file must be a mapping, lines such as 'network: demo'")
+            raise self._error(root.start_mark.line + 1, "the file must be a mapping, such as 'network: demo'")
         self._root = root
         self._entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
         self.content: dict[str, Any] = self._value(root, (), ())
 
     def validated(self, model: type[_Configuration]) -> _Configuration:
-        """Return the content as an instance of `model`; CampaignError if it breaks a rule."""
+        """Return the content as an instance of `model`; raise CampaignError if it is invalid."""
         try:
             return model(**self.content)
         except ValidationError as error:
@@ -223,7 +224,7 @@ class _Document:
             raise
 
     def load_cluster(self, folder: Path) -> None:
-        """Put the cluster profile in the place of its name or path."""
+        """Replace the name or path of a cluster profile by the profile."""
         if isinstance(self.content.get("cluster"), str):
             try:
                 self.content["cluster"] = load_cluster_profile(self.content["cluster"], folder)
@@ -231,10 +232,10 @@ class _Document:
                 self.refuse([Problem(("cluster",), str(error))])
 
     def find_models(self, folder: Path, others: Sequence[str]) -> None:
-        """Run the files of models that the document names, from its folder, and then the others, from here."""
+        """Load the model files named in the document, relative to its folder, then the others, relative to the cwd."""
         named = self.content.get("models") or []
         if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-            return  # to be refused with the rest
+            return  # reported by the validation of the campaign
         files = [str((folder / Path(name).expanduser()).absolute()) for name in named]
         for position in range(len(files)):
             try:
@@ -256,7 +257,7 @@ class _Document:
         raise CampaignError(f"{self.path}, {'; '.join(sentences[:MOST_PROBLEMS])}{more}")
 
     def place(self, location: Location) -> str:
-        """Return file, line and key of a part."""
+        """Return file, line and key of a part of the campaign."""
         return f"{self.path}, line {self._line(location)}: {'.'.join(map(str, location))}"
 
     def _error(self, line: int, sentence: str) -> CampaignError:
@@ -282,10 +283,10 @@ class _Document:
         return self._entries[id(node)]
 
     def _value(self, node: yaml.Node, location: Location, around: tuple[yaml.Node, ...]) -> Any:
-        """Return what a node means, as text, numbers, lists and dictionaries."""
+        """Return a node's value, as text, numbers, lists and dictionaries."""
         line = node.start_mark.line + 1
         if node in around:
-            raise self._error(line, "an alias stands inside what it refers to")
+            raise self._error(line, "an alias is inside the value that it refers to")
         if node.tag not in _TAGS:
             raise self._error(line, f"tag {node.tag} is not allowed; plain values need no tags")
         if isinstance(node, yaml.MappingNode):
@@ -301,7 +302,7 @@ class _Document:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise self._error(line, "a key must be a word")
+                raise self._error(line, "a key must be plain text")
             if key.value in lines:
                 raise self._error(line, f"key {key.value!r} is given twice, first in line {lines[key.value]}")
             lines[key.value] = line
@@ -310,7 +311,7 @@ class _Document:
 
 
 def _composed(content: bytes) -> yaml.Node | None:
-    """Return the tree of a document; what is wrong with one is said by PyYAML, which says it better than libyaml."""
+    """Return the tree of a document; if libyaml fails, parse again with PyYAML, whose error messages are better."""
     with contextlib.suppress(yaml.YAMLError):
         root: yaml.Node | None = yaml.compose(content, Loader=_LOADER)
         return root
@@ -318,9 +319,9 @@ def _composed(content: bytes) -> yaml.Node | None:
 
 
 def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
-    """Return the text, number, truth value or nothing that a scalar stands for."""
+    """Return the text, number, boolean or None that a scalar represents."""
     text = node.value
-    if node.style:  # quoted, or a block of text; of plain ones libyaml says '', PyYAML None
+    if node.style:  # quoted, or a block of text; plain scalars have style '' in libyaml, None in PyYAML
         return _whole_characters(text)
     if text in _NOTHING and not (text and _is_seed(location)):
         return None
@@ -334,7 +335,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
 
 
 def _whole_characters(text: str) -> str:
-    """Join surrogate pairs, as JSON escapes characters beyond 16 bits; a single surrogate stays."""
+    """Join surrogate pairs, which JSON uses for characters beyond 16 bits; a lone surrogate stays."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -344,11 +345,11 @@ def _whole_characters(text: str) -> str:
 
 
 def _is_seed(location: Location) -> bool:
-    """Whether a scalar is one of a list of seeds: also agents may be called null, and are meant where they stand."""
+    """Whether a scalar is an entry of a list of seeds, where null is an agent id."""
     return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not _FREE.intersection(location)
 
 
 def _is_text(location: Location) -> bool:
-    """Whether a plain scalar stays as written: names, and agent ids in the list of seeds."""
+    """Whether a plain scalar stays text, as written: names, and agent ids in the list of seeds."""
     key = location[-2] if isinstance(location[-1], int) else location[-1]
     return key in _TEXT and not _FREE.intersection(location)

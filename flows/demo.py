@@ -1,7 +1,7 @@
-"""The demo: one command from nothing to an answer, and a page to show it.
+"""The demo: one command that generates a network, compares seed strategies and writes a report.
 
-It runs what every user runs, in the same way: a network, a campaign as a Prefect flow, questions in SQL.
-``python -m flows.demo PICTURE.png`` draws the README's picture of it.
+It uses the same steps as any user: a network, a campaign as a Prefect flow, SQL queries.
+``python -m flows.demo PICTURE.png`` draws the plot in the README.
 """
 
 import os
@@ -34,40 +34,40 @@ if TYPE_CHECKING:
     from propagation.results import Result
 
 NETWORK = "demo"
-"""Name of the generated network, which the campaign runs on."""
+"""Name of the generated network."""
 AGENTS = 100_000
 EDGES = 1_000_000
 RANDOM_SEED = 1
 CAMPAIGN = "seed-strategies"
-"""The campaign: one of those that come with Rumormill."""
+"""Name of the bundled campaign that the demo runs."""
 BUDGET = 50
 """Seeds of each strategy in the campaign."""
 AGENTS_PER_SEED = 10
-"""In a small network of the user's, at most one agent in so many is a seed."""
+"""In a small network of the user's, at most one in `AGENTS_PER_SEED` agents is a seed."""
 QUESTION = "Which agents should a message start from? Three strategies compared."
 PAGE = "demo.html"
 PREFECT_UI = "http://127.0.0.1:4200"
-"""Where ``prefect server start`` serves its user interface, unless told otherwise."""
-TOLD = ("fastest_rounds", "large_cascades")
-"""Questions whose answers are printed; the page has them all."""
+"""Default address of the user interface of ``prefect server start``."""
+PRINTED = ("fastest_rounds", "large_cascades")
+"""Questions whose answers are printed; the page shows all of them."""
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found, and where things lie.
+    """Results of the demo, and where they are stored.
 
     Attributes
     ----------
     headline : str
-        Which strategy reaches most, in a sentence.
+        A sentence that names the strategy with the largest reach.
     summary : dict
-        What the flow returned: campaign, status, plan, one row per session.
+        The flow's result: campaign, status, plan, one row per session.
     answers : list of dict
-        Questions in SQL: question, sql and rows.
+        SQL queries: question, sql and rows.
     places : dict
-        Where things lie: warehouse, page, bootstrap.
+        Paths or URLs of the results: warehouse, page, bootstrap.
     seconds : float
-        Clock time of the whole demo.
+        Wall-clock time of the whole demo.
     """
 
     headline: str
@@ -78,14 +78,14 @@ class DemoResult:
 
 
 def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResult:
-    """Compare three seed strategies on a network, and print what came out.
+    """Compare three seed strategies on a network, and print the results.
 
     Parameters
     ----------
     source : str or None
         An edge list to import; None generates a network of 100,000 agents and 1,000,000 edges.
     warehouse : str
-        Folder or URL of the warehouse. What it holds already is not computed again.
+        Folder or URL of the warehouse. Results that it already holds are not computed again.
     console : rich.console.Console
         Where to print.
 
@@ -96,7 +96,7 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     Raises
     ------
     RumormillError
-        If the file cannot be imported, the warehouse not written, or the run was cancelled.
+        If the file cannot be imported, the warehouse cannot be written, or the run was cancelled.
     """
     from analytics.reports import QUESTIONS, ask, headline
     from data.facade import Warehouse
@@ -107,35 +107,35 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     place = Warehouse(warehouse)
     steps = _Steps(console)
     console.print(QUESTION, style="bold")
-    # 1. A network; meanwhile Prefect's server starts, if a flow is sure to follow.
+    # 1. A network; meanwhile Prefect's server starts, if a flow is certain to follow.
     if not _has_network(place, source):
         embedded_server().start()
     with steps.step("network") as step:
         network = _network(place, source, step.progress)
         step.told = _network_told(network)
-    # 2. The campaign, as a flow; one that is finished needs no server.
+    # 2. The campaign, as a flow; a finished campaign needs no server.
     with _campaign_file(network) as campaign:
         if not prepare_run(campaign, place.url).nothing_to_do:
             embedded_server().start()
             with steps.step("kernels") as step:
                 _compile_kernels(network)
-                step.told = "compiled, or found compiled"
+                step.told = "compiled or loaded from cache"
             with steps.step("Prefect") as step:
                 step.progress("starting Prefect", 0, 1)
                 embedded_server().wait()
-                step.told = "its server answers"
+                step.told = "server is running"
         with steps.step("campaign") as step:
             summary = run_campaign(campaign, place.url, progress=step.progress)
             step.told = _campaign_told(summary)
     results = {row["session"]: load_result(place, row["session_id"]) for row in summary["sessions"]}
-    # 3. Questions, and a page with everything.
+    # 3. SQL queries, and a page with all results.
     with steps.step("answers") as step:
         answers = {question: ask(place, question, summary["campaign_id"]) for question in QUESTIONS}
         places = _write_page(network, results, list(answers.values()), campaign)
-        step.told = f"{len(answers)} questions in SQL, and a page with pictures"
+        step.told = f"{len(answers)} SQL queries, and a page with plots"
     seconds = time.perf_counter() - started
     _print_results(console, headline(results), results, summary)
-    _print_answers(console, [answers[question] for question in TOLD])
+    _print_answers(console, [answers[question] for question in PRINTED])
     _print_places(console, place.url, places)
     console.print(f"\nDone in {seconds:.1f} s.", style="bold")
     asked = [{"question": a.question, "sql": a.sql, "rows": a.rows.to_pylist()} for a in answers.values()]
@@ -143,14 +143,14 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
 
 
 def draw_picture(path: str, warehouse: str) -> None:
-    """Draw the README's picture: adoption curves and reach of the demo's campaign, which `warehouse` has or gets.
+    """Draw the plot in the README: adoption curves and reach of the demo's campaign.
 
     Parameters
     ----------
     path : str
         PNG file to write.
     warehouse : str
-        Folder or URL of the warehouse.
+        Folder or URL of the warehouse; the campaign runs unless its results are there.
     """
     from analytics.plots import campaign_figure
     from data.facade import Warehouse
@@ -170,14 +170,14 @@ def draw_picture(path: str, warehouse: str) -> None:
 
 @dataclass
 class _Step:
-    """One step: what hears its progress, and what is said of it once it is done."""
+    """One step: its progress callback, and the text printed when it is done."""
 
     progress: "Progress"
     told: str = ""
 
 
 class _Steps:
-    """The steps of the demo, each a progress bar while it runs and a line once it is done."""
+    """The steps of the demo: each shows a progress bar while it runs and prints a line when it is done."""
 
     def __init__(self, console: "Console") -> None:
         self._console = console
@@ -214,7 +214,7 @@ def _network(warehouse: "Warehouse", source: str | None, progress: "Progress") -
 
 
 def network_name(source: str) -> str:
-    """Return the name for the network of a file: its stem, with what a name cannot have as dashes.
+    """Return the network name for a file: its stem, with invalid characters replaced by dashes.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def network_name(source: str) -> str:
 
 @contextmanager
 def _campaign_file(network: "Network") -> Iterator[str]:
-    """Give the campaign: the one that comes with Rumormill, or a file made of it for another network."""
+    """Yield the name of the bundled campaign, or the path of a copy adapted to another network."""
     from flows.config import campaign_path
 
     if network.network_id == NETWORK and network.n_agents >= BUDGET * AGENTS_PER_SEED:
@@ -245,14 +245,14 @@ def _campaign_file(network: "Network") -> Iterator[str]:
 
 
 def campaign_for(campaign: str, network: "Network") -> str:
-    """Return the text of the demo's campaign for another network, with fewer seeds if it is small."""
+    """Return the demo's campaign file adapted to another network, with fewer seeds if that is small."""
     budget = _budget(network)
     text = re.sub(r"^network: .*$", f"network: {network.network_id}", campaign, flags=re.MULTILINE)
     return re.sub(r"^( +budget:) \d+$", rf"\g<1> {budget}", text, flags=re.MULTILINE)
 
 
 def _compile_kernels(network: "Network") -> None:
-    """Run a few cascades of the campaign's kind, so that what is timed later is not the compiler."""
+    """Run a few cascades of the campaign's kind, so that later timings do not include compilation."""
     from propagation import simulate
     from propagation.models import IndependentCascade
     from propagation.seeding import TopOutDegree
@@ -270,14 +270,14 @@ def _network_told(network: "Network") -> str:
 
 def _campaign_told(summary: Mapping[str, Any]) -> str:
     if summary["status"] == "already_completed":
-        return "finished before, so answered from the warehouse"
+        return "finished before; results read from the warehouse"
     return f"{summary['lanes']:,} cascades, as a Prefect flow on Dask"
 
 
 def _write_page(
     network: "Network", results: "Mapping[str, Result]", answers: "Sequence[Answer]", campaign: str
 ) -> dict[str, str]:
-    """Write the page and the SQL views into the warehouse; return where things lie."""
+    """Write the page and the SQL views into the warehouse; return the paths of all results."""
     from analytics.reports import campaign_page
     from data.warehouse.catalogue import write_bootstrap
     from flows.config import campaign_path
@@ -333,7 +333,7 @@ def _sql_command(warehouse: str) -> str:
 
 
 def _rumormill(warehouse: str) -> str:
-    """Return how the user calls `rumormill` on this warehouse, from the folder he is in."""
+    """Return the command that runs `rumormill` on this warehouse, from the current folder."""
     default = os.environ.get(WAREHOUSE_VARIABLE, DEFAULT_WAREHOUSE)
     if warehouse in {default, str(Path(default).absolute())}:
         return _command("rumormill")
@@ -341,7 +341,7 @@ def _rumormill(warehouse: str) -> str:
 
 
 def _command(name: str) -> str:
-    """Return how the user calls a command of this environment: by its name, if that is what the shell would find."""
+    """Return how to call a command of this environment: by its name if the shell finds it, else by its path."""
     ours = Path(sys.executable).parent / name
     if shutil.which(name) == str(ours) or not ours.exists():
         return name
@@ -391,16 +391,16 @@ def _print_answers(console: "Console", answers: "Sequence[Answer]") -> None:
 def _print_places(console: "Console", warehouse: str, places: Mapping[str, str]) -> None:
     entries = {
         **places,
-        "ask more": _sql_command(warehouse),
+        "query": _sql_command(warehouse),
         "Prefect's UI": f"{_command('prefect')} server start, then open {PREFECT_UI}",
     }
-    console.print("\nWhere things lie", style="bold")
+    console.print("\nResults and next steps", style="bold")
     for label, entry in entries.items():
         console.print(f"  {label:14}{entry}", markup=False, soft_wrap=True)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
-    """Return rows as a table: what is a number, or begins with one, is aligned to the right."""
+    """Return rows as a table: values that are or begin with a number are right-aligned."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

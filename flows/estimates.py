@@ -1,4 +1,4 @@
-"""Estimates: what a run of a campaign would do and cost, found out without doing it."""
+"""Estimates of a campaign's run: its jobs, plans, time and memory, without running it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from propagation.planner import JobPlan
 def estimate_campaign(
     campaign: str, warehouse: str = "warehouse", *, again: bool = False, models: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return what a run of a campaign would compute, how, and what it would take; nothing is run or published.
+    """Return what a campaign's run would compute, with plans and estimates; nothing is run or published.
 
     Parameters
     ----------
     campaign, warehouse, again, models
-        As `flows.runs.run_campaign` takes them.
+        As for `flows.runs.run_campaign`.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def estimate_campaign(
     Raises
     ------
     RumormillError
-        As `flows.runs.run_campaign` would, before it starts.
+        The errors that `flows.runs.run_campaign` raises before it starts.
     """
     run = prepare_run(campaign, warehouse, again=again, models=models)
     resolved = run.resolved

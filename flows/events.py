@@ -1,4 +1,4 @@
-"""Events: what happened when, as rows of the table `events` and in Prefect's event stream."""
+"""Events, as rows of the table `events` and in Prefect's event stream."""
 
 import datetime as dt
 import json
@@ -19,18 +19,18 @@ EventType = Literal[
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened.
+    """An event of a network or a run.
 
     Attributes
     ----------
     event_type : str
         What happened.
     subject : str
-        Key of what it happened to, such as ``campaign/<id>``.
+        Key of the affected object, such as ``campaign/<id>``.
     data : dict
-        What readers want to know about it, JSON.
+        Details, JSON.
     correlation_id : str or None
-        What the events of one run share: the id of the flow run.
+        Id of the flow run, shared by its events.
     occurred_at : datetime
         Clock time, UTC.
     """
@@ -66,12 +66,12 @@ def event_keys(events: Sequence[Event]) -> list[str]:
 
 
 def stage_events(warehouse: Store, events: Sequence[Event]) -> list[DataFile]:
-    """Write events into one file, for whatever is published next; no file if there are none."""
+    """Write events into one file, to be published with the next commit; no file if there are none."""
     return [warehouse.stage_records("events", [event.record for event in events])] if events else []
 
 
 def publish_events(warehouse: Store, events: Sequence[Event]) -> None:
-    """Publish those events that are not yet, all together, where nothing else is published with them."""
+    """Publish events on their own, in one commit; those already published are skipped."""
     published = warehouse.published(event_keys(events))
     new = [event for event in events if event_key(event.event_id) not in published]
     if new:
@@ -79,7 +79,7 @@ def publish_events(warehouse: Store, events: Sequence[Event]) -> None:
 
 
 def emit(event: Event) -> None:
-    """Send an event to Prefect, under its own id, so that automations can react to it."""
+    """Send an event to Prefect, with the same id, so that automations can react to it."""
     from prefect.events import emit_event
 
     kind, _, identity = event.subject.partition("/")

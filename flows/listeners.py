@@ -1,4 +1,4 @@
-"""Listeners to the progress of runs in this process: the command line's bars. On a worker there are none."""
+"""Progress listeners for runs in this process, such as the command line's bars. Workers have none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from data.progress import Progress, ignore_progress
 
 _listeners: dict[str, Progress] = {}
-"""Listeners by the stored run that they listen to."""
+"""Listeners by reference of the stored run."""
 
 
 @contextmanager
 def listening(run: str, listener: Progress) -> Iterator[None]:
-    """Let `listener` hear the progress of a stored run, ``run/<id>``, inside the block."""
+    """Pass the progress of a stored run, ``run/<id>``, to `listener` inside the block."""
     _listeners[run] = listener
     try:
         yield
@@ -20,5 +20,5 @@ def listening(run: str, listener: Progress) -> Iterator[None]:
 
 
 def listener_of(run: str) -> Progress:
-    """Return who listens to the progress of a stored run in this process."""
+    """Return the progress listener of a stored run in this process."""
     return _listeners.get(run, ignore_progress)

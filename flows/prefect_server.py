@@ -1,8 +1,8 @@
-"""Prefect for one process: quiet defaults, and an embedded server that is up before a flow begins and gone after.
+"""Prefect for one process: quiet defaults, and an embedded server that starts before a flow and stops after it.
 
 Prefect starts its embedded server when the first flow begins, which then waits 10 to 25 s on a fresh machine. Here it
-starts in the background as soon as somebody knows that a flow will follow. It is a process of its own: Ctrl-C on the
-terminal does not reach it, so a cancelled run can still say so, and it ends when its owner does, however that ends.
+starts in the background as soon as a flow is certain to follow. It is a separate process that Ctrl-C on the terminal
+does not reach, so a cancelled run can still report its state. It ends when its parent ends, even if that is killed.
 """
 
 import atexit
@@ -22,7 +22,7 @@ from types import MappingProxyType
 from data.errors import ClusterUnreachableError
 
 STARTUP_SECONDS = 120
-"""Longest time the embedded server may take to start; on a fresh machine it makes its database first."""
+"""Longest time the embedded server may take to start; on a fresh machine it first creates its database."""
 PREFECT_DEFAULTS = MappingProxyType(
     {
         "DO_NOT_TRACK": "1",
@@ -32,32 +32,32 @@ PREFECT_DEFAULTS = MappingProxyType(
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(STARTUP_SECONDS),
     }
 )
-"""Environment that suits a batch platform without network access; whatever the user has set wins."""
+"""Environment for a batch platform without network access; variables that the user has set take precedence."""
 
 
 def set_prefect_defaults() -> None:
-    """Put `PREFECT_DEFAULTS` into the environment; call it before Prefect is imported, which reads them once."""
+    """Put `PREFECT_DEFAULTS` into the environment; call this before importing Prefect, which reads them once."""
     for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
 class EmbeddedServer:
-    """The Prefect server of this process; does nothing where PREFECT_API_URL or a Prefect profile names another one."""
+    """The Prefect server of this process; does nothing if PREFECT_API_URL or a Prefect profile names another one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._starting: _ServerProcess | None = None
 
     def start(self) -> None:
-        """Begin to start the server; nothing happens if it is there already. `wait` before a flow begins."""
+        """Start the server in the background, unless it is running; call `wait` before a flow begins."""
         set_prefect_defaults()
         with self._lock:
             if self._starting is None and self._is_wanted():
                 self._starting = _ServerProcess()
-                atexit.register(self._starting.process.kill)  # until Prefect takes it over
+                atexit.register(self._starting.process.kill)  # until Prefect takes over
 
     def _is_wanted(self) -> bool:
-        """Whether no server is named, as far as is known without importing Prefect, and none runs."""
+        """Whether no server is configured (as far as known without importing Prefect) or running."""
         if os.environ.get("PREFECT_API_URL"):
             return False
         if "prefect" not in sys.modules:
@@ -67,12 +67,12 @@ class EmbeddedServer:
         return not self.is_configured and not SubprocessASGIServer().running
 
     def wait(self) -> None:
-        """Wait until a server answers: this process's own, or the one that the user named.
+        """Wait until a server answers: the embedded one, or the one that the user configured.
 
         Raises
         ------
         ClusterUnreachableError
-            If it does not.
+            If it does not answer.
         """
         self.start()
         with self._lock:
@@ -85,14 +85,14 @@ class EmbeddedServer:
 
     @property
     def is_configured(self) -> bool:
-        """Whether the user named a server of their own, by PREFECT_API_URL or in a Prefect profile."""
+        """Whether the user configured a server, by PREFECT_API_URL or in a Prefect profile."""
         from prefect.settings import PREFECT_API_URL
 
         return bool(PREFECT_API_URL.value())
 
 
 class _ServerProcess:
-    """A server's process, out of reach of the terminal's signals, which ends when its input does."""
+    """A server process that does not receive the terminal's signals and ends when its standard input closes."""
 
     def __init__(self) -> None:
         self.port = _free_port()
@@ -112,7 +112,7 @@ class _ServerProcess:
         )
 
     def hand_over(self) -> None:
-        """Wait until the server answers, and let Prefect take it for the one that it would start itself."""
+        """Wait until the server answers, and register it as the server that Prefect would start itself."""
         from prefect.server.api.server import SubprocessASGIServer
 
         deadline = time.monotonic() + STARTUP_SECONDS
@@ -121,7 +121,7 @@ class _ServerProcess:
                 self.process.kill()
                 raise ClusterUnreachableError(
                     f"the embedded Prefect server did not start ({self._last_error()}); its database is in "
-                    "PREFECT_HOME (~/.prefect unless set), which must be writable; or name a server by PREFECT_API_URL"
+                    "PREFECT_HOME (default: ~/.prefect), which must be writable; or set PREFECT_API_URL to a server"
                 )
             time.sleep(0.1)
         server = SubprocessASGIServer()
@@ -148,7 +148,7 @@ class _ServerProcess:
 
 @cache
 def embedded_server() -> EmbeddedServer:
-    """Return the one embedded server of this process, started or not."""
+    """Return the embedded server of this process, whether started or not."""
     return EmbeddedServer()
 
 
@@ -162,7 +162,7 @@ def _check_configured_server() -> None:
         refusal = client.api_healthcheck()
     if refusal is not None:
         raise ClusterUnreachableError(
-            f"no Prefect server answers at {url!r}, which PREFECT_API_URL or your Prefect profile names ({refusal}); "
+            f"no Prefect server answers at {url!r}, set by PREFECT_API_URL or your Prefect profile ({refusal}); "
             "start one with `prefect server start`, or unset PREFECT_API_URL to run embedded"
         )
 

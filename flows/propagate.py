@@ -1,8 +1,8 @@
-"""The flow `propagate`: a campaign, from its file or a stored run to published results.
+"""The flow `propagate`: runs a campaign, from its file or a stored run, and publishes its results.
 
-A flow run takes, and its tasks hand on, only what can be stored and sent: the campaign's path or a stored run's id, the
-warehouse's URL, ids of sessions. What they do is plain Python, in `flows.campaign_jobs`; it is imported when a task
-runs, so that importing this module is cheap. Nothing is stored by Prefect: the warehouse alone says what is finished.
+Parameters of the flow and arguments of its tasks are serialisable: the campaign's path or a stored run's id, the
+warehouse's URL, session ids. The work is plain Python in `flows.campaign_jobs`, which is imported when a task
+runs, so that importing this module is cheap. Prefect stores nothing: only the warehouse knows what is finished.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _run_name() -> str:
-    """Name a flow run after its campaign, whatever the folder of its file."""
+    """Name a flow run after its campaign's file, without the folder."""
     return f"propagate {PurePath(flow_run.parameters['campaign']).stem}"
 
 
@@ -42,18 +42,17 @@ def propagate(
     Parameters
     ----------
     campaign : str
-        ``run/<run_id>`` for a stored run; or the path of a campaign's YAML file, or the name of one that comes with
-        Rumormill.
+        ``run/<run_id>`` for a stored run; or the path of a campaign's YAML file, or the name of a bundled campaign.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
-        Recompute sessions that are published, compare and report; there is never a second copy.
+        Recompute published sessions and compare every row; nothing is published twice.
     models : list of str, optional
-        Python files with models of the user's own, beside those that the campaign names.
+        Python files with the user's own models, in addition to those of the campaign.
     plan : str, optional
-        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; default: as the campaign says.
+        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; default: the campaign's.
     cluster : str, optional
-        Name or path of a cluster profile; default: as the campaign says.
+        Name or path of a cluster profile; default: the campaign's.
 
     Returns
     -------
@@ -61,16 +60,16 @@ def propagate(
         JSON: campaign, status, plan, and one row per session with its reach. Status is ``completed``, ``confirmed``
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
-    # 1. Validate, and store the run; a campaign that is finished is answered at once.
+    # 1. Validate, and store the run; a finished campaign returns its summary at once.
     begun = start(campaign, warehouse, again, models or [], plan, cluster)
     if "finished" in begun:
         return cast("dict[str, Any]", begun["finished"])
     run = begun["run"]
     try:
-        # 2. One task per job, each on its own: connect, plan, run, publish.
+        # 2. One task per job: connect, plan, run, publish.
         for job in begun["jobs"]:
             compute(warehouse, run, job["sessions"], job["compare"], plan, cluster)
-        # 3. The campaign with the events of the run, and its results.
+        # 3. Publish the campaign with the events of the run, and return its results.
         register(warehouse, run, begun["status"], begun["started_at"], begun["stored_now"])
         return summarise(warehouse, run, begun["status"])
     except (RunCancelledError, KeyboardInterrupt, TerminationSignal) as error:
@@ -87,7 +86,7 @@ def propagate(
 
 
 def _was_outrun(_task: object, _run: "TaskRun", state: "State[Any]") -> bool:
-    """Whether a task failed only because other writers were faster."""
+    """Whether a task failed only because of a conflict with another writer."""
     return isinstance(state.result(raise_on_failure=False), CommitConflictError)
 
 
@@ -100,7 +99,7 @@ def start(
 
     run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
     if run.nothing_to_do:
-        get_run_logger().info("campaign %s is finished already: nothing to do", run.resolved.campaign.name)
+        get_run_logger().info("campaign %s is already finished: nothing to do", run.resolved.campaign.name)
         return {"finished": campaign_jobs.summary(run.resolved, run.status)}
     campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(run.resolved.campaign, plan, cluster))
     return {
@@ -119,7 +118,7 @@ def start(
 def compute(
     warehouse: str, run: str, sessions: list[str], compare: bool, plan: str | None, cluster: str | None
 ) -> None:
-    """Compute a job of a stored run: connect, plan, run, and publish its sessions, or compare them."""
+    """Compute a job of a stored run: connect, plan, run, and publish or compare its sessions."""
     from flows import artifacts, campaign_jobs
     from flows.listeners import listener_of
     from propagation.jobs import Execution
@@ -156,7 +155,7 @@ def register(warehouse: str, run: str, status: str, started_at: str, stored_now:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
-    """Show the results as artifacts, and return them."""
+    """Create artifacts of the results, and return them."""
     from flows import artifacts, campaign_jobs
 
     resolved = campaign_jobs.stored_campaign(warehouse, run)
@@ -167,7 +166,7 @@ def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
 
 
 def _record_failure(warehouse: str, begun: dict[str, Any], event_type: Any, **data: Any) -> None:
-    """Record how a run ended that did not end well."""
+    """Record that a run failed or was cancelled."""
     from flows import campaign_jobs, run_events
 
     resolved = campaign_jobs.stored_campaign(warehouse, begun["run"])

@@ -1,7 +1,7 @@
-"""Events of a run of a campaign: that it started, and how it ended, published with what the run publishes anyway.
+"""Start and end events of a campaign's run, published together with the run's other data where possible.
 
-The start is published together with the stored run; the start of a later attempt, whose run is stored already, together
-with the end of that attempt. So is the end of a run that fails or is cancelled; completion comes with the campaign.
+The start is published with the stored run. If the run was stored before, the start of a new attempt is published
+with the end of that attempt. Completion is published with the campaign, failure and cancellation on their own.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def record_start(run: CampaignRun, flow_run_id: str) -> bool:
-    """Store a run, if it is not, together with its start; return whether it was stored just now."""
+    """Store a run with its start event, unless it was stored before; return whether it was stored now."""
     started = _event(run.resolved, flow_run_id, "propagation_started")
     stored = store_run(run.warehouse, run.stored, started)
     emit(started)
@@ -28,7 +28,7 @@ def record_start(run: CampaignRun, flow_run_id: str) -> bool:
 def record_completion(
     resolved: ResolvedCampaign, flow_run_id: str, status: str, started_at: str, *, stored_now: bool
 ) -> None:
-    """Publish the campaign, together with the completion of the run."""
+    """Publish the campaign together with the completion event of the run."""
     began = dt.datetime.fromisoformat(started_at)
     completed = _event(resolved, flow_run_id, "propagation_completed", status=status)
     publish_campaign(resolved, began, [*_start_to_publish(resolved, flow_run_id, began, stored_now), completed])
@@ -44,7 +44,7 @@ def record_failure(
     stored_now: bool,
     **data: Any,
 ) -> None:
-    """Record the end of a run that failed; what made it fail must not be hidden by a second failure."""
+    """Record that a run failed or was cancelled; errors here are only logged, so they do not hide the original one."""
     ended = _event(resolved, flow_run_id, event_type, **data)
     began = dt.datetime.fromisoformat(started_at)
     try:
@@ -59,7 +59,7 @@ def record_failure(
 def _start_to_publish(
     resolved: ResolvedCampaign, flow_run_id: str, began: dt.datetime, stored_now: bool
 ) -> list[Event]:
-    """Return the start of a run that was not published together with the stored run."""
+    """Return the start event, if it was not published together with the stored run."""
     return [] if stored_now else [_event(resolved, flow_run_id, "propagation_started", began)]
 
 

@@ -1,7 +1,7 @@
-"""Stored runs: campaigns as they were asked for, which any machine that reaches the warehouse can run by their ids.
+"""Stored runs: campaigns as requested, which any machine that reaches the warehouse can run by their ids.
 
-A run is stored before work begins; the campaign's own publication says that it ended well. Whatever lies between,
-published sessions and rounds of others, a resumed run finds by itself.
+A run is stored before work begins; the publication of its campaign marks success. A resumed run finds the sessions
+and rounds that were published in between.
 """
 
 import datetime as dt
@@ -29,24 +29,24 @@ from propagation.sessions import derived_uuid
 KIND = "run"
 """Kind of the publications that store runs."""
 MOST_REMEMBERED = 2
-"""Resolved campaigns that a process keeps: a long one takes seconds to resolve, and each task asks for it."""
+"""Resolved campaigns that a process caches: a long campaign takes seconds to resolve, and each task needs it."""
 
 _remembered: dict[tuple[str, str], ResolvedCampaign] = {}
-"""Resolved campaigns of stored runs by warehouse and run id; what a run's id stands for never changes."""
+"""Resolved campaigns of stored runs by warehouse and run id; the content of a run id never changes."""
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A file with models of the user's own, as it was when the run was stored.
+    """A file with the user's own models, as it was when the run was stored.
 
     Attributes
     ----------
     path : str
-        Where it was.
+        Path of the file at that time.
     fingerprint : str
         SHA-256 of its text, hexadecimal.
     text : str
-        The file.
+        Content of the file.
     """
 
     path: str
@@ -55,22 +55,22 @@ class ModelSource:
 
     @staticmethod
     def of_file(path: str) -> "ModelSource":
-        """Return the source of a file as it is now."""
+        """Return the source of a file with its present content."""
         text = Path(path).read_text(encoding="utf-8")
         return ModelSource(path, _fingerprint(text), text)
 
     def file(self, folder: Path) -> str:
-        """Return a file with exactly this text: the one it came from, or a copy in a folder.
+        """Return the path of a file with exactly this text: the original file, or a copy in a folder.
 
         Raises
         ------
         InvalidInputError
-            If the text is not the one that the fingerprint is of.
+            If the text does not match the fingerprint.
         """
         if _fingerprint(self.text) != self.fingerprint:
             raise InvalidInputError(
                 f"the stored text of {self.path} does not match its fingerprint, so it is not executed; run the "
-                "campaign's file anew"
+                "campaign's file again"
             )
         copy = folder / "models" / self.fingerprint / Path(self.path).name
         for path in (Path(self.path), copy):
@@ -87,18 +87,18 @@ def _fingerprint(text: str) -> str:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A campaign as it was asked for, and everything that decides what it computes.
+    """A campaign as requested, and everything that determines what it computes.
 
     Attributes
     ----------
     campaign : Campaign
-        As asked: nothing resolved.
+        As requested, unresolved.
     snapshot_id : str
         Snapshot of its network.
     models : tuple of ModelSource or None
-        Files of the user's own models; None in runs of older versions, which know only their paths.
+        Files of the user's own models; None in runs of older versions, which store only their paths.
     campaign_id : str
-        The campaign that it publishes.
+        The campaign that the run publishes.
     session_ids : tuple of str
         Its distinct sessions.
     started_at : datetime
@@ -117,7 +117,7 @@ class StoredRun:
 
     @property
     def reference(self) -> str:
-        """What names the run where a campaign's file is asked for."""
+        """``run/<run_id>``, which can be given in place of a campaign's file."""
         return run_key(self.run_id)
 
     @property
@@ -138,7 +138,7 @@ class StoredRun:
 
     @staticmethod
     def of_campaign(resolved: ResolvedCampaign) -> "StoredRun":
-        """Return the run of a campaign that is to start now; nothing is stored yet."""
+        """Return a new run of a campaign, started now and not stored yet."""
         models = tuple(ModelSource.of_file(path) for path in resolved.campaign.models)
         run = StoredRun(
             campaign=resolved.campaign,
@@ -154,7 +154,7 @@ class StoredRun:
 
 
 def run_id(campaign: Campaign, snapshot_id: str, models: Sequence[ModelSource]) -> str:
-    """Return the id of a run: the same campaign on the same snapshot with the same models has the same."""
+    """Return the id of a run: a hash of the campaign, the snapshot and the models."""
     asked = campaign.model_dump(mode="json") | {"models": [source.fingerprint for source in models]}
     return derived_uuid(KIND, _canonical({"campaign": asked, "snapshot_id": snapshot_id}))
 
@@ -167,12 +167,12 @@ def _canonical(value: Any) -> str:
 
 
 def store_run(warehouse: Store, run: StoredRun, started: Event) -> bool:
-    """Store a run together with the event that it starts; return False if it was stored before, the event not then.
+    """Store a run together with its start event; if the run was stored before, store nothing and return False.
 
     Raises
     ------
     RequirementGoneError
-        If its network was deleted meanwhile.
+        If its network was deleted in the meantime.
     """
     if warehouse.find(run.reference) is not None:
         return False
@@ -187,7 +187,7 @@ def store_run(warehouse: Store, run: StoredRun, started: Event) -> bool:
 
 
 def is_reference(campaign: str) -> bool:
-    """Whether a text names a stored run rather than a campaign's file.
+    """Whether a text refers to a stored run rather than a campaign's file.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def find_run(reference: str, warehouse: Warehouse) -> StoredRun:
     Raises
     ------
     InvalidInputError
-        If there is no such run, or another version of Rumormill stored it.
+        If there is no such run, or if it was stored by an incompatible version of Rumormill.
     """
     wanted = identity(reference)
     manifest = warehouse.find(reference)
@@ -231,7 +231,7 @@ def _run_of_row(row: dict[str, Any]) -> StoredRun:
 
 
 def _older_run(reference: str, manifest: Manifest) -> StoredRun:
-    """Return a run as older versions stored it: without the source of models, under the campaign's id."""
+    """Return a run stored by an older version: without the source of models, under the campaign's id."""
     record = manifest.properties
     return StoredRun(
         campaign=_campaign(reference, record["campaign"]),
@@ -249,20 +249,21 @@ def _campaign(reference: str, stored: dict[str, Any]) -> Campaign:
         return Campaign.model_validate(stored)
     except ValidationError as error:
         raise InvalidInputError(
-            f"{reference} was started by another version of Rumormill ({error.error_count()} keys differ); run its file"
+            f"{reference} was started by another version of Rumormill ({error.error_count()} keys differ); "
+            "run the campaign's file again"
         ) from None
 
 
 def resolve_run(run: StoredRun, warehouse: Warehouse) -> ResolvedCampaign:
-    """Return the campaign of a stored run, on the snapshot on which it was started, with the models of then.
+    """Return the campaign of a stored run, with the snapshot and the models with which it was started.
 
     Raises
     ------
     InvalidInputError
-        If its models are others now than when it was started, which can be so in runs of older versions and of models
-        that installed packages offer.
+        If its models have changed since it was started. This can happen in runs of older versions and with models of
+        installed packages.
     SourceNotFoundError
-        If a file of models is gone that an older version stored by its path.
+        If an older version stored only the path of a model file, and the file no longer exists.
     """
     if known := remembered_run(run.reference, warehouse):
         return known
@@ -271,20 +272,20 @@ def resolve_run(run: StoredRun, warehouse: Warehouse) -> ResolvedCampaign:
         resolved = resolve(run.campaign, warehouse, run.snapshot_id, models=files)
     except SourceNotFoundError as error:
         raise SourceNotFoundError(
-            f"{error}, where it was when the run was started; or run the campaign's file anew, with --models FILE"
+            f"{error}, where it was when the run was started; or run the campaign's file again, with --models FILE"
         ) from None
     if tuple(session.session_id for session in resolved.distinct_sessions) != run.session_ids:
         names = ", ".join(run.campaign.models) or "Rumormill"
         raise InvalidInputError(
             f"campaign {run.campaign.name!r} was started with other models than those now in {names}; "
-            "restore them, or run the campaign's file anew"
+            "restore them, or run the campaign's file again"
         )
     _remember(warehouse, run, resolved)
     return resolved
 
 
 def remembered(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign | None:
-    """Return a campaign as this process resolved it just now, if its network and its models are still the same."""
+    """Return a campaign from this process's cache, if its network and its models are unchanged."""
     if not _remembered:
         return None
     try:
@@ -296,7 +297,7 @@ def remembered(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign | N
 
 
 def remembered_run(reference: str, warehouse: Warehouse) -> ResolvedCampaign | None:
-    """Return the campaign of a stored run as this process resolved it just now, if it did."""
+    """Return the campaign of a stored run from this process's cache, if it is there."""
     return _remembered.get((warehouse.url, identity(reference)))
 
 
@@ -306,12 +307,12 @@ def _remember(warehouse: Store, run: StoredRun, resolved: ResolvedCampaign) -> N
         del _remembered[next(iter(_remembered))]
 
 
-# -- what is unfinished ---------------------------------------------------------------------------------------------
+# -- unfinished runs ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class StartedRun:
-    """A run that was started and has not ended well yet.
+    """A run that was started and has not succeeded yet.
 
     Attributes
     ----------
@@ -322,10 +323,10 @@ class StartedRun:
     started_at : datetime
         When it was first started, UTC.
     sessions, sessions_published : int
-        Distinct sessions, and how many of them are there.
+        Number of distinct sessions, and of those that are published.
     rounds_kept : int
-        Rounds of the others that a run need not repeat: those that the reference plan has published, and those before
-        checkpoints of the partitioned plan.
+        Rounds of the other sessions that need not be repeated: those that the reference plan has published, and those
+        before checkpoints of the partitioned plan.
     run_id : str
         Id of the stored run.
     """
@@ -341,14 +342,14 @@ class StartedRun:
 
     @property
     def reference(self) -> str:
-        """What names the run where a campaign's file is asked for."""
+        """``run/<run_id>``, which can be given in place of a campaign's file."""
         return run_key(self.run_id)
 
 
 def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     """Return the runs that were started and whose campaigns are not published, oldest first."""
     started = sorted([*_older_records(warehouse), *_records(warehouse)], key=lambda record: record["started_at"])
-    # The latest run of a campaign says how it is wanted now.
+    # Only the latest run of each campaign is resumed.
     by_campaign = {record["campaign_id"]: record for record in started}
     finished = warehouse.published(map(campaign_key, by_campaign))
     unfinished = [record for record in by_campaign.values() if campaign_key(record["campaign_id"]) not in finished]
@@ -363,7 +364,7 @@ def _records(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _older_records(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Return the runs that older versions stored, as rows of the table `runs`."""
+    """Return runs stored by older versions, in the form of rows of the table `runs`."""
     return [
         {
             "run_id": identity(key),
@@ -380,7 +381,7 @@ def _older_records(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def _rounds_kept(warehouse: Warehouse) -> Counter[str]:
-    """Return how many rounds of each session need not be repeated."""
+    """Return the number of rounds of each session that need not be repeated."""
     rounds: Counter[str] = Counter()
     for manifest in warehouse.publications(checkpoints.KIND):
         for session in manifest.properties["sessions"]:
@@ -406,12 +407,12 @@ def _described(record: dict[str, Any], published: set[str], rounds: Counter[str]
 
 
 def chosen_runs(warehouse: Warehouse, name: str | None) -> list[StartedRun]:
-    """Return the unfinished runs of a campaign, by its name or the beginning of its id; all if none is named.
+    """Return the unfinished runs of a campaign, by its name or the beginning of an id; all of them if `name` is None.
 
     Raises
     ------
     InvalidInputError
-        If a campaign is named that has none.
+        If the named campaign has no unfinished run.
     """
     runs = unfinished_runs(warehouse)
     found = [
@@ -423,6 +424,6 @@ def chosen_runs(warehouse: Warehouse, name: str | None) -> list[StartedRun]:
         known = ", ".join(dict.fromkeys(run.campaign for run in runs)) or "none"
         raise InvalidInputError(
             f"no unfinished run of a campaign {name!r} in warehouse {warehouse.url} (unfinished: {known}); "
-            "a finished campaign is shown by: rumormill run CAMPAIGN"
+            "to show a finished campaign: rumormill run CAMPAIGN"
         )
     return found

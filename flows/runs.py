@@ -1,4 +1,4 @@
-"""Running a campaign from Python or the command line: as a Prefect flow of this process."""
+"""Run a campaign from Python or the command line, as a Prefect flow in this process."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,20 +24,20 @@ def run_campaign(
 ) -> dict[str, Any]:
     """Run a campaign as a Prefect flow, on an embedded server unless PREFECT_API_URL names one.
 
-    A campaign that is finished is answered from the warehouse, without Prefect.
+    The results of a finished campaign are read from the warehouse, without Prefect.
 
     Parameters
     ----------
     campaign : str
-        Path of a campaign's file, the name of one that comes with Rumormill, or ``run/<id>`` for a stored run.
+        Path of a campaign's file, the name of a bundled campaign, or ``run/<id>`` for a stored run.
     warehouse : str
         Folder or URL of the warehouse.
     again : bool
-        Recompute sessions that are published, compare and report; there is never a second copy.
+        Recompute published sessions and compare every row; nothing is published twice.
     models : sequence of str
-        Python files with models of the user's own, beside those that the campaign names.
+        Python files with the user's own models, in addition to those of the campaign.
     progress : Progress, optional
-        Hears how long the server takes to start, and how far the run is.
+        Callback for the progress of the server's start and of the run.
 
     Returns
     -------
@@ -47,9 +47,9 @@ def run_campaign(
     Raises
     ------
     RumormillError
-        One of its classes, for whatever the user or the machine did wrong.
+        A subclass, for invalid input or a failure of the system.
     RunCancelledError
-        If the run was interrupted; what it had published stays.
+        If the run was interrupted; what it has published is kept.
     """
     set_prefect_defaults()
     run = prepare_run(campaign, warehouse, again=again, models=models)
@@ -69,7 +69,7 @@ def _as_flow(run: CampaignRun, campaign: str, again: bool, models: list[str], pr
 
     from flows.propagate import propagate
 
-    # Heartbeats tell a server that outlives its runs which of them died; they cost a second at the end of each.
+    # Heartbeats let a permanent server detect dead runs; they add a second to the end of each run.
     quiet = {} if embedded_server().is_configured else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     try:
         with listening(run.stored.reference, progress), temporary_settings(quiet):
@@ -80,4 +80,4 @@ def _as_flow(run: CampaignRun, campaign: str, again: bool, models: list[str], pr
         wanted = [session for job in run.jobs if job.publish for session in job.sessions]
         raise cancelled(run.resolved.network, wanted) from None
     except TerminationSignal:
-        raise RunCancelledError("the run was ended by a signal; what it had published stays") from None
+        raise RunCancelledError("the run was ended by a signal; what it has published is kept") from None

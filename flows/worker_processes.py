@@ -1,4 +1,4 @@
-"""Worker processes that share a terminal with the run: they do not hear Ctrl-C, and they end quietly."""
+"""Worker processes that share the run's terminal: they ignore Ctrl-C and shut down without log noise."""
 
 import logging
 import signal
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from distributed import Client
 
 ENDING = ("distributed.nanny", "distributed.scheduler", "distributed.worker", "tornado.application")
-"""What reports, when workers close, that one took long, took tasks along or met a closed connection."""
+"""Loggers that report slow shutdowns, lost tasks and closed connections while workers close."""
 
 
 @contextmanager
 def connected(profile: ClusterProfile) -> "Iterator[Client | None]":
-    """Connect as `propagation.clusters.connect` does; only the engine tells worker processes to stop.
+    """Connect as `propagation.clusters.connect` does; worker processes do not receive Ctrl-C, the engine stops them.
 
-    None stands for the threads of this process, of which a cluster is made when a job needs one.
+    Yields None for threads of this process; a cluster of threads is started only if a job needs one.
 
     Raises
     ------
@@ -47,11 +47,11 @@ def connected(profile: ClusterProfile) -> "Iterator[Client | None]":
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """Keep Ctrl-C for this thread until the block ends; threads and processes started meanwhile never hear it."""
+    """Block SIGINT until the block ends; threads and processes started in it inherit the mask for good."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # or its start, with the first process, would take the mask off
+    resource_tracker.ensure_running()  # otherwise the first process would start it, which clears the mask
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

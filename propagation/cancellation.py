@@ -1,7 +1,7 @@
-"""Cancellation: how a run that is under way learns that it is to end.
+"""Cancellation of a running job, by Ctrl-C, SIGTERM or a stop flag.
 
 Ctrl-C raises KeyboardInterrupt in the main thread. SIGTERM, and callers in other threads, set a stop flag, which a run
-looks at several times a second. Either way the tasks are told to stop, and the caller gets RunCancelledError.
+checks several times a second. In both cases the tasks are stopped and the caller gets RunCancelledError.
 """
 
 import signal
@@ -14,10 +14,10 @@ from data.progress import Progress
 
 
 class StopFlag(Protocol):
-    """What says that a run is to end, such as a `threading.Event`."""
+    """A flag that requests the end of a run, such as a `threading.Event`."""
 
     def is_set(self) -> bool:
-        """Return whether the run is to end."""
+        """Return whether the run must end."""
 
 
 class StopRequestedError(Exception):
@@ -26,9 +26,9 @@ class StopRequestedError(Exception):
 
 @contextmanager
 def stopped_by_sigterm(stop: StopFlag | None) -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether a run is to end: because of its stop flag, or of SIGTERM inside the block.
+    """Yield a function that returns whether the run must end: its stop flag is set, or SIGTERM arrived in the block.
 
-    SIGTERM is listened to in the main thread, and only where nobody else does: Prefect, for one, has its own way.
+    SIGTERM is handled only in the main thread, and only if no other handler is installed, such as Prefect's.
     """
     terminated = threading.Event()
 
@@ -47,22 +47,22 @@ def stopped_by_sigterm(stop: StopFlag | None) -> Iterator[Callable[[], bool]]:
 
 
 def check(is_stopped: Callable[[], bool]) -> None:
-    """Raise StopRequestedError if a run is to end."""
+    """Raise StopRequestedError if the run must end."""
     if is_stopped():
         raise StopRequestedError
 
 
 def stopping(progress: Progress, is_stopped: Callable[[], bool]) -> Progress:
-    """Return a listener that hands progress on, and ends the run that reports it once that is to end.
+    """Return a progress callback that passes changes on to `progress`, and raises if the run must end.
 
-    Plans report progress several times a second, changed or not; what a listener raises ends the run.
+    Plans report progress several times a second, changed or not; an exception in the callback ends the run.
     """
-    told: list[tuple[str, float, float]] = []
+    reported: list[tuple[str, float, float]] = []
 
-    def heard(stage: str, done: float, total: float) -> None:
+    def report(stage: str, done: float, total: float) -> None:
         check(is_stopped)
-        if told[-1:] != [(stage, done, total)]:
-            told[:] = [(stage, done, total)]
+        if reported[-1:] != [(stage, done, total)]:
+            reported[:] = [(stage, done, total)]
             progress(stage, done, total)
 
-    return heard
+    return report

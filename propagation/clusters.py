@@ -106,7 +106,7 @@ def _opened(profile: ClusterProfile) -> "Iterator[Client]":
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterUnreachableError(
                 f"no Dask scheduler answers at {profile.address!r} within {CONNECT_SECONDS} s ({error}); start one "
-                "with `dask scheduler` and `dask worker` (how: docs/propagation.md, Clusters), or take another cluster "
+                "with `dask scheduler` and `dask worker` (see docs/propagation.md, Clusters), or use another cluster "
                 "profile"
             ) from None
         with client:
@@ -129,7 +129,7 @@ def _local_cluster(profile: ClusterProfile) -> "LocalCluster":
     except RuntimeError as error:
         raise ClusterUnreachableError(
             f"the cluster's workers did not start ({' '.join(str(error).split())}); in a script of your own, {REMEDY}; "
-            "else see what the workers wrote above, or take cluster kind threads"
+            "else see what the workers wrote above, or use cluster kind threads"
         ) from error
 
 
@@ -229,7 +229,7 @@ def thread_count(client: "Client | OwnThreads | ExpectedWorkers") -> int:
     """
     if client in _inherited:
         raise ClusterUnreachableError(
-            "this Dask client was made before the process was forked, and its threads did not come along; make a "
+            "this Dask client was made before the process was forked, and its threads do not exist here; make a "
             "client in the forked process, or start processes by multiprocessing.get_context('spawn')"
         )
     return max(1, sum(client.nthreads().values()))
@@ -331,7 +331,7 @@ def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
         if waited > WORKERS_SECONDS:
             raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
-                "start some with `dask worker` (how: docs/propagation.md, Clusters), then run again"
+                "start some with `dask worker` (see docs/propagation.md, Clusters), then run again"
             )
         time.sleep(0.05)
 

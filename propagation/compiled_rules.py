@@ -1,4 +1,4 @@
-"""A session's rules as arrays: the same types for every model, so that each kernel compiles once."""
+"""A session's rules as arrays, with the same types for every model, so that each kernel compiles only once."""
 
 import functools
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from propagation.weights import AttemptRows, EdgeWeights, attempt_rows, blocked_
 CERTAIN = 2**32
 """Chance of a certain event."""
 FACTORS = 1024
-"""Powers of decay and fatigue that are tabulated; higher ones count as the last."""
+"""Number of tabulated powers of decay and fatigue; higher powers use the last entry."""
 
 
 class Edges(NamedTuple):
@@ -26,15 +26,15 @@ class Edges(NamedTuple):
     words: npt.NDArray[np.uint64]
     base: np.int64
     influence: npt.NDArray[np.uint64]
-    """Words of influence weights, where `words` are of probabilities; else length 0."""
+    """Packed edges with influence weights, if `words` hold probabilities and the model needs both; else length 0."""
     influence_base: np.int64
 
 
 class Program(NamedTuple):
-    """Rules as arrays; c counts compartments, chances are in 2**-32, -1 stands for none."""
+    """Rules as arrays; c is the number of compartments, chances are in units of 2**-32, -1 means none."""
 
     rate: npt.NDArray[np.int64]
-    """(c, c): chance of a contact from the first to the second, before the edge's."""
+    """(c, c): chance that a contact from the first to the second succeeds, without the edge's factor."""
     by_edge: npt.NDArray[np.uint8]
     target_to: npt.NDArray[np.int8]
     share: npt.NDArray[np.int64]
@@ -42,15 +42,15 @@ class Program(NamedTuple):
     stops: npt.NDArray[np.uint8]
     """(c, c): whether a success moves the contacting agent."""
     stop_to: npt.NDArray[np.int8]
-    """(c,): where to."""
+    """(c,): compartment to which a success moves the contacting agent."""
     mutual: npt.NDArray[np.uint8]
     """(c,): whether contacts within this compartment share one draw for both directions of a pair."""
     single: npt.NDArray[np.int8]
-    """(c,): the only compartment that contacts from here can change, if by the edge's chance alone; else -1."""
+    """(c,): the only compartment that contacts from here can change, if success depends on the edge alone; else -1."""
     transmits: npt.NDArray[np.uint8]
     reached: npt.NDArray[np.uint8]
     live: npt.NDArray[np.uint8]
-    """(c,): whether its agents transmit or may leave it by themselves."""
+    """(c,): whether its agents transmit or can make a spontaneous transition."""
     leave_to: npt.NDArray[np.int8]
     leave_chance: npt.NDArray[np.int64]
     leave_after: npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Program(NamedTuple):
     thresholds: npt.NDArray[np.int64]
     in_degree: npt.NDArray[np.int64]
     sceptics: npt.NDArray[np.int64]
-    """(n,), or (1,) if equal for all agents, or (0,) if there are none."""
+    """Chance to start as a sceptic: (n,), or (1,) if equal for all agents, or (0,) if the model has no sceptics."""
     sceptics_in: np.int64
     seeds_in: np.int64
     adds: np.int64
@@ -68,8 +68,8 @@ class Program(NamedTuple):
     recurrent: np.int64
     fatigued: np.int64
     chooses: np.int64
-    """Whether it matters which of several successes decides."""
-    everlasting: np.int64
+    """Whether one of several successes must be chosen: infectors are recorded, or contacts differ in kind."""
+    transmits_forever: np.int64
     transmission: np.uint64
     meeting: np.uint64
     infector: np.uint64
@@ -80,7 +80,7 @@ class Program(NamedTuple):
 
 
 def session_edges(network: Network, session: Session) -> Edges:
-    """Return a network's edges with the numbers that a session's model reads of them."""
+    """Return a network's edges with the probabilities and weights that a session's model uses."""
     probabilities, influence = session.model.chances(), session.model.influence()
     rows, second = session_rows(network, session), None
     if probabilities is not None and influence is not None:
@@ -95,7 +95,7 @@ def session_edges(network: Network, session: Session) -> Edges:
 
 
 def session_rows(network: Network, session: Session) -> AttemptRows:
-    """Return the out-edges with the first number that a session's model reads of them."""
+    """Return the out-edges with the probabilities of a session's model, or its influence weights if it has none."""
     return _rows(network, _first_weights(session.model), session)
 
 
@@ -107,12 +107,12 @@ def _rows(network: Network, weights: EdgeWeights, session: Session) -> AttemptRo
 
 def _first_weights(model: Model) -> EdgeWeights:
     weights = model.chances() or model.influence()
-    assert weights is not None, f"{model.name} weighs no edges"
+    assert weights is not None, f"{model.name} has no edge weights"
     return weights
 
 
 def contact_rows(network: Network, model: Model, random_seed: int) -> AttemptRows:
-    """Return the out-edges with the first number that a model reads of them; see `session_rows` for a session."""
+    """Return the out-edges as `session_rows` does, for a model."""
     return attempt_rows(network, _first_weights(model), random_seed)
 
 
@@ -201,7 +201,7 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         recurrent=np.int64(rules.recurrent),
         fatigued=np.int64(rules.fatigue < 1.0),
         chooses=np.int64(traced or several),
-        everlasting=np.int64(rules.transmits_forever),
+        transmits_forever=np.int64(rules.transmits_forever),
         transmission=streams(Purpose.TRANSMISSION),
         meeting=streams(Purpose.MEETING),
         infector=streams(Purpose.INFECTOR),
@@ -213,7 +213,7 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
 
 
 def _of_agents_only(network: Network, values: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64] | float:
-    """Return a number for all agents, or numbers by dense id, as such that are 0 for reserved ids."""
+    """Return values, one for all agents or by dense id, with those of reserved ids set to 0."""
     if not len(network.reserved):
         return values
     found = np.broadcast_to(values, network.n_ids).astype(np.float64)
@@ -228,12 +228,12 @@ def _flags(rules: Rules, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
 
 
 def _powers(factor: float) -> npt.NDArray[np.uint64]:
-    """Return powers of a factor in [0, 1] as chances, (FACTORS,) uint64; of 1, the first alone: all are equal."""
+    """Return powers of a factor in [0, 1] as chances, (FACTORS,) uint64; a single one for factor 1."""
     return chances(factor ** np.arange(1 if factor == 1.0 else FACTORS)).astype(np.uint64)
 
 
 def constant_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view, like a mapped array: kernels are compiled for those."""
+    """Return a read-only view: kernels are compiled for read-only arrays, such as memory-mapped ones."""
     if array.flags.c_contiguous and not array.flags.writeable:
         return array
     view = np.ascontiguousarray(array).view()

@@ -1,13 +1,13 @@
-"""Costs of jobs: measured constants, and estimates that several kernel families use; each states its own costs."""
+"""Costs of jobs: measured constants, and estimates shared by kernel families; each family also has its own costs."""
 
 from data.networks.network import Network
 from propagation.mean_field import ExpectedCascade, rounds_of_contacts
 from propagation.sessions import Session
 
 SECONDS_PER_JOB, SECONDS_PER_SMALL_JOB = 0.05, 0.001
-"""Measured: what a job takes beside its lanes, on a cluster and on threads of the calling process."""
+"""Measured: overhead of a job without its lanes, on a cluster and on threads of the calling process."""
 SECONDS_PER_SESSION, SECONDS_PER_LANE = 2e-4, 2e-6
-"""Measured: what a session and a lane take of one thread, however few edges they look at."""
+"""Measured: overhead of a session and of a lane, in seconds of one thread, independent of their edges."""
 SECONDS_PER_REFERENCE_ROUND, SECONDS_PER_JOINED_EDGE = 0.3, 1.5e-6
 """Measured: a round of the reference plan, per partition of the edges; one joined edge of a lane."""
 SECONDS_PER_ROUND, SECONDS_PER_PARTITION, SECONDS_PER_TASK = 0.0003, 0.0003, 0.003

@@ -1,4 +1,4 @@
-"""The engine: one job, planned and run. `propagation.jobs` makes jobs of sessions, and publishes what they find."""
+"""The engine: plans and runs one job. `propagation.jobs` forms jobs from sessions and publishes their results."""
 
 import json
 import logging
@@ -52,11 +52,11 @@ class JobOutcome:
     sessions : list of dict
         Rows of the table `propagation_sessions`.
     results : dict
-        Result of each session by its id; of unpublished jobs they hold their rows in memory.
+        Result of each session by its id; results of unpublished jobs hold their rows in memory.
     seconds : float
-        Clock time of the run, publishing apart.
+        Wall-clock time of the run, without publishing.
     files : list of DataFile
-        Staged files, for `propagation.jobs.publish_job`; empty for jobs that are not to be published.
+        Staged files, for `propagation.jobs.publish_job`; empty for jobs that are not published.
     """
 
     network: Network
@@ -74,9 +74,9 @@ def plan_job(
     client: "Client | ExpectedWorkers | None" = None,
     publish: bool = True,
 ) -> JobPlan:
-    """Choose how to run some sessions as one job; see `propagation.planner.plan_job`.
+    """Choose how to run sessions as one job; see `propagation.planner.plan_job`.
 
-    Without a client the job is planned for this process, which may run it without Dask; no cluster is started for it.
+    Without a client the job is planned for this process, which may run it without Dask; planning starts no cluster.
     """
     return planner.plan_job(network, sessions, plan=plan, client=client or OwnThreads(), publish=publish)
 
@@ -91,13 +91,13 @@ def run_job(
     progress: Progress = ignore_progress,
     stop: StopFlag | None = None,
 ) -> JobOutcome:
-    """Run all replicates of some sessions of one network as one job.
+    """Run all replicates of sessions on one network as one job.
 
     Parameters
     ----------
     network : Network
     sessions : sequence of Session
-        With distinct specifications.
+        Sessions with distinct specifications.
     job_plan : JobPlan
         From `plan_job`.
     client : distributed.Client, optional
@@ -111,25 +111,25 @@ def run_job(
     Raises
     ------
     RunCancelledError
-        If it was interrupted, by Ctrl-C, SIGTERM or its stop flag; staged files are left for the warehouse's sweep.
+        If the run was interrupted by Ctrl-C, SIGTERM or its stop flag; the warehouse's sweep deletes its staged files.
     ClusterLostError
-        If workers or scheduler went away, and the run cannot go on without them.
+        If workers or the scheduler were lost and the run cannot continue without them.
     """
     if client is None and not job_plan.in_process:
         client = own_client()
     measures = Measures(memory=publish or not job_plan.in_process, watch=not job_plan.in_process)
     try:
         with cancellation.stopped_by_sigterm(stop) as is_stopped, measures:
-            heard = cancellation.stopping(progress, is_stopped)
-            rows = _RUNS[job_plan.plan](network, sessions, job_plan, client, publish, heard)
+            stoppable = cancellation.stopping(progress, is_stopped)
+            rows = _RUNS[job_plan.plan](network, sessions, job_plan, client, publish, stoppable)
     except (KeyboardInterrupt, StopRequestedError):
         raise RunCancelledError(f"the run was cancelled; {_left_behind(job_plan, publish=publish)}") from None
     except loss_errors() as error:
         lost = f"{type(error).__name__}: {error}".splitlines()[0]
         left = _left_behind(job_plan, publish=publish)
         raise ClusterLostError(
-            f"the cluster lost its workers or its scheduler ({lost}); {left}. Workers are often killed for want of "
-            "memory: see their logs, give them more or run fewer replicates, and run again"
+            f"the cluster lost its workers or its scheduler ({lost}); {left}. Workers are often killed when memory "
+            "runs out: see their logs, give them more memory or run fewer replicates, and run again"
         ) from error
     session_rows = [
         _session_row(session, lanes, job_plan, measures) for session, lanes in zip(sessions, rows.lanes, strict=True)
@@ -204,12 +204,12 @@ def _run_reference(
     return rows
 
 
-_NOTHING = "nothing of it was published"
+_NOTHING = "nothing was published"
 _LEFT_BEHIND = {
-    "reference": "the rounds it has published stay in frontiers, and the next run resumes from them",
+    "reference": "its published rounds are kept in frontiers, and the next run resumes from them",
     "partitioned": "the next run resumes from the last checkpoint, if there is one",
 }
-"""What a cancelled run that publishes leaves behind, by plan."""
+"""What a cancelled publishing run leaves behind, by plan."""
 
 
 def _left_behind(job_plan: JobPlan, *, publish: bool) -> str:

@@ -1,12 +1,12 @@
-"""The life of a job: from the specification of sessions to their published results, for all callers.
+"""The life of a job, for all callers: from the specification of sessions to their published results.
 
-1. Find which sessions the warehouse has, and which are to be computed.
-2. Form jobs of them: sessions that run together, since one plan can run them all.
-3. Plan each job; cut a long one into chunks of about half a minute.
-4. Run each chunk, and publish its sessions together; or compare them with the rows that are published.
-5. Return results, which are read when they are asked for.
+1. Find which sessions the warehouse has, and which must be computed.
+2. Form jobs: groups of sessions that one plan can run together.
+3. Plan each job; split a long one into chunks of about half a minute.
+4. Run each chunk, and publish its sessions together or compare them with their published rows.
+5. Return results, which are read on access.
 
-A run that is cancelled or killed has published the chunks before; running it again computes the others.
+A run that is cancelled or killed has published the finished chunks; running it again computes the others.
 """
 
 import dataclasses
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CHUNK_SECONDS = 30.0
-"""Time after which a long job publishes the sessions that are finished."""
+"""Time after which a long job publishes its finished sessions."""
 PUBLISHING_ATTEMPTS = 3
-"""How often a finished chunk is published anew after other writers were faster."""
-NOTHING_PUBLISHED = "the run was cancelled; nothing of it was published"
+"""Attempts to publish a finished chunk when commits conflict with other writers."""
+NOTHING_PUBLISHED = "the run was cancelled; nothing was published"
 OUTRUN_ATTEMPTS = 5
-"""How often a job goes on with what is missing after another run published a part of the same chunk."""
+"""How often a job continues with its missing sessions after another run has published part of the same chunk."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How the jobs of some sessions are run; nothing of it changes a row.
+    """How jobs are run; these settings never change a row.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class Execution:
     client : distributed.Client, optional
         Cluster to run on; default: threads of this process, for short jobs without Dask.
     progress : Progress, optional
-        Hears replicates done.
+        Called with the number of replicates done.
     stop : StopFlag, optional
         Such as a `threading.Event`: once it is set, the run is cancelled.
     planned : callable, optional
-        Hears the plan of each job before it runs.
+        Called with the plan of each job before it runs.
     before_publishing : callable, optional
-        Called before sessions are published, such as to publish what they refer to.
+        Called before sessions are published, for example to publish the messages they refer to.
     """
 
     plan: PlanChoice = "auto"
@@ -76,14 +76,14 @@ class Execution:
 
 
 class SessionResults(Mapping[str, Result]):
-    """Results by session id, in the order of the sessions; those of the warehouse are read when asked for.
+    """Results by session id, in the order of the sessions; published ones are read on access.
 
     Parameters
     ----------
     network : Network
     sessions : sequence of Session
     fresh : mapping
-        Results of the sessions that were computed just now.
+        Results of the sessions that this run computed.
     """
 
     def __init__(self, network: Network, sessions: Sequence[Session], fresh: Mapping[str, Result]) -> None:
@@ -107,7 +107,7 @@ class SessionResults(Mapping[str, Result]):
         return len(self._ids)
 
     def row(self, session_id: str) -> Mapping[str, Any]:
-        """Return the session's row of the table `propagation_sessions`; all that are published are read together."""
+        """Return the session's row of the table `propagation_sessions`; published rows are read together."""
         if session_id in self._fresh:
             return self._fresh[session_id].session
         if not self._recalled:
@@ -124,20 +124,20 @@ def run_sessions(
     publish: bool = True,
     again: bool = False,
 ) -> SessionResults:
-    """Take sessions of one network from their specification to results: the one way that all callers go.
+    """Compute, publish or load sessions on one network; all callers use this function.
 
     Parameters
     ----------
     network : Network
     sessions : sequence of Session
-        Equal ones are run once.
+        Equal sessions are run once.
     execution : Execution, optional
         How they are run.
     publish : bool
-        Publish into the network's warehouse, and answer from there what is published already. False computes all
-        of them afresh and keeps their rows in memory.
+        Publish in the network's warehouse, and load sessions that are already published. False computes all
+        sessions and keeps their rows in memory.
     again : bool
-        Recompute the sessions that are published, and compare; they are never published twice.
+        Recompute published sessions and compare their rows; nothing is published twice.
 
     Returns
     -------
@@ -150,17 +150,17 @@ def run_sessions(
     InsufficientMemoryError
         If a job cannot fit.
     RowsDifferError
-        If `again` finds rows other than those published.
+        If rows recomputed by `again` differ from the published ones.
     RequirementGoneError
-        If the network was deleted meanwhile.
+        If the network was deleted in the meantime.
     RunCancelledError
-        If the run was interrupted; the sessions that it had published stay.
+        If the run was interrupted; sessions that it has published are kept.
     """
     execution = execution or Execution()
     distinct = list({session.session_id: session for session in sessions}.values())
     missing = unpublished(network.warehouse, distinct) if publish else distinct
     if len(missing) < len(distinct):
-        logger.info("%d of %d sessions are in the warehouse already", len(distinct) - len(missing), len(distinct))
+        logger.info("%d of %d sessions are already published", len(distinct) - len(missing), len(distinct))
     fresh: dict[str, Result] = {}
     for job in form_jobs(missing):
         fresh |= _compute(network, job, execution, publish=publish)
@@ -172,13 +172,13 @@ def run_sessions(
 
 
 def unpublished(warehouse: Store, sessions: Sequence[Session]) -> list[Session]:
-    """Return the sessions that the warehouse has no results of."""
+    """Return the sessions that have no results in the warehouse."""
     published = warehouse.published(session.key for session in sessions)
     return [session for session in sessions if session.key not in published]
 
 
 def form_jobs(sessions: Sequence[Session]) -> list[list[Session]]:
-    """Part sessions into jobs, each of which one plan can run: users' pandas models need the reference plan.
+    """Split sessions into jobs that one plan can run: users' pandas models need the reference plan.
 
     Examples
     --------
@@ -199,14 +199,14 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
     outrun = 0
     while job:
         try:
-            # 1. Plan what is left of the job, and run it chunk by chunk.
+            # 1. Plan the remaining sessions, and run them chunk by chunk.
             for outcome in _Chunks(network, job, execution, publish=publish):
-                # 2. Publish each before the next is run.
+                # 2. Publish each chunk before the next one runs.
                 if publish:
                     _publish_patiently(outcome, execution)
                 fresh |= outcome.results
         except CommitConflictError:
-            # 3. Another run has published a part: go on with what is missing.
+            # 3. Another run has published some of the sessions: continue with the missing ones.
             outrun += 1
             if outrun > OUTRUN_ATTEMPTS:
                 raise
@@ -221,7 +221,7 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
 
 
 def compare_job(network: Network, job: Sequence[Session], execution: Execution) -> None:
-    """Recompute sessions that are published, and compare; chunk by chunk, as their rows are kept in memory.
+    """Recompute published sessions and compare their rows, chunk by chunk because rows are kept in memory.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def compare_job(network: Network, job: Sequence[Session], execution: Execution) 
 
 
 class _Chunks:
-    """The outcomes of a job, chunk after chunk: sessions that take about `CHUNK_SECONDS` together."""
+    """Iterates over the outcomes of a job's chunks: sessions that take about `CHUNK_SECONDS` together."""
 
     def __init__(self, network: Network, job: Sequence[Session], execution: Execution, *, publish: bool) -> None:
         self.network, self.job, self.execution, self.publish = network, list(job), execution, publish
@@ -244,7 +244,7 @@ class _Chunks:
         work = np.array([p.seconds_per_lane * s.replicates for p, s in zip(self.plan.sessions, self.job, strict=True)])
         work = np.maximum(work, 1e-9)
         self.seconds = self.plan.estimated_seconds * work / work.sum()
-        self.slowness = 1.0  # how many times as long as estimated the chunks so far took
+        self.slowness = 1.0  # measured time of the last chunk relative to its estimate
 
     def __iter__(self) -> Iterator[JobOutcome]:
         first, done = 0, 0
@@ -266,14 +266,14 @@ class _Chunks:
 
     def _end_of_chunk(self, first: int) -> int:
         """Return the position behind the last session of the chunk that begins at `first`."""
-        # Partitioned runs have checkpoints, and lanes that share what a round costs: they are not cut.
+        # Partitioned runs are not split: they have checkpoints, and their lanes share the cost of a round.
         ends = np.cumsum(self.seconds[first:]) * self.slowness
         if self.plan.plan == "partitioned" or ends[-1] <= 1.5 * CHUNK_SECONDS:
             return len(self.job)
         return first + max(1, int(np.searchsorted(ends, CHUNK_SECONDS, side="right")))
 
     def _part_of_plan(self, first: int, end: int) -> JobPlan:
-        """Return the plan of some of the job's sessions."""
+        """Return the plan of a range of the job's sessions."""
         if (first, end) == (0, len(self.job)):
             return self.plan
         share = float(self.seconds[first:end].sum() / self.seconds.sum())
@@ -287,7 +287,7 @@ class _Chunks:
         )
 
     def _progress(self, done: int, plan: JobPlan) -> Progress:
-        """Return a listener that counts the lanes of the whole job; the reference plan counts rounds instead."""
+        """Return a progress callback that counts lanes over the whole job; the reference plan counts rounds instead."""
         if plan.lanes == self.plan.lanes or plan.plan == "reference":
             return self.execution.progress
         return lambda stage, part, _total: self.execution.progress(stage, done + part, self.plan.lanes)
@@ -311,7 +311,7 @@ def cancelled(
     published += len(sessions) - len(unpublished(network.warehouse, sessions))
     if published:
         return RunCancelledError(
-            f"the run was cancelled; {published:,} sessions were published before; running it again computes the others"
+            f"the run was cancelled; {published:,} sessions are published; running it again computes the others"
         )
     return error if isinstance(error, RunCancelledError) else RunCancelledError(NOTHING_PUBLISHED)
 
@@ -320,7 +320,7 @@ def cancelled(
 
 
 def _publish_patiently(outcome: JobOutcome, execution: Execution) -> None:
-    """Publish a chunk; where other writers are faster every time, try again a moment later."""
+    """Publish a chunk; if commits conflict with other writers, retry after a moment."""
     if execution.before_publishing is not None:
         execution.before_publishing()
     for attempt in range(1, PUBLISHING_ATTEMPTS + 1):
@@ -339,14 +339,14 @@ def _publish_patiently(outcome: JobOutcome, execution: Execution) -> None:
 def publish_job(outcome: JobOutcome) -> None:
     """Publish a job: all its sessions become visible at once.
 
-    Sessions have the same rows whoever runs them, so a job that another run published meanwhile is simply there.
+    Every run of a session gives the same rows, so nothing is left to do if another run has published the whole job.
 
     Raises
     ------
     CommitConflictError
-        If another run published only some of the job's sessions meanwhile: run again for the others.
+        If another run has published only some of the job's sessions in the meantime: run again for the others.
     RequirementGoneError
-        If the network was deleted meanwhile.
+        If the network was deleted in the meantime.
     """
     warehouse = outcome.network.warehouse
     keys = [session_key(row["session_id"]) for row in outcome.sessions]
@@ -354,7 +354,7 @@ def publish_job(outcome: JobOutcome) -> None:
         warehouse.commit("sessions", keys, outcome.files, requires=[outcome.network.key])
     except AlreadyPublishedError as error:
         if warehouse.published(keys) != set(keys):
-            raise CommitConflictError(f"{error}, but not all sessions of this job are: run again") from error
+            raise CommitConflictError(f"{error}, but other sessions of this job are not: run again") from error
 
 
 def check_outcome(outcome: JobOutcome) -> None:
@@ -367,7 +367,7 @@ def check_outcome(outcome: JobOutcome) -> None:
     """
     if differing := differing_tables(outcome.network.warehouse, outcome.results):
         raise RowsDifferError(
-            f"recomputed rows differ from the published ones in {', '.join(differing)}; the published rows stay. "
-            "Check them with `rumormill verify`; if they are whole, this is a bug of Rumormill: please report it"
+            f"recomputed rows differ from the published ones in {', '.join(differing)}; the published rows are kept. "
+            "Check them with `rumormill verify`; if no file is damaged, this is a bug in Rumormill: please report it"
         )
     logger.info("%d sessions recomputed: every row equals the published one", len(outcome.sessions))

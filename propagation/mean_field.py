@@ -1,4 +1,4 @@
-"""Mean-field estimate of what a lane will do, from the network's profile, before anything has run."""
+"""Mean-field estimate of a lane's activity, from the network's profile, before anything has run."""
 
 import functools
 import math
@@ -134,6 +134,6 @@ def rounds_of_contacts(session: Session) -> float:
 
 
 def _rounds_of_cycle(session: Session) -> float:
-    """Return how many rounds an agent takes to pass all compartments that it leaves by itself."""
+    """Return the expected number of rounds that an agent spends in compartments that it leaves spontaneously."""
     possible = [transition for transition in session.model.rules.transitions if transition.is_possible]
     return sum(float(transition.after or 1.0 / transition.probability) for transition in possible)

@@ -1,4 +1,4 @@
-"""Parameters of models and of seed strategies: checked once, by name, and what they may be."""
+"""Parameters of models and seed strategies: keyword-only, validated once; and the types of their fields."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -39,7 +39,7 @@ class Parameters(UserInput):
         except ValidationError as error:
             raise InvalidInputError(f"{called}: {validation_sentences(error, type(self))}") from None
 
-    # Not a constructor of its own in pydantic's eyes: `model_validate` need not pass through it.
+    # Tells pydantic that this is not a custom constructor, so that `model_validate` need not call it.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 

@@ -31,7 +31,7 @@ PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 IN_PROCESS_SECONDS, ONE_THREAD_SECONDS = 0.1, 0.002
-"""Time below which a job runs on threads of its own process, and below which one of them runs all of it."""
+"""Time below which a job runs on threads of this process, and below which a single thread runs all of it."""
 LONG_LANE_SECONDS = 0.01
 """Time of a lane above which several threads should share it."""
 MOST_PARTITIONS, MOST_LANES_AT_ONCE = 16, 1024
@@ -313,7 +313,7 @@ def _lanes_at_once(job: _Job, lane_bytes: float, fixed: int) -> int:
 def _waves_at_once(job: _Job, lanes: int, effort: float) -> int:
     """Return how many waves `lanes` are split into that run on one worker at the same time.
 
-    Threads with lanes of their own need not wait for each other at the end of every round. Lanes that share the cost of
+    Threads with separate lanes need not wait for each other at the end of every round. Lanes that share the cost of
     a round should stay together: those of a word, those for which edges are read from disk in every round, those of a
     short job, and lanes so few that threads would be idle.
     """

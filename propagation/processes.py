@@ -1,7 +1,7 @@
-"""Whether this process can start worker processes.
+"""Check whether this process can start worker processes.
 
-They start with a fresh interpreter (multiprocessing's ``spawn``), which imports the main script once more: a script
-that does its work at import would do it again in every worker process.
+They start with a fresh interpreter (multiprocessing's ``spawn``), which imports the main script again: a script
+that does its work at import would repeat it in every worker process.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any
 
 from data.errors import InvalidInputError
 
-REMEDY = 'put what the script does below a line `if __name__ == "__main__":` (how: docs/propagation.md, Clusters)'
+REMEDY = 'put the script\'s work below a line `if __name__ == "__main__":` (see docs/propagation.md, Clusters)'
 
 
 def check_worker_processes() -> None:
@@ -33,7 +33,7 @@ def check_worker_processes() -> None:
         raise InvalidInputError(f"{place}: worker processes import this script, and would run it again: {REMEDY}")
     if process.daemon:
         raise InvalidInputError(
-            "a process of a multiprocessing.Pool may not start worker processes; run this in the main process, or take "
+            "a process of a multiprocessing.Pool may not start worker processes; run this in the main process, or use "
             "cluster kind threads"
         )
 

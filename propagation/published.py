@@ -1,4 +1,4 @@
-"""Results in the warehouse: reading them back, and comparing them with rows computed anew."""
+"""Published results: reading them, and comparing them with recomputed rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
     Raises
     ------
     TableNotFoundError
-        If the warehouse does not have one of them.
+        If the warehouse lacks one of them.
     """
     sessions = load_session_rows(warehouse, session_ids)
     networks: dict[tuple[str, str], Network] = {}
@@ -48,12 +48,12 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
 
 
 def load_session_rows(warehouse: Store, session_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the rows of the table `propagation_sessions` of some sessions, by session id.
+    """Return the sessions' rows of the table `propagation_sessions`, by session id.
 
     Raises
     ------
     TableNotFoundError
-        If the warehouse does not have one of them.
+        If the warehouse lacks one of them.
     """
     keys = [session_key(session_id) for session_id in session_ids]
     wanted = dict.fromkeys(session_ids)
@@ -77,14 +77,14 @@ def _network_of(warehouse: Store, session: Mapping[str, Any]) -> Network:
 
 
 def differing_tables(warehouse: Store, results: Mapping[str, Result]) -> list[str]:
-    """Return the tables in which recomputed sessions differ from their published rows, as sets ordered by key.
+    """Return the names of tables in which recomputed sessions differ from their published rows; order is ignored.
 
     Parameters
     ----------
     warehouse : Store
         Where the sessions are published.
     results : mapping
-        Results by session id, of a job run with ``publish=False``.
+        Results of a job run with ``publish=False``, by session id.
     """
     differing = set()
     for session_id, result in results.items():

@@ -21,9 +21,9 @@ class Measures:
     Parameters
     ----------
     memory : bool
-        Whether memory is measured at all: a look takes about half a millisecond.
+        Whether memory is measured: a sample takes about half a millisecond.
     watch : bool
-        Whether a thread looks several times a second; otherwise only at the beginning and the end.
+        Whether a thread samples several times a second; otherwise only at the beginning and the end.
 
     Examples
     --------

@@ -48,7 +48,7 @@ class SeedStrategy(Parameters):
 
 @functools.lru_cache(maxsize=64)
 def _chosen(strategy: SeedStrategy, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
-    """Return the seeds of a strategy; the many sessions of a campaign that share one choose once."""
+    """Return the seeds of a strategy, cached, because many sessions of a campaign may share it."""
     seeds = strategy._pick(network, random_seed)  # noqa: SLF001 (its own)
     seeds.flags.writeable = False
     return seeds
@@ -123,7 +123,7 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
     Raises
     ------
     InvalidInputError
-        If there is no such strategy, or a parameter breaks its rule.
+        If there is no such strategy, or a parameter is invalid.
     """
     if name not in STRATEGIES:
         raise InvalidInputError(
@@ -135,12 +135,12 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> SeedStrategy:
 def explicit_seeds(
     network: Network, agent_ids: Sequence[Any], known: Mapping[str, int] | None = None
 ) -> npt.NDArray[np.int32]:
-    """Return the dense ids of agents named one by one; `known` holds those looked up before.
+    """Return the dense ids of explicitly listed agents; `known` holds those looked up before.
 
     Raises
     ------
     InvalidInputError
-        If there are none, or one is named twice.
+        If there are none, or one is listed twice.
     UnknownAgentError
         If one is not in the network.
     """
@@ -161,12 +161,12 @@ def explicit_seeds(
 
 
 def blocked_agents(network: Network, agent_ids: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    """Return the dense ids, ascending, of agents that are named as blocked.
+    """Return the dense ids, ascending, of blocked agents.
 
     Raises
     ------
     InvalidInputError
-        If `agent_ids` is no list.
+        If `agent_ids` is not a list.
     UnknownAgentError
         If one is not in the network.
     """
@@ -177,7 +177,7 @@ def blocked_agents(network: Network, agent_ids: Sequence[Any] | npt.NDArray[Any]
 
 
 def _listed(agent_ids: Any) -> list[str]:
-    """Return agent ids as text; none of what is no list."""
+    """Return agent ids as text; an empty list if the argument is not a list of ids."""
     if isinstance(agent_ids, str | bytes | Mapping):
         return []
     try:

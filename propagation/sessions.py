@@ -205,12 +205,12 @@ def resolve_session(
 
 def _check_kinds(network: Any, model: Any) -> None:
     if not isinstance(network, Network):
-        raise InvalidInputError(f"network {network!r} is no network; give one of a warehouse: warehouse.network(NAME)")
+        raise InvalidInputError(f"network {network!r} is not a network; give one, such as warehouse.network(NAME)")
     if isinstance(model, type):
         raise InvalidInputError(f"model {model.__name__} is a class; give it its parameters: {model.__name__}(...)")
     if not isinstance(model, Model):
         raise InvalidInputError(
-            f"model {model!r} is no model; give one such as IndependentCascade(probability=0.1), or by its name: "
+            f"model {model!r} is not a model; give one, such as IndependentCascade(probability=0.1) or, by name, "
             'make_model("independent_cascade", {"probability": 0.1})'
         )
 

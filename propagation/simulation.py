@@ -1,4 +1,4 @@
-"""`simulate` and `simulate_many`: what users call to have sessions computed, or answered from the warehouse."""
+"""`simulate` and `simulate_many`: compute sessions, or load their published results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 FIELDS = ("model", "seed_set", "replicates", "random_seed", "record", "max_rounds", "first_replicate", "blocked")
-"""What says of a session what it simulates."""
+"""Keywords that specify a session."""
 DEFAULTS: Mapping[str, Any] = {"replicates": 1000}
 
 
@@ -52,30 +52,30 @@ def simulate(
     model : Model
         Such as ``IndependentCascade(probability="weighted_cascade")``.
     seed_set : sequence of agent ids, or SeedStrategy
-        Who starts, by original id; or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
+        Seeds by original id, or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
     replicates : int
         Independent replicates.
     random_seed : int
-        Decides all draws; sessions with the same random seed share them.
+        Random seed of all draws; sessions with the same random seed use common random numbers.
     record : str
         ``rounds``, ``reach``, ``activations`` or ``contacts``; each includes those before it.
     max_rounds : int
         Last round in which agents may be activated.
     first_replicate : int
-        Number of the first replicate: ranges of replicates that follow each other are parts of one larger session.
+        Number of the first replicate: consecutive ranges of replicates are parts of one larger session.
     blocked : sequence of agent ids
-        Agents that take no part: nobody reaches them.
+        Agents that cannot be reached.
     plan : str
         ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
     client : distributed.Client, optional
         Cluster to run on; default: threads of this process, for jobs of less than 0.1 s without Dask.
     publish : bool
-        Publish into the network's warehouse, and answer from there if the session is published already. False
-        computes afresh and keeps the rows in memory.
+        Publish in the network's warehouse, or load the session if it is already published. False always
+        computes and keeps the rows in memory.
     again : bool
         Recompute a published session and compare.
     progress : Progress, optional
-        Hears replicates done.
+        Called with the number of replicates done.
     stop : StopFlag, optional
         Such as a `threading.Event`: once it is set, the run is cancelled.
 
@@ -90,9 +90,9 @@ def simulate(
     InsufficientMemoryError
         If the job cannot fit.
     RowsDifferError
-        If `again` finds rows other than those published.
+        If rows recomputed by `again` differ from the published ones.
     RunCancelledError
-        If it was interrupted, by Ctrl-C, SIGTERM or its stop flag; nothing was published.
+        If the run was interrupted by Ctrl-C, SIGTERM or its stop flag; nothing was published.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def simulate(
 
 
 class ManyResults(Mapping[str, Result]):
-    """Results of many sessions, by the names that the caller gave them; rows are read when they are asked for.
+    """Results of many sessions, by the caller's names; rows are read on access.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class ManyResults(Mapping[str, Result]):
         return iter(self.sessions)
 
     def __len__(self) -> int:
-        """Return how many sessions there are."""
+        """Return the number of sessions."""
         return len(self.sessions)
 
     def __repr__(self) -> str:
@@ -194,34 +194,34 @@ def simulate_many(
     stop: StopFlag | None = None,
     **common: Any,
 ) -> ManyResults:
-    """Simulate many sessions on one network as one job: thousands of seed sets, or of sets of parameters.
+    """Simulate many sessions on one network as one job: thousands of seed sets or parameter sets.
 
-    Long jobs publish the sessions that are finished about every half minute; running one again, after it was cancelled
-    or killed, computes only what is missing. Models that need different plans make several jobs.
+    Long jobs publish their finished sessions about every half minute; running a cancelled or killed job again
+    computes only the missing sessions. Models that need different plans run as several jobs.
 
     Parameters
     ----------
     network : Network
     sessions : mapping
-        By name: what each simulates, as keywords of `simulate` (``{"model": ..., "seed_set": ...}``); or a `Session`.
+        Sessions by name: keywords of `simulate` (``{"model": ..., "seed_set": ...}``), or a `Session`.
     plan, client, publish, again, progress, stop
-        As of `simulate`, for all of them.
+        As for `simulate`, for all sessions.
     **common
-        What sessions that do not say otherwise have in common, such as ``model`` or ``replicates``.
+        Default keywords of the sessions, such as ``model`` or ``replicates``.
 
     Returns
     -------
     ManyResults
-        Of which ``.reach`` has a row per session with its mean reach and standard error, and ``["name"]`` is a result.
+        ``.reach`` has one row per session with its mean reach and standard error; ``["name"]`` is a session's result.
 
     Raises
     ------
     InvalidInputError, UnknownAgentError
         If a value breaks its rule, before any work; the message names the session.
     InsufficientMemoryError, RowsDifferError
-        As by `simulate`.
+        As `simulate`.
     RunCancelledError
-        If it was interrupted; the sessions that were published stay.
+        If the run was interrupted; published sessions are kept.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def _check_execution(plan: Any, client: Any) -> None:
     planner.check_plan(plan)
     if not (client is None or hasattr(client, "nthreads")):
         raise InvalidInputError(
-            f"client {client!r} is no distributed.Client; give one, or none for threads of this process"
+            f"client {client!r} is not a distributed.Client; give one, or None for threads of this process"
         )
 
 
@@ -253,7 +253,7 @@ def _check_fields(fields: Mapping[str, Any], needed: Sequence[str] = ()) -> None
 
 
 def _named(name: str, network: Network, asked: Session | Mapping[str, Any], common: Mapping[str, Any]) -> Session:
-    """Return the session that a name stands for; errors begin with it."""
+    """Return the session of a name; error messages begin with the name."""
     if isinstance(asked, Session):
         if asked.snapshot_id != network.snapshot_id:
             raise InvalidInputError(f"session {name!r} is of another network than {network!r}; resolve it on this one")
@@ -267,6 +267,6 @@ def _named(name: str, network: Network, asked: Session | Mapping[str, Any], comm
 
 
 def _resolved(network: Network, fields: Mapping[str, Any]) -> Session:
-    """Return the session that some `FIELDS` say."""
+    """Return the session specified by keywords (`FIELDS`)."""
     others = {name: value for name, value in fields.items() if name != "model"}
     return resolve_session(network, fields["model"], **others)

@@ -1,1 +1,1 @@
-"""Commands of ``rumormill``, by subject. Heavy modules are imported by the commands that need them."""
+"""Commands of ``rumormill``, by subject. Each command imports the heavy modules it needs."""

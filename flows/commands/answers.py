@@ -1,4 +1,4 @@
-"""Commands about what is in the warehouse: ``rumormill sql | tables | verify``."""
+"""Commands that read the warehouse: ``rumormill sql | tables | verify``."""
 
 import csv
 import sys
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN_ROWS = 100
-"""Rows of an answer that a table on the terminal shows."""
+"""Rows of a result that are shown as a table by default."""
 
 
 def sql(
     query: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; '-' reads it from standard input.")],
-    output: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How the answer is printed.")
-    ] = "table",
+    output: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="Output format.")] = "table",
     rows: Annotated[
-        int, typer.Option("--rows", min=1, help="Most rows a table shows; csv and json always print all.")
+        int, typer.Option("--rows", min=1, help="Maximum rows of a table; csv and json always print all.")
     ] = SHOWN_ROWS,
     as_of: Annotated[
         str | None,
@@ -31,7 +29,7 @@ def sql(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the warehouse a question in SQL (DuckDB). Tables: rumormill tables."""
+    """Query the warehouse in SQL (DuckDB). For a list of tables: rumormill tables."""
     from data.facade import Warehouse
     from data.warehouse import catalogue
 
@@ -69,7 +67,7 @@ def _print_csv(answer: "pa.Table") -> None:
 
 
 def _csv_value(value: Any) -> Any:
-    """Return numbers as exactly as they are, everything else as a table shows it."""
+    """Return numbers and text unchanged, everything else formatted as in tables."""
     return value if isinstance(value, int | float | str) and not isinstance(value, bool) else cell(value)
 
 
@@ -83,7 +81,7 @@ def _print_answer(answer: "pa.Table", rows: int) -> None:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Tell columns of the same name apart."""
+    """Return the names with a number after each that occurs more than once."""
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)
     ]
@@ -94,7 +92,7 @@ def tables(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """List the tables with what a row of each is, or the columns of one table with what they mean."""
+    """List the tables with their grain, or the columns of one table with their meaning."""
     from data.facade import Warehouse
     from data.warehouse.tables import TABLES
 
@@ -140,7 +138,7 @@ def _describe_table(name: str, *, as_json: bool) -> None:
 
 def verify(
     sweep: Annotated[
-        bool, typer.Option("--sweep", help="Then delete files that no manifest names and that are older than a day.")
+        bool, typer.Option("--sweep", help="Then delete files older than a day that no manifest names.")
     ] = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
@@ -153,7 +151,7 @@ def verify(
     place = Warehouse(warehouse)
     if not place.head:
         raise InvalidInputError(
-            f"nothing is published in warehouse {place.url}; name another with --warehouse or RUMORMILL_WAREHOUSE"
+            f"nothing is published in warehouse {place.url}; choose another with --warehouse or RUMORMILL_WAREHOUSE"
         )
     files = sum(len(place.files(table)) for table in TABLES)
     with progress_bars(hidden=as_json) as progress:
@@ -167,8 +165,8 @@ def verify(
         print_line(f"{files:,} files checked, {len(damaged):,} damaged" + (f", {len(swept):,} swept" if sweep else ""))
     if damaged:
         if sweep:
-            print_note("nothing was swept while files are damaged")
-        print_note("restore damaged files from a backup; sessions can also be computed again into another warehouse")
+            print_note("nothing was swept, because files are damaged")
+        print_note("restore damaged files from a backup, or recompute the sessions in another warehouse")
         raise typer.Exit(1)
 
 

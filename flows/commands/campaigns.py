@@ -33,7 +33,7 @@ def demo(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare three seed strategies on a network of 100,000 agents, and show everything there is to see."""
+    """Compare three seed strategies on a network of 100,000 agents, and show where the results are."""
     from flows.commands.logs import quiet_logs
     from flows.demo import run_demo
 
@@ -45,13 +45,13 @@ def demo(
 
 def run(
     campaign: Annotated[
-        str, typer.Argument(metavar="CAMPAIGN", help="A campaign's YAML file, or the name of one that comes with us.")
+        str, typer.Argument(metavar="CAMPAIGN", help="A campaign's YAML file, or the name of a bundled campaign.")
     ],
     again: Annotated[
-        bool, typer.Option("--again", help="Recompute what is published, compare, report; publish nothing twice.")
+        bool, typer.Option("--again", help="Recompute published sessions and compare every row; publish nothing twice.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print plan, estimated time and memory; do nothing else.")
+        bool, typer.Option("--dry-run", help="Only print the plan and the estimated time and memory.")
     ] = False,
     models: Annotated[
         list[Path] | None, typer.Option("--models", metavar="FILE", help="A Python file with models of your own.")
@@ -60,7 +60,7 @@ def run(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a campaign as a Prefect flow. One that is finished is answered from the warehouse."""
+    """Run a campaign as a Prefect flow. Results of a finished campaign are read from the warehouse."""
     from flows.commands.logs import quiet_logs
 
     quiet_logs(verbose=verbose)
@@ -85,17 +85,17 @@ def resume(
     campaign: Annotated[
         str | None,
         typer.Argument(
-            metavar="CAMPAIGN", help="Name or id of a campaign. [dim]default: all that are unfinished[/dim]"
+            metavar="CAMPAIGN", help="Name or id of a campaign. [dim]default: all unfinished campaigns[/dim]"
         ),
     ] = None,
-    only_list: Annotated[bool, typer.Option("--list", help="Say what is unfinished; continue nothing.")] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Only list the unfinished campaigns.")] = False,
     verbose: Verbose = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Continue campaigns whose runs were started and did not end well: killed, cancelled, failed.
+    """Continue campaigns whose runs were killed, cancelled or failed.
 
-    One that fails again is told, and the next is continued; the exit code is that of the first that failed.
+    If one fails again, the failure is reported and the next is continued; the exit code is that of the first failure.
     """
     from data.facade import Warehouse
     from flows.commands.logs import quiet_logs
@@ -133,7 +133,7 @@ def resume(
 
 def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse") -> None:
     if not unfinished:
-        print_line(f"no run in warehouse {warehouse.url} is unfinished")
+        print_line(f"no unfinished runs in warehouse {warehouse.url}")
         return
     print_table(
         [
@@ -151,7 +151,7 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
-    """Print what came out of a campaign: one row per session, and how it was computed."""
+    """Print the results of a campaign: one row per session, and how they were computed."""
     print_line(STATUS[summary["status"]].format(**summary))
     print_table([_session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
     for row in summary["sessions"]:
@@ -171,7 +171,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
 
 
 def _beside_the_estimate(job: Mapping[str, Any]) -> str:
-    """Say what the planner expected of a job beside what came true."""
+    """Return a job's estimated time and memory beside the measured ones."""
     peak = "" if job["peak_bytes"] is None else f" and {readable_bytes(job['peak_bytes'])}"
     return (
         f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])}, "
@@ -217,7 +217,7 @@ def sessions(
 
 
 def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
-    """Return the sessions as JSON, each with the names it has in campaigns."""
+    """Return the sessions as JSON, each with its names in campaigns."""
     import json
 
     campaigns = {row["campaign_id"]: row["campaign"] for row in warehouse.read("campaigns").to_pylist()}

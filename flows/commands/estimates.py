@@ -1,4 +1,4 @@
-"""What ``rumormill run --dry-run`` prints, and amounts as people read them."""
+"""Output of ``rumormill run --dry-run``; human-readable durations and sizes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from flows.commands.terminal import print_line, print_table
 MINUTE, HOUR = 60.0, 3600.0
 
 SESSIONS_SHOWN = 50
-"""Rows of a table of sessions on the terminal."""
+"""Sessions that a table on the terminal shows at most."""
 
 
 def print_estimate(estimate: Mapping[str, Any]) -> None:
-    """Print what a run would do and take: one row per session, and how each job would run."""
+    """Print what a run would do: one row per session, and each job's plan and estimates."""
     print_line(
         f"campaign {estimate['campaign']!r} would run on network {estimate['network']!r}: "
         f"{estimate['agents']:,} agents, {estimate['edges']:,} edges"
@@ -21,11 +21,11 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
     if not estimate["jobs"]:
         print_line("every session is published already: nothing would be computed (--again recomputes and compares)")
     for number, job in enumerate(estimate["jobs"], 1):
-        print_line(_told(number, job))
+        print_line(_job_line(number, job))
         print_line(f"{job['plan']} plan: {job['plan_reason']}")
     print_line(
         f"cluster {estimate['cluster']}, {estimate['threads']} threads; "
-        f"{readable_bytes(estimate['available_bytes'])} of memory are available; nothing was run or published"
+        f"{readable_bytes(estimate['available_bytes'])} of memory available; nothing was run or published"
     )
 
 
@@ -44,8 +44,8 @@ def _session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
     }
 
 
-def _told(number: int, job: Mapping[str, Any]) -> str:
-    what = "compute" if job["publish"] else "compute again and compare"
+def _job_line(number: int, job: Mapping[str, Any]) -> str:
+    what = "compute" if job["publish"] else "recompute and compare"
     split = {
         "broadcast": f" in {job['batches']:,} batches",
         "partitioned": f" over {job['partitions']:,} partitions, {job['lanes_at_once']:,} at once",
@@ -61,7 +61,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def readable_seconds(seconds: float) -> str:
-    """Return a duration as people read it.
+    """Return a duration in a readable unit.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def readable_seconds(seconds: float) -> str:
 
 
 def readable_bytes(amount: float) -> str:
-    """Return an amount of memory as people read it.
+    """Return an amount of memory in a readable unit.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the command line says when something fails: a sentence on standard error and an exit code, no traceback."""
+"""How the command line reports errors: one sentence on standard error and an exit code, no traceback."""
 
 import os
 import traceback
@@ -14,7 +14,7 @@ CANCELLED = RunCancelledError.exit_code
 
 
 def report(error: Exception) -> int:
-    """Say what went wrong; return the exit code.
+    """Print an error; return the exit code.
 
     Examples
     --------
@@ -33,14 +33,14 @@ def report(error: Exception) -> int:
     if hasattr(error, "format_message"):
         return _report_usage(error)
     print_error(
-        f"unexpected {type(error).__name__}: {error}. This is a fault of Rumormill or of the machine; "
+        f"unexpected {type(error).__name__}: {error}. This is a bug in Rumormill or a problem of the machine; "
         f"run with {TRACEBACK_VARIABLE}=1 for the traceback"
     )
     return 1
 
 
 def _report_usage(error: Any) -> int:
-    """Report one of Typer's own errors: an option that does not exist, an argument that is missing."""
+    """Report one of Typer's own errors, such as an unknown option or a missing argument."""
     context = getattr(error, "ctx", None)
     help_line = f" (see: {context.command_path} --help)" if context is not None else ""
     if message := error.format_message().rstrip("."):  # empty where the help was shown instead

@@ -1,4 +1,4 @@
-"""Commands that take care of the warehouse: ``rumormill maintain`` and ``rumormill delete``."""
+"""Commands that maintain the warehouse: ``rumormill maintain`` and ``rumormill delete``."""
 
 import logging
 import sys
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from data.warehouse.dependents import Deletion
     from data.warehouse.store import Store
 
-delete_app = typer.Typer(no_args_is_help=True, help="Delete a campaign, a session or a network, with what is its own.")
+delete_app = typer.Typer(no_args_is_help=True, help="Delete a campaign, session or network and what only it uses.")
 
 logger = logging.getLogger(__name__)
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def maintain(
@@ -25,12 +25,12 @@ def maintain(
         float, typer.Option(metavar="DAYS", min=0, help="Days for which past states stay readable.")
     ] = 30.0,
     grace: Annotated[
-        float, typer.Option(metavar="HOURS", min=0, help="Age below which nothing is removed: others may be using it.")
+        float, typer.Option(metavar="HOURS", min=0, help="Keep younger files: other processes may be using them.")
     ] = 24.0,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Compact small files, give up old history, remove files that nothing needs. No current row is lost."""
+    """Compact small files, expire old history, remove unused files. No current row is lost."""
     import datetime as dt
 
     from data.facade import Warehouse
@@ -45,7 +45,7 @@ def maintain(
         return
     for table, (before, after) in report.compacted.items():
         print_line(f"{table}: {before:,} files, now {after:,}")
-    print_line(f"{len(report.removed):,} files removed; publications from {report.oldest:,} on can be read as of")
+    print_line(f"{len(report.removed):,} files removed; past states are readable from publication {report.oldest:,} on")
 
 
 @delete_app.command("campaign", epilog=examples("rumormill delete campaign spring"))
@@ -55,7 +55,7 @@ def delete_campaign(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the campaigns of a name, with the sessions that no other campaign lists."""
+    """Delete all campaigns with this name, and the sessions that no other campaign lists."""
     from data.facade import Warehouse
     from data.warehouse.dependents import campaign_deletion
 
@@ -82,13 +82,13 @@ def delete_session(
 def delete_network(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the network.")],
     with_sessions: Annotated[
-        bool, typer.Option("--with-sessions", help="Delete the sessions and campaigns that ran on it, too.")
+        bool, typer.Option("--with-sessions", help="Also delete the sessions and campaigns that ran on it.")
     ] = False,
     yes: Yes = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete all snapshots of a network; refused while sessions use it, unless they go with it."""
+    """Delete all snapshots of a network; refused while sessions use it, unless they are deleted too."""
     from data.facade import Warehouse
     from data.warehouse.dependents import network_deletion
 
@@ -98,7 +98,7 @@ def delete_network(
 
 
 def _delete(warehouse: "Store", deletion: "Deletion", *, yes: bool, as_json: bool) -> None:
-    """Say what goes, ask, and delete it."""
+    """List what will be deleted, ask for confirmation, and delete it."""
     from data.warehouse.deletion import delete
 
     counts = _counts(deletion)
@@ -109,7 +109,7 @@ def _delete(warehouse: "Store", deletion: "Deletion", *, yes: bool, as_json: boo
         print_json({"deleted": deletion.what, **counts, "publication": warehouse.head})
         return
     print_line(f"{deletion.what} is deleted: {_listed(counts)}")
-    print_note("files leave the disk once no past state needs them: rumormill maintain")
+    print_note("rumormill maintain deletes the files from disk once no past state needs them")
 
 
 def _counts(deletion: "Deletion") -> dict[str, int]:
@@ -122,26 +122,26 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _ask(deletion: "Deletion", counts: dict[str, int], *, may_ask: bool) -> None:
-    """Go on only if the user agrees."""
+    """Ask for confirmation; abort if the user declines."""
     from data.errors import InvalidInputError
 
-    goes = f"{deletion.what} goes with {_listed(counts)}"
+    planned = f"this would delete {deletion.what}: {_listed(counts)}"
     if not may_ask:
-        raise InvalidInputError(f"{goes}; nothing was deleted: repeat with --yes to delete it")
-    print_note(goes)
+        raise InvalidInputError(f"{planned}; nothing was deleted: repeat with --yes to delete it")
+    print_note(planned)
     typer.confirm("Delete it?", abort=True, err=True)
 
 
 def refresh_bootstrap(warehouse: str) -> None:
-    """Make the views of the DuckDB shell as new as the last publication, where they can be written."""
+    """Update the views of the DuckDB shell to the latest publication, if they can be written."""
     from data.errors import RumormillError
     from data.facade import Warehouse
     from data.warehouse import catalogue
 
     try:
         catalogue.refresh_bootstrap(Warehouse(warehouse))
-    except (RumormillError, OSError) as error:  # they are derived: what was asked for is done
-        logger.info("the views of the DuckDB shell were not made anew: %s", error)
+    except (RumormillError, OSError) as error:  # the views are derived: the command itself has succeeded
+        logger.info("the views of the DuckDB shell were not updated: %s", error)
 
 
 def register(app: typer.Typer) -> None:

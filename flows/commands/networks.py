@@ -42,7 +42,7 @@ def import_network(
     ] = None,
     query: Annotated[
         str | None,
-        typer.Option("--query", metavar="SQL", help="Take the edges from a SELECT instead; it may read files."),
+        typer.Option("--query", metavar="SQL", help="Read the edges from a SELECT instead; it may read files."),
     ] = None,
     undirected: Annotated[
         bool, typer.Option("--undirected", help="Add the reverse of every edge.", rich_help_panel="Edges")
@@ -53,41 +53,39 @@ def import_network(
     duplicates: Annotated[
         Literal["first", "sum", "max", "error"],
         typer.Option(
-            help="Rows with equal (source, target): keep the first, sum or maximise their numbers, or refuse.",
+            help="Rows with equal (source, target): keep the first, take the sum or maximum of numbers, or fail.",
             rich_help_panel="Edges",
         ),
     ] = "first",
     max_rejects: Annotated[
         int,
         typer.Option(
-            min=0, help="Most rows (malformed, self-loops, duplicates) that may be rejected.", rich_help_panel="Edges"
+            min=0, help="Fail if more rows (malformed, self-loops, duplicates) are rejected.", rich_help_panel="Edges"
         ),
     ] = 1_000_000,
     agents: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Further agents, such as isolated ones; first column agent ids, others their attributes.",
+            help="Additional agents, such as isolated ones: first column agent ids, other columns attributes.",
             rich_help_panel="Edges",
         ),
     ] = None,
     header: Annotated[
         Literal["auto", "none", "names", "counts"],
-        typer.Option(
-            help="First line: names of columns, counts (two numbers n m), or none.", rich_help_panel="Columns"
-        ),
+        typer.Option(help="First line: column names, counts (two numbers n m), or none.", rich_help_panel="Columns"),
     ] = "auto",
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,C", help="Names of all columns, for files that do not name them.", rich_help_panel="Columns"
+            metavar="A,B,C", help="Names of all columns, for files without a header.", rich_help_panel="Columns"
         ),
     ] = None,
     source: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Column of the source. [dim]default: by its name, else the first[/dim]",
+            help="Source column. [dim]default: by its name, else the first[/dim]",
             rich_help_panel="Columns",
         ),
     ] = None,
@@ -95,19 +93,17 @@ def import_network(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Column of the target. [dim]default: by its name, else the second[/dim]",
+            help="Target column. [dim]default: by its name, else the second[/dim]",
             rich_help_panel="Columns",
         ),
     ] = None,
     strength: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Column that is the strength: finite, >= 0.", rich_help_panel="Columns"),
+        typer.Option(metavar="COLUMN", help="Strength column: finite, >= 0.", rich_help_panel="Columns"),
     ] = None,
     probability: Annotated[
         str | None,
-        typer.Option(
-            metavar="COLUMN", help="Column that is the transmission probability: in [0, 1].", rich_help_panel="Columns"
-        ),
+        typer.Option(metavar="COLUMN", help="Transmission probability column: in [0, 1].", rich_help_panel="Columns"),
     ] = None,
     partitions: Annotated[
         int | None,
@@ -116,12 +112,12 @@ def import_network(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Import an edge list: NAME is what FILE says, also if it was something else before."""
+    """Import an edge list as network NAME, replacing its current content if it exists."""
     from data.errors import InvalidInputError
     from data.facade import Warehouse
 
     if (file is None) == (query is None):
-        raise InvalidInputError("give either FILE or --query, and not both")
+        raise InvalidInputError("give either FILE or --query, not both")
     given = {
         "undirected": undirected,
         "reverse": reverse,
@@ -146,7 +142,7 @@ def import_network(
 
 @contextmanager
 def _warnings_printed_once() -> Iterator[None]:
-    """Keep what imports log off the terminal: `_report` prints it."""
+    """Suppress the warnings that imports log: `_report` prints them."""
     logger = logging.getLogger("data.networks.imports")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -180,13 +176,13 @@ def generate_network(
     random_seed: Annotated[int, typer.Option(help="Equal seeds and parameters give equal networks.")] = 0,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A further parameter of the generator; may be repeated."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Another parameter of the generator; may be repeated."),
     ] = None,
     partitions: Annotated[int | None, typer.Option(min=1, help="Edge partitions; never changes the network.")] = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate a synthetic network. The same parameters give the same network anywhere."""
+    """Generate a synthetic network. The same parameters give the same network on any machine."""
     from data.facade import Warehouse
 
     parameters: dict[str, Any] = {"agents": agents, "random_seed": random_seed, **_settings(settings or [])}
@@ -213,7 +209,7 @@ def _settings(settings: list[str]) -> dict[str, str]:
 
 @app.command("list", epilog=examples("rumormill network list", "rumormill network list --json"))
 def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False) -> None:
-    """List the networks of the warehouse, each by the snapshot that was imported or generated last."""
+    """List the networks of the warehouse, each in its current snapshot."""
     from data.facade import Warehouse
     from data.networks import index
 
@@ -245,7 +241,7 @@ def _listed(warehouse: "Warehouse", name: str) -> dict[str, Any]:
 def describe_network(
     name: NetworkName, warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False
 ) -> None:
-    """Describe a network: counts, degrees, attributes, rejected rows, where it came from."""
+    """Describe a network: counts, degrees, attributes, rejected rows and origin."""
     from data.facade import Warehouse
 
     network = Warehouse(warehouse).network(name)
@@ -315,7 +311,7 @@ def _first_rejects(network: "Network") -> list[dict[str, Any]]:
 
 
 def _snapshots(warehouse: "Warehouse", name: str) -> list[str]:
-    """Return the ids of the network's snapshots so far, the current one last."""
+    """Return the ids of the network's existing snapshots, the current one last."""
     from data.networks import index
 
     now = index.current(warehouse, name)
@@ -324,7 +320,7 @@ def _snapshots(warehouse: "Warehouse", name: str) -> list[str]:
 
 
 def _report(network: "Network", known: list[str], *, as_json: bool) -> None:
-    """Say what was imported, where there were the snapshots `known` before, and record that it was."""
+    """Print what was imported and record the event; `known` are the snapshots before the import."""
     from flows.events import Event, publish_events
 
     changed = known[-1:] != [network.snapshot_id]

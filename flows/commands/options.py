@@ -1,4 +1,4 @@
-"""Options that every command shares, and how its help shows examples."""
+"""Options shared by all commands, and the examples in their help."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ WAREHOUSE_VARIABLE = "RUMORMILL_WAREHOUSE"
 DEFAULT_WAREHOUSE = "warehouse"
 
 CHOSEN_WAREHOUSE = "rumormill.warehouse"
-"""Where a command's context keeps the warehouse that it was given."""
+"""Key in a command's context for the warehouse that the command uses."""
 
 
 def _noted(context: typer.Context, warehouse: str) -> str:
@@ -23,15 +23,15 @@ WarehouseOption = Annotated[
         "-w",
         callback=_noted,
         metavar="URL",
-        help=f"Warehouse: a local folder, or s3://bucket/folder. Also {WAREHOUSE_VARIABLE}, or before the command.",
+        help=f"Warehouse: a local folder or s3://bucket/folder; also settable by {WAREHOUSE_VARIABLE}.",
     ),
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="Print the result as JSON on standard output, and nothing else there."),
+    typer.Option("--json", help="Print only the result, as JSON, on standard output."),
 ]
 
 
 def examples(*lines: str) -> str:
-    """Return the epilog of a command's help: one example a line."""
+    """Return the epilog of a command's help: one example per line."""
     return "\n".join(["[bold]Examples[/bold]", *(f"  {line}".replace("[", "\\[") for line in lines)])

@@ -1,4 +1,4 @@
-"""What commands print: results on standard output, progress and errors on standard error."""
+"""Terminal output of commands: results on standard output, progress and errors on standard error."""
 
 import datetime as dt
 import json
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from data.progress import Progress
 
 FILE_WIDTH = 1_000
-"""Columns where the output is no terminal: nothing is wrapped or cut."""
+"""Width in columns if the output is not a terminal: nothing is wrapped or cut."""
 BAR_WIDTH = 24
 STAGES = {"starting Prefect": "starting a Prefect server for this run (10 to 25 s the first time)"}
-"""Stages whose length nobody knows, and what is shown meanwhile."""
+"""Stages of unknown length, and the text shown during them."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -35,7 +35,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON: numbers that JSON does not know become null, times ISO 8601."""
+    """Print a value as JSON: NaN and infinities become null, times ISO 8601."""
     sys.stdout.write(json.dumps(_plain(value), indent=2, default=_text) + "\n")
 
 
@@ -57,7 +57,7 @@ def print_line(text: str) -> None:
 
 
 def _print(output: Console, text: str, style: str = "", styled: int = 0) -> None:
-    """Print a paragraph, its first characters in a style; words longer than a line, such as paths, stay whole."""
+    """Print a paragraph, its first `styled` characters in a style; words longer than a line stay whole."""
     lines = textwrap.fill(text, output.width, break_long_words=False, break_on_hyphens=False)
     paragraph = Text(lines)
     paragraph.stylize(style, 0, styled)
@@ -71,12 +71,12 @@ def print_table(
     title: str | None = None,
     most: int | None = None,
 ) -> None:
-    """Print rows as a table, at most so many; numbers are aligned to the right."""
+    """Print rows as a table, at most `most` of them; numbers are aligned to the right."""
     names = list(rows[0]) if columns is None else list(columns)
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for name in names:
         numeric = all(isinstance(row[name], int | float | None) for row in rows)
-        # Ids are there to be copied: other columns give way.
+        # Ids are for copying, so they are never wrapped: other columns give way.
         table.add_column(
             Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=name.endswith("_id")
         )
@@ -88,7 +88,7 @@ def print_table(
 
 
 def cell(value: Any) -> str:
-    """Return a value as a table shows it.
+    """Return a value formatted for a table.
 
     Examples
     --------
@@ -109,12 +109,12 @@ def cell(value: Any) -> str:
 
 
 def print_note(text: str) -> None:
-    """Print a line that is no result, on standard error."""
+    """Print a note on standard error."""
     _print(console(stderr=True), text)
 
 
 def print_error(message: str) -> None:
-    """Print what went wrong as one paragraph on standard error."""
+    """Print an error as one paragraph on standard error."""
     _print(console(stderr=True), f"error: {' '.join(message.split())}", "bold red", len("error:"))
 
 
@@ -123,7 +123,7 @@ def print_error(message: str) -> None:
 
 @contextmanager
 def progress_bars(*, hidden: bool = False) -> "Iterator[Progress]":
-    """Give a listener that draws a bar per stage on standard error; none if that is no terminal, or `hidden`."""
+    """Yield a listener that draws a bar per stage on standard error; no bars if `hidden` or not a terminal."""
     if hidden or not sys.stderr.isatty():
         from data.progress import ignore_progress
 

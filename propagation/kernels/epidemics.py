@@ -1,13 +1,13 @@
 """Compiled rounds of epidemics in which nobody is infected twice (SI, SIR, SEIR), one lane at a time.
 
-Draws have no state, so what an agent will do is known as soon as it is infectious: for how many rounds, and on which of
-them each of its contacts first succeeds. A lane is therefore a calendar, not a walk through all infectious agents in
-every round. An agent's row is read once for the next `SLOTS` rounds; contacts of agents that are already reached are
-left out, the trials of the others are drawn together with those of other agents, and only first successes are noted,
-each at the round in which it arrives. An agent that is infectious for longer is woken after those rounds.
+Draws have no state, so an agent's future is known as soon as it is infectious: for how many rounds, and in which of
+them each of its contacts first succeeds. A lane is therefore an event queue by round, instead of a loop over all
+infectious agents in every round. An agent's row is read once for the next `SLOTS` rounds; contacts with agents already
+reached are skipped, the other trials are drawn in batches over several agents, and only first successes are queued,
+each in the round in which it arrives. An agent that is infectious for longer is processed again after those rounds.
 
-As in `propagation.kernels.cascades`, what costs is not arithmetic but cache misses: an agent's being reached is one
-bit, and the round of its first arrival, for those that wait for one, one byte.
+As in `propagation.kernels.cascades`, cache misses dominate the cost, not arithmetic: whether an agent is reached is one
+bit, and the round of its first pending arrival is one byte.
 """
 
 from typing import NamedTuple
@@ -83,10 +83,10 @@ class Calendar(NamedTuple):
 
 
 class Attempts(NamedTuple):
-    """Contacts that wait to be drawn together, in one line for each number of rounds in which they are made.
+    """Contacts waiting to be drawn together, in one line for each number of rounds in which they are made.
 
-    Those whose first trial is 0, as most are, have lines of their own: what their draws have in common is worked out
-    once. The others stand in the lines `LATER` behind these.
+    Contacts whose first trial is 0 (most of them) have separate lines, because the common part of their draws is
+    computed once. The others are in the lines from `LATER` on.
 
     Attributes
     ----------
@@ -270,7 +270,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
         Fewer lanes than asked for mean that `counts` is full or `stop` was set; `looked` counts edges.
     """
     at, looked = 0, 0
-    everlasting = course.recovery_chance == 0 and course.recovery_after == 0
+    never_recovers = course.recovery_chance == 0 and course.recovery_after == 0
     always = np.uint64(base > 0) << np.uint64(63)
     # Unpacked once: unpacking in a loop counts references there.
     reached, due, entered, sizes = calendar.reached, calendar.due, calendar.entered, calendar.sizes
@@ -295,10 +295,10 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                 break
             counts[at], infectious_counts[at] = tail - level, infectious
             at += 1
-            # 2. Is it over? Where agents are infectious for ever, once nobody is left whom they could infect.
+            # 2. Check whether the lane is over: no live agents or, if agents never recover, nobody left to infect.
             if infectious == 0 and (exposed == 0 or course.onset_chance == 0):
                 break
-            if everlasting and not quiet and (number == max_rounds or last_change < number):
+            if never_recovers and not quiet and (number == max_rounds or last_change < number):
                 fresh = tail if course.exposes and number > 0 else level
                 quiet = True
                 if (exposed == 0 or course.onset_chance == 0) and _is_closed(
@@ -365,7 +365,7 @@ def epidemic_lanes(  # type: ignore[no-untyped-def]  # noqa: C901
                         waiting[line] = after
                         finished = finished and after == before
                         low = high
-                if not recovers and not (finished and everlasting):
+                if not recovers and not (finished and never_recovers):
                     _wake(wakes, sizes, -1 - agent if finished else agent, number + SLOTS)
             for line in range(2 * LATER):
                 if waiting[line] > 0:

@@ -9,7 +9,7 @@ from propagation.kernels.rules import can_succeed, receive, send, settle
 
 @numba.njit(nogil=True, cache=True)
 def _is_closed(edges, program, state, n_live, number, salt, messages, hits):  # type: ignore[no-untyped-def]
-    """Return whether no contact of live agents can change anything any more."""
+    """Return whether no contact of live agents can change anything any more, and none of them can leave."""
     for i in range(n_live):
         compartment = state.compartment[state.live_agent[i]]
         if program.leave_chance[compartment] > 0 or program.leave_after[compartment] > 0:
@@ -46,15 +46,15 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
     Parameters
     ----------
     number, last_change, quiet : int64
-        Rounds run, the last one in which an agent moved, and whether a probe has found since that one still can.
+        Rounds run, the last one in which an agent moved, and whether a probe since then found that one still can.
     stop : (1,) uint8
-        Nonzero ends the run at the next round.
+        A nonzero value ends the run at the next round.
     stopped : (CHUNK + ...) int32
-        Scratch, as long as `messages`.
+        Scratch buffer, as long as `messages`.
     counts : (rounds, 3) int64
-        Out: by round, activations, activations of agents never activated before, and agents infectious at its end.
+        Out, by round: activations, first activations, and agents infectious at its end.
     events, contacts : Events, Contacts
-        Out; of length 0 where they are not recorded.
+        Out; of length 0 if not recorded.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
         if n_live == 0:
             return OVER, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
         ends = number == max_rounds
-        if program.everlasting and not quiet and (ends or last_change < number):
+        if program.transmits_forever and not quiet and (ends or last_change < number):
             if _is_closed(edges, program, state, n_live, number, salt, messages, hits):
                 # Only running a round shows that it changes nothing; such a round is not counted.
                 n_contacts = before if last_change < number else n_contacts
@@ -77,7 +77,7 @@ def run_rounds(  # type: ignore[no-untyped-def]  # noqa: C901
             return TRUNCATED, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
         if stop[0] != 0:
             return STOPPED_EARLY, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, trials
-        # 1. Is there room for all that the round may record?
+        # 1. Check that the outputs have room for everything that the round may record.
         needed = 0
         if every:
             for i in range(n_live):

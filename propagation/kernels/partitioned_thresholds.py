@@ -1,11 +1,12 @@
 """Compiled rounds of threshold models in one partition: weights are sent as messages and added by the receiver.
 
-The state of an agent is what its sum of weights lacks of its threshold, as in `propagation.kernels.thresholds`, which
-uses the same draws. The order of additions does not matter, so a log needs to hold only the weights that arrived.
+The state of an agent is the difference between its threshold and its sum of weights, as in
+`propagation.kernels.thresholds`, which uses the same draws. The order of additions does not matter, so a log needs to
+hold only the weights that arrived.
 
-A message is the edge's word as it lies in its row: destination and weight. The lines of an addition are repeated in
-each kernel: a function that takes the arrays would count references to them for every weight, and threads would
-contend for the counters (measured: twice the time).
+A message is the packed edge from the row: destination and weight. The code of an addition is repeated in each kernel: a
+function that takes the arrays would update their reference counts for every weight, and threads would contend for the
+counters (measured: twice the time).
 """
 
 from typing import NamedTuple
@@ -348,7 +349,7 @@ def list_sums(  # type: ignore[no-untyped-def]
         blocks, reached = sums.blocks[lane], sums.reached[lane]
         for a in range(size):
             active = (reached[a >> 3] >> np.uint8(a & 7)) & 1
-            # In the first block, that of all who have none, nobody lacks anything.
+            # Agents without a block share the first one, where the missing weight is always 0.
             lacks = np.int64(lacking[blocks[a // BLOCK] * BLOCK + a % BLOCK])
             if lacks == 0 and not active:
                 continue

@@ -1,8 +1,8 @@
 """Compiled rounds of one partition: the same `receive`, `settle` and `send` as on a whole network, lane after lane.
 
-The state of the agents is kept twice: as a log of who changed to what, round by round, which is never altered, and as
-dense arrays, in which a round works. The arrays can be made from the log at any time, so that a task that runs twice
-gives the same answer twice, and a round costs what changes in it, not what has changed before.
+The state of the agents is kept twice: as an immutable log of changes by round, and as dense arrays, which a round
+updates. The arrays can be rebuilt from the log at any time, so a task that runs twice gives the same result, and the
+cost of a round depends on the changes in it, not on earlier ones.
 """
 
 from typing import NamedTuple
@@ -175,7 +175,7 @@ def start_lanes(program, first, seeds_ends, seeds, salts, states, arrivals, scra
     seeds_ends, seeds : (lanes + 1,) int64, (k,) int32
         Seeds in the range, by lane.
     states : LaneStates
-        In and out: as everyone at the start.
+        In and out: all agents in their initial compartment.
     arrivals : Arrivals
         Scratch, clear; clear again at the end.
     scratch : (2, n) int32
@@ -308,7 +308,7 @@ def settle_lanes(  # type: ignore[no-untyped-def]
             if contacts.kind[i] == PENDING:
                 reached = program.reached[state.compartment[contacts.dst[i] - first]]
                 contacts.kind[i] = RECEIVED if reached else IGNORED
-        # 3. Who changed: agents that something arrived for, and live ones that moved by themselves.
+        # 3. Record changes: of agents with arrivals, and of live agents that made a transition.
         for i in range(live.ends[lane], live.ends[lane + 1]):
             a = live.agent[i] - first
             if state.compartment[a] != live.compartment[i] and arrivals.flags[a] & TOUCHED == 0:

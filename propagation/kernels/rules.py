@@ -1,15 +1,14 @@
 """Compiled rounds of any model, one lane at a time: the rules of a `propagation.compiled_rules.Program`.
 
-A round is three steps, and the same three run a whole network in one task and a range of agents in each of many:
+A round has three steps, which run either on a whole network in one task or on ranges of agents in many tasks:
 
-1. `send`: live agents contact their out-neighbours; what travels is a message (dst, src, value, infector draw).
-2. `receive`: messages meet the state of those they are for; nothing moves yet.
-3. `settle`: agents that something arrived for move, agents that are done leave, and the live agents of the next round
-   remain.
+1. `send`: live agents contact their out-neighbours; each contact is a message (dst, src, value, infector draw).
+2. `receive`: messages are matched with the state of their targets; no agent moves yet.
+3. `settle`: agents with arrivals move, transitions are made, and the live agents of the next round remain.
 
-A message's value says all that its target needs, without the source's state: below 0, minus a weight to add; otherwise
-a mask of the compartments in which the contact succeeds, and above it the source's compartment; or, where agents tire,
-the number of earlier contacts up to which it fails no more.
+A message's value holds all that its target needs, so that the source's state is not required. A negative value is minus
+a weight to add; otherwise it is a mask of the compartments in which the contact succeeds, with the source's compartment
+in the bits above; with fatigue, the number of earlier contacts from which on the contact fails.
 """
 
 import numba
@@ -252,11 +251,11 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     n_arrived, n_touched : int64
         Length of the lists in `arrivals`.
     messages : Messages
-        Of which those from `low` to `high` are read.
+        Those from `low` to `high` are read.
     kinds : int64
-        Whether to say in ``messages.kind`` what became of each.
+        Whether to write the outcome of each message to ``messages.kind``.
     stopped : (k,) int32
-        Out: sources that their contact makes stop, possibly several times.
+        Out: sources that their contacts stop, possibly with duplicates.
 
     Returns
     -------

@@ -63,7 +63,7 @@ def _send_line(program, base, salt, number, line, attempts, messages, count):  #
 def _select(own, first, words, base, low, high, lines, line, waiting):  # type: ignore[no-untyped-def]
     """Add the edges ``words[low:high]`` to a line, except those known to infect nobody; return its length.
 
-    Destinations ascend: those in the range of this partition lie in between, and may be known to be reached.
+    Destinations ascend, so those in this partition's range are contiguous; only for them is it known who is reached.
     """
     # Unsigned: Numba then leaves out the check for negative indices.
     start, at = np.uint64(low), np.uint64(waiting)

@@ -1,7 +1,7 @@
-"""Draws of eight lanes at a time, in the processor's vectors.
+"""Draws of eight lanes at a time, with SIMD vectors.
 
-The draw is `propagation.draws.lane_draw`, said once more in vectors of eight numbers, as LLVM has them for every
-processor: a loop over lanes, which LLVM makes vectors of by itself, takes more than twice as long.
+This is `propagation.draws.lane_draw`, written with LLVM's portable vectors of eight numbers: a loop over lanes that
+LLVM vectorises automatically takes more than twice as long.
 """
 
 from typing import Any

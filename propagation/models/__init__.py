@@ -1,4 +1,4 @@
-"""The models, each in a file of its own and registered by one line here."""
+"""The models, one file each, registered here."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -71,17 +71,17 @@ PandasModel.reserved_names = frozenset(MODELS)
 
 
 def known_models(files: Sequence[str] = ()) -> Mapping[str, type[Model]]:
-    """Return all models by name: those registered here, those that installed packages offer, and those of files.
+    """Return all models by name: built-in ones, those of installed packages, and those in files.
 
     Parameters
     ----------
     files : sequence of str
-        Python files with users' own models; they are run.
+        Python files with users' own models; they are executed.
 
     Raises
     ------
     InvalidInputError, SourceNotFoundError
-        If a file is not there, or what it holds breaks a rule.
+        If a file is invalid or missing.
     """
     return ModelRegistry(MODELS, files)
 
@@ -92,7 +92,7 @@ def make_model(name: str, parameters: Mapping[str, Any], files: Sequence[str] = 
     Raises
     ------
     InvalidInputError
-        If there is no such model, or a parameter breaks its rule.
+        If there is no such model, or a parameter is invalid.
 
     Examples
     --------

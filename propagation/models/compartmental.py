@@ -1,4 +1,4 @@
-"""What the compartment models share: susceptible and infectious agents, and contacts that infect.
+"""Common base of the compartment models: susceptible and infectious agents, and contacts that infect.
 
 Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Proceedings of the Royal Society A 115,
 1927; on networks in discrete time: Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017. In every
@@ -33,7 +33,7 @@ class Compartmental(FactoredModel):
 
 
 class Recovering(Compartmental):
-    """Infection by contact, and an end of it.
+    """Infection by contact, with recovery.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class Recovering(Compartmental):
         return self
 
     def leaving_infectious(self, to: str) -> Transition:
-        """Return how agents leave the infectious compartment."""
+        """Return the transition out of the infectious compartment."""
         return Transition("infectious", to, probability=self.gamma, after=self.infectious_period)
 
 
 def infection(compartments: tuple[str, ...], *transitions: Transition, first: str = "infectious") -> Rules:
-    """Return rules by which infectious agents infect susceptible ones, who go to the compartment `first`."""
+    """Return rules by which infectious agents infect susceptible ones, which move to the compartment `first`."""
     return Rules(
         compartments=compartments,
         seeds="infectious",

@@ -1,4 +1,4 @@
-"""Daley-Kendall: when two spreaders meet, both become stiflers; a spreader who meets a stifler becomes one.
+"""Daley-Kendall: when two spreaders meet, both become stiflers; a spreader who meets a stifler becomes a stifler.
 
 Daley, Kendall: Stochastic rumours. IMA Journal of Applied Mathematics 1, 1965; on networks, every neighbour is
 contacted in every round.
@@ -29,8 +29,8 @@ class DaleyKendall(Rumour):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or
         a scheme as the probability of `IndependentCascade`.
     stifling : float
-        Probability per round that a spreader who contacts a stifler becomes one, and that two connected spreaders both
-        do, in [0, 1].
+        Probability per round that a spreader who contacts a stifler becomes a stifler, and that two connected spreaders
+        both do, in [0, 1].
     susceptibility, activity : str, optional
         Agent columns: `spreading` is multiplied by that of the target and of the source, and capped at 1.
 

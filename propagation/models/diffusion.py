@@ -4,7 +4,7 @@ Granovetter: Threshold models of collective behavior. American Journal of Sociol
 
 | from | to | when |
 | --- | --- | --- |
-| inactive | newly_active | active in-neighbours hold the share of its in-strength that its threshold asks for |
+| inactive | newly_active | the active in-neighbours' share of its in-strength reaches its threshold |
 | newly_active | active | after the one round in which its weight was added to its out-neighbours' sums |
 """
 
@@ -29,7 +29,7 @@ class Diffusion(FactoredModel):
         Share of its in-strength at which an agent adopts: a constant in [0, 1], ``column`` (the agents' column
         ``threshold``), ``column:NAME``, or ``uniform`` (drawn per agent and replicate).
     strength : str, optional
-        Edge column that is normalised: ``strength``, ``column`` or ``column:NAME``; default: the network's strength
+        Edge column to normalise: ``strength``, ``column`` or ``column:NAME``; default: the network's strength
         column if it has one, else equal strengths.
     susceptibility, activity : str, optional
         Agent columns: the normalised weight is multiplied by that of the target and of the source, and capped at 1.
@@ -55,17 +55,17 @@ class Diffusion(FactoredModel):
         return normalised_strength(self)
 
     def thresholds(self, network: Network) -> Thresholds:
-        """Return what sums of weights are compared with."""
+        """Return the thresholds for sums of weights."""
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is missing or has values out of range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")
 
 
 def normalised_strength(model: Any) -> EdgeWeights:
-    """Return weights that are each edge's share of the in-strength of its target."""
+    """Return weights equal to each edge's share of its target's in-strength."""
     return EdgeWeights(
         model.strength or STRENGTH_IF_ANY,
         susceptibility=model.susceptibility,
@@ -76,7 +76,7 @@ def normalised_strength(model: Any) -> EdgeWeights:
 
 
 def share_thresholds(threshold: float | str, network: Network) -> Thresholds:
-    """Return thresholds that are shares of all in-strength, drawn where they are ``uniform``."""
+    """Return thresholds as shares of the in-strength, to be drawn per replicate if ``uniform``."""
     if threshold == "uniform":
         return Thresholds()
     share = (

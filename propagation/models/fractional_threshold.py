@@ -56,11 +56,11 @@ class FractionalThreshold(Model):
         return THRESHOLD
 
     def influence(self) -> EdgeWeights:
-        """Return what decides the edges' weights: every edge counts one."""
+        """Return the scheme of the edges' weights: every edge counts 1."""
         return ONE_EACH
 
     def thresholds(self, network: Network) -> Thresholds:
-        """Return what counts of active in-neighbours are compared with."""
+        """Return the thresholds for counts of active in-neighbours."""
         if self.neighbours is not None:
             return Thresholds(np.full(network.n_ids, self.neighbours, np.int64))
         if self.threshold == "uniform":
@@ -73,7 +73,7 @@ class FractionalThreshold(Model):
         return Thresholds(np.maximum(np.ceil(share * network.in_degree - 1e-9), 1.0).astype(np.int64))
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is missing or has values out of range."""
         super().check(network)
         if self.threshold is not None:
             check_shares(network, "threshold", self.threshold, "threshold")

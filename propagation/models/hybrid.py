@@ -1,12 +1,12 @@
 """Hybrid: generalised contagion, by a single contact or by social reinforcement.
 
-Dodds, Watts: Universal behavior in a generalized model of contagion. Physical Review Letters 92, 2004. Each agent is,
-per replicate, either reached by a single contact as in `viral` (with probability alpha) or by the reinforcement of
-many as in `diffusion`. alpha = 1 is viral and alpha = 0 is diffusion, row for row.
+Dodds, Watts: Universal behavior in a generalized model of contagion. Physical Review Letters 92, 2004. In each
+replicate an agent is reached either by a single contact as in `viral` (with probability alpha) or by the reinforcement
+of many as in `diffusion`. alpha = 1 gives the rows of viral, alpha = 0 those of diffusion.
 
 | from | to | when |
 | --- | --- | --- |
-| susceptible | active | as in viral, or as in diffusion, whichever kind the agent is |
+| susceptible | active | as in viral or as in diffusion, depending on the agent's kind |
 | active | inactive | after the one round in which it contacted its out-neighbours |
 """
 
@@ -23,7 +23,7 @@ from propagation.weights import EdgeWeights
 
 
 class Hybrid(Viral):
-    """Viral and diffusion at once.
+    """Viral and diffusion combined.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Hybrid(Viral):
     threshold : float or str
         As in `Diffusion`.
     strength : str, optional
-        Edge column: multiplies the probabilities of viral, and is normalised for diffusion.
+        Edge column: a factor of the probabilities of viral, normalised for diffusion.
     base_rate, virality, decay, fatigue, susceptibility, activity
         As in `Viral`.
 
@@ -57,10 +57,10 @@ class Hybrid(Viral):
         return normalised_strength(self)
 
     def thresholds(self, network: Network) -> Thresholds:
-        """Return what sums of weights are compared with."""
+        """Return the thresholds for sums of weights."""
         return share_thresholds(self.threshold, network)
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is missing or has values out of range."""
         super().check(network)
         check_shares(network, "threshold", self.threshold, "threshold")

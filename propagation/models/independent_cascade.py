@@ -25,7 +25,7 @@ CASCADE = Rules(
     contacts=(Contact("active", "susceptible", target_to="active"),),
     transitions=(Transition("active", "inactive", probability=1.0),),
 )
-"""One round of attempts after an activation: what viral shares."""
+"""One round of attempts after an activation; also used by `viral`."""
 
 
 class IndependentCascade(FactoredModel):

@@ -27,9 +27,9 @@ THRESHOLD = Rules(
     transitions=(Transition("newly_active", "active", probability=1.0),),
     adds=True,
 )
-"""Sums of weights against a threshold: what diffusion and fractional_threshold share."""
+"""Sums of weights compared with a threshold; also used by `diffusion` and `fractional_threshold`."""
 TOLERANCE = 1e-9
-"""By how much an agent's influence weights may exceed 1 in sum, for rounding."""
+"""Rounding tolerance by which the sum of an agent's influence weights may exceed 1."""
 
 
 class LinearThreshold(FactoredModel):
@@ -63,7 +63,7 @@ class LinearThreshold(FactoredModel):
         return EdgeWeights(self.weight, susceptibility=self.susceptibility, activity=self.activity, parameter="weight")
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError if a column is not there, or some agent's weights sum to more than 1."""
+        """Raise UnfitModelError if a column is missing, or an agent's weights sum to more than 1."""
         super().check(network)
         if self.weight == "weighted_cascade" and self.susceptibility is None and self.activity is None:
             return  # 1 / in_degree sums to 1

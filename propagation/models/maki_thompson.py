@@ -24,7 +24,8 @@ class MakiThompson(Rumour):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or
         a scheme as the probability of `IndependentCascade`.
     stifling : float
-        Probability per contact and round that it becomes a stifler if the contacted agent is informed, in [0, 1].
+        Probability per contact and round that a spreader becomes a stifler if the contacted agent is informed, in
+        [0, 1].
     susceptibility, activity : str, optional
         Agent columns: `spreading` is multiplied by that of the target and of the source, and capped at 1.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Thresholds that agents' sums of weights are compared with.
+    """Thresholds for agents' sums of weights.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Model(Parameters):
     name : str
         The registered name.
     rules_version : int
-        Raised when the same parameters come to mean other rules, so that rows of the old rules are not taken for those
+        Incremented when the meaning of the parameters changes, so that rows of the old rules are not mistaken for rows
         of the new ones.
     """
 
@@ -62,7 +62,7 @@ class Model(Parameters):
 
     @property
     def source_fingerprint(self) -> str | None:
-        """Hash of a user's model source, which changes when it is edited; None for built-in models."""
+        """Hash of the source of a user's model; None for built-in models."""
         return None
 
     def chances(self) -> EdgeWeights | None:
@@ -73,16 +73,16 @@ class Model(Parameters):
         """Return the scheme of the edges' influence weights, or None if contacts do not add."""
         return None
 
-    def thresholds(self, network: Network) -> Thresholds:  # noqa: ARG002 (for those that have them)
+    def thresholds(self, network: Network) -> Thresholds:  # noqa: ARG002 (used by subclasses)
         """Return the agents' thresholds."""
         return Thresholds()
 
-    def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":  # noqa: ARG002 (for those that have them)
+    def initial_sceptics(self, network: Network) -> "npt.NDArray[np.float64] | float":  # noqa: ARG002 (used by subclasses)
         """Return the probability that an agent starts as a sceptic: one for all agents, or (n_ids,) float64."""
         return 0.0
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError unless the model can run on `network`; called once, before work starts."""
+        """Raise UnfitModelError unless the model can run on `network`; called once, before the job starts."""
         for weights in (self.chances(), self.influence()):
             if weights is not None:
                 weights.check(network)
@@ -94,8 +94,7 @@ class FactoredModel(Model):
     Attributes
     ----------
     susceptibility, activity : str, optional
-        Agent columns that are factors of each edge: of the contacted and of the contacting agent;
-        ``column:NAME``, or NAME alone.
+        Agent columns, ``column:NAME`` or NAME alone: factors of the contacted and of the contacting agent.
     """
 
     susceptibility: AgentColumn | None = None
@@ -103,11 +102,11 @@ class FactoredModel(Model):
 
 
 def agent_column_name(value: str, default: str) -> str:
-    """Return the agents' column that ``column`` (the one called `default`) or ``column:NAME`` asks for."""
+    """Return the agent column given by ``column`` (the one called `default`) or ``column:NAME``."""
     return value.partition(":")[2] or default
 
 
 def check_shares(network: Network, parameter: str, value: float | str, default: str) -> None:
-    """Raise UnfitModelError unless the agents' column that `value` asks for, if it does, holds numbers in [0, 1]."""
+    """Raise UnfitModelError if `value` refers to an agent column with values outside [0, 1]."""
     if isinstance(value, str) and value.startswith("column"):
         check_agent_column(network, parameter, agent_column_name(value, default), 1.0)

@@ -1,6 +1,6 @@
-"""Users' own models: two functions on pandas frames, and beside them what they need, declared.
+"""Users' own models: two functions on pandas frames, and declarations of what they need.
 
-`docs/own-models.md` says what the functions are given and return, with an example to copy. The reference plan runs them
+`docs/own-models.md` describes arguments and results of the functions, with an example. The reference plan runs them
 (`propagation.plans.reference.pandas_rounds`).
 """
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Draws = Callable[[str], "pd.Series[float]"]
-    """Uniform numbers in [0, 1), one per row of the frame at hand; each name gives others."""
+    """Uniform numbers in [0, 1), one per row of the frame; different names give independent numbers."""
 
 CONTACT_COLUMNS = (
     "replicate", "round", "src", "dst", "src_compartment", "dst_compartment", "rounds_since", "occasion",
 )  # fmt: skip
-"""Columns of every frame of contacts, the declared ones apart."""
+"""Columns of every frame of contacts, besides the declared ones."""
 AGENT_COLUMNS = ("replicate", "round", "agent", "compartment", "rounds_since", "occasion")
-"""Columns of every frame of agents, the declared ones apart."""
+"""Columns of every frame of agents, besides the declared ones."""
 MOVES = "moves"
-"""What is remembered of every agent: how often it changed its compartment. It tells the draws of its stays apart."""
+"""Column with the number of times that an agent has moved, so that each stay in a compartment has its own draws."""
 _KEPT = {
     "session_id",
     "since",
@@ -60,29 +60,29 @@ _RESERVED = {
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _files: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
-"""Text of the file that each class was read from, as it was then."""
+"""Text of the file of each class, at the time when the class was loaded."""
 
 
 @dataclass(frozen=True)
 class OwnRules(Rules):
-    """What the reference plan knows of a user's own model; what happens in a round is in the user's functions.
+    """Rules of a user's own model, as far as they are declared; the rounds are defined by the user's functions.
 
     Attributes
     ----------
     waiting : tuple of str
-        Compartments that do not transmit and that agents may leave by themselves.
+        Compartments that do not transmit and that agents may leave without a contact.
     """
 
     waiting: tuple[str, ...] = ()
 
     @property
     def leaving(self) -> frozenset[str]:
-        """Compartments that agents may leave by themselves."""
+        """Compartments that agents may leave without a contact."""
         return frozenset({*self.transmitting, *self.waiting})
 
     @property
     def is_cascade(self) -> bool:
-        """Never known."""
+        """False: the declarations do not say."""
         return False
 
 
@@ -94,29 +94,29 @@ class PandasModel(Model):
     Attributes
     ----------
     name : str
-        Name by which campaigns and tables call it; none of those that come with Rumormill.
+        Its name in campaigns and tables; not the name of a built-in model.
     compartments : tuple of str
-        All compartments, at most 8; the first is everyone's at the start.
+        All compartments, at most 8; all agents but the seeds start in the first.
     seeds : str
         Compartment of the seeds.
     transmitting : tuple of str
         Compartments whose agents contact each of their out-neighbours, every round.
     reached : tuple of str
-        Compartments that count as reached; that of the seeds is one of them.
+        Compartments that count as reached, including that of the seeds.
     waiting : tuple of str, optional
-        Compartments that do not transmit, but that agents may leave by themselves. A replicate is over when nobody
-        transmits or waits.
+        Compartments that do not transmit, but that agents may leave without a contact. A replicate is over when no
+        agent transmits or waits.
     ends_when_still : bool, optional
-        Whether a replicate is over, too, after a round in which nobody changed: true of models without draws, in which
-        such a round is followed by others like it.
+        Whether a replicate is also over after a round in which no agent changed. Use it for models without draws, in
+        which nothing can change after such a round.
     edge_columns, agent_columns : tuple of str, optional
         Numeric attributes of edges and of agents that the functions read.
     memory : mapping, optional
-        Numbers kept for each agent and replicate, by name, with what they are at the start.
+        Numbers kept for each agent and replicate: name and initial value.
     carries : tuple of str, optional
-        Names of the numbers that travel along a contact, where `transmit` returns a frame of several.
+        Names of the values sent along a contact, if `transmit` returns several.
 
-    and its parameters as fields, such as ``beta: Probability = 0.1``.
+    Its parameters are fields, such as ``beta: Probability = 0.1``.
     """
 
     compartments: ClassVar[tuple[str, ...]] = ()
@@ -134,20 +134,20 @@ class PandasModel(Model):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Keep the text of the file that the class is read from, before it can be edited."""
+        """Keep the text of the class's file, before it can be edited."""
         super().__pydantic_init_subclass__(**options)
         module = sys.modules.get(cls.__module__)
         if module is not None and cls.__module__ != "__main__" and (text := _text_of(module)) is not None:
             _files[cls] = text
 
     def __new__(cls, **_: Any) -> Self:
-        """Raise InvalidInputError if the class lacks a function, of which Python would say a TypeError."""
+        """Raise InvalidInputError, instead of Python's TypeError, if the class lacks a function."""
         _raise_first(cls, _problems_of_functions(cls))
         return super().__new__(cls)
 
     @abstractmethod
     def transmit(self, contacts: "pd.DataFrame", draws: "Draws") -> Any:
-        """Return what travels along each contact: a truth value or a number per row; nothing, if it failed.
+        """Return the value sent along each contact: a boolean or number per row; false or 0 if the contact failed.
 
         Parameters
         ----------
@@ -168,12 +168,12 @@ class PandasModel(Model):
             One row per agent and replicate that was contacted, or has changed before: the columns `AGENT_COLUMNS`, its
             memory and the declared agent columns.
         arrivals : DataFrame
-            The same rows: ``contacts``, ``successes``, and ``total``, the sum of what travelled; or sums of `carries`.
+            The same rows: ``contacts``, ``successes``, and ``total``, the sum of the values sent; or sums of `carries`.
         draws : callable
             As above.
         """
 
-    # -- what the platform asks -----------------------------------------------------------------------------------
+    # -- used by the platform -------------------------------------------------------------------------------------
 
     @property
     def rules(self) -> OwnRules:
@@ -193,7 +193,7 @@ class PandasModel(Model):
         return source_fingerprint(type(self))
 
     def check(self, network: Network) -> None:
-        """Raise InvalidInputError if a declaration breaks a rule, or a column is not there or not numeric."""
+        """Raise InvalidInputError if a declaration is invalid, or a column is missing or not numeric."""
         check_declarations(type(self))
         if self.name in self.reserved_names:
             raise InvalidInputError(f"a model {self.name!r} comes with Rumormill; choose another name")
@@ -202,8 +202,8 @@ class PandasModel(Model):
                 if name not in network.row[f"{kind}_attributes"]:
                     known = ", ".join(network.row[f"{kind}_attributes"]) or "none"
                     raise UnfitModelError(
-                        f"model {self.name!r} reads {kind} column {name!r}, which network "
-                        f"{network.network_id!r} has not (columns: {known})"
+                        f"model {self.name!r} reads {kind} column {name!r}, but network "
+                        f"{network.network_id!r} does not have it (columns: {known})"
                     )
                 try:
                     (network.edge_values if kind == "edge" else network.agent_values)(name)
@@ -211,7 +211,7 @@ class PandasModel(Model):
                     raise UnfitModelError(f"model {self.name!r}: {error}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Take the class along: other processes need not have the user's file."""
+        """Pickle the class by value, because other processes may not have the user's file."""
         return _unpickled, (cloudpickle.dumps(type(self)), self.__getstate__())
 
 
@@ -231,7 +231,7 @@ def _class_of(model: bytes) -> type[PandasModel]:
 
 
 def check_declarations(model: type[PandasModel]) -> None:
-    """Raise InvalidInputError unless a model declares what it must, and consistently."""
+    """Raise InvalidInputError unless a model's declarations are complete and consistent."""
     _raise_first(model, _problems(model))
 
 
@@ -243,7 +243,7 @@ def _raise_first(model: type[PandasModel], problems: Iterator[str]) -> None:
 def _problems(model: type[PandasModel]) -> Iterator[str]:
     name = getattr(model, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        yield f"name {name!r} is no name; declare one of letters, digits and _, such as name = 'my_model'"
+        yield f"name {name!r} is not valid; use letters, digits and _, such as name = 'my_model'"
     yield from _problems_of_functions(model)
     lists = ("compartments", "transmitting", "reached", "waiting", "edge_columns", "agent_columns", "carries")
     for what in lists:
@@ -261,11 +261,11 @@ def _problems_of_functions(model: type[PandasModel]) -> Iterator[str]:
 
 def _problems_of_list(what: str, names: Any) -> Iterator[str]:
     if isinstance(names, str):
-        yield f"{what} {names!r} is a text; give a tuple, such as {what} = ({names!r},)"
+        yield f"{what} {names!r} is a string; give a tuple, such as {what} = ({names!r},)"
     elif not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
-        yield f"{what} {names!r} is no tuple of names"
+        yield f"{what} {names!r} is not a tuple of names"
     elif len(set(names)) != len(names):
-        yield f"{what} {names!r} names something twice"
+        yield f"{what} {names!r} has a name twice"
 
 
 def _problems_of_compartments(model: type[PandasModel]) -> Iterator[str]:
@@ -276,11 +276,11 @@ def _problems_of_compartments(model: type[PandasModel]) -> Iterator[str]:
     for what in ("transmitting", "reached", "waiting"):
         for name in getattr(model, what):
             if name not in known:
-                yield f"{what} {name!r} is no compartment; compartments are {', '.join(known)}"
+                yield f"{what} {name!r} is not a compartment; compartments are {', '.join(known)}"
             if name == known[0]:
-                yield f"{what} {name!r} is everyone's at the start; only later compartments can be {what}"
+                yield f"{what} {name!r} is the initial compartment; only the others can be {what}"
     if model.seeds not in known:
-        yield f"seeds {model.seeds!r} is no compartment; compartments are {', '.join(known)}"
+        yield f"seeds {model.seeds!r} is not a compartment; compartments are {', '.join(known)}"
     if model.seeds not in model.reached:
         yield f"seeds {model.seeds!r} must be among reached ({', '.join(model.reached) or 'none'})"
     if not model.transmitting:
@@ -291,14 +291,14 @@ def _problems_of_columns(model: type[PandasModel]) -> Iterator[str]:
     for kind, reserved in _RESERVED.items():
         for name in getattr(model, kind):
             if name in reserved:
-                yield f"{kind} {name!r} is a name of the platform's own; call it otherwise"
+                yield f"{kind} {name!r} is a reserved name; choose another"
     for name in model.memory:
         if name in model.agent_columns:
-            yield f"{name!r} is both memory and an agent column; call the memory otherwise"
+            yield f"{name!r} is both memory and an agent column; rename the memory"
     ends = [f"{end}_{name}" for end in ("source", "target") for name in (*model.agent_columns, *model.memory)]
     for name in model.edge_columns:
         if name in ends:
-            yield f"edge column {name!r} is called like an agent column or memory of an end of the contact"
+            yield f"edge column {name!r} has the same name as an agent column or memory of an end of the contact"
 
 
 def _problems_of_numbers(memory: Any, carries: Any) -> Iterator[str]:
@@ -310,17 +310,17 @@ def _problems_of_numbers(memory: Any, carries: Any) -> Iterator[str]:
             yield f"memory {name!r} starts as {initial!r}; give a finite number"
     for name in (*memory, *carries):
         if not _NAME.fullmatch(str(name)):
-            yield f"{name!r} is no name; use letters, digits and _"
+            yield f"{name!r} is not a valid name; use letters, digits and _"
 
 
-# -- what the class is made of ----------------------------------------------------------------------------------------
+# -- fingerprint of a class -------------------------------------------------------------------------------------------
 
 
 def source_fingerprint(model: type[PandasModel]) -> str:
-    """Return what tells a model from an edited one: SHA-256, hexadecimal.
+    """Return the SHA-256 of a model's source, hexadecimal, which changes when the model is edited.
 
-    It covers, for the class and those it inherits from, the whole file as it was read; for a class of a script or
-    notebook its functions, its declarations and what they refer to there.
+    It covers the class and its bases: the whole file as it was loaded or, for a class in a script or notebook, its
+    functions, its declarations and what they refer to there.
     """
     parts = []
     for each in model.__mro__[: model.__mro__.index(PandasModel)]:
@@ -330,7 +330,7 @@ def source_fingerprint(model: type[PandasModel]) -> str:
 
 
 def _text_of(module: Any) -> str | None:
-    """Return the text of a module's file, whatever its line ends; None if it has none."""
+    """Return the text of a module's file with normalised line ends; None if it has no file."""
     try:
         text = inspect.getsource(module)
     except (OSError, TypeError):
@@ -353,7 +353,7 @@ def _code_of_class(model: type) -> str:
 
 
 def _code_of_function(function: FunctionType, seen: set[int]) -> str:
-    """Return a function's code as text, with what it refers to in its own module."""
+    """Return a function's code as text, with the functions and constants of its module that it uses."""
     if id(function) in seen:
         return ""
     seen.add(id(function))
@@ -378,7 +378,7 @@ def _names_in(code: CodeType) -> list[str]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value's text says all of it, and the same in every process."""
+    """Whether a value's representation is complete and the same in every process."""
     if isinstance(value, tuple | list):
         return all(_is_plain(each) for each in value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Where models come from: those of Rumormill, those that installed packages offer, and those of users' files."""
+"""Lookup of models: built-in ones, those of installed packages, and those in users' files."""
 
 import functools
 import hashlib
@@ -19,11 +19,11 @@ from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel, check_declarations
 
 ENTRY_POINTS = "rumormill.models"
-"""Group of entry points under which packages offer models: a name each, and the class."""
+"""Group of entry points for models of packages: name and class."""
 
 
 class ModelRegistry(Mapping[str, type[Model]]):
-    """Models by name; those of packages are imported when they are asked for.
+    """Models by name; those of packages are imported on access.
 
     Parameters
     ----------
@@ -35,9 +35,10 @@ class ModelRegistry(Mapping[str, type[Model]]):
     Raises
     ------
     InvalidInputError
-        If a file is no Python, fails, holds no model, or one that breaks a rule or whose name is taken.
+        If a file is not valid Python, raises an exception, defines no model, or defines an invalid model or one whose
+        name is taken.
     SourceNotFoundError
-        If a file is not there.
+        If a file does not exist.
     """
 
     def __init__(self, built_in: Mapping[str, type[Model]], files: Sequence[str] = ()) -> None:
@@ -61,22 +62,22 @@ class ModelRegistry(Mapping[str, type[Model]]):
         return iter(dict.fromkeys((*self._known, *self._offered)))
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of models."""
         return len(list(iter(self)))
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is a model of this name; none is imported for it."""
+        """Return whether there is a model of this name, without importing it."""
         return name in self._known or name in self._offered
 
 
 @functools.cache
 def _entry_points(_path: tuple[str, ...]) -> Mapping[str, metadata.EntryPoint]:
-    """Return what the packages on the path offer, by name; looked for once."""
+    """Return the entry points of packages on the path, by name; searched once."""
     return {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
 
 
 def _loaded(point: metadata.EntryPoint) -> type[Model]:
-    """Return the model that a package offers."""
+    """Import and return the model of a package."""
     package = point.dist.name if point.dist else "a package"
     try:
         model = point.load()
@@ -87,19 +88,19 @@ def _loaded(point: metadata.EntryPoint) -> type[Model]:
     if not isinstance(model, type) or not issubclass(model, PandasModel) or model.name != point.name:
         raise InvalidInputError(
             f"model {point.name!r} of {package} ({point.value}) is {model!r}; an entry point of group "
-            f"{ENTRY_POINTS} names a subclass of PandasModel, by the name that the class declares"
+            f"{ENTRY_POINTS} must refer to a subclass of PandasModel, under the name that the class declares"
         )
     check_declarations(model)
     return model
 
 
 def models_of_file(path: str) -> tuple[type[PandasModel], ...]:
-    """Return the models that a Python file defines; the file is run for it, once for each text it has.
+    """Return the models that a Python file defines; the file is executed once for each version of its text.
 
     Raises
     ------
     InvalidInputError
-        If it is no Python, fails, holds no model, or one that breaks a rule.
+        If it is not valid Python, raises an exception, defines no model or an invalid one.
     SourceNotFoundError
         If there is no such file.
     """
@@ -133,7 +134,7 @@ def _is_model_of(value: Any, module: ModuleType) -> bool:
 
 
 def _run(path: str, text: str) -> ModuleType:
-    """Run a file as a module of its own; other processes get its classes by value."""
+    """Execute a file as a separate module; its classes are pickled by value for other processes."""
     stem = re.sub(r"\W", "_", Path(path).stem)
     name = f"rumormill_models_{stem}_{hashlib.sha256(f'{path}:{text}'.encode()).hexdigest()[:12]}"
     module = ModuleType(name)

@@ -1,7 +1,7 @@
-"""Rules: what a model does in a round, as a small table of data that every plan runs.
+"""Rules: a declarative description of a model's round, which every plan runs.
 
-The compiled kernels read it as arrays (`propagation.compiled_rules`), the reference plan as masks over pandas frames
-(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` defines its parts exactly.
+The compiled kernels use them as arrays (`propagation.compiled_rules`), the reference plan as masks over pandas frames
+(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` defines them exactly.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Contact:
     target_to : str or None
         Compartment to which a success moves the contacted agent.
     share : float
-        Probability that it moves there rather than to `otherwise`.
+        Probability that a success moves it there rather than to `otherwise`.
     otherwise : str or None
         Alternative to `target_to`; required for a share below 1.
     source_to : str or None
@@ -31,8 +31,8 @@ class Contact:
     by_edge : bool
         Whether the edge's probability is a factor.
     mutual : bool
-        Whether the contacts of a pair in both directions are one meeting: they share one draw, so that both succeed or
-        both fail. Only where the pair's compartments and chances are the same in both directions.
+        Whether a pair's contacts in both directions are one meeting: they share one draw, so that both succeed or
+        both fail. Requires equal compartments and chances in both directions.
     """
 
     source: str
@@ -63,12 +63,12 @@ class Transition:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a model does in a round.
+    """The rules of a model's round.
 
     Attributes
     ----------
     compartments : tuple of str
-        All agents start in the first.
+        Agents start in the first, except seeds and sceptics.
     seeds : str
         Compartment of the seeds.
     transmitting, reached : tuple of str
@@ -81,10 +81,10 @@ class Rules:
         Whether a contact adds the edge's weight to the target's sum, instead of being a Bernoulli trial; the target is
         activated once its sum reaches its threshold.
     decay, fatigue : float
-        Factors of a contact's probability: to the power of the round in which its source was activated, and of the
-        number of contacts that its target received in earlier rounds.
+        Factors of a contact's probability. Decay is raised to the round in which the source was activated, fatigue to
+        the number of contacts that the target received in earlier rounds.
     mixing : float or None
-        Hybrid models: probability that contacts to an agent are Bernoulli trials; to all other agents they add.
+        Hybrid models: probability that contacts with an agent are Bernoulli trials; with all other agents they add.
     sceptics : str or None
         Compartment in which some agents start (`Model.initial_sceptics`).
     """
@@ -106,7 +106,7 @@ class Rules:
         named = {self.seeds, *self.transmitting, *self.reached}
         named |= {name for contact in self.contacts for name in (contact.source, contact.target)}
         named |= {name for transition in self.transitions for name in (transition.source, transition.to)}
-        assert named <= set(self.compartments), f"{named - set(self.compartments)} are no compartments"
+        assert named <= set(self.compartments), f"{named - set(self.compartments)} are not compartments"
         assert not any(contact.mutual and contact.source != contact.target for contact in self.contacts)
 
     def number(self, compartment: str | None) -> int:
@@ -130,7 +130,7 @@ class Rules:
 
     @property
     def transmits_forever(self) -> bool:
-        """Whether agents of some compartment transmit until the end, unless a contact moves them."""
+        """Whether some transmitting compartment has no spontaneous transition, so that its agents may never stop."""
         return not set(self.transmitting) <= self.leaving
 
     @property
@@ -142,7 +142,7 @@ class Rules:
 
     @property
     def is_cascade(self) -> bool:
-        """Whether it is an independent cascade: one round of transmission, success by the edge's probability alone."""
+        """Whether this is an independent cascade: one round of transmission, success by edge probability alone."""
         first = self.contacts[0]
         return (
             self.transmits_once

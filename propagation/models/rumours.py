@@ -1,4 +1,4 @@
-"""Common base of the rumour models: ignorant agents, spreaders, and stiflers, who no longer spread."""
+"""Common base of the rumour models: ignorant agents, spreaders, and stiflers, who have stopped spreading."""
 
 from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules
@@ -7,7 +7,7 @@ from propagation.weights import EdgeWeights
 
 
 class Rumour(FactoredModel):
-    """Rumour whose spreaders become stiflers by contact with agents who know it.
+    """Rumour whose spreaders become stiflers when they contact agents who know it.
 
     Attributes
     ----------
@@ -15,7 +15,8 @@ class Rumour(FactoredModel):
         Probability per contact and round that a spreader makes an ignorant agent a spreader: a constant in [0, 1], or a
         scheme as the probability of an independent cascade.
     stifling : float
-        Probability per contact and round that a spreader who contacts a spreader or stifler becomes one, in [0, 1].
+        Probability per contact and round that a spreader who contacts a spreader or stifler becomes a stifler, in
+        [0, 1].
     """
 
     spreading: Scheme = 0.1

@@ -1,4 +1,4 @@
-"""SEIR: infected agents are exposed before they are infectious, and recover.
+"""SEIR: infected agents are first exposed, then infectious, then recovered.
 
 Kermack, McKendrick: A contribution to the mathematical theory of epidemics. Proceedings of the Royal Society A 115,
 1927; in discrete time on networks as in Kiss, Miller, Simon: Mathematics of Epidemics on Networks. Springer 2017.

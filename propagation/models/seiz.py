@@ -1,4 +1,4 @@
-"""SEIZ: a rumour among agents who may think about it for a while, and sceptics who speak against it.
+"""SEIZ: a rumour with exposed agents, who have not decided yet, and sceptics, who argue against it.
 
 Bettencourt, Cintron-Arias, Kaiser, Castillo-Chavez: The power of a good idea. Physica A 364, 2006. Jin, Dougherty,
 Saraf, Cao, Ramakrishnan: Epidemiological modeling of news and rumors on Twitter. SNAKDD 2013.
@@ -7,9 +7,10 @@ Saraf, Cao, Ramakrishnan: Epidemiological modeling of news and rumors on Twitter
 | --- | --- | --- |
 | susceptible | infectious, exposed | a contact with an infectious agent succeeds (beta): infectious (p), else exposed |
 | susceptible | sceptic, exposed | a contact with a sceptic succeeds (b): sceptic with l, else exposed |
-| exposed | infectious | a contact with an infectious agent succeeds (rho), or by itself, epsilon per round |
+| exposed | infectious | a contact with an infectious agent succeeds (rho), or without a contact, epsilon per round |
 
-Infectious agents and sceptics stay so. If contacts of both kinds succeed in a round, one of them decides, uniformly.
+Infectious agents and sceptics never change. If contacts of both kinds succeed in a round, one of them, chosen
+uniformly, decides.
 """
 
 from typing import TYPE_CHECKING, ClassVar
@@ -31,20 +32,21 @@ class SEIZ(FactoredModel):
     Parameters
     ----------
     beta, b : float
-        Probabilities per round that a susceptible agent's contact with an infectious agent, with a sceptic, succeeds.
+        Probabilities per round that a susceptible agent's contact with an infectious agent (beta) or a sceptic (b)
+        succeeds.
     p, l : float
-        Probabilities that the agent then becomes infectious, a sceptic; else it is exposed.
+        Probabilities that the agent then becomes infectious (p) or a sceptic (l); else it is exposed.
     rho : float
         Probability per round that an exposed agent's contact with an infectious one makes it infectious.
     epsilon : float
-        Probability per round that an exposed agent becomes infectious by itself.
+        Probability per round that an exposed agent becomes infectious without a contact.
     sceptics : float or str
-        Probability that an agent who is no seed starts as a sceptic: a constant in [0, 1], ``column`` (the agents'
+        Probability that an agent other than a seed starts as a sceptic: a constant in [0, 1], ``column`` (the agents'
         column ``sceptic``) or ``column:NAME``.
     strength : str, optional
-        Edge column, values in [0, 1], that multiplies beta, b and rho.
+        Edge column, values in [0, 1], that is a factor of beta, b and rho.
     susceptibility, activity : str, optional
-        Agent columns that multiply them too: of the target and of the source.
+        Agent columns that are factors too: of the target and of the source.
 
     Examples
     --------
@@ -81,7 +83,7 @@ class SEIZ(FactoredModel):
         )
 
     def chances(self) -> EdgeWeights:
-        """Return what decides the edges' probabilities, before the rates."""
+        """Return the scheme of the edges' factors, without the rates."""
         if self.strength is None:
             return EdgeWeights(1.0, susceptibility=self.susceptibility, activity=self.activity)
         return EdgeWeights(
@@ -95,6 +97,6 @@ class SEIZ(FactoredModel):
         return self.sceptics
 
     def check(self, network: Network) -> None:
-        """Raise UnfitModelError if a column is not there or holds values out of its range."""
+        """Raise UnfitModelError if a column is missing or has values out of range."""
         super().check(network)
         check_shares(network, "sceptics", self.sceptics, "sceptic")

@@ -1,8 +1,8 @@
-"""Viral: an independent cascade of a message that is more or less catching, among agents that tire.
+"""Viral: an independent cascade with the message's virality, decay per hop, and fatigue of agents.
 
 An edge's probability is base rate x virality x strength x susceptibility x activity, capped at 1; it decays with every
-hop from the seeds, and with every contact that the target received in earlier rounds. On the cascade of Kempe,
-Kleinberg, Tardos (KDD 2003), whose transition table it shares.
+hop from the seeds, and with every contact that the target received in earlier rounds. Based on the cascade of Kempe,
+Kleinberg, Tardos (KDD 2003), with the same transitions.
 
 | from | to | when |
 | --- | --- | --- |
@@ -32,11 +32,11 @@ class Viral(FactoredModel):
     virality : float
         Factor of the message, at least 0.
     strength : str, optional
-        Edge column that multiplies: ``strength``, ``column`` or ``column:NAME``, values at least 0.
+        Edge column that is a factor: ``strength``, ``column`` or ``column:NAME``, values at least 0.
     susceptibility, activity : str, optional
-        Agent columns that multiply: of the target, and of the source.
+        Agent columns that are factors: of the target, and of the source.
     decay : float
-        Factor per hop, in [0, 1]: an agent activated in round h transmits with probability times ``decay ** h``.
+        Factor per hop, in [0, 1]: the probability of an agent activated in round h is multiplied by ``decay ** h``.
     fatigue : float
         Factor per contact that the target received in earlier rounds of the replicate, in [0, 1].
 

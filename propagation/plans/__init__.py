@@ -1,1 +1,1 @@
-"""Physical plans: ways to run the same round fast. `propagation.plans.reference` is what they must equal."""
+"""Physical plans: different ways to run the same rounds. All must give the rows of `propagation.plans.reference`."""

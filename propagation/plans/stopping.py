@@ -1,4 +1,4 @@
-"""Stop flags: how cancelling a run reaches the tasks that are still running, in every process."""
+"""Stop flags: they pass the cancellation of a run on to its running tasks, in every process."""
 
 import functools
 import os

@@ -85,7 +85,7 @@ def test_help_names_every_generator_and_every_import_option(rumormill: Rumormill
         (["run"], "Missing argument 'CAMPAIGN' (see: rumormill run --help)"),
         (["run", "x", "--agian"], "No such option: --agian"),
         (["sql", "SELECT 1", "--format", "xml"], "Invalid value for '--format'"),
-        (["network", "import", "x"], "give either FILE or --query, and not both"),
+        (["network", "import", "x"], "give either FILE or --query, not both"),
         (["network", "generate", "x", "rmat", "--agents", "many"], "Invalid value for '--agents'"),
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "a"], "--set 'a' is not KEY=VALUE"),
         (["network", "generate", "x", "rmat", "--agents", "9", "--set", "q=1"], "generator rmat: "),
@@ -472,7 +472,7 @@ def test_ctrl_c_says_one_sentence_and_publishes_nothing(
         run.kill()
     assert started
     assert (run.returncode, stdout) == (130, "")
-    said = "error: the run was cancelled; nothing of it was published\n"
+    said = "error: the run was cancelled; nothing was published\n"
     if options:  # what Prefect reports is beside it, a line each
         assert said in stderr
         assert "Traceback" not in stderr

@@ -128,7 +128,7 @@ def test_things_lie_where_it_says(generated: Shown) -> None:
 
 
 def test_it_fits_a_terminal_of_80_columns(generated: Shown) -> None:
-    report, places = generated.text.split("Where things lie")
+    report, places = generated.text.split("Results and next steps")
     assert all(len(line) <= 80 for line in report.splitlines())
     assert re.search(r"\nDone in \d+\.\d s\.\n$", places)
 
@@ -138,7 +138,7 @@ def test_the_second_time_everything_is_answered_from_the_warehouse(generated: Sh
     again = show(None, Path(generated.warehouse.url))
     assert len(again.warehouse.manifests()) == before
     assert again.result.summary["status"] == "already_completed"
-    assert "finished before, so answered from the warehouse" in again.words
+    assert "finished before; results read from the warehouse" in again.words
     assert again.result.summary["sessions"] == generated.result.summary["sessions"]
     assert again.result.answers == generated.result.answers
     assert (
@@ -226,4 +226,4 @@ def test_on_a_machine_that_never_saw_prefect_it_runs_twice_without_a_word_of_pre
         statuses.append(json.loads(run.stdout)["summary"]["status"])
         assert not re.search(r"prefect\.|distributed|INFO|WARNING|Traceback", run.stderr)
     assert statuses == ["completed", "already_completed"]
-    assert "finished before, so answered from the warehouse" in run.stderr
+    assert "finished before; results read from the warehouse" in run.stderr

@@ -25,7 +25,7 @@ def session(warehouse: Warehouse) -> str:
 def test_deleting_says_what_goes_and_asks(rumormill: Command, warehouse: Warehouse, session: str):
     answer = rumormill("delete", "session", session)
     assert answer.exit_code == 2
-    assert f"session '{session}' goes with 1 session; nothing was deleted: repeat with --yes" in answer.stderr
+    assert f"this would delete session '{session}': 1 session; nothing was deleted: repeat with --yes" in answer.stderr
     assert rumormill("delete", "session", session, "--json").exit_code == 2
     assert Warehouse(warehouse.url).read("cascades").num_rows == 3
     answer = rumormill("delete", "session", session, "--yes", "--json")
@@ -53,7 +53,7 @@ def test_maintaining_tells_what_it_did(rumormill: Command, warehouse: Warehouse,
     assert (answer.json["oldest"], answer.json["removed"]) == (1, [])
     answer = rumormill("maintain", "--retention", "0", "--grace", "0")
     assert answer.exit_code == 0
-    assert "can be read as of" in answer.stdout
+    assert "past states are readable from publication" in answer.stdout
     assert Warehouse(warehouse.url).network("path").n_agents == 5
 
 

@@ -49,7 +49,7 @@ def test_the_reason_is_told_when_it_does_not_start(tmp_path: Path, monkeypatch: 
     with pytest.raises(ClusterUnreachableError) as raised:
         prefect_server._ServerProcess().hand_over()
     assert "did not start (sqlite3.OperationalError: unable to open database file)" in str(raised.value)
-    assert "PREFECT_HOME (~/.prefect unless set), which must be writable" in str(raised.value)
+    assert "PREFECT_HOME (default: ~/.prefect), which must be writable" in str(raised.value)
 
 
 def test_a_server_that_does_not_answer_is_named(environment: dict[str, str]) -> None:

@@ -341,10 +341,10 @@ def test_a_cancelled_run_is_cancelled_in_prefect_too(
     before = contents(warehouse)
 
     def interrupt(*_: Any, **__: Any) -> None:
-        raise RunCancelledError("the run was cancelled; nothing of it was published")
+        raise RunCancelledError("the run was cancelled; nothing was published")
 
     monkeypatch.setattr(engine, "run_job", interrupt)
-    with pytest.raises(RunCancelledError, match="nothing of it was published"):
+    with pytest.raises(RunCancelledError, match="nothing was published"):
         run_campaign(campaign_file(TOWN), warehouse.url)
     assert flow_runs()[0].state.is_cancelled()
     assert contents(warehouse) == before

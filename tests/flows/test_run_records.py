@@ -84,7 +84,7 @@ def test_a_crashed_run_is_continued_without_its_file(
     assert configuration["sessions"][0]["parameters"]["virality"] == 2.0
     assert run_campaign(run.reference, warehouse.url, again=True)["status"] == "confirmed"
     assert unfinished_runs(Warehouse(warehouse.url)) == []
-    assert "no run in warehouse" in rumormill("resume").stdout
+    assert "no unfinished runs in warehouse" in rumormill("resume").stdout
     assert rumormill("resume", "--json").json == []
 
 

@@ -244,7 +244,7 @@ def test_a_job_of_which_part_is_published_meanwhile_is_refused(network):
     outcome = engine.run_job(network, sessions, engine.plan_job(network, sessions))
     part = engine.run_job(network, sessions[:1], engine.plan_job(network, sessions[:1]))
     jobs.publish_job(part)
-    with pytest.raises(CommitConflictError, match="not all sessions of this job are: run again"):
+    with pytest.raises(CommitConflictError, match="other sessions of this job are not: run again"):
         jobs.publish_job(outcome)
     assert jobs.unpublished(network.warehouse, sessions) == sessions[1:]
 
@@ -503,8 +503,8 @@ def test_an_interrupted_run_leaves_nothing_to_be_seen(publish, crowd, plan, reco
     assert process.stdout.readline() == "simulating\n"
     process.send_signal(signal.SIGINT)
     output, errors = ended(process)
-    kept = "the rounds it has published stay in frontiers, and the next run resumes from them"
-    left = kept if plan == "reference" else "nothing of it was published"
+    kept = "its published rounds are kept in frontiers, and the next run resumes from them"
+    left = kept if plan == "reference" else "nothing was published"
     assert output.splitlines()[-1] == f"the run was cancelled; {left}"
     assert errors == ""
     assert process.returncode == RunCancelledError.exit_code == 130
@@ -523,7 +523,7 @@ def test_a_plan_or_client_that_is_none_is_refused_though_the_session_is_there(ne
     for plan in ("fast", None, ["broadcast"]):
         with pytest.raises(InvalidInputError, match=r"no plan .*; plans are auto, broadcast, partitioned, reference"):
             simulate(network, HALF, seed_set=[0], replicates=2, plan=plan)
-    with pytest.raises(InvalidInputError, match=r"client 'threads' is no distributed\.Client; give one, or none"):
+    with pytest.raises(InvalidInputError, match=r"client 'threads' is not a distributed\.Client; give one, or None"):
         simulate(network, HALF, seed_set=[0], replicates=2, client="threads")
 
 

@@ -122,7 +122,7 @@ class StopAfter:
 def test_a_sweep_that_is_stopped_keeps_what_was_finished_and_is_resumed(network, monkeypatch, assert_same_rows):
     chunked(monkeypatch)
     asked = {str(seed): {"seed_set": [seed]} for seed in range(9)}
-    told = r"the run was cancelled; 4 sessions were published before; running it again computes the others"
+    told = r"the run was cancelled; 4 sessions are published; running it again computes the others"
     with pytest.raises(RunCancelledError, match=told):
         simulate_many(network, asked, model=HALF, replicates=20, stop=StopAfter(network, 4))
     assert publications(network) == 4
@@ -289,7 +289,7 @@ def test_a_stop_flag_ends_a_run_in_another_thread(crowd, in_process, publishing,
     assert thread.is_alive()
     stop.set()
     thread.join(ENDS_IN_TIME)
-    assert told == ["the run was cancelled; nothing of it was published"]
+    assert told == ["the run was cancelled; nothing was published"]
     assert publications(crowd) == 0
 
 
@@ -299,7 +299,7 @@ def test_every_plan_looks_at_the_stop_flag(crowd, plan):
     threading.Timer(1.0, stop.set).start()
     started_at = time.monotonic()
     fields = {**LONG, "replicates": 200_000 if plan == "partitioned" else 400}
-    with pytest.raises(RunCancelledError, match="nothing of it was published"):
+    with pytest.raises(RunCancelledError, match="nothing was published"):
         simulate(crowd, SIR(beta=0.001, gamma=0.001), stop=stop, publish=False, plan=plan, **fields)
     assert time.monotonic() - started_at < ENDS_IN_TIME
 
@@ -333,7 +333,7 @@ def test_signals_end_a_run(crowd, number, in_process_seconds):
     time.sleep(1.0)
     os.kill(process.pid, number)
     output, errors = ended(process)
-    assert output.splitlines()[-1] == "the run was cancelled; nothing of it was published"
+    assert output.splitlines()[-1] == "the run was cancelled; nothing was published"
     assert errors == ""
     assert process.returncode == 130
 

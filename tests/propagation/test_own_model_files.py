@@ -150,35 +150,39 @@ def test_installed_packages_offer_models(model_file, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "mine"', 'name = "my model"', r"model Mine: name 'my model' is no name"),
+        ('name = "mine"', 'name = "my model"', r"model Mine: name 'my model' is not valid"),
         ('name = "mine"', 'name = "sir"', r"mine.py: a model 'sir' comes with Rumormill; choose another name"),
         ('name = "mine"', "", r"mine.py defines no model: a subclass of propagation.models.PandasModel with a name"),
-        ('    seeds = "active"\n', "", r"model Mine: seeds '' is no compartment; compartments are susceptible, active"),
+        (
+            '    seeds = "active"\n',
+            "",
+            r"model Mine: seeds '' is not a compartment; compartments are susceptible, active",
+        ),
         (
             'seeds = "active"',
             'seeds = "susceptible"',
             r"seeds 'susceptible' must be among reached \(active, inactive\)",
         ),
-        ('transmitting = ("active",)', 'transmitting = ("active")', r"transmitting 'active' is a text; give a tuple"),
+        ('transmitting = ("active",)', 'transmitting = ("active")', r"transmitting 'active' is a string; give a tuple"),
         ('transmitting = ("active",)', "transmitting = ()", r"transmitting is empty; name the compartments"),
-        ('transmitting = ("active",)', 'transmitting = ("activ",)', r"transmitting 'activ' is no compartment"),
+        ('transmitting = ("active",)', 'transmitting = ("activ",)', r"transmitting 'activ' is not a compartment"),
         (
             'reached = ("active",',
             'reached = ("susceptible", "active",',
-            r"reached 'susceptible' is everyone's at the st",
+            r"reached 'susceptible' is the initial compartment",
         ),
-        ('compartments = ("susc', 'compartments = ("active", "susc', r"names something twice"),
+        ('compartments = ("susc', 'compartments = ("active", "susc', r"has a name twice"),
         (
             "    seeds =",
             "    memory = {'age': None}\n    seeds =",
             r"memory 'age' starts as None; give a finite number",
         ),
-        ("    seeds =", "    memory = {'since': 0}\n    seeds =", r"memory 'since' is a name of the platform's own"),
+        ("    seeds =", "    memory = {'since': 0}\n    seeds =", r"memory 'since' is a reserved name"),
         ("    seeds =", "    memory = ('age',)\n    seeds =", r"memory \('age',\) must map names to numbers"),
         (
             "    seeds =",
             "    edge_columns = ('src',)\n    seeds =",
-            r"edge_columns 'src' is a name of the platform's own",
+            r"edge_columns 'src' is a reserved name",
         ),
         ("def transmit", "def transmits", r"model Mine: has no function transmit\(self, contacts, draws\); define it"),
         (
@@ -227,7 +231,7 @@ def test_columns_must_be_there_and_parameters_in_their_range(network):
         edge_columns = ("trust",)
 
     with pytest.raises(
-        InvalidInputError, match=r"'wanting' reads edge column 'trust', which network 'network' has not"
+        InvalidInputError, match=r"'wanting' reads edge column 'trust', but network 'network' does not have it"
     ):
         session_of(network, Wanting())
     with pytest.raises(
@@ -259,11 +263,15 @@ UPDATE = """return agents["compartment"].mask(reached, "active").mask(spent, "in
         (TRANSMIT, "return True", r"transmit in round 1 returned True; return one value per row of contacts"),
         (TRANSMIT, "return contacts['src'].iloc[1:]", r"returned \d+ rows for \d+ contacts; return one per row"),
         (TRANSMIT, "return [0.5] * (len(contacts) + 1)", r"returned \d+ rows for \d+ contacts; return one per row"),
-        (TRANSMIT, "return contacts['src'].set_axis(contacts['src'] + 9)", r"another index than contacts have; keep"),
+        (
+            TRANSMIT,
+            "return contacts['src'].set_axis(contacts['src'] + 9)",
+            r"whose index differs from that of contacts; keep",
+        ),
         (
             TRANSMIT,
             "return contacts['src'].iloc[::-1]",
-            r"another index than contacts have; keep their index and order",
+            r"whose index differs from that of contacts; keep index and order",
         ),
         (TRANSMIT, "return contacts['src'] * float('nan')", r"returned nan; each number must be finite"),
         (TRANSMIT, "return contacts['src_compartment']", r"returned 'active'; each number must be one number"),

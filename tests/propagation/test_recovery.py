@@ -191,7 +191,7 @@ def test_a_long_run_lets_the_scheduler_forget_its_tasks(publish, run, assert_sam
     with caplog.at_level("INFO", logger=partitioned.__name__):
         found = simulate(network, MODELS[0], plan="partitioned", **fields)
     assert (
-        caplog.messages.count("restarting from the checkpoint to release the tasks so far")
+        caplog.messages.count("restarting from the checkpoint to release finished tasks")
         == len(checkpoint_rounds(network.warehouse))
         >= 2
     )

@@ -165,7 +165,7 @@ def test_each_detail_includes_those_before_it():
         ({"record": ["reach"]}, r"record \['reach'\] is unknown; record one of rounds"),
         (
             {"model": "sir"},
-            r"model 'sir' is no model; give one such as IndependentCascade\(probability=0\.1\), or by its na",
+            r"model 'sir' is not a model; give one, such as IndependentCascade\(probability=0\.1\) or, by na",
         ),
         ({"model": SIR}, r"model SIR is a class; give it its parameters: SIR\(\.\.\.\)"),
         ({"seed_set": 3}, r"seed set 3: give a list of at least one agent id, or a strategy such as DegreeDiscount\("),
@@ -184,9 +184,7 @@ def test_a_value_that_breaks_its_rule_is_refused(network, changes, message):
 
 
 def test_a_network_is_one_of_a_warehouse():
-    with pytest.raises(
-        InvalidInputError, match=r"network 'town' is no network; give one of a warehouse: warehouse\.netw"
-    ):
+    with pytest.raises(InvalidInputError, match=r"network 'town' is not a network; give one, such as warehouse\.netw"):
         resolved("town")
 
 

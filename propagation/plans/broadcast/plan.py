@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 LISTEN_SECONDS = 0.05
-"""How often a run looks whether it is to end."""
+"""Interval at which a run checks whether it must end."""
 
 
 def run_broadcast(
@@ -49,18 +49,18 @@ def run_broadcast(
     sessions : sequence of Session
         Their lanes are run as one job.
     job_plan : JobPlan
-        Says how many batches, and which kernel family runs each session.
+        Gives the number of batches, and the kernel family of each session.
     client : distributed.Client, optional
         None: threads of this process, without Dask.
     publish : bool
-        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+        Whether tasks stage the rows of large tables in the network's warehouse; otherwise they return them.
     progress : Progress
-        Called with the number of lanes done, several times a second; what it raises ends the run.
+        Called with the number of lanes done, several times a second; an exception it raises ends the run.
 
     Raises
     ------
     KeyboardInterrupt
-        Raised again after the tasks were told to stop.
+        Re-raised after stopping the tasks.
     """
     job = uuid.uuid4().hex
     cuts = _batch_bounds(sessions, job_plan)

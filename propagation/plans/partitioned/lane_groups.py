@@ -40,7 +40,7 @@ def partition_firsts(network: Network, partitions: int) -> npt.NDArray[np.int64]
 def waves(
     network: Network, sessions: Sequence[Session], job_plan: JobPlan, saved: Sequence[LaneRuns] = ()
 ) -> Iterator[Wave]:
-    """Yield the job's lanes in waves of lanes that run alike, at most as many at a time as the plan says.
+    """Yield the job's lanes in waves of lanes with the same kernels, at most as many per wave as the plan allows.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def waves(
     sessions : sequence of Session
     job_plan : JobPlan
     saved : sequence of LaneRuns
-        Lanes that have a checkpoint together: they run together again, whatever the plan says.
+        Lanes that share a checkpoint: they run together again, whatever the plan says.
     """
     firsts = partition_firsts(network, job_plan.partitions)
     for group in sessions_alike(sessions):

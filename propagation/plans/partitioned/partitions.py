@@ -140,7 +140,7 @@ def extended_log(
 
 
 _kept: dict[tuple[str, int], tuple[tuple[Any, ...], Any]] = {}
-"""By job and partition: the log up to which the dense arrays are, and the arrays. Tasks remove them while they work."""
+"""By job and partition: dense arrays, and the log that they correspond to. Tasks remove them while they work."""
 
 
 _scratch: dict[str, list[Scratch]] = {}
@@ -163,11 +163,11 @@ class Partition(ABC):
     ----------
     wave : Wave
     number : int
-        Which partition of the wave's.
+        Position of the partition in the wave's network.
     name : str
-        Of the family.
+        Name of the kernel family.
     lanes_apart : bool
-        Measured: whether cost is linear in lanes, so that each thread had better run lanes of its own.
+        Measured: whether cost is linear in lanes, so that threads should run separate lanes.
     """
 
     wave: Wave

@@ -1,8 +1,8 @@
 """The partitioned plan: edges split by ranges of their source, one task per partition and round.
 
-Only messages travel, to the partition of their destination. Rounds are submitted in chunks that take about a second (on
-a single worker as one task, which runs partitions on its threads); after each chunk the run checks which lanes are
-over. Several waves of lanes may run at the same time. For networks larger than a worker's memory.
+Only messages are exchanged; each goes to the partition of its destination. Rounds are submitted in chunks of about a
+second (on a single worker as one task, which runs partitions on its threads); after each chunk the run checks which
+lanes are over. Several waves of lanes may run at the same time. For networks larger than a worker's memory.
 """
 
 import contextvars
@@ -44,18 +44,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_SECONDS, TASK_SECONDS, CHECKPOINT_SECONDS = 1.0, 5.0, 10.0
-"""Target time of a submission of rounds, and of a task that runs many; time between checkpoints, per second that a
-checkpoint takes."""
+"""Target time of a submission of rounds, and of a task that runs many; seconds between checkpoints per second spent
+on a checkpoint."""
 LISTEN_SECONDS = 0.05
 """How often a run checks whether it was interrupted."""
 SAVING_SECONDS = 0.05
-"""Assumed time of a checkpoint before one was made."""
+"""Assumed time of the first checkpoint."""
 FIRST_CHUNK, LARGEST_CHUNK, LONGEST_TASK = 4, 64, 4096
-"""Rounds submitted at a time: first, most, and most of a single task, which watches the time itself."""
+"""Rounds per submission: at first, at most, and at most for a single task, which limits its own time."""
 MOST_TASKS = 20_000
 """Tasks after which a run restarts from a checkpoint: Dask keeps every ancestor of a live task."""
 ATTEMPTS = 5
-"""Worker losses tolerated without progress to a further round."""
+"""Worker losses tolerated without completing another round."""
 
 
 def run_partitioned(
@@ -67,28 +67,28 @@ def run_partitioned(
     publish: bool,
     progress: Progress,
 ) -> list[LaneRows]:
-    """Run all lanes of some sessions of one network; return the rows of each wave.
+    """Run all lanes of sessions on one network; return the rows of each wave.
 
     Parameters
     ----------
     network : Network
     sessions : sequence of Session
     job_plan : JobPlan
-        Says how many partitions there are, how many lanes form a wave, and how many waves run at the same time.
+        Gives the number of partitions, of lanes per wave, and of concurrent waves.
     client : distributed.Client
     publish : bool
-        Whether tasks stage the rows of large tables in the network's warehouse, or return them.
+        Whether tasks stage the rows of large tables in the network's warehouse; otherwise they return them.
     progress : Progress
         Called with the number of lanes done.
 
     Raises
     ------
     KeyboardInterrupt
-        Raised again after the tasks were told to stop.
+        Re-raised after stopping the tasks.
     """
     made = list(waves(network, sessions, job_plan, saved_lanes(network.warehouse) if publish else ()))
-    # Waves that run at the same time have distinct names; those that follow each other share one. Lanes that have a
-    # checkpoint together may be more than the plan puts into a wave.
+    # Concurrent waves have distinct names; consecutive ones reuse them. A wave resumed from a checkpoint may have
+    # more lanes than the plan allows per wave.
     most = job_plan.lanes_at_once * job_plan.waves_at_once // max(len(wave.lanes) for wave in made)
     jobs = [uuid.uuid4().hex for _ in range(max(1, min(job_plan.waves_at_once, len(made), most)))]
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -113,14 +113,14 @@ def run_partitioned(
         with ThreadPoolExecutor(len(jobs), "wave") as pool:
             try:
                 futures = {pool.submit(contextvars.copy_context().run, run, number) for number in range(len(made))}
-                while futures:  # with a timeout: a waiting thread may not receive an interrupt
+                while futures:  # with a timeout, because a waiting thread may not receive an interrupt
                     ended, futures = wait(futures, timeout=LISTEN_SECONDS, return_when=FIRST_COMPLETED)
                     for future in ended:
                         done += future.result()
                     progress("simulating", done, job_plan.lanes)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                request_stop(*jobs)  # waves check it in this process, too
+                request_stop(*jobs)  # for the waves' threads in this process
                 clusters.tell_workers(client, request_stop, *jobs)
                 raise
     finally:
@@ -145,7 +145,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> La
     client : distributed.Client
     publish : bool
     beside : int
-        How many waves share the threads, this one included.
+        Number of waves that share the threads, including this one.
     """
     failures, reached = 0, 0
     while True:
@@ -156,7 +156,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> La
         except clusters.loss_errors() as error:
             lost = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
-            logger.info("%srestarting from the checkpoint to release the tasks so far", wave.title)
+            logger.info("%srestarting from the checkpoint to release finished tasks", wave.title)
             continue
         failures, reached = (1, len(run.counts)) if len(run.counts) > reached else (failures + 1, reached)
         checkpoint = last_checkpoint(wave) if publish else None
@@ -166,7 +166,7 @@ def _run_wave(wave: Wave, client: "Client", *, publish: bool, beside: int) -> La
         if failures > ATTEMPTS:
             raise ClusterLostError(
                 f"the cluster lost its workers {failures} times while the run made no progress (last: {lost}); workers "
-                "are often killed for want of memory: see their logs, give them more or run fewer replicates; "
+                "are often killed when memory runs out: see their logs, give them more memory or run fewer replicates; "
                 f"the run {resumption} when it is run again"
             )
         logger.warning("%sthe run %s: %s", wave.title, resumption, lost)
@@ -202,8 +202,8 @@ class _WaveRun:
 
     def _begin(self) -> None:
         """Begin, or resume from the last checkpoint."""
-        # Dask recomputes what a lost worker held from the beginning, and sometimes waits forever for a part of it:
-        # a run that loses any of these workers restarts itself at its last checkpoint.
+        # Dask recomputes a lost worker's results from the beginning, and sometimes waits for some of them for ever.
+        # Therefore a run that loses any of these workers restarts from its last checkpoint.
         self.workers = clusters.worker_addresses(self.client)
         self.together = _in_one_task(self.workers)
         self.threads = max(1, clusters.thread_count(self.client) // self.beside)
@@ -229,7 +229,7 @@ class _WaveRun:
         self.saved = len(self.counts)
 
     def _is_published(self, file: DataFile) -> bool:
-        """Return whether a file of rows is to be published; activations may be needed only to count reach."""
+        """Return whether a file of rows is to be published; activations may be kept only to compute reach."""
         return file.table != "activations" or self.wave.one.records("activations")
 
     def _checkpoint(self) -> None:
@@ -251,16 +251,16 @@ class _WaveRun:
         logger.info("%scheckpoint after round %d", self.wave.title, self.number)
 
     def _is_due(self, least_taken: float = 0.0) -> bool:
-        """Return whether to make a checkpoint now, assuming that it takes at least `least_taken` seconds."""
+        """Return whether a checkpoint is due, assuming that it takes at least `least_taken` seconds."""
         pause = CHECKPOINT_SECONDS * max(self.saving_took, least_taken)
         return self.publish and time.perf_counter() - self.saved_at >= pause
 
     def run(self) -> LaneRows | None:
-        """Run all rounds of all lanes; None means that a new run is to resume from the checkpoint just made."""
+        """Run all rounds of all lanes; return None if a new run must resume from the checkpoint just made."""
         self._begin()
         if not self.counts and self.wave.one.max_rounds == 0:
             self._note(sum(self._on_steps(tasks.counts_of, known=0)))
-        # Lanes that never end by themselves are checked in between.
+        # Lanes that may transmit forever need checks between submissions.
         most = LONGEST_TASK if self.together and not self.rules.transmits_forever else LARGEST_CHUNK
         rounds = most if self.together else FIRST_CHUNK
         while (self.over < 0).any() and self.number < self.wave.one.max_rounds:
@@ -277,7 +277,7 @@ class _WaveRun:
                 if too_many:
                     return None
             rounds = max(rounds, 1)
-            if self.together:  # one task watches the time itself
+            if self.together:  # a single task limits its own time
                 rounds = most
             else:
                 rounds = int(np.clip(rounds * CHUNK_SECONDS / seconds, max(rounds // 2, 1), min(2 * rounds, most)))
@@ -291,7 +291,7 @@ class _WaveRun:
         return [f"{what}-{self.prefix}-{number}-{p}" for p in (range(1) if self.together else self.partitions)]
 
     def _on_partitions(self, function: Any, *keys: Sequence[str], **options: Any) -> dict[str, Task]:
-        """Return tasks that run a function on all partitions, with the results of the tasks of these names."""
+        """Return tasks that run a function on all partitions, given the results of the tasks named by `keys`."""
         names, wave = self._names(function.__name__), TaskRef(self.wave_key)
         if self.together:
             (name,), inputs = names, List(*map(self._all_of, keys))
@@ -302,7 +302,7 @@ class _WaveRun:
         }
 
     def _all_of(self, keys: Sequence[str]) -> Any:
-        """Return a reference to the results of the tasks of these names for all partitions."""
+        """Return a reference to the results of the named tasks for all partitions."""
         return TaskRef(keys[0]) if self.together else List(*map(TaskRef, keys))
 
     def _found(self, futures: Sequence["Future"]) -> list[Any]:
@@ -317,7 +317,7 @@ class _WaveRun:
         return self._found(self.client.get(graph, list(graph), sync=False))
 
     def _advance(self, rounds: int) -> int:
-        """Submit some rounds together and wait until the last is done; return how many were run."""
+        """Submit some rounds together and wait until the last is done; return the number of rounds run."""
         graph, keys = self._rounds_together(rounds) if self.together else self._rounds_apart(rounds)
         counting = self._on_partitions(tasks.counts_of, keys, known=len(self.counts) - self.saved)
         futures = self.client.get({**graph, **counting}, [*keys, *counting], sync=False)
@@ -336,7 +336,7 @@ class _WaveRun:
         return {name: Task(name, tasks.advance_together, wave, rounds, TASK_SECONDS, self.threads, steps)}, [name]
 
     def _rounds_apart(self, rounds: int) -> tuple[dict[str, Task], list[str]]:
-        """Return a task for each partition and round, and the names of the last."""
+        """Return a task for each partition and round, and the names of the last round's tasks."""
         wave, keys, graph = TaskRef(self.wave_key), self.keys, {}
         for _ in range(rounds):
             sent, stops = self._names("sent"), []
@@ -355,7 +355,7 @@ class _WaveRun:
         return graph, keys
 
     def _note(self, counts: npt.NDArray[np.int64]) -> None:
-        """Store the counts of some rounds, and determine which lanes are over."""
+        """Store the counts of new rounds, and determine which lanes are over."""
         first = len(self.counts)
         self.counts.extend(counts)
         for number, of_round in enumerate(counts, first):
@@ -372,7 +372,7 @@ class _WaveRun:
             self.over[quiet & ~opened] = self.last_change[quiet & ~opened]
 
     def _rows(self) -> LaneRows:
-        """Return what the wave found."""
+        """Return the rows of the wave."""
         truncated = self.over < 0
         ends = np.where(truncated, self.number, self.over)
         recorded = self.wave.one.records("reach")
@@ -393,10 +393,10 @@ class _WaveRun:
 
 
 def _in_one_task(workers: frozenset[str]) -> bool:
-    """Return whether one task runs all partitions on all threads: with one worker, nothing travels."""
+    """Return whether one task runs all partitions on all threads, as on a single worker, which exchanges no data."""
     return len(workers) == 1
 
 
 def _given(value: Any) -> Any:
-    """Return its argument: a task that sends the wave to the workers once."""
+    """Return the argument: used as a task that sends the wave to the workers only once."""
     return value

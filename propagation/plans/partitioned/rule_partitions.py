@@ -162,7 +162,7 @@ class RulePartition(Partition):
         return np.unique(np.stack([lane[:found], src[:found]], axis=1), axis=0)
 
     def opened(self, states: LaneStates, state: PartitionState, inbox: Inbox) -> npt.NDArray[np.uint8]:
-        """Return in which lanes a contact of a probe, or a live agent by itself, could change something, (lanes,)."""
+        """Return in which lanes a contact of a probe or a transition could still change something, (lanes,) uint8."""
         found = np.zeros(self.lanes, np.uint8)
         kernels.open_lanes(self.first, states, inbox, found)
         leaving, live = (self.program.leave_chance > 0) | (self.program.leave_after > 0), self.live_rows(states, state)

@@ -43,10 +43,10 @@ class Schedule:
     ends : (lanes + 1,) int64
         The first is 0; running total of the live agents of the lanes.
     infectious : (lanes,) int64
-        How many of them are infectious.
+        Number of infectious agents among them.
     entries : tuple of Entry
-        What the last rounds scheduled, the latest first. If nobody is live they are empty, and need not be shifted
-        while the partition is idle.
+        Events scheduled by the last rounds, the latest first. Empty without live agents, so that they need not be
+        shifted while the partition is idle.
     """
 
     ends: npt.NDArray[np.int64]

@@ -1,7 +1,7 @@
-"""Rounds of users' own models: what `rules_in_pandas` does for rules, done by the user's functions.
+"""Rounds of users' own models: the counterpart of `rules_in_pandas`, with the user's functions instead of rules.
 
-Rows are given in the order of their keys, and sums are taken in it, so that nothing depends on partitions; whatever a
-function returns is checked before it counts.
+Rows are passed and summed in the order of their keys, so that nothing depends on partitions. Results of the user's
+functions are validated before use.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from propagation.models.pandas_model import MOVES, PandasModel
 from propagation.weights import agent_column
 
 EDGE = "edge:"
-"""Prefix of edge columns, until a function sees them."""
+"""Prefix of edge columns, removed before a user's function sees them."""
 CARRIED = "carried:"
-"""Prefix of what travelled along a contact."""
+"""Prefix of columns with the values sent along a contact."""
 TARGET = "target:"
-"""Prefix of what the contacted agent remembers."""
+"""Prefix of columns with the memory of the contacted agent."""
 _RANGE = 2.0**32
 _ROWS = (pd.DataFrame, pd.Series, pd.Index, pd.api.extensions.ExtensionArray, np.ndarray, list, tuple)
-"""What can hold a value per row."""
+"""Types that can hold a value per row."""
 
 
 class Draws:
@@ -71,7 +71,7 @@ class PandasRounds:
     Attributes
     ----------
     memory : dict
-        What is kept of every agent beside its state, by name, with what it is at the start.
+        Names and initial values of the numbers kept for every agent, in addition to its state.
     """
 
     def __init__(self, network: Network, model: PandasModel, random_seed: int) -> None:
@@ -82,7 +82,7 @@ class PandasRounds:
         self._carries = tuple(model.carries) or ("total",)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        """Return what tells these rounds from others."""
+        """Return the values that identify these rounds."""
         model = self.model
         source = (model.name, model.source_fingerprint, sorted(model.resolved_parameters.items()))
         return self.network.snapshot_id, *source, self.random_seed
@@ -98,19 +98,19 @@ class PandasRounds:
         return {CARRIED + name: "float64" for name in self._carries}
 
     def weigh(self, edges: pd.DataFrame) -> pd.DataFrame:
-        """Return edges by src with the columns that are read."""
+        """Return edges by src with the columns that the model reads."""
         found = {EDGE + name: edges[name].to_numpy(np.float64, na_value=np.nan) for name in self.model.edge_columns}
         return edges[["dst"]].assign(**found)
 
     def start(self, agents: npt.NDArray[np.int64], replicates: npt.NDArray[np.int64]) -> pd.DataFrame:  # noqa: ARG002 (as for rules)
-        """Return nobody: all but the seeds start in the first compartment."""
+        """Return no agents: all but the seeds start in the first compartment."""
         names = ("replicate", "agent", "compartment", "since", "occasion", "weight", "contacts")
         return pd.DataFrame({name: np.empty(0, np.int64) for name in names})
 
     # -- transmission ---------------------------------------------------------------------------------------------
 
     def attempt(self, contacts: pd.DataFrame, number: int) -> pd.DataFrame:
-        """Return contacts with what became of each, as `interpreter.RulesInPandas.attempt` does, and what travelled."""
+        """Return contacts with their outcomes, as `rules_in_pandas.RulesInPandas.attempt` does, and the values sent."""
         contacts = contacts.sort_values(["replicate", "dst", "src"], ignore_index=True)
         since = number - contacts["since"].to_numpy(np.int64) - 1
         key = (contacts["src"], contacts["dst"], contacts["replicate"])
@@ -163,7 +163,7 @@ class PandasRounds:
     # -- update ---------------------------------------------------------------------------------------------------
 
     def update(self, agents: pd.DataFrame, contacts: pd.DataFrame, stops: pd.DataFrame, number: int) -> pd.DataFrame:  # noqa: ARG002 (as for rules)
-        """Return agents after the round, as `interpreter.RulesInPandas.update` does."""
+        """Return agents after the round, as `rules_in_pandas.RulesInPandas.update` does."""
         before = agents["compartment"].to_numpy(np.int64)
         replicate, agent = (agents.index.get_level_values(i).to_numpy(np.int64) for i in (0, 1))
         after, memory = before, {name: agents[name].to_numpy() for name in self.model.memory}
@@ -210,7 +210,7 @@ class PandasRounds:
         return pd.DataFrame(columns)
 
     def _arrivals(self, index: "pd.Index[Any]", contacts: pd.DataFrame) -> pd.DataFrame:
-        """Sum what arrived at each agent; in the order of the sources, since floats do not add in any order alike."""
+        """Sum the values sent to each agent, in the order of sources, because float sums depend on the order."""
         by_agent = contacts.sort_values(["replicate", "dst", "src"]).groupby(["replicate", "dst"], sort=False)
         found = {"contacts": by_agent.size(), "successes": by_agent["success"].sum()}
         found |= {name: by_agent[CARRIED + name].sum() for name in self._carries}
@@ -254,7 +254,7 @@ class PandasRounds:
             made = self._error(function, number, f"failed: {_said(error)}, {_place(error)}")
             made.add_note(
                 "".join(traceback.format_exception(error))
-            )  # a cause is lost between processes, a note is not
+            )  # notes survive pickling between processes, causes do not
             raise made from error
 
     def _error(self, function: str, number: int, sentence: str) -> InvalidInputError:
@@ -289,7 +289,7 @@ class PandasRounds:
             )
         if isinstance(returned, pd.DataFrame | pd.Series) and not returned.index.equals(frame.index):
             raise self._error(
-                function, number, f"returned rows with another index than {given} have; keep their index and order"
+                function, number, f"returned rows whose index differs from that of {given}; keep index and order"
             )
 
     def _numbers(
@@ -317,8 +317,8 @@ def _said(error: Exception) -> str:
 
 
 def _place(error: Exception) -> str:
-    """Return file and line of the user's own code that an error passed last."""
+    """Return file and line of the innermost frame in the user's own code."""
     frames = traceback.extract_tb(error.__traceback__)
     others = ("site-packages", "/lib/python", __file__)
     ours = [frame for frame in frames if not any(other in frame.filename for other in others)]
-    return f"{ours[-1].filename}, line {ours[-1].lineno}" if ours else "its line is not known"
+    return f"{ours[-1].filename}, line {ours[-1].lineno}" if ours else "at an unknown line"

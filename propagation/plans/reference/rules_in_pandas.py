@@ -1,6 +1,6 @@
 """Rules in pandas: a model's round as masks over frames, as `docs/models.md` defines it, for the reference plan.
 
-Slow and plain on purpose: the compiled kernels must equal it.
+Deliberately simple and slow: the compiled kernels must give the same rows.
 """
 
 from typing import Any
