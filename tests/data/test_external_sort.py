@@ -110,9 +110,9 @@ def test_an_estimate_that_was_too_high_only_draws_again(tiny_pieces, tmp_path, m
 
 def test_too_few_likely_pairs_are_told_as_in_memory(tiny_pieces, tmp_path):
     generator = RMat(agents=64, edges=2_000, a=0.997, b=0.001, c=0.001)
-    with pytest.raises(InvalidInputError, match="too few pairs are likely enough"):
+    with pytest.raises(InvalidInputError, match="too few pairs are likely to be drawn"):
         generator.generate()
-    with pytest.raises(InvalidInputError, match="too few pairs are likely enough"):
+    with pytest.raises(InvalidInputError, match="too few pairs are likely to be drawn"):
         in_pieces(generator, tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if "scratch" in path.name] == []
 
