@@ -67,7 +67,7 @@ def test_more_rejects_than_allowed_stop_the_import(warehouse, messy_edges):
     with pytest.raises(TooManyRejectsError) as refused:
         publish_network(warehouse, messy_edges, max_rejects=4)
     assert str(refused.value) == (
-        "friends.txt: 5 rows rejected (2 malformed, 1 self-loops, 2 duplicates), at most 4 are allowed; "
+        "friends.txt: 5 rows rejected (2 malformed, 1 self-loops, 2 duplicates), but at most 4 are allowed; "
         "allow more with --max-rejects"
     )
     assert warehouse.manifests() == []
@@ -75,7 +75,7 @@ def test_more_rejects_than_allowed_stop_the_import(warehouse, messy_edges):
 
 
 def test_duplicates_can_be_refused_with_their_line(warehouse, messy_edges):
-    with pytest.raises(EdgeListError, match=r"friends.txt, line 10: edge ann -> bob is there already"):
+    with pytest.raises(EdgeListError, match=r"friends.txt, line 10: edge ann -> bob is a duplicate"):
         publish_network(warehouse, messy_edges, duplicates="error")
     assert warehouse.manifests() == []
 

@@ -349,7 +349,7 @@ def test_the_demo_is_handed_file_warehouse_and_console(
         (b"a,b,p\nx,y,1.3\n", ["--probability", "p"], ["line 2", "'p' holds 1.3", "[0, 1]", "correct the value"]),
         (b"a,b,p\nx,y,1\n", ["--probability", "q"], ["no column 'q'", "columns are a, b, p"]),
         (b"x y\nx y\nx x\n", ["--max-rejects", "1"], ["2 rows rejected", "at most 1", "--max-rejects"]),
-        (b"x y\nx y\n", ["--duplicates", "error"], ["line 2", "x -> y is there already", "--duplicates first"]),
+        (b"x y\nx y\n", ["--duplicates", "error"], ["line 2", "x -> y is a duplicate", "--duplicates first"]),
     ],
 )
 def test_files_that_cannot_be_imported(
