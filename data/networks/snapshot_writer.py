@@ -167,7 +167,7 @@ def publish_snapshot(
         if warehouse.find(key) is not None:  # another process has imported the same content
             return _current_again(warehouse, row)
         raise CommitConflictError(
-            f"another import into network {row['network_id']!r} finished first; run this import again to build on it"
+            f"another import into network {row['network_id']!r} finished first: run again to build on it"
         ) from error
     progress("writing", len(ranges), len(ranges))
     return Network.from_row(warehouse, row)

@@ -282,7 +282,7 @@ def test_verify_finds_damage_and_sweeps_orphans(rumormill: Rumormill, edges: Pat
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     answer = rumormill("verify")
     assert answer.exit_code == 1
-    assert f"error: {damaged} (table network_edges) has other content than was published" in answer.stderr
+    assert f"error: {damaged} (table network_edges) does not have the published content" in answer.stderr
     assert "1 damaged" in answer.stdout
 
 
