@@ -142,7 +142,7 @@ def test_what_was_guessed_is_logged_and_kept_with_the_snapshot(warehouse, tmp_pa
     path = tmp_path / "counts.txt"
     path.write_text("4 3\n1 2\n2 3\n3 4\n")
     network = warehouse.import_network("n", path)
-    sentence = f"{path}: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+    sentence = f"{path}: the first line '4 3' was read as an edge; if it counts agents and edges, use --header counts"
     assert network.warnings == (sentence,)
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         ("data.networks.imports", "WARNING", sentence)

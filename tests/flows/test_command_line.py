@@ -173,7 +173,7 @@ def test_source_and_target_columns_can_be_chosen(rumormill: Rumormill, tmp_path:
 def test_what_an_import_guessed_is_told(rumormill: Rumormill, tmp_path: Path) -> None:
     (tmp_path / "counts.txt").write_text("4 3\n1 2\n2 3\n3 4\n")
     sentence = (
-        "counts.txt: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+        "counts.txt: the first line '4 3' was read as an edge; if it counts agents and edges, use --header counts"
     )
     answer = rumormill("network", "import", "n", "counts.txt")
     assert answer.stderr.splitlines() == [f"warning: {sentence}"]
@@ -188,7 +188,7 @@ def test_what_an_import_guessed_is_told(rumormill: Rumormill, tmp_path: Path) ->
 def test_a_url_as_a_source_is_told_whole(rumormill: Rumormill, tmp_path: Path) -> None:
     answer = rumormill("network", "import", "n", "https://example.org/e.txt")
     assert answer.exit_code == 2
-    assert "https://example.org/e.txt is a URL, and an import reads local files; download it first" in answer.stderr
+    assert "https://example.org/e.txt is a URL, but imports read local files only; download it first" in answer.stderr
     (tmp_path / "e.txt").write_text("1 2\n")
     assert rumormill("network", "import", "n", f"file://{tmp_path}/e.txt").exit_code == 0
 
@@ -342,7 +342,7 @@ def test_the_demo_is_handed_file_warehouse_and_console(
     ("content", "options", "messages"),
     [
         (None, [], ["source.csv does not exist", "name a local file"]),
-        (b"", [], ["source.csv is empty", "must hold at least one line"]),
+        (b"", [], ["source.csv is empty", "must contain at least one line"]),
         (b"a b 0.5\nb c 0.7\n", [], ["source.csv has 3 columns", "name all columns with --columns"]),
         (b"\x00\x01\x02PAR\xff" * 99, [], ["source.csv is not text", "NUL bytes", "save it as UTF-8 text"]),
         (b"a,b,p\nx,y,nan\n", ["--strength", "p"], ["line 2", "strength column 'p' holds nan", "correct the value"]),

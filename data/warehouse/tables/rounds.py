@@ -38,7 +38,12 @@ SPECIFICATIONS = (
             ROUND,
             Column("agent", pa.int32(), "dense id of the agent"),
             Column("compartment", SYMBOL, "the compartment it is in after the round"),
-            Column("since", pa.int32(), "round in which it entered; null in checkpoints if it is final", nullable=True),
+            Column(
+                "since",
+                pa.int32(),
+                "round in which it entered; null in checkpoints if the agent is finished",
+                nullable=True,
+            ),
             Column("occasion", pa.int32(), "activations of the agent so far"),
             Column("weight", pa.int64(), "influence weights received so far, in 2^-32"),
             Column("contacts", pa.int32(), "contacts received so far"),
