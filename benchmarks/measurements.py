@@ -1,4 +1,4 @@
-"""Measuring a work: Rumormill and its peers in turn, several times over, and whether they found the same reach."""
+"""Measuring a work: running Rumormill and its peers in turn, several times, and checking that their reach agrees."""
 
 import contextlib
 import gc
@@ -21,13 +21,13 @@ from propagation import Result, models, simulate
 T = TypeVar("T")
 Say = Callable[[str], None]
 MOST_STANDARD_ERRORS = 4.0
-"""Two means further apart than this were found by different models."""
+"""Means that differ by more than this are of different models."""
 DEVIATION_REPLICATES = 64
-"""Replicates, at least, from which the deviation of reach is found."""
+"""Fewest replicates from which the standard deviation of reach is estimated."""
 
 
 class LeftOutError(Exception):
-    """Raised with the reason if a row cannot be measured."""
+    """Raised if a row cannot be measured; the message is the reason."""
 
 
 @dataclass
@@ -37,11 +37,11 @@ class Calls:
     Attributes
     ----------
     seconds : list of float
-        Time of each call, per `replicates` of the work.
+        Time of each call, scaled to the replicates of the work.
     means : list of float
         Mean reach of each call.
     replicates : int
-        Replicates that each call really ran.
+        Replicates that each call actually ran.
     """
 
     replicates: int
@@ -56,21 +56,21 @@ class Calls:
 
 @dataclass
 class PeerRow:
-    """One peer beside Rumormill on one work.
+    """One peer compared with Rumormill on one work.
 
     Attributes
     ----------
     peer : Peer
     loading : float
-        Seconds from the edges in memory to what the peer runs on, its compilation included.
+        Seconds to convert the edges in memory to the peer's format, including its compilation.
     calls : Calls
         Of the peer.
     slow : bool
-        Whether one replicate takes longer than a call should, so that there are fewer calls.
+        Whether one replicate exceeds the budget of a call, so that there are fewer calls.
     ours : list of float
-        Seconds of our call beside each of the peer's.
+        Seconds of our call paired with each call of the peer.
     deviation : float
-        Standard deviation of reach over replicates, as all our calls found it.
+        Standard deviation of reach over the replicates of all our calls.
     our_mean, our_replicates
         Mean reach of all our calls, and how many replicates they ran.
     """
@@ -101,12 +101,12 @@ class PeerRow:
 
     @property
     def their_error(self) -> float:
-        """Standard error of the peer's mean reach, if its cascades vary as ours do."""
+        """Standard error of the peer's mean reach, assuming the deviation of our cascades."""
         return self.deviation / math.sqrt(self.calls.replicates * len(self.calls.means))
 
     @property
     def standard_errors_apart(self) -> float:
-        """How far the two means are apart, in combined standard errors."""
+        """Difference of the two means, in combined standard errors."""
         return abs(self.our_mean - self.calls.mean) / max(math.hypot(self.our_error, self.their_error), 1e-9)
 
     @property
@@ -148,7 +148,7 @@ def model_of(work: Work) -> Any:
 
 
 def ours(network: Network, edges: Edges, work: Work, random_seed: int, **options: Any) -> Result:
-    """Run a work as any user would: the public call on the default cluster, published only if asked."""
+    """Run a work by the public call on the default cluster; by default without publishing."""
     return simulate(
         network,
         model_of(work),
@@ -163,7 +163,7 @@ def ours(network: Network, edges: Edges, work: Work, random_seed: int, **options
 
 @contextlib.contextmanager
 def frozen_garbage() -> Iterator[None]:
-    """Keep the collector from walking the peers' millions of Python objects in everyone's time."""
+    """Keep the garbage collector from traversing the peers' millions of Python objects during measurements."""
     gc.collect()
     gc.freeze()
     try:
@@ -174,7 +174,7 @@ def frozen_garbage() -> Iterator[None]:
 
 
 def _prepared(peer: Peer, edges: Edges, work: Work) -> Run:
-    """Load a peer; what it made is not looked at by the collector, neither now nor in any measured call."""
+    """Load a peer, and exclude its objects from garbage collection now and in all measured calls."""
     gc.disable()
     try:
         return peer.prepare(edges, work)
@@ -186,36 +186,36 @@ def _prepared(peer: Peer, edges: Edges, work: Work) -> Run:
 def measure(
     network: Network, edges: Edges, work: Work, peers: list[str], runs: int, budget: float, say: Say
 ) -> WorkRows:
-    """Measure one work: in each run ours and then every peer.
+    """Measure one work: in each run, first Rumormill and then every peer.
 
     Parameters
     ----------
     network, edges
-        The same graph, as Rumormill and as peers read it.
+        The same graph, for Rumormill and for peers.
     work : Work
     peers : list of str
-        Names of those that may take part.
+        Names of the peers to include.
     runs : int
         Runs of all sides.
     budget : float
-        Seconds that a call of a peer may take: slower ones run fewer replicates, or fewer calls.
+        Longest time of a call of a peer, seconds; slower peers run fewer replicates, or fewer calls.
     say : callable
-        Told what is going on.
+        Called with progress messages.
 
     Raises
     ------
     LeftOutError
         If Rumormill cannot do the work.
     """
-    # 1. Warm up: compiled kernels and the network's arrays are there from now on.
+    # 1. Warm up: compile kernels and build the network's arrays.
     first_call, _ = timed(lambda: ours(network, edges, work, 10**6))
     many = max(work.replicates, DEVIATION_REPLICATES)
     sizes = list(ours(network, edges, work, 10**6, replicates=many).cascades["size"])
-    # 2. Load the peers, and find how many replicates fit the budget.
+    # 2. Load the peers, and find how many replicates fit in the budget.
     sides, left_out = _loaded(edges, work, peers, budget, say)
     mine = Calls(work.replicates)
     with frozen_garbage():
-        # 3. In turn, run after run.
+        # 3. Run all sides in turn.
         for number in range(runs):
             seconds, result = timed(lambda number=number: ours(network, edges, work, number))
             mine.seconds.append(seconds)
@@ -223,7 +223,7 @@ def measure(
             sizes.extend(result.cascades["size"])
             for row, run in sides:
                 _add_call(row, run, work, number, seconds, runs, budget)
-    # 4. What both sides found.
+    # 4. Compare reach.
     for row, _ in sides:
         row.deviation, row.our_mean = float(np.std(sizes, ddof=1)), float(np.mean(sizes))
         row.our_replicates = len(sizes)
@@ -248,16 +248,16 @@ def _loaded(
         seconds, mean = _seconds_per_replicate(run, least, work, budget)
         replicates = max(least, min(work.replicates, int(budget / seconds)))
         row = PeerRow(peer, loading, Calls(replicates), slow=seconds * least > budget)
-        if row.slow:  # so slow that the first replicate counts
+        if row.slow:  # so slow that the calibration call is used as a measurement
             row.calls.seconds.append(seconds * work.replicates)
             row.calls.means.append(mean)
-        say(f"  {name}: loaded in {loading:.1f} s, a replicate takes {seconds:.3g} s, {replicates:,} to a call")
+        say(f"  {name}: loaded in {loading:.1f} s, {seconds:.3g} s per replicate, {replicates:,} per call")
         sides.append((row, run))
     return sides, left_out
 
 
 def _seconds_per_replicate(run: Run, least: int, work: Work, budget: float) -> tuple[float, float]:
-    """Return the time of a replicate, from calls of ever more of them, and the mean reach of the last call."""
+    """Return the time of a replicate, from calls with increasing numbers, and the mean reach of the last call."""
     replicates = least
     seconds, mean = timed(partial(run, replicates, 10**6))
     while replicates < work.replicates and 16 * seconds < budget:
@@ -267,7 +267,7 @@ def _seconds_per_replicate(run: Run, least: int, work: Work, budget: float) -> t
 
 
 def _add_call(row: PeerRow, run: Run, work: Work, number: int, our_seconds: float, runs: int, budget: float) -> None:
-    """Call a peer beside our call, unless it is so slow that its time is used up."""
+    """Add a call of the peer to pair with ours, unless it is slow and has used up its time."""
     calls = row.calls
     if len(row.ours) < len(calls.seconds):
         row.ours.append(our_seconds)

@@ -1,4 +1,4 @@
-"""Rumormill beside itself: what the engine, many sessions and the partitioned plan cost."""
+"""Rumormill against itself: the cost of the engine, of many sessions and of the partitioned plan."""
 
 import json
 import os
@@ -35,24 +35,24 @@ MOST_CAMPAIGN_RUNS = 3
 
 @dataclass
 class OwnRow:
-    """Two ways of ours to do the same.
+    """A comparison of two ways to do the same in Rumormill.
 
     Attributes
     ----------
     title, baseline : str
-        What is measured, and what against.
+        What is measured, and what it is compared with.
     seconds, baseline_seconds : list of float
         Of each run.
     ratios : list of float
-        What the target is about, of each run.
+        The quantity that the target bounds, of each run.
     ratio_title : str
-        What the ratio is.
+        Name of the ratio.
     target : float
         Bound of the median ratio.
     at_most : bool
         Whether the bound is an upper one.
     note : str
-        What else was seen.
+        Further observations.
     """
 
     title: str
@@ -75,7 +75,7 @@ class OwnRow:
 def _pairs(
     runs: int, one: Callable[[int], Any], other: Callable[[int], Any]
 ) -> tuple[list[float], list[float], list[tuple[Any, Any]]]:
-    """Call two ways in turn, once to warm up and then `runs` times; return their times and what they returned."""
+    """Call both in turn, once to warm up and then `runs` times; return their times and return values."""
     one(10**6), other(10**6 + 1)
     seconds, other_seconds, returned = [], [], []
     with frozen_garbage():
@@ -89,7 +89,7 @@ def _pairs(
 
 
 def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure a long job beside its kernels, called from as many plain threads with as many lanes to a call."""
+    """Measure a long job against its kernels, called from as many plain threads with as many lanes per call."""
     work = WORKS["wc1000"]
     client = own_client()
     session = resolve_session(
@@ -113,7 +113,7 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
     try:
         seconds, bare_seconds, reached = _pairs(runs, whole, bare)
     except (TypeError, AttributeError) as error:
-        raise LeftOutError(f"the sparse kernel is called otherwise now: {error}") from error
+        raise LeftOutError(f"the signature of the sparse kernel has changed: {error}") from error
     for mean, total in reached:
         if abs(mean - total / LONG_JOB_REPLICATES) > 1e-6 * mean:
             raise LeftOutError(f"the bare kernels reached {total / LONG_JOB_REPLICATES} agents, the engine {mean}")
@@ -124,7 +124,7 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
 
 
 def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: int) -> int:
-    """Run replicates in the sparse kernel; return the number of agents that all of them reached."""
+    """Run replicates in the sparse kernel; return the total number of agents reached."""
     rows = contact_rows(network, model_of(WORKS["wc1000"]), random_seed)
     lanes, n_agents = len(replicates), network.n_agents
     counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
@@ -143,7 +143,7 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
 
 
 def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure a campaign of many sessions of one replicate beside one of one session: all that a user waits for."""
+    """Measure a campaign of many one-replicate sessions against one of a single session: the whole command."""
     work, generator = WORKS["wc1000"], np.random.default_rng(2)
     session = {"model": "independent_cascade", "parameters": dict(work.parameters)}
     seed_sets = [
@@ -152,7 +152,7 @@ def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[O
     ]
     many = [{"name": f"s{i}", **session, "seeds": seeds, "replicates": 1} for i, seeds in enumerate(seed_sets)]
     one = [{"name": "one", **session, "seeds": edges.seed_ids, "replicates": SESSIONS}]
-    fresh = time.time_ns() % 10**9  # a warehouse that keeps earlier runs would answer from them
+    fresh = time.time_ns() % 10**9  # a warehouse with earlier runs would return their results
     jobs: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
 
@@ -162,7 +162,7 @@ def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[O
         seconds, one_seconds, _ = _pairs(min(runs, MOST_CAMPAIGN_RUNS), campaign("many", many), campaign("one", one))
     ratios = [many / single for many, single in zip(seconds, one_seconds, strict=True)]
     within = [statistics.median(job[0] for job in jobs[start::2]) for start in (2, 3)]
-    note = f"of it the job itself {within[0]:.2f} s, beside {within[1]:.2f} s"
+    note = f"of which the job itself {within[0]:.2f} s, against {within[1]:.2f} s"
     say(f"  {note}")
     title = f"`rumormill run` of {SESSIONS:,} sessions of 1 replicate"
     baseline = f"of one session of {SESSIONS:,} replicates"
@@ -182,7 +182,7 @@ def _run_command(folder: str, network: Network, name: str, sessions: list[Any], 
 
 
 def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure the partitioned plan beside the broadcast plan: whole jobs, and what a round with no work costs."""
+    """Measure the partitioned plan against the broadcast plan: whole jobs, and the cost of a round without work."""
     rows = []
     for name, work in WORKS.items():
         parts = len(network.edge_files)
@@ -204,7 +204,7 @@ FEW_ROUNDS, MANY_ROUNDS = 64, 320
 
 
 def _empty_rounds(network: Network, runs: int, say: Say) -> OwnRow:
-    """Measure rounds on a ring, where two agents are active in each: what they take is overhead."""
+    """Measure rounds on a ring with two active agents per round, so that their time is overhead."""
     ring = network.warehouse.generate_network(
         "ring", "watts_strogatz", agents=10_000, degree=2, rewiring=0.0, partitions=4
     )
@@ -234,4 +234,4 @@ COMPARISONS: dict[str, Callable[[Network, Edges, int, Say], list[OwnRow]]] = {
     "sessions": many_sessions,
     "partitioned": partitioned,
 }
-"""By the names that the command line knows."""
+"""By name on the command line."""

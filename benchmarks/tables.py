@@ -1,4 +1,4 @@
-"""Measurements as Markdown, and the page that keeps the latest."""
+"""Measurements as Markdown tables, and the page that contains the latest."""
 
 import statistics
 from collections.abc import Sequence
@@ -70,13 +70,13 @@ def _peer_line(row: PeerRow, measured: WorkRows, graph: str) -> list[str]:
 
 
 def reach_table(works: Sequence[WorkRows]) -> str:
-    """Return the mean reach of both sides, and how far they are apart."""
+    """Return the mean reach of both sides, and their difference."""
     headings = [
         "work",
         "peer",
         "its mean reach",
         "our mean reach",
-        "apart, standard errors",
+        "difference, standard errors",
         "agree",
         "loading, seconds",
     ]
@@ -97,8 +97,8 @@ def reach_table(works: Sequence[WorkRows]) -> str:
 
 
 def own_table(rows: Sequence[OwnRow], graph: str) -> str:
-    """Return what Rumormill was measured to cost beside itself."""
-    headings = ["what", "seconds", "beside", "seconds", "median ratio", "target", "met"]
+    """Return the comparisons of Rumormill with itself."""
+    headings = ["what", "seconds", "compared with", "seconds", "median ratio", "target", "met"]
     lines = []
     for row in rows:
         sign = "at most" if row.at_most else "at least"
@@ -110,7 +110,7 @@ def own_table(rows: Sequence[OwnRow], graph: str) -> str:
 
 
 def write_section(name: str, text: str) -> None:
-    """Replace the part of the page between the markers of `name`; what is outside of them is written by hand.
+    """Replace the part of the page between the markers of `name`; the rest is written by hand.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def _mean_reach(model: Any, replicates: int, random_seed: int) -> float:
 
 
 class CyNetDiff(Peer):
-    """Compressed sparse rows are handed over as they are."""
+    """Takes CSR arrays without conversion."""
 
     name = "cynetdiff"
     title = "CyNetDiff, C++"

@@ -1,4 +1,4 @@
-"""A round as plain dask.dataframe: merge, drop duplicates, anti-join, in a loop, each round persisted."""
+"""Independent cascade in plain dask.dataframe: a loop of merge, drop duplicates, anti-join, persisted every round."""
 
 import os
 
@@ -20,7 +20,7 @@ def _successes(contacts: pd.DataFrame, probability: float, random_seed: int) -> 
 
 
 class DaskMerges(Peer):
-    """Edges in as many partitions as Rumormill's, on Dask's threads."""
+    """The same number of partitions as in Rumormill, on Dask's threads."""
 
     name = "dask_merges"
     title = "plain dask.dataframe merges"

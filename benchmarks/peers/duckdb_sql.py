@@ -1,4 +1,4 @@
-"""A round as one plain SQL statement, in a loop: frontier joined with edges, less those reached, on DuckDB."""
+"""Independent cascade in plain DuckDB SQL: a loop that joins the frontier with the edges, minus the agents reached."""
 
 import os
 

@@ -1,7 +1,7 @@
-"""EoN (Miller, Ting 2019): SIR by events on a networkx graph.
+"""EoN (Miller, Ting 2019): event-driven SIR on a networkx graph.
 
-`fast_nonMarkov_SIR` is told discrete times: an agent recovers after a geometric number of rounds, and tries each
-neighbour until a geometric round; that makes it the discrete SIR of Rumormill, in law.
+`fast_nonMarkov_SIR` gets discrete times: an agent recovers after a geometric number of rounds, and infects each
+neighbour after a geometric number of rounds; the result has the distribution of Rumormill's discrete SIR.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from benchmarks.workloads import Edges, Work
 def discrete_delays(
     _agent: int, neighbours: list[int], beta: float, gamma: float, generator: np.random.Generator
 ) -> tuple[dict[int, float], float]:
-    """Return after how many rounds an agent infects each neighbour, and recovers; half a round after its last tries."""
+    """Return after how many rounds an agent infects each neighbour and recovers: half a round after its last tries."""
     recovery = int(generator.geometric(gamma))
     delays = generator.geometric(beta, len(neighbours))
     soon = np.flatnonzero(delays <= recovery).tolist()

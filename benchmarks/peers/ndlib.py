@@ -1,4 +1,4 @@
-"""NDlib (Rossetti et al. 2018): independent cascade and SIR on a networkx graph, each round over all agents."""
+"""NDlib (Rossetti et al. 2018): independent cascade and SIR on a networkx graph; every round visits all agents."""
 
 import networkx as nx
 import numpy as np
@@ -10,7 +10,7 @@ from benchmarks.workloads import Edges, Work
 
 
 class NDlib(Peer):
-    """A networkx graph of Python objects; a probability for every edge in a dictionary."""
+    """A networkx graph of Python objects, with the probability of every edge in a dictionary."""
 
     name = "ndlib"
     title = "NDlib, Python"
@@ -20,7 +20,7 @@ class NDlib(Peer):
     most_edges = 2_000_000
 
     def unsuited(self, work: Work, edges: Edges) -> str | None:
-        return super().unsuited(work, edges) or ("shown for constant probabilities" if work.weighted else None)
+        return super().unsuited(work, edges) or ("measured with constant probabilities only" if work.weighted else None)
 
     def prepare(self, edges: Edges, work: Work) -> Run:
         graph = nx.DiGraph()

@@ -1,4 +1,4 @@
-"""What one writes oneself: a queue of agents over compressed sparse rows in NumPy arrays, compiled by Numba."""
+"""A hand-written baseline: a queue of agents over CSR in NumPy arrays, compiled by Numba."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def _total_reach(offsets, targets, weights, probability, seeds, replicates, rand
 
 
 class NumbaQueue(Peer):
-    """Replicates are split over threads, as the plain parallel loop does it."""
+    """Replicates are split evenly over threads."""
 
     name = "numba_queue"
     title = "plain NumPy/Numba queue"

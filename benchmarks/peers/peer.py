@@ -1,4 +1,4 @@
-"""What a peer is: how it is handed a graph, and how it runs."""
+"""The interface of a peer: loading a graph, and running replicates."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,24 +11,24 @@ Run = Callable[[int, int], float]
 
 
 class Peer(ABC):
-    """Another way to do a work.
+    """Another implementation that can run a work.
 
     Attributes
     ----------
     name : str
-        As the command line and the tables know it; the name of its file.
+        Name on the command line and in the tables; also that of its module.
     title : str
-        What it is, in a few words.
+        Short description.
     packages : tuple of str
-        Distributions whose versions the tables tell.
+        Distributions whose versions the tables list.
     threads : str
-        How many threads it uses.
+        Number of threads it uses.
     models : frozenset of str
-        Classes of `propagation.models` that it has an equal of.
+        Classes of `propagation.models` that it has an equivalent of.
     most_edges : int
-        Graphs larger than this would take it longer than anyone waits.
+        It is left out for larger graphs, which would take too long.
     least_replicates : int
-        A call of fewer would not show what it can do.
+        Replicates per call, at least; with fewer it would not reach its full speed.
     """
 
     name: ClassVar[str]
@@ -49,4 +49,4 @@ class Peer(ABC):
 
     @abstractmethod
     def prepare(self, edges: Edges, work: Work) -> Run:
-        """Load the graph, and compile what is compiled; return what a measured run calls."""
+        """Load the graph and compile code, if any; return the function that measured runs call."""

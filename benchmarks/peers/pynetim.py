@@ -11,7 +11,7 @@ THREADS = os.cpu_count() or 1
 
 
 class PyNetIM(Peer):
-    """The graph is built from Python tuples: loading takes long, and is told apart."""
+    """The graph is built from Python tuples; loading is slow, and reported separately."""
 
     name = "pynetim"
     title = "PyNetIM, C++"
@@ -20,7 +20,7 @@ class PyNetIM(Peer):
     models = frozenset({"IndependentCascade", "LinearThreshold"})
 
     def prepare(self, edges: Edges, work: Work) -> Run:
-        # PyNetIM has as many agents as its largest id says: a self-loop, which does nothing, names the last one.
+        # PyNetIM derives the number of agents from the largest id: a self-loop, which has no effect, adds the last one.
         last = edges.n_agents - 1
         pairs = [*zip(edges.sources.tolist(), edges.targets.tolist(), strict=True), (last, last)]
         weights = [*edges.weights().tolist(), 0.0] if work.weighted else work.parameters["probability"]

@@ -1,4 +1,4 @@
-"""SIR as sparse products: in-edges times infectious agents counts the exposures of every agent, with SciPy."""
+"""SIR as sparse matrix products in SciPy: in-edges times infectious agents give the exposures of every agent."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -7,7 +7,7 @@ from benchmarks.peers.peer import Peer, Run
 from benchmarks.workloads import Edges, Work
 
 COLUMNS = 8
-"""Replicates to a product: wider blocks read the matrix less often, narrower ones miss the cache less."""
+"""Replicates per product: wider blocks read the matrix less often, narrower ones have fewer cache misses."""
 
 
 class SciPyProducts(Peer):
