@@ -1,4 +1,4 @@
-"""Measuring a work: running Rumormill and its peers in turn, several times, and checking that their reach agrees."""
+"""Measuring a workload: running Rumormill and its peers in turn, several times, and checking that reach agrees."""
 
 import contextlib
 import gc
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.peers import Peer, load_peer
 from benchmarks.peers.peer import Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 from data import Network
 from propagation import Result, models, simulate
 
@@ -37,7 +37,7 @@ class Calls:
     Attributes
     ----------
     seconds : list of float
-        Time of each call, scaled to the replicates of the work.
+        Time of each call, scaled to the replicates of the workload.
     means : list of float
         Mean reach of each call.
     replicates : int
@@ -56,7 +56,7 @@ class Calls:
 
 @dataclass
 class PeerRow:
-    """One peer compared with Rumormill on one work.
+    """One peer compared with Rumormill on one workload.
 
     Attributes
     ----------
@@ -116,10 +116,10 @@ class PeerRow:
 
 
 @dataclass
-class WorkRows:
-    """One work: our calls, and a row for every peer that took part."""
+class WorkloadRows:
+    """One workload: our calls, and a row for every peer that took part."""
 
-    work: Work
+    workload: Workload
     first_call: float
     ours: Calls
     rows: list[PeerRow]
@@ -133,27 +133,27 @@ def timed(call: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, value
 
 
-def model_of(work: Work) -> Any:
-    """Return the work's model.
+def model_of(workload: Workload) -> Any:
+    """Return the workload's model.
 
     Raises
     ------
     LeftOutError
         If there is no such model.
     """
-    kind = getattr(models, work.model, None)
+    kind = getattr(models, workload.model, None)
     if kind is None:
-        raise LeftOutError(f"propagation.models has no {work.model}")
-    return kind(**work.parameters)
+        raise LeftOutError(f"propagation.models has no {workload.model}")
+    return kind(**workload.parameters)
 
 
-def ours(network: Network, edges: Edges, work: Work, random_seed: int, **options: Any) -> Result:
-    """Run a work by the public call on the default cluster; by default without publishing."""
+def ours(network: Network, edges: Edges, workload: Workload, random_seed: int, **options: Any) -> Result:
+    """Run a workload by the public call on the default cluster; by default without publishing."""
     return simulate(
         network,
-        model_of(work),
+        model_of(workload),
         seed_set=edges.seed_ids,
-        replicates=options.pop("replicates", work.replicates),
+        replicates=options.pop("replicates", workload.replicates),
         random_seed=random_seed,
         record="rounds",
         publish=options.pop("publish", False),
@@ -173,26 +173,26 @@ def frozen_garbage() -> Iterator[None]:
         gc.collect()
 
 
-def _prepared(peer: Peer, edges: Edges, work: Work) -> Run:
+def _prepared(peer: Peer, edges: Edges, workload: Workload) -> Run:
     """Load a peer, and exclude its objects from garbage collection now and in all measured calls."""
     gc.disable()
     try:
-        return peer.prepare(edges, work)
+        return peer.prepare(edges, workload)
     finally:
         gc.freeze()
         gc.enable()
 
 
 def measure(
-    network: Network, edges: Edges, work: Work, peers: list[str], runs: int, budget: float, say: Say
-) -> WorkRows:
-    """Measure one work: in each run, first Rumormill and then every peer.
+    network: Network, edges: Edges, workload: Workload, peers: list[str], runs: int, budget: float, say: Say
+) -> WorkloadRows:
+    """Measure one workload: in each run, first Rumormill and then every peer.
 
     Parameters
     ----------
     network, edges
         The same graph, for Rumormill and for peers.
-    work : Work
+    workload : Workload
     peers : list of str
         Names of the peers to include.
     runs : int
@@ -205,33 +205,33 @@ def measure(
     Raises
     ------
     LeftOutError
-        If Rumormill cannot do the work.
+        If Rumormill cannot run the workload.
     """
     # 1. Warm up: compile kernels and build the network's arrays.
-    first_call, _ = timed(lambda: ours(network, edges, work, 10**6))
-    many = max(work.replicates, DEVIATION_REPLICATES)
-    sizes = list(ours(network, edges, work, 10**6, replicates=many).cascades["size"])
+    first_call, _ = timed(lambda: ours(network, edges, workload, 10**6))
+    many = max(workload.replicates, DEVIATION_REPLICATES)
+    sizes = list(ours(network, edges, workload, 10**6, replicates=many).cascades["size"])
     # 2. Load the peers, and find how many replicates fit in the budget.
-    sides, left_out = _loaded(edges, work, peers, budget, say)
-    mine = Calls(work.replicates)
+    sides, left_out = _loaded(edges, workload, peers, budget, say)
+    mine = Calls(workload.replicates)
     with frozen_garbage():
         # 3. Run all sides in turn.
         for number in range(runs):
-            seconds, result = timed(lambda number=number: ours(network, edges, work, number))
+            seconds, result = timed(lambda number=number: ours(network, edges, workload, number))
             mine.seconds.append(seconds)
             mine.means.append(result.reach.mean)
             sizes.extend(result.cascades["size"])
             for row, run in sides:
-                _add_call(row, run, work, number, seconds, runs, budget)
+                _add_call(row, run, workload, number, seconds, runs, budget)
     # 4. Compare reach.
     for row, _ in sides:
         row.deviation, row.our_mean = float(np.std(sizes, ddof=1)), float(np.mean(sizes))
         row.our_replicates = len(sizes)
-    return WorkRows(work, first_call, mine, [row for row, _ in sides], left_out)
+    return WorkloadRows(workload, first_call, mine, [row for row, _ in sides], left_out)
 
 
 def _loaded(
-    edges: Edges, work: Work, peers: list[str], budget: float, say: Say
+    edges: Edges, workload: Workload, peers: list[str], budget: float, say: Say
 ) -> tuple[list[tuple[PeerRow, Run]], dict[str, str]]:
     sides, left_out = [], {}
     for name in peers:
@@ -240,42 +240,44 @@ def _loaded(
         except ImportError as error:
             left_out[name] = f"is not installed ({error})"
             continue
-        if reason := peer.unsuited(work, edges):
+        if reason := peer.unsuited(workload, edges):
             left_out[name] = reason
             continue
-        loading, run = timed(partial(_prepared, peer, edges, work))
-        least = min(peer.least_replicates, work.replicates)
-        seconds, mean = _seconds_per_replicate(run, least, work, budget)
-        replicates = max(least, min(work.replicates, int(budget / seconds)))
+        loading, run = timed(partial(_prepared, peer, edges, workload))
+        least = min(peer.least_replicates, workload.replicates)
+        seconds, mean = _seconds_per_replicate(run, least, workload, budget)
+        replicates = max(least, min(workload.replicates, int(budget / seconds)))
         row = PeerRow(peer, loading, Calls(replicates), slow=seconds * least > budget)
         if row.slow:  # so slow that the calibration call is used as a measurement
-            row.calls.seconds.append(seconds * work.replicates)
+            row.calls.seconds.append(seconds * workload.replicates)
             row.calls.means.append(mean)
         say(f"  {name}: loaded in {loading:.1f} s, {seconds:.3g} s per replicate, {replicates:,} per call")
         sides.append((row, run))
     return sides, left_out
 
 
-def _seconds_per_replicate(run: Run, least: int, work: Work, budget: float) -> tuple[float, float]:
+def _seconds_per_replicate(run: Run, least: int, workload: Workload, budget: float) -> tuple[float, float]:
     """Return the time of a replicate, from calls with increasing numbers, and the mean reach of the last call."""
     replicates = least
     seconds, mean = timed(partial(run, replicates, 10**6))
-    while replicates < work.replicates and 16 * seconds < budget:
-        replicates = min(work.replicates, 8 * replicates)
+    while replicates < workload.replicates and 16 * seconds < budget:
+        replicates = min(workload.replicates, 8 * replicates)
         seconds, mean = timed(partial(run, replicates, 10**6 + replicates))
     return seconds / replicates, mean
 
 
-def _add_call(row: PeerRow, run: Run, work: Work, number: int, our_seconds: float, runs: int, budget: float) -> None:
+def _add_call(
+    row: PeerRow, run: Run, workload: Workload, number: int, our_seconds: float, runs: int, budget: float
+) -> None:
     """Add a call of the peer to pair with ours, unless it is slow and has used up its time."""
     calls = row.calls
     if len(row.ours) < len(calls.seconds):
         row.ours.append(our_seconds)
         return
-    spent = sum(calls.seconds) * calls.replicates / work.replicates
+    spent = sum(calls.seconds) * calls.replicates / workload.replicates
     if row.slow and spent * (1 + 1 / len(calls.seconds)) > runs * budget:
         return
     seconds, mean = timed(lambda: run(calls.replicates, number))
-    calls.seconds.append(seconds * work.replicates / calls.replicates)
+    calls.seconds.append(seconds * workload.replicates / calls.replicates)
     calls.means.append(mean)
     row.ours.append(our_seconds)

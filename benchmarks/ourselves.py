@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measurements import LeftOutError, Say, frozen_garbage, model_of, ours, timed
-from benchmarks.workloads import SEEDS, WORKS, Edges, Work
+from benchmarks.workloads import SEEDS, WORKLOADS, Edges, Workload
 from data import Network
 from propagation import engine, simulate
 from propagation.clusters import own_client, thread_count
@@ -90,11 +90,11 @@ def _pairs(
 
 def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
     """Measure a long job against its kernels, called from as many plain threads with as many lanes per call."""
-    work = WORKS["wc1000"]
+    workload = WORKLOADS["wc1000"]
     client = own_client()
     session = resolve_session(
         network,
-        model_of(work),
+        model_of(workload),
         seed_set=edges.seed_ids,
         replicates=LONG_JOB_REPLICATES,
     )
@@ -108,7 +108,7 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
             return sum(threads.map(lambda part: _bare_kernel(network, edges, part, random_seed), lanes))
 
     def whole(random_seed: int) -> float:
-        return ours(network, edges, work, random_seed, replicates=LONG_JOB_REPLICATES).reach.mean
+        return ours(network, edges, workload, random_seed, replicates=LONG_JOB_REPLICATES).reach.mean
 
     try:
         seconds, bare_seconds, reached = _pairs(runs, whole, bare)
@@ -119,13 +119,13 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
             raise LeftOutError(f"the bare kernels reached {total / LONG_JOB_REPLICATES} agents, the engine {mean}")
     ratios = [took / alone - 1.0 for took, alone in zip(seconds, bare_seconds, strict=True)]
     say(f"  a job of {statistics.median(bare_seconds):.2f} s")
-    title = f"simulate, {work.title.partition(',')[0]}, {LONG_JOB_REPLICATES:,} replicates"
+    title = f"simulate, {workload.title.partition(',')[0]}, {LONG_JOB_REPLICATES:,} replicates"
     return [OwnRow(title, "its kernels alone", seconds, bare_seconds, ratios, "overhead", 0.15, at_most=True)]
 
 
 def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: int) -> int:
     """Run replicates in the sparse kernel; return the total number of agents reached."""
-    rows = contact_rows(network, model_of(WORKS["wc1000"]), random_seed)
+    rows = contact_rows(network, model_of(WORKLOADS["wc1000"]), random_seed)
     lanes, n_agents = len(replicates), network.n_agents
     counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
     nothing, touched = np.zeros(0, np.int64), np.empty(n_agents, np.int32)
@@ -144,8 +144,8 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
 
 def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
     """Measure a campaign of many one-replicate sessions against one of a single session: the whole command."""
-    work, generator = WORKS["wc1000"], np.random.default_rng(2)
-    session = {"model": "independent_cascade", "parameters": dict(work.parameters)}
+    workload, generator = WORKLOADS["wc1000"], np.random.default_rng(2)
+    session = {"model": "independent_cascade", "parameters": dict(workload.parameters)}
     seed_sets = [
         network.agent_ids.take(generator.choice(network.n_agents, SEEDS, replace=False)).to_pylist()
         for _ in range(SESSIONS)
@@ -184,18 +184,18 @@ def _run_command(folder: str, network: Network, name: str, sessions: list[Any], 
 def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
     """Measure the partitioned plan against the broadcast plan: whole jobs, and the cost of a round without work."""
     rows = []
-    for name, work in WORKS.items():
+    for name, workload in WORKLOADS.items():
         parts = len(network.edge_files)
 
-        def run(plan: PlanChoice, work: Work = work) -> Callable[[int], float]:
-            return lambda random_seed: ours(network, edges, work, random_seed, plan=plan).reach.mean
+        def run(plan: PlanChoice, workload: Workload = workload) -> Callable[[int], float]:
+            return lambda random_seed: ours(network, edges, workload, random_seed, plan=plan).reach.mean
 
         seconds, broadcast_seconds, reached = _pairs(runs, run("partitioned"), run("broadcast"))
         if any(one != other for one, other in reached):
             raise LeftOutError(f"the plans differ: {reached}")
         speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
         say(f"  {name}: {statistics.median(speeds):.2f} of the broadcast plan's speed")
-        title = f"partitioned plan, {parts} partitions, {work.title}"
+        title = f"partitioned plan, {parts} partitions, {workload.title}"
         rows.append(OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False))
     return [*rows, _empty_rounds(network, runs, say)]
 
@@ -208,7 +208,7 @@ def _empty_rounds(network: Network, runs: int, say: Say) -> OwnRow:
     ring = network.warehouse.generate_network(
         "ring", "watts_strogatz", agents=10_000, degree=2, rewiring=0.0, partitions=4
     )
-    everything = model_of(WORKS["ic1"]).model_copy(update={"probability": 1.0})
+    everything = model_of(WORKLOADS["ic1"]).model_copy(update={"probability": 1.0})
 
     def rounds(most: int) -> Callable[[int], Any]:
         return lambda random_seed: simulate(

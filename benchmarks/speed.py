@@ -2,7 +2,7 @@
 
     make bench                                                  the table of docs/benchmarks.md, in a few minutes
     python -m benchmarks.speed --graph g1 --runs 3              a smaller graph, with NDlib
-    python -m benchmarks.speed --work ic1 --peers cynetdiff     selected works and peers
+    python -m benchmarks.speed --work ic1 --peers cynetdiff     selected workloads and peers
     python -m benchmarks.speed --write                          write the tables to docs/benchmarks.md
 
 Times exclude loading and publishing, which are reported separately, as is the compilation of kernels. Ratios are
@@ -22,10 +22,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, tables
-from benchmarks.measurements import LeftOutError, WorkRows, measure, timed
+from benchmarks.measurements import LeftOutError, WorkloadRows, measure, timed
 from benchmarks.ourselves import COMPARISONS, OwnRow
 from benchmarks.peers import PEERS
-from benchmarks.workloads import GRAPHS, SEEDS, WORKS, Edges, edges_of, generated
+from benchmarks.workloads import GRAPHS, SEEDS, WORKLOADS, Edges, edges_of, generated
 from data import Network, Warehouse
 
 console = Console(highlight=False, soft_wrap=True)
@@ -55,11 +55,11 @@ def cold_seconds() -> float:
     return float(found.stdout.splitlines()[-1])
 
 
-def measured_works(network: Network, edges: Edges, options: argparse.Namespace) -> Iterator[WorkRows]:
-    for name in [name for name in options.work if name in WORKS]:
-        console.print(f"{WORKS[name].title}")
+def measured_workloads(network: Network, edges: Edges, options: argparse.Namespace) -> Iterator[WorkloadRows]:
+    for name in [name for name in options.work if name in WORKLOADS]:
+        console.print(f"{WORKLOADS[name].title}")
         try:
-            found = measure(network, edges, WORKS[name], options.peers, options.runs, options.budget, console.print)
+            found = measure(network, edges, WORKLOADS[name], options.peers, options.runs, options.budget, console.print)
         except LeftOutError as reason:
             console.print(f"  left out: {reason}")
             continue
@@ -81,10 +81,10 @@ def report(graph: str, network: Network, options: argparse.Namespace, command: s
     """Measure on a graph; return the Markdown, and whether all peers agree with our mean reach."""
     edges = edges_of(network)
     started, load_before = time.perf_counter(), machine.load()
-    works = list(measured_works(network, edges, options))
+    workloads = list(measured_workloads(network, edges, options))
     own = list(own_rows(network, edges, options))
     cold = cold_seconds()
-    packages = sorted({package for found in works for row in found.rows for package in row.peer.packages})
+    packages = sorted({package for found in workloads for row in found.rows for package in row.peer.packages})
     installed = [name for name in packages if name not in machine.OWN_PACKAGES and _installed(name)]
     agents, n_edges = GRAPHS[graph]
     minutes = (time.perf_counter() - started) / 60
@@ -92,16 +92,16 @@ def report(graph: str, network: Network, options: argparse.Namespace, command: s
         f"R-MAT, {agents:,} agents, {n_edges:,} edges, {SEEDS} seeds; `{command}`, {minutes:.0f} minutes.",
         f"{machine.described(installed)}. Load before: {load_before}; after: {machine.load()}.",
     ]
-    if works:
-        firsts = ", ".join(f"{found.work.name} {tables.significant(found.first_call)} s" for found in works)
-        text += [tables.speed_table(works, graph), tables.reach_table(works)]
+    if workloads:
+        firsts = ", ".join(f"{found.workload.name} {tables.significant(found.first_call)} s" for found in workloads)
+        text += [tables.speed_table(workloads, graph), tables.reach_table(workloads)]
         text.append(
             f"First calls on the graph, which build and map its arrays: {firsts}. Compiling kernels for the first time "
             f"on a machine adds {cold:.1f} s to a process's first call."
         )
     if own:
         text.append(tables.own_table(own, graph))
-    return "\n\n".join(text), all(row.agrees for found in works for row in found.rows)
+    return "\n\n".join(text), all(row.agrees for found in workloads for row in found.rows)
 
 
 def _installed(package: str) -> bool:
@@ -116,10 +116,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    works = [*WORKS, *COMPARISONS]
+    workloads = [*WORKLOADS, *COMPARISONS]
     parser.add_argument("--graph", nargs="+", choices=list(GRAPHS), default=["g2"])
     parser.add_argument("--runs", type=int, default=5, help="runs of all sides, in turn (default 5)")
-    parser.add_argument("--work", nargs="+", choices=works, default=works, help="default: all")
+    parser.add_argument("--work", nargs="+", choices=workloads, default=workloads, help="default: all")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all")
     budget = "longest time of a call of a peer; slower peers run fewer replicates (default 6)"
     parser.add_argument("--budget", type=float, default=6.0, metavar="SECONDS", help=budget)

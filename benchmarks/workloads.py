@@ -1,4 +1,4 @@
-"""The benchmark workloads: graphs, seeds, and works (a model with its parameters and number of replicates)."""
+"""Benchmark workloads: a model with parameters and a number of replicates each, with their graphs and seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ SEEDS = 100
 SEEDS_RANDOM_SEED = 110
 """Weighted cascades from 100 random agents of G2 reach 360 to 6,200 agents on average, depending on the agents. These
 seeds reach about as many as those for which the targets were set (3,091, and 5,478 with linear thresholds), so the
-works have the same size."""
+workloads have the same size."""
 GRAPHS: Mapping[str, tuple[int, int]] = MappingProxyType({"g1": (100_000, 1_000_000), "g2": (1_000_000, 10_000_000)})
 """Agents and edges of the R-MAT graphs (0.57, 0.19, 0.19, 0.05), free of duplicates and self-loops."""
 PARTITIONS = 4
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """One row of the tables.
 
     Attributes
@@ -55,11 +55,11 @@ class Work:
         return "weighted_cascade" in self.parameters.values()
 
 
-WORKS: Mapping[str, Work] = MappingProxyType(
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
-        work.name: work
-        for work in (
-            Work(
+        workload.name: workload
+        for workload in (
+            Workload(
                 "ic64",
                 "independent cascade 0.1, 64 replicates",
                 "IndependentCascade",
@@ -67,7 +67,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 64,
                 {"cynetdiff": 15.0, "pynetim": 5.0},
             ),
-            Work(
+            Workload(
                 "wc1000",
                 "independent cascade 1/in-degree, 1,000 replicates",
                 "IndependentCascade",
@@ -75,7 +75,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1000,
                 {"cynetdiff": 5.0, "pynetim": 2.4},
             ),
-            Work(
+            Workload(
                 "lt1000",
                 "linear threshold 1/in-degree, 1,000 replicates",
                 "LinearThreshold",
@@ -83,7 +83,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1000,
                 {"cynetdiff": 25.0, "pynetim": 5.0},
             ),
-            Work(
+            Workload(
                 "ic1",
                 "independent cascade 0.1, one replicate",
                 "IndependentCascade",
@@ -91,7 +91,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1,
                 {"cynetdiff": 2.0, "duckdb_sql": 1.5, "dask_merges": 100.0},
             ),
-            Work(
+            Workload(
                 "sir64",
                 "SIR, beta 0.05, gamma 0.2, 64 replicates",
                 "SIR",
@@ -117,7 +117,7 @@ class Edges:
     in_degree : (n_agents,) int64
         Number of in-edges.
     seeds : (k,) int64
-        Seed set of all works.
+        Seed set of all workloads.
     """
 
     offsets: npt.NDArray[np.int64]

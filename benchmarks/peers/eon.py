@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 
 def discrete_delays(
@@ -50,11 +50,11 @@ class EoNEvents(Peer):
     threads = "1"
     models = frozenset({"SIR"})
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         graph = nx.DiGraph()
         graph.add_nodes_from(range(edges.n_agents))
         graph.add_edges_from(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True))
-        seeds, beta, gamma = edges.seeds.tolist(), work.parameters["beta"], work.parameters["gamma"]
+        seeds, beta, gamma = edges.seeds.tolist(), workload.parameters["beta"], workload.parameters["gamma"]
 
         def run(replicates: int, random_seed: int) -> float:
             return float(np.mean(final_sizes(graph, seeds, beta, gamma, replicates, random_seed)))

@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 Run = Callable[[int, int], float]
 """Called with a number of replicates and a random seed, runs them and returns the mean number of agents reached."""
 
 
 class Peer(ABC):
-    """Another implementation that can run a work.
+    """Another implementation that can run a workload.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class Peer(ABC):
     most_edges: ClassVar[int] = 20_000_000
     least_replicates: ClassVar[int] = 1
 
-    def unsuited(self, work: Work, edges: Edges) -> str | None:
-        """Return why the peer is left out of a work, or None if it takes part."""
-        if work.model not in self.models:
-            return f"has no {work.model}"
+    def unsuited(self, workload: Workload, edges: Edges) -> str | None:
+        """Return why the peer is left out of a workload, or None if it takes part."""
+        if workload.model not in self.models:
+            return f"has no {workload.model}"
         if edges.n_edges > self.most_edges:
             return f"takes too long beyond {self.most_edges:,} edges"
         return None
 
     @abstractmethod
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         """Load the graph and compile code, if any; return the function that measured runs call."""

@@ -109,17 +109,17 @@ class DistinctSamples:
 
     def _spill_until(self, wanted: int) -> None:
         """Draw and distribute blocks until about `wanted` distinct pairs are found, or there are too many samples."""
-        with closing(in_order(self._drawn_and_dealt, count(len(self._starts) - 1))) as blocks, closing(self._spill):
-            for dealt, starts in blocks:
-                self._spill.deal(dealt, starts)
+        with closing(in_order(self._drawn_by_bucket, count(len(self._starts) - 1))) as blocks, closing(self._spill):
+            for by_bucket, starts in blocks:
+                self._spill.append(by_bucket, starts)
                 self._starts.append(self._starts[-1] + np.diff(starts))
-                self._sketch.add(dealt)
+                self._sketch.add(by_bucket)
                 self._progress(min(self._sketch.estimate, self.edges))
                 if self._sketch.estimate >= wanted or self._too_many():
                     break
 
-    def _drawn_and_dealt(self, number: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
-        return dealt_by_hash(self._samples.drawn(number), self._samples.agents, self.pieces)
+    def _drawn_by_bucket(self, number: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
+        return partitioned_by_hash(self._samples.drawn(number), self._samples.agents, self.pieces)
 
     def _too_many(self) -> bool:
         try:
@@ -188,7 +188,7 @@ class Sketch:
 
 
 @njit(nogil=True, cache=True)
-def dealt_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
+def partitioned_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
     """Distribute the samples that are edges to buckets, keeping the sample order within each.
 
     Parameters
@@ -200,10 +200,10 @@ def dealt_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt
 
     Returns
     -------
-    dealt : (k,) int64
+    by_bucket : (k,) int64
         Pairs by bucket.
     starts : (buckets + 1,) int64
-        Where each bucket begins in `dealt`, and k.
+        Where each bucket begins in `by_bucket`, and k.
     """
     chosen = np.empty(len(samples), np.int64)
     where = np.empty(len(samples), np.int16)
@@ -220,12 +220,12 @@ def dealt_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt
     for bucket in range(buckets):
         starts[bucket + 1] += starts[bucket]
     nexts = starts.copy()
-    dealt = np.empty(k, np.int64)
+    by_bucket = np.empty(k, np.int64)
     for place in range(k):
         bucket = where[place]
-        dealt[nexts[bucket]] = chosen[place]
+        by_bucket[nexts[bucket]] = chosen[place]
         nexts[bucket] += 1
-    return dealt, starts
+    return by_bucket, starts
 
 
 @njit(nogil=True, cache=True)

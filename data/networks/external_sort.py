@@ -132,7 +132,7 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     in_degree = in_degree[order]
     del out_degree
     # 2. Renumbered edges, by range of src.
-    spill = _dealt(edges, dense, offsets, folder, progress)
+    spill = _partitioned(edges, dense, offsets, folder, progress)
     del dense
     # 3. Sorted, one range after the other.
     rows = folder / "rows"
@@ -142,7 +142,7 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     return StoredContent(rows, order, offsets, in_degree)
 
 
-def _dealt(
+def _partitioned(
     edges: EdgePieces, dense: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], folder: Path, progress: Progress
 ) -> Spill:
     """Return the renumbered edges in buckets of consecutive sources."""
@@ -150,9 +150,9 @@ def _dealt(
     spill = Spill(folder / "ranges", len(bounds) + 1)
     renumbering = _Renumbering(edges, dense, _range_of(dense, bounds), len(bounds) + 1)
     with closing(spill), closing(in_order(renumbering, range(edges.pieces))) as pieces:
-        for number, (dealt, starts) in enumerate(pieces):
+        for number, (by_bucket, starts) in enumerate(pieces):
             progress("sorting", number, 2 * edges.pieces)
-            spill.deal(dealt, starts)
+            spill.append(by_bucket, starts)
     return spill
 
 
@@ -184,7 +184,7 @@ class _Renumbering:
         """Return the piece's edges by range, and where each range begins."""
         pairs = self.edges.pairs(piece)
         self.edges.remove(piece)
-        return dealt_by_source(pairs, self.dense, self.range_of, self.ranges)
+        return partitioned_by_source(pairs, self.dense, self.range_of, self.ranges)
 
 
 def _sorted_targets(spill: Spill, progress: Progress) -> Iterator[npt.NDArray[np.int32]]:
@@ -242,7 +242,7 @@ def order_by_degree(
 
 
 @njit(nogil=True, cache=True)
-def dealt_by_source(
+def partitioned_by_source(
     pairs: Pairs, dense: npt.NDArray[np.int32], range_of: npt.NDArray[np.uint8], ranges: int
 ) -> tuple[Pairs, npt.NDArray[np.int64]]:
     """Replace the agents of pairs by their dense ids and distribute the pairs to ranges of the new source.
@@ -259,7 +259,7 @@ def dealt_by_source(
 
     Returns
     -------
-    dealt : (k,) int64
+    by_bucket : (k,) int64
         Renumbered pairs by range.
     starts : (ranges + 1,) int64
         Where each range begins, and k.
@@ -277,12 +277,12 @@ def dealt_by_source(
     for number in range(ranges):
         starts[number + 1] += starts[number]
     nexts = starts.copy()
-    dealt = np.empty(len(pairs), np.int64)
+    by_bucket = np.empty(len(pairs), np.int64)
     for place in range(len(pairs)):
         bucket = np.int64(where[place])
-        dealt[nexts[bucket]] = renumbered[place]
+        by_bucket[nexts[bucket]] = renumbered[place]
         nexts[bucket] += 1
-    return dealt, starts
+    return by_bucket, starts
 
 
 @njit(nogil=True, cache=True)

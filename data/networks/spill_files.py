@@ -41,8 +41,8 @@ class Spill:
     --------
     >>> import tempfile
     >>> spill = Spill(Path(tempfile.mkdtemp()) / "pairs", 2)
-    >>> spill.deal(np.array([7, 8, 9]), np.array([0, 1, 3]))
-    >>> spill.deal(np.array([5]), np.array([0, 0, 1]))
+    >>> spill.append(np.array([7, 8, 9]), np.array([0, 1, 3]))
+    >>> spill.append(np.array([5]), np.array([0, 0, 1]))
     >>> spill.read(1).tolist()
     [8, 9, 5]
     """
@@ -54,7 +54,7 @@ class Spill:
         with translated(str(folder)):
             folder.mkdir()
 
-    def deal(self, values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> None:
+    def append(self, values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> None:
         """Append values to the buckets.
 
         Parameters
@@ -81,7 +81,7 @@ class Spill:
         self._path(bucket).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files of the buckets; `deal` reopens them."""
+        """Close the files of the buckets; `append` reopens them."""
         while self._files:
             self._files.pop().close()
 

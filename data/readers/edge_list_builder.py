@@ -16,7 +16,7 @@ from data.readers.rejects import Rejects
 AGENT_ID = "agent_id"
 
 
-class Assembly:
+class EdgeListBuilder:
     """Endpoints, line numbers and malformed rows of one source."""
 
     def __init__(self, source: str, options: ImportOptions, unit: str = "line") -> None:
@@ -43,7 +43,7 @@ class Assembly:
     def finish(
         self, attributes: pa.Table, agents: pa.Table | None, *, counts: tuple[int, int] | None = None
     ) -> EdgeList:
-        """Return the edge list; the assembly must not be reused."""
+        """Return the edge list; the builder must not be reused."""
         if not len(self._lines) and (len(self.rejects) or (agents is None and not self.has_agents)):
             first = f"; the first is {self.rejects.first()}" if len(self.rejects) else ""
             raise EdgeListError(f"{self.source} has no well-formed edge among {self.rows_read} rows{first}")

@@ -19,7 +19,7 @@ from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import endpoint_positions, refuse_bad_weights, renamed
 from data.readers.delimiters import BLANKS
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.layout import SampleLine, TextLayout, block_lines, check_text, is_data
 from data.readers.line_numbers import LineRun
 from data.readers.text_rows import TextRows
@@ -96,20 +96,20 @@ def _entries(
     options: ImportOptions,
     agents: pa.Table | None,
 ) -> EdgeList:
-    assembly = Assembly(str(path), options)
-    assembly.has_agents = header.agents > 0
-    assembly.identifiers.add(rows=pa.chunked_array([np.arange(1, header.agents + 1)]))
+    builder = EdgeListBuilder(str(path), options)
+    builder.has_agents = header.agents > 0
+    builder.identifiers.add(rows=pa.chunked_array([np.arange(1, header.agents + 1)]))
     columns = [AttributeColumn(layout.names[at], number=True) for at in layout.attributes]
-    rows = TextRows(layout, columns, assembly.rejects)
+    rows = TextRows(layout, columns, builder.rejects)
     for block in rows.parsed(blocks):
         place = partial(_place, path, block.lines)
         for ids in block.ids:
             _refuse_outside(ids, header, place)
         for name, values in block.attributes.items():
             refuse_bad_weights(values, name, options, place)
-        assembly.add(block.ids, block.lines)
+        builder.add(block.ids, block.lines)
     attributes = pa.table({column.name: column.finish() for column in columns})
-    edges = assembly.finish(attributes, agents, counts=(header.agents, header.entries))
+    edges = builder.finish(attributes, agents, counts=(header.agents, header.entries))
     return replace(edges, both_ways=np.ones(len(edges), np.bool_)) if header.symmetric else edges
 
 

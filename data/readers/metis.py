@@ -19,7 +19,7 @@ from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import endpoint_positions, readable_rows, refuse_bad_weights
 from data.readers.delimiters import BLANKS
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.layout import check_text
 from data.readers.line_numbers import LineRun
 
@@ -108,8 +108,8 @@ class _AdjacencyReader:
 
     def __init__(self, path: Path, header: MetisHeader, options: ImportOptions) -> None:
         self._path, self._header, self._options = path, header, options
-        self._assembly = Assembly(str(path), options)
-        self._assembly.identifiers.add(metis=pa.chunked_array([np.arange(1, header.agents + 1)]))
+        self._builder = EdgeListBuilder(str(path), options)
+        self._builder.identifiers.add(metis=pa.chunked_array([np.arange(1, header.agents + 1)]))
         self._weights = AttributeColumn(WEIGHT, number=True)
         self._agents_done = 0
 
@@ -127,7 +127,7 @@ class _AdjacencyReader:
         if self._header.weighted:
             self._add_weights(lines.tokens.take(pa.array(at + 1)), run)
         sources = lines.agents[line_of]
-        self._assembly.add([pa.chunked_array([sources]), pa.chunked_array([targets[known]])], run)
+        self._builder.add([pa.chunked_array([sources]), pa.chunked_array([targets[known]])], run)
 
     def _spoilt(self, lines: _Lines) -> npt.NDArray[np.bool_]:
         """Return which lines belong to no agent, or lack the weight of an agent or a neighbour."""
@@ -152,7 +152,7 @@ class _AdjacencyReader:
             token = str(lines.tokens[at].as_py())
             found.append((line, at, f"neighbour {token[:64]} is not an agent in 1..{n}", token))
         for line, _, detail, text in sorted(found):
-            self._assembly.rejects.add(int(lines.numbers[line]), detail, text)
+            self._builder.rejects.add(int(lines.numbers[line]), detail, text)
 
     def _complaint(self, agent: int) -> str:
         if agent > self._header.agents:
@@ -170,21 +170,21 @@ class _AdjacencyReader:
         refuse_bad_weights(weights, WEIGHT, self._options, lambda row: f"{self._path}, line {lines.line(row)}")
 
     def finish(self, agents: pa.Table | None) -> EdgeList:
-        header, assembly = self._header, self._assembly
+        header, builder = self._header, self._builder
         if header.skipped:
-            assembly.warnings.append(f"{self._path}: the sizes or weights of agents were skipped")
+            builder.warnings.append(f"{self._path}: the sizes or weights of agents were skipped")
         if self._agents_done < header.agents:
-            assembly.warnings.append(
+            builder.warnings.append(
                 f"{self._path}: the header counts {header.agents} agents but only {self._agents_done} lines follow"
             )
-        if assembly.rows_read != 2 * header.edges:
-            assembly.warnings.append(
+        if builder.rows_read != 2 * header.edges:
+            builder.warnings.append(
                 f"{self._path}: the header counts {header.edges} edges, so {2 * header.edges} entries, "
-                f"but there are {assembly.rows_read}"
+                f"but there are {builder.rows_read}"
             )
         attributes = pa.table({WEIGHT: self._weights.finish()} if header.weighted else {})
-        assembly.has_agents = header.agents > 0
-        return assembly.finish(attributes, agents)
+        builder.has_agents = header.agents > 0
+        return builder.finish(attributes, agents)
 
 
 def _header(blocks: Iterator[Block], path: Path) -> tuple[MetisHeader, Iterator[Block]]:

@@ -19,7 +19,7 @@ from data.progress import Progress
 from data.readers.byte_stream import magic_of
 from data.readers.column_names import is_endpoint_name
 from data.readers.column_roles import endpoint_doubts, endpoint_positions, refuse_bad_weights, renamed
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import complaint_about
 from data.readers.line_numbers import LineRun
@@ -195,8 +195,8 @@ class _Rows:
         self._schema = pa.schema([schema.field(at).with_name(self._names[at]) for at in self._attributes])
         refuse_unstorable(self._schema, description)
         _refuse_weights_of_other_types(self._schema, options, description)
-        self._assembly = Assembly(description, options, "row")
-        self._assembly.warnings += [f"{description}: {doubt}" for doubt in endpoint_doubts(self._names, options)]
+        self._builder = EdgeListBuilder(description, options, "row")
+        self._builder.warnings += [f"{description}: {doubt}" for doubt in endpoint_doubts(self._names, options)]
         self._chunks: list[pa.Table] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -217,19 +217,19 @@ class _Rows:
                 attributes.column(name), name, self._options, lambda row: f"{self._description}, row {lines.line(row)}"
             )
         self._chunks.append(attributes)
-        self._assembly.add([pa.chunked_array([end]) for end in ends], lines)
+        self._builder.add([pa.chunked_array([end]) for end in ends], lines)
 
     def finish(self, agents: pa.Table | None) -> EdgeList:
         """Return the edge list; the object must not be reused."""
         attributes = pa.concat_tables(self._chunks) if self._attributes and self._chunks else pa.table({})
-        return self._assembly.finish(attributes, agents)
+        return self._builder.finish(attributes, agents)
 
     def _reject(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> None:
         for row in rows.tolist():
             values = [batch.column(at)[row].as_py() for at in self._ends]
             complaints = map(_complaint, values, ("source", "target"))
             reason = next(filter(None, complaints), "an id cannot be read")
-            self._assembly.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
+            self._builder.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
 
 
 def _with_ends_of_index(frame: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from data.progress import Progress
 from data.readers.attributes import AttributeColumn, reread_as_text
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import refuse_bad_weights
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.headers import is_number
 from data.readers.layout import SampleLine, TextLayout, check_text, edge_layout, sample_of
 from data.readers.line_numbers import LineRun
@@ -82,7 +82,7 @@ def _from_blocks(
     first = next(blocks)
     blocks, preamble = chain([first], blocks), first.data[: sample[0].offset]
     layout = edge_layout(sample, path, options)
-    assembly = Assembly(str(path), options)
+    builder = EdgeListBuilder(str(path), options)
     columns = [
         AttributeColumn(
             layout.names[position],
@@ -91,16 +91,16 @@ def _from_blocks(
         )
         for position in layout.attributes
     ]
-    rows = TextRows(layout, columns, assembly.rejects)
+    rows = TextRows(layout, columns, builder.rejects)
     rows.learn(line.text for line in sample if line.number >= layout.first.number)
     for block in rows.parsed(from_line(blocks, layout.first)):
         for name, values in block.attributes.items():
             refuse_bad_weights(values, name, options, partial(_place, path, block.lines))
-        assembly.add(block.ids, block.lines)
-        rows.expect(integer_ids=assembly.identifiers.integers)
-    assembly.warnings += [*layout.doubts, *(f"{path}: {doubt}" for doubt in rows.doubts)]
+        builder.add(block.ids, block.lines)
+        rows.expect(integer_ids=builder.identifiers.integers)
+    builder.warnings += [*layout.doubts, *(f"{path}: {doubt}" for doubt in rows.doubts)]
     attributes = pa.table({column.name: column.finish() for column in columns})
-    edges = assembly.finish(attributes, agents, counts=layout.counts)
+    edges = builder.finish(attributes, agents, counts=layout.counts)
     doubts = [*first_line_doubts(edges, layout, options), *direction_doubts(edges, preamble, options)]
     return replace(edges, warnings=(*edges.warnings, *(f"{path}: {doubt}" for doubt in doubts)))
 

@@ -194,10 +194,10 @@ def test_an_error_in_a_piece_arrives():
         list(in_order(lambda piece: 1 // piece, [1, 0, 2]))
 
 
-def test_a_spill_may_be_dealt_to_after_it_was_closed(tmp_path):
+def test_a_spill_may_be_appended_to_after_it_was_closed(tmp_path):
     spill = Spill(tmp_path / "spill", 2)
     for value in (1, 2):
-        spill.deal(np.array([value, value + 10]), np.array([0, 1, 2]))
+        spill.append(np.array([value, value + 10]), np.array([0, 1, 2]))
         spill.close()
     assert spill.read(0).tolist() == [1, 2]
     assert spill.read(1, 1).tolist() == [11]
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_the_scratch_folder_removed(tmp_path, monkeypatc
 
     monkeypatch.setattr(spills, "_write_all", refuse)
     with pytest.raises(WarehouseFullError, match="free some space"), scratch_folder(tmp_path) as folder:
-        Spill(folder / "spill", 1).deal(np.array([1]), np.array([0, 1]))
+        Spill(folder / "spill", 1).append(np.array([1]), np.array([0, 1]))
     assert list(tmp_path.iterdir()) == []
 
 
