@@ -142,7 +142,7 @@ def generate_network(
     known = _made_current(warehouse, name, "options", options_json(described))
     if known is not None:
         return known
-    # 2. Generate in pieces on disk if possible. Existing dense ids can be kept in memory only, so not if there are any.
+    # 2. Generate in pieces on disk, if the generator can and no agent has a dense id yet (only memory keeps those).
     if index.current(warehouse, name) is None:
         with scratch_folder(warehouse.cache_folder) as folder:
             pieces = made.in_pieces(folder, progress)

@@ -343,7 +343,7 @@ def test_the_demo_is_handed_file_warehouse_and_console(
     [
         (None, [], ["source.csv does not exist", "name a local file"]),
         (b"", [], ["source.csv is empty", "must contain at least one line"]),
-        (b"a b 0.5\nb c 0.7\n", [], ["source.csv has 3 columns", "name all columns with --columns"]),
+        (b"a b 0.5\nb c 0.7\n", [], ["source.csv has 3 columns", "name all columns in order with --columns"]),
         (b"\x00\x01\x02PAR\xff" * 99, [], ["source.csv is not text", "NUL bytes", "save it as UTF-8 text"]),
         (b"a,b,p\nx,y,nan\n", ["--strength", "p"], ["line 2", "strength column 'p' holds nan", "correct the value"]),
         (b"a,b,p\nx,y,1.3\n", ["--probability", "p"], ["line 2", "'p' holds 1.3", "[0, 1]", "correct the value"]),

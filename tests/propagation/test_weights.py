@@ -248,7 +248,7 @@ def agents_network(publish):
         (
             "sir",
             {"activity": "column:city"},
-            "^activity: agent column 'city' of network 'people' is text, a number is nee",
+            "^activity: agent column 'city' of network 'people' is text; a number is nee",
         ),
         (
             "sir",
