@@ -1,1 +1,1 @@
-"""Analytics: comparison of results as numbers, pictures, SQL and HTML reports."""
+"""Analytics: comparing results in numbers, figures, SQL and HTML reports."""

@@ -1,8 +1,7 @@
-"""Pictures that compare sessions: adoption curves, incidence curves and reach.
+"""Figures that compare sessions: adoption curves, incidence curves and reach.
 
-Every picture takes the results by the sessions' names, draws each session in the same colour and line style, and
-writes its name beside what it names. Pass `ax` to draw into a figure of your own; without it a notebook shows a new
-one.
+Every function takes results by session name, draws each session in the same colour and line style, and labels it with
+its name. Pass `ax` to draw into your own figure; otherwise a new one is made, which notebooks display.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,19 +38,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a0569a", "#b07d00", "#3a86c8", "#6b6b6b")
-"""Colours of sessions in their order: told apart with any colour vision, after Okabe and Ito (2008)."""
+"""Colours of sessions, in order: distinguishable with any colour vision, after Okabe and Ito (2008)."""
 LINE_STYLES: tuple[LineStyle, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-"""Line styles of sessions in their order: curves that coincide are both seen."""
+"""Line styles of sessions, in order, so that coinciding curves are both visible."""
 BINS = 60
-"""Bars over the axis of cascade sizes."""
+"""Bins of the histograms of cascade sizes."""
 LABEL_POINTS = 27
-"""Height of a label of two lines, points."""
+"""Height of a two-line label, points."""
 NAME_LENGTH = 26
-"""Characters of a session's name that a picture shows."""
+"""Characters of a session's name shown in figures."""
 
 
 def session_colours(names: Sequence[str]) -> dict[str, str]:
-    """Return the colour of each session, by their order.
+    """Return the colour of each session, assigned in order.
 
     Examples
     --------
@@ -65,14 +64,14 @@ def session_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how many agents each session has reached by each round: means and bands over replicates.
+    """Draw the number of agents each session has reached by each round: means and bands over replicates.
 
     Parameters
     ----------
     results : mapping from str to Result
-        By the sessions' names.
+        Results by session name.
     ax : matplotlib Axes, optional
-        Where to draw; default: new axes.
+        Axes to draw into; default: new ones.
 
     Returns
     -------
@@ -87,14 +86,14 @@ def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) 
 
 
 def incidence_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how many agents each session activates in each round: means and bands over replicates.
+    """Draw the number of agents each session activates in each round: means and bands over replicates.
 
     Parameters
     ----------
     results : mapping from str to Result
-        By the sessions' names.
+        Results by session name.
     ax : matplotlib Axes, optional
-        Where to draw; default: new axes.
+        Axes to draw into; default: new ones.
 
     Returns
     -------
@@ -119,7 +118,7 @@ def _curves(results: Mapping[str, Result], quantity: str, ax: "Axes | None") -> 
     rounds = range(max(int(result.rounds["round"].max()) for result in results.values()) + 1)
     columns = [quantity, *(quantile_column(quantity, quantile) for quantile in QUANTILES)]
     for name, result, colour, style in _styles(results):
-        # After its last round a session stays at what it has reached, and activates nobody.
+        # After its last round, a session's reach is constant and its incidence 0.
         frame = result.rounds.set_index("round")[columns].reindex(rounds)
         frame = frame.ffill() if quantity == "total_influenced" else frame.fillna(0.0)
         draw_curve(ax, frame.reset_index(), quantity, colour=colour, label=name, line_style=style)
@@ -145,7 +144,7 @@ def _session_keys(results: Mapping[str, Result]) -> Keys:
 
 
 def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
-    """Write each session's name and reach at the right, tied to the end of its curve."""
+    """Write each session's name and reach at the right, with a line to the end of its curve."""
     top = ax.get_ylim()[1]
     ends = [result.reach.mean / top for result in results.values()]
     places = spread(ends, gap=LABEL_POINTS / size_in_points(ax)[1])
@@ -158,13 +157,13 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
 
 
 def spread(places: Sequence[float], gap: float) -> npt.NDArray[np.float64]:
-    """Move places in [0, 1] as little as possible, so that neighbours are at least `gap` apart.
+    """Move positions in [0, 1] as little as possible, so that neighbours are at least `gap` apart.
 
     Parameters
     ----------
     places : sequence of float
     gap : float
-        Made smaller where not all places fit.
+        Reduced if not all positions fit.
 
     Returns
     -------
@@ -180,7 +179,7 @@ def spread(places: Sequence[float], gap: float) -> npt.NDArray[np.float64]:
     gap = min(gap, 1 / max(1, len(places) - 1))
     order = np.argsort(places, kind="stable")
     steps = gap * np.arange(len(places))
-    # Without the gaps, "at least so far apart" is "not falling": least squares has one answer.
+    # With the gaps subtracted, "at least `gap` apart" means non-decreasing, which is isotonic regression.
     level = isotonic_regression(np.asarray(places)[order] - steps).x
     moved = np.empty(len(places))
     moved[order] = np.clip(level, 0.0, 1.0 - steps[-1]) + steps
@@ -188,7 +187,7 @@ def spread(places: Sequence[float], gap: float) -> npt.NDArray[np.float64]:
 
 
 def shortened(name: str, length: int = NAME_LENGTH) -> str:
-    """Return a name in one line of at most `length` characters.
+    """Return a name on one line of at most `length` characters.
 
     Examples
     --------
@@ -203,14 +202,14 @@ def shortened(name: str, length: int = NAME_LENGTH) -> str:
 
 
 def reach_comparison(results: Mapping[str, Result], *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how many agents the sessions' replicates reach: distribution, quantiles, mean with its 95 % interval.
+    """Draw how many agents the replicates of each session reach: distribution, quantiles, mean with 95 % interval.
 
     Parameters
     ----------
     results : mapping from str to Result
-        By the sessions' names; drawn from the top, the largest mean first.
+        Results by session name; drawn from the top, largest mean first.
     ax : matplotlib Axes, optional
-        Where to draw; default: new axes.
+        Axes to draw into; default: new ones.
 
     Returns
     -------
@@ -250,15 +249,15 @@ def half_width(reach: Reach) -> float | None:
 
 def _draw_reach(ax: "Axes", row: float, result: Result, colour: str, limit: float) -> None:
     sizes = result.cascades["size"].to_numpy()
-    # 1. How replicates are distributed.
+    # 1. Distribution over replicates.
     heights, edges = np.histogram(sizes, BINS, (0, limit))
     ax.stairs(row + 0.42 * heights / heights.max(), edges, baseline=row, fill=True, color=colour, alpha=0.35)
-    # 2. Their quantiles.
+    # 2. Quantiles.
     below = row - 0.12
     for (low, high, _), width in zip(BANDS, (2.0, 7.0), strict=True):
         ax.plot(np.quantile(sizes, [low, high]), [below, below], color=colour, linewidth=width, solid_capstyle="butt")
     ax.plot(np.median(sizes), below, marker="|", markersize=12, markeredgewidth=2, color=INK)
-    # 3. Their mean, and how well it is known.
+    # 3. Mean, with its interval.
     ax.errorbar(
         result.reach.mean, below, xerr=half_width(result.reach), fmt="D", markersize=5, color=INK, capsize=3, mfc="none"
     )
@@ -273,7 +272,7 @@ def _name_row(ax: "Axes", row: float, name: str, result: Result) -> None:
 
 
 def with_interval(reach: Reach) -> str:
-    """Return a mean over replicates as text, with half of its 95 % interval, both to two digits of the latter.
+    """Return a mean over replicates and half of its 95 % interval as text, rounded to two digits of the latter.
 
     Examples
     --------

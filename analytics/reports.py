@@ -1,4 +1,4 @@
-"""Reports: what a campaign showed, as a sentence, as answers in SQL, and as one self-contained HTML page."""
+"""Reports on campaigns: a headline, answers to questions in SQL, and one self-contained HTML page."""
 
 import io
 import json
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUESTIONS = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
-"""The questions of ``analytics/sql``, in the order in which an analyst asks them."""
+"""The questions in ``analytics/sql``, in the order in which an analyst asks them."""
 LATEST = "(SELECT max_by(campaign_id, completed_at) FROM campaigns)"
-"""How the questions name the campaign that they are about."""
+"""The expression by which the questions select their campaign."""
 MOST_CURVES = 12
-"""Sessions that the pictures of a page show: those that reach most."""
+"""Most sessions shown in the figures of a page: those with the largest reach."""
 _THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--line", **{c: f"--session-{i}" for i, c in enumerate(COLOURS)}}
-"""Colours of pictures, and the names under which the page's style has them in light and in dark."""
+"""Colours of the figures, and the page's CSS variables for them, which differ in light and dark mode."""
 
 
 # -- questions in SQL -----------------------------------------------------------------------------------------------
@@ -46,16 +46,16 @@ _THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--line", **{c: f"--session-{i}
 
 @dataclass(frozen=True)
 class Answer:
-    """A question that was put to the warehouse, and its answer.
+    """A question to the warehouse, and its answer.
 
     Attributes
     ----------
     question : str
-        In a sentence.
+        The question, as a sentence.
     grain : str
         What one row of the answer is, as a sentence.
     sql : str
-        The statement, without comments at its head.
+        The statement, without its leading comments.
     rows : pyarrow.Table
         The answer.
     """
@@ -67,7 +67,7 @@ class Answer:
 
 
 def ask(warehouse: Warehouse, name: str, campaign_id: str | None = None) -> Answer:
-    """Put one of `QUESTIONS` to the warehouse.
+    """Ask the warehouse one of `QUESTIONS`.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def ask(warehouse: Warehouse, name: str, campaign_id: str | None = None) -> Answ
 
 
 def format_value(value: Any) -> str:
-    """Return a value of an answer as people read it.
+    """Format a value of an answer for display.
 
     Examples
     --------
@@ -119,15 +119,15 @@ def format_value(value: Any) -> str:
 
 
 def headline(results: Mapping[str, Result]) -> str:
-    """Return in one sentence which session reaches most, by how much, and how sure that is.
+    """Return one sentence that says which session reaches most, by how much, and how certain that is.
 
-    Sessions whose difference to the largest mean lies within its 95 % interval share the first place. Numbers after
-    ± are half of a 95 % interval.
+    Sessions whose difference from the largest mean is within the difference's 95 % interval share first place. Numbers
+    after ± are half of a 95 % interval.
 
     Parameters
     ----------
     results : mapping from str to Result
-        By the sessions' names.
+        Results by session name.
 
     Returns
     -------
@@ -159,8 +159,8 @@ def headline(results: Mapping[str, Result]) -> str:
 def difference(first: Result, second: Result) -> Reach:
     """Return how many more agents one session reaches than another, with its standard error.
 
-    Sessions with the same random seed share the draws of their replicates, so they are compared replicate by
-    replicate, which removes the variance they share; all others are compared as independent.
+    Sessions with the same random seed use common random numbers, so they are compared replicate by replicate, which
+    removes the shared variance; all others are compared as independent.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def difference(first: Result, second: Result) -> Reach:
     Returns
     -------
     Reach
-        Of the difference; the standard error is None for one replicate.
+        Mean difference; its standard error is None for one replicate.
     """
     mean = first.reach.mean - second.reach.mean
     replicates = min(first.reach.replicates, second.reach.replicates)
@@ -183,13 +183,13 @@ def difference(first: Result, second: Result) -> Reach:
 
 
 def _is_less(result: Result, best: Result) -> bool:
-    """Whether a session reaches less than the best by more than chance would explain."""
+    """Return whether a session reaches significantly less than the best."""
     lead = difference(best, result)
     return lead.mean > (half_width(lead) or 0.0)
 
 
 def _lead(results: Mapping[str, Result], best: str, rest: Sequence[str]) -> str:
-    """Return by how much the best is ahead of the next and of the last."""
+    """Return the lead of the best session over the next and the last, as text."""
     next_one, last = rest[0], rest[-1]
     ratio = results[best].reach.mean / results[last].reach.mean
     lead = difference(results[best], results[next_one])
@@ -215,7 +215,7 @@ def campaign_page(
     places: Mapping[str, str] | None = None,
     next_steps: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a campaign's results as one HTML file that needs nothing else: no script, no network access.
+    """Return a campaign's results as one self-contained HTML page, without scripts or network access.
 
     Parameters
     ----------
@@ -224,13 +224,13 @@ def campaign_page(
     network : mapping
         The network's row of the table `networks`.
     results : mapping from str to Result
-        By the sessions' names.
+        Results by session name.
     answers : sequence of Answer
-        What the warehouse was asked.
+        Questions and answers to show.
     places : mapping from str to str, optional
-        Where things lie: what, and its path or URL.
+        Paths or URLs to show, by label.
     next_steps : mapping from str to str, optional
-        How to go on: what for, and lines of code or commands.
+        Lines of code or commands for next steps, by label.
 
     Returns
     -------
@@ -278,15 +278,15 @@ def _subtitle(network: Mapping[str, Any], results: Mapping[str, Result]) -> str:
 
 def _explanation(results: Mapping[str, Result]) -> str:
     if all(result.reach.standard_error is None for result in results.values()):
-        return "Reach counts distinct agents, seeds included. One replicate each: how far chance moves it is not known."
+        return "Reach counts distinct agents, seeds included. One replicate each: its variation by chance is unknown."
     text = "Reach counts distinct agents, seeds included; ± is half of a 95 % interval of its mean over replicates."
     if len({result.session["random_seed"] for result in results.values()}) == 1 < len(results):
-        text += " Sessions share the draws of their replicates, so differences are taken replicate by replicate."
+        text += " Sessions use common random numbers, so they are compared replicate by replicate."
     return text
 
 
 def _session_rows(results: Mapping[str, Result]) -> Iterator[dict[str, Any]]:
-    """Yield what the table of results says of each session, the largest reach first."""
+    """Yield the rows of the table of results, the largest reach first."""
     colours = session_colours(list(results))
     for name, result in sorted(results.items(), key=lambda item: -item[1].reach.mean):
         reach, session = result.reach, result.session
@@ -328,7 +328,7 @@ def _network_facts(network: Mapping[str, Any]) -> dict[str, str]:
     counts = ", ".join(f"{network[column]:,} {column.replace('_', '-')}" for column in rejected)
     return {
         "Network": network["network_id"],
-        "Where from": network["description"],
+        "Source": network["description"],
         "Agents": f"{network['agents']:,}",
         "Directed edges": f"{network['edges']:,}",
         "Edges per agent": f"{network['edges'] / network['agents']:,.1f}",
@@ -340,39 +340,39 @@ def _network_facts(network: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run_facts(results: Mapping[str, Result]) -> Iterator[tuple[str, str]]:
-    """Yield how the sessions were run; what is the same for all of them once."""
+    """Yield facts about how the sessions were run; those equal for all sessions once."""
     sessions = {name: result.session for name, result in results.items()}
     for label, fact in _FACTS.items():
         facts = {name: fact(session) for name, session in sessions.items()}
         distinct = list(dict.fromkeys(facts.values()))
-        yield label, distinct[0] if len(distinct) == 1 else "; ".join(f"{name}: {told}" for name, told in facts.items())
-    yield "Time", _time_told(sessions.values())
+        yield label, distinct[0] if len(distinct) == 1 else "; ".join(f"{name}: {text}" for name, text in facts.items())
+    yield "Time", _time_text(sessions.values())
 
 
-def _model_told(session: Mapping[str, Any]) -> str:
+def _model_text(session: Mapping[str, Any]) -> str:
     parameters = json.loads(session["model_parameters"])
-    told = ", ".join(f"{name} {value}".replace("_", " ") for name, value in parameters.items())
-    return f"{session['propagation_model'].replace('_', ' ')}, {told}"
+    text = ", ".join(f"{name} {value}".replace("_", " ") for name, value in parameters.items())
+    return f"{session['propagation_model'].replace('_', ' ')}, {text}"
 
 
-def _stop_told(session: Mapping[str, Any]) -> str:
+def _stop_text(session: Mapping[str, Any]) -> str:
     if session["stopped_because"] == "died_out":
         return f"every replicate died out (rounds allowed: {session['max_rounds']:,})"
     return f"{session['truncated_replicates']:,} replicates were still active at round {session['max_rounds']:,}"
 
 
 _FACTS: "Mapping[str, Callable[[Mapping[str, Any]], str]]" = {
-    "Model": _model_told,
+    "Model": _model_text,
     "Replicates": lambda session: f"{session['replicates']:,} per session",
     "Random seed": lambda session: str(session["random_seed"]),
-    "Stopped because": _stop_told,
+    "Stopped because": _stop_text,
     "Detail recorded": lambda session: session["record"],
     "Plan": lambda session: f"{session['plan']}: {session['plan_reason']}",
 }
 
 
-def _time_told(sessions: Iterable[Mapping[str, Any]]) -> str:
-    """Return how long the jobs took that the sessions ran in, beside what the planner had expected."""
+def _time_text(sessions: Iterable[Mapping[str, Any]]) -> str:
+    """Return the times of the sessions' jobs, with the planner's estimates."""
     jobs = {session["started_at"]: session for session in sessions}
     return "; ".join(
         f"{job['job_lanes']:,} replicates in {job['job_seconds']:,.2f} s (estimated {job['estimated_seconds']:,.2f} s "
@@ -385,25 +385,25 @@ def _time_told(sessions: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _pictures(results: Mapping[str, Result]) -> Iterator[dict[str, str]]:
-    """Yield the page's pictures: drawn twice, for wide and for narrow screens, with what they show in words."""
+    """Yield the page's figures, each drawn for wide and for narrow screens, with a description as text."""
     most = sorted(results, key=lambda name: -results[name].reach.mean)[:MOST_CURVES]
     shown = {name: result for name, result in results.items() if name in most}
     tall = 1.2 + 1.0 * len(shown)
     drawn: tuple[tuple[str, Callable[..., Axes], float], ...] = (
-        (_adoption_told(shown), adoption_curves, 4.2),
-        (_reach_told(shown), reach_comparison, max(4.2, tall)),
+        (_adoption_text(shown), adoption_curves, 4.2),
+        (_reach_text(shown), reach_comparison, max(4.2, tall)),
     )
-    for told, draw, height in drawn:
-        make = partial(inline_svg, partial(draw, shown), alternative=told)
+    for text, draw, height in drawn:
+        make = partial(inline_svg, partial(draw, shown), alternative=text)
         name = draw.__name__
         yield {
             "wide": make((5.8, height), name=name),
             "narrow": make((4.1, height), name=f"{name}-narrow"),
-            "told": told,
+            "text": text,
         }
 
 
-def _adoption_told(results: Mapping[str, Result]) -> str:
+def _adoption_text(results: Mapping[str, Result]) -> str:
     sentences = []
     for name, result in results.items():
         half = result.rounds.loc[result.rounds["total_influenced"] >= result.reach.mean / 2, "round"].min()
@@ -411,7 +411,7 @@ def _adoption_told(results: Mapping[str, Result]) -> str:
     return f"Curves of agents reached by each round, mean over replicates. {'; '.join(sentences)}."
 
 
-def _reach_told(results: Mapping[str, Result]) -> str:
+def _reach_text(results: Mapping[str, Result]) -> str:
     sentences = []
     for name, result in results.items():
         low, high = np.quantile(result.cascades["size"], [0.05, 0.95])
@@ -422,18 +422,18 @@ def _reach_told(results: Mapping[str, Result]) -> str:
 
 
 def inline_svg(draw: "Callable[..., Axes]", size: tuple[float, float], *, name: str, alternative: str) -> str:
-    """Return a picture as an SVG element for an HTML page, in the colours and the font of the page's style.
+    """Return a figure as an SVG element for an HTML page, in the colours and font of the page's style.
 
     Parameters
     ----------
     draw : callable
-        Draws into the axes given as `ax`.
+        Draws into the axes passed as `ax`.
     size : tuple of float
-        Width and height, inches: proportions, and how large the text is in them.
+        Width and height, inches; they set the aspect ratio and the relative size of text.
     name : str
-        Unique on the page: makes the ids in the picture unique.
+        Name that is unique on the page, used to make the ids in the figure unique.
     alternative : str
-        What the picture shows, for those who do not see it.
+        Alternative text: a description of the figure for screen readers.
     """
     from html import escape
 
@@ -446,15 +446,15 @@ def inline_svg(draw: "Callable[..., Axes]", size: tuple[float, float], *, name: 
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     svg = drawn.getvalue()
-    # 1. Only the element itself: no prolog, and no metadata, which refer to addresses elsewhere.
+    # 1. Keep only the element itself, without prolog and metadata, which contain external URLs.
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</defs>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', svg)
     assert box is not None
     svg = f'<svg {box[0]} role="img" aria-label="{escape(alternative)}">' + svg[svg.index(">") + 1 :]
     svg = svg.replace("xlink:href", "href")
-    # 2. Ids that no other picture on the page has.
+    # 2. Make ids unique on the page.
     svg = re.sub(r'\bid="', f'id="{name}-', svg).replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    # 3. The page's colours and font.
+    # 3. Use the page's colours and font.
     for colour, variable in _THEMED.items():
         svg = svg.replace(f": {colour}", f": var({variable})")
     return re.sub(r"font-family: [^;\"]*;?", "", svg)

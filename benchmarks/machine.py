@@ -1,4 +1,4 @@
-"""The machine that measured: processor, cores, memory, versions, and what else it was doing."""
+"""The machine of a measurement: processor, cores, memory, versions and load."""
 
 import importlib.metadata
 import os
@@ -21,12 +21,12 @@ def processor() -> str:
 
 
 def versions(packages: Iterable[str]) -> str:
-    """Return the versions of packages, as a list in words."""
+    """Return the versions of packages as text."""
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
 
 
 def commit() -> str:
-    """Return the commit that is checked out, with a plus sign if packages differ from it; empty outside Git."""
+    """Return the current commit, with a plus sign if packages differ from it; empty outside Git."""
     git = ["git", "-C", str(ROOT)]
     found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run(
@@ -36,7 +36,7 @@ def commit() -> str:
 
 
 def load() -> str:
-    """Return how many processes wanted to run, on average over the last 1 and 5 minutes."""
+    """Return the load averages over the last 1 and 5 minutes."""
     one, five, _ = os.getloadavg()
     return f"{one:.1f} over 1 minute, {five:.1f} over 5"
 

@@ -1,11 +1,11 @@
-"""Running a command under a limit of memory that holds for all its processes together.
+"""Running a command under a memory limit for all its processes together.
 
     python -m benchmarks.memory --limit 8 -- python my_run.py
 
-A watchdog sums the proportional set sizes (PSS, /proc/PID/smaps_rollup) of the command and everything it started, five
-times a second, and ends them all when the sum passes the limit. PSS counts each page once, however many processes map
-it, mapped files included; it does not count the system's cache of files. With `--cgroup FOLDER`, a memory cgroup (v1
-or v2) that may be written, the kernel enforces the limit in a group made inside it, on the cache of files as well.
+A watchdog sums the proportional set sizes (PSS, /proc/PID/smaps_rollup) of the command and all its descendants, five
+times a second, and kills them when the sum exceeds the limit. PSS counts each page once, however many processes map
+it, including mapped files, but not the page cache. With `--cgroup FOLDER`, a writable memory cgroup (v1 or v2), the
+kernel enforces the limit in a group made inside it, and includes the page cache.
 """
 
 import argparse
@@ -24,30 +24,30 @@ from pathlib import Path
 from typing import Self
 
 GIB = 2**30
-SECONDS_BETWEEN_LOOKS = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a command under a limit took.
+    """The result of a command under a memory limit.
 
     Attributes
     ----------
     seconds : float
         From start to end.
     peak : int
-        Largest sum of PSS that was seen, bytes.
+        Largest observed sum of PSS, bytes.
     limit : int
         Bytes.
     enforcement : str
         ``watchdog`` or ``cgroup v1`` or ``cgroup v2``.
     exceeded : bool
-        Whether the limit ended it.
+        Whether it was killed for exceeding the limit.
     returncode : int
     output : str
-        What the command wrote to its standard output.
+        Standard output of the command.
     group_peak : int or None
-        The cgroup's own peak, cache of files included, bytes.
+        The cgroup's own peak, page cache included, bytes.
     """
 
     seconds: float
@@ -68,7 +68,7 @@ def run_limited(
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Run:
-    """Run a command, and end it and all it started when their memory passes the limit.
+    """Run a command, and kill it and its descendants when their memory exceeds the limit.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def run_limited(
     limit : int
         Bytes.
     cgroup : Path, optional
-        Memory cgroup in which a group may be made; default: the watchdog alone.
+        Memory cgroup in which to make a group; default: only the watchdog.
     timeout : float, optional
-        Seconds after which the command is ended.
+        Seconds after which the command is killed.
     environment : mapping, optional
         Further environment variables.
     """
@@ -110,16 +110,16 @@ def run_limited(
 
 
 class Watchdog:
-    """A thread that sums the memory of a process and its descendants, and ends them when it passes a limit.
+    """A thread that sums the memory of a process and its descendants, and kills them when it exceeds a limit.
 
     Parameters
     ----------
     pid : int
-        Leader of a session of its own.
+        The process, leader of its own session.
     limit : int
-        Bytes of PSS.
+        PSS in bytes.
     deadline : float, optional
-        Time of `time.perf_counter` at which they are ended in any case.
+        Time of `time.perf_counter` at which they are killed in any case.
     """
 
     def __init__(self, pid: int, limit: int, deadline: float | None = None) -> None:
@@ -139,7 +139,7 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(SECONDS_BETWEEN_LOOKS):
+        while not self._done.wait(POLL_SECONDS):
             processes = self._processes()
             self.peak = max(self.peak, sum(map(pss, processes)))
             late = self._deadline is not None and time.perf_counter() > self._deadline
@@ -150,7 +150,7 @@ class Watchdog:
                         os.kill(process, signal.SIGKILL)
 
     def _processes(self) -> list[int]:
-        """Return the command's processes: of its session, or descended from one that was seen before."""
+        """Return the command's processes: those in its session, and descendants of processes seen before."""
         table = dict(_process_table())
         chosen = {pid for pid, (_, session) in table.items() if session == self._pid or pid in self._known}
         grown = True
@@ -183,7 +183,7 @@ def _process_table() -> Iterator[tuple[int, tuple[int, int]]]:
 
 @contextlib.contextmanager
 def _group(parent: Path | None, limit: int) -> Iterator[Path | None]:
-    """Make a memory cgroup with a limit inside another, and remove it when its processes have ended."""
+    """Make a memory cgroup with a limit inside another, and remove it afterwards."""
     if parent is None:
         yield None
         return
@@ -203,7 +203,7 @@ def _is_v2(group: Path) -> bool:
 
 
 def _group_result(group: Path) -> tuple[int | None, bool]:
-    """Return the group's peak, and whether the kernel ended one of its processes."""
+    """Return the group's peak, and whether the kernel killed one of its processes."""
     names = ("memory.peak", "memory.events") if _is_v2(group) else ("memory.max_usage_in_bytes", "memory.oom_control")
     peak, events = (path.read_text(encoding="ascii") if (path := group / name).exists() else "" for name in names)
     kills = dict(line.split()[:2] for line in events.splitlines()).get("oom_kill", "0")
@@ -212,9 +212,9 @@ def _group_result(group: Path) -> tuple[int | None, bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=float, default=8.0, help="GiB")
-    parser.add_argument("--cgroup", type=Path, help="memory cgroup in which a group may be made")
-    parser.add_argument("--timeout", type=float, help="seconds")
+    parser.add_argument("--limit", type=float, default=8.0, help="memory limit, GiB")
+    parser.add_argument("--cgroup", type=Path, help="memory cgroup in which to make a group; default: a watchdog")
+    parser.add_argument("--timeout", type=float, help="longest time, seconds")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     command = options.command[1:] if options.command[:1] == ["--"] else options.command

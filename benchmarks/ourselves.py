@@ -1,4 +1,4 @@
-"""Rumormill beside itself: what the engine, many sessions and the partitioned plan cost."""
+"""Rumormill against itself: the cost of the engine, of many sessions and of the partitioned plan."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measurements import LeftOutError, Say, frozen_garbage, model_of, ours, timed
-from benchmarks.workloads import SEEDS, WORKS, Edges, Work
+from benchmarks.workloads import SEEDS, WORKLOADS, Edges, Workload
 from data import Network
 from propagation import engine, simulate
 from propagation.clusters import own_client, thread_count
@@ -35,24 +35,24 @@ MOST_CAMPAIGN_RUNS = 3
 
 @dataclass
 class OwnRow:
-    """Two ways of ours to do the same.
+    """A comparison of two ways to do the same in Rumormill.
 
     Attributes
     ----------
     title, baseline : str
-        What is measured, and what against.
+        What is measured, and what it is compared with.
     seconds, baseline_seconds : list of float
         Of each run.
     ratios : list of float
-        What the target is about, of each run.
+        The quantity that the target bounds, of each run.
     ratio_title : str
-        What the ratio is.
+        Name of the ratio.
     target : float
         Bound of the median ratio.
     at_most : bool
         Whether the bound is an upper one.
     note : str
-        What else was seen.
+        Further observations.
     """
 
     title: str
@@ -75,7 +75,7 @@ class OwnRow:
 def _pairs(
     runs: int, one: Callable[[int], Any], other: Callable[[int], Any]
 ) -> tuple[list[float], list[float], list[tuple[Any, Any]]]:
-    """Call two ways in turn, once to warm up and then `runs` times; return their times and what they returned."""
+    """Call both in turn, once to warm up and then `runs` times; return their times and return values."""
     one(10**6), other(10**6 + 1)
     seconds, other_seconds, returned = [], [], []
     with frozen_garbage():
@@ -89,12 +89,12 @@ def _pairs(
 
 
 def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure a long job beside its kernels, called from as many plain threads with as many lanes to a call."""
-    work = WORKS["wc1000"]
+    """Measure a long job against its kernels, called from as many plain threads with as many lanes per call."""
+    workload = WORKLOADS["wc1000"]
     client = own_client()
     session = resolve_session(
         network,
-        model_of(work),
+        model_of(workload),
         seed_set=edges.seed_ids,
         replicates=LONG_JOB_REPLICATES,
     )
@@ -108,24 +108,24 @@ def overhead(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow
             return sum(threads.map(lambda part: _bare_kernel(network, edges, part, random_seed), lanes))
 
     def whole(random_seed: int) -> float:
-        return ours(network, edges, work, random_seed, replicates=LONG_JOB_REPLICATES).reach.mean
+        return ours(network, edges, workload, random_seed, replicates=LONG_JOB_REPLICATES).reach.mean
 
     try:
         seconds, bare_seconds, reached = _pairs(runs, whole, bare)
     except (TypeError, AttributeError) as error:
-        raise LeftOutError(f"the sparse kernel is called otherwise now: {error}") from error
+        raise LeftOutError(f"the signature of the sparse kernel has changed: {error}") from error
     for mean, total in reached:
         if abs(mean - total / LONG_JOB_REPLICATES) > 1e-6 * mean:
             raise LeftOutError(f"the bare kernels reached {total / LONG_JOB_REPLICATES} agents, the engine {mean}")
     ratios = [took / alone - 1.0 for took, alone in zip(seconds, bare_seconds, strict=True)]
     say(f"  a job of {statistics.median(bare_seconds):.2f} s")
-    title = f"simulate, {work.title.partition(',')[0]}, {LONG_JOB_REPLICATES:,} replicates"
+    title = f"simulate, {workload.title.partition(',')[0]}, {LONG_JOB_REPLICATES:,} replicates"
     return [OwnRow(title, "its kernels alone", seconds, bare_seconds, ratios, "overhead", 0.15, at_most=True)]
 
 
 def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: int) -> int:
-    """Run replicates in the sparse kernel; return the number of agents that all of them reached."""
-    rows = contact_rows(network, model_of(WORKS["wc1000"]), random_seed)
+    """Run replicates in the sparse kernel; return the total number of agents reached."""
+    rows = contact_rows(network, model_of(WORKLOADS["wc1000"]), random_seed)
     lanes, n_agents = len(replicates), network.n_agents
     counts, ends, truncated = np.empty(256 * lanes, np.int32), np.zeros(lanes, np.int64), np.zeros(lanes, np.uint8)
     nothing, touched = np.zeros(0, np.int64), np.empty(n_agents, np.int32)
@@ -143,16 +143,16 @@ def _bare_kernel(network: Network, edges: Edges, replicates: Any, random_seed: i
 
 
 def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure a campaign of many sessions of one replicate beside one of one session: all that a user waits for."""
-    work, generator = WORKS["wc1000"], np.random.default_rng(2)
-    session = {"model": "independent_cascade", "parameters": dict(work.parameters)}
+    """Measure a campaign of many one-replicate sessions against one of a single session: the whole command."""
+    workload, generator = WORKLOADS["wc1000"], np.random.default_rng(2)
+    session = {"model": "independent_cascade", "parameters": dict(workload.parameters)}
     seed_sets = [
         network.agent_ids.take(generator.choice(network.n_agents, SEEDS, replace=False)).to_pylist()
         for _ in range(SESSIONS)
     ]
     many = [{"name": f"s{i}", **session, "seeds": seeds, "replicates": 1} for i, seeds in enumerate(seed_sets)]
     one = [{"name": "one", **session, "seeds": edges.seed_ids, "replicates": SESSIONS}]
-    fresh = time.time_ns() % 10**9  # a warehouse that keeps earlier runs would answer from them
+    fresh = time.time_ns() % 10**9  # a warehouse with earlier runs would return their results
     jobs: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
 
@@ -162,7 +162,7 @@ def many_sessions(network: Network, edges: Edges, runs: int, say: Say) -> list[O
         seconds, one_seconds, _ = _pairs(min(runs, MOST_CAMPAIGN_RUNS), campaign("many", many), campaign("one", one))
     ratios = [many / single for many, single in zip(seconds, one_seconds, strict=True)]
     within = [statistics.median(job[0] for job in jobs[start::2]) for start in (2, 3)]
-    note = f"of it the job itself {within[0]:.2f} s, beside {within[1]:.2f} s"
+    note = f"of which the job itself {within[0]:.2f} s, against {within[1]:.2f} s"
     say(f"  {note}")
     title = f"`rumormill run` of {SESSIONS:,} sessions of 1 replicate"
     baseline = f"of one session of {SESSIONS:,} replicates"
@@ -182,20 +182,20 @@ def _run_command(folder: str, network: Network, name: str, sessions: list[Any], 
 
 
 def partitioned(network: Network, edges: Edges, runs: int, say: Say) -> list[OwnRow]:
-    """Measure the partitioned plan beside the broadcast plan: whole jobs, and what a round with no work costs."""
+    """Measure the partitioned plan against the broadcast plan: whole jobs, and the cost of a round without work."""
     rows = []
-    for name, work in WORKS.items():
+    for name, workload in WORKLOADS.items():
         parts = len(network.edge_files)
 
-        def run(plan: PlanChoice, work: Work = work) -> Callable[[int], float]:
-            return lambda random_seed: ours(network, edges, work, random_seed, plan=plan).reach.mean
+        def run(plan: PlanChoice, workload: Workload = workload) -> Callable[[int], float]:
+            return lambda random_seed: ours(network, edges, workload, random_seed, plan=plan).reach.mean
 
         seconds, broadcast_seconds, reached = _pairs(runs, run("partitioned"), run("broadcast"))
         if any(one != other for one, other in reached):
             raise LeftOutError(f"the plans differ: {reached}")
         speeds = [other / one for one, other in zip(seconds, broadcast_seconds, strict=True)]
         say(f"  {name}: {statistics.median(speeds):.2f} of the broadcast plan's speed")
-        title = f"partitioned plan, {parts} partitions, {work.title}"
+        title = f"partitioned plan, {parts} partitions, {workload.title}"
         rows.append(OwnRow(title, "broadcast plan", seconds, broadcast_seconds, speeds, "speed", 0.4, at_most=False))
     return [*rows, _empty_rounds(network, runs, say)]
 
@@ -204,11 +204,11 @@ FEW_ROUNDS, MANY_ROUNDS = 64, 320
 
 
 def _empty_rounds(network: Network, runs: int, say: Say) -> OwnRow:
-    """Measure rounds on a ring, where two agents are active in each: what they take is overhead."""
+    """Measure rounds on a ring with two active agents per round, so that their time is overhead."""
     ring = network.warehouse.generate_network(
         "ring", "watts_strogatz", agents=10_000, degree=2, rewiring=0.0, partitions=4
     )
-    everything = model_of(WORKS["ic1"]).model_copy(update={"probability": 1.0})
+    everything = model_of(WORKLOADS["ic1"]).model_copy(update={"probability": 1.0})
 
     def rounds(most: int) -> Callable[[int], Any]:
         return lambda random_seed: simulate(
@@ -234,4 +234,4 @@ COMPARISONS: dict[str, Callable[[Network, Edges, int, Say], list[OwnRow]]] = {
     "sessions": many_sessions,
     "partitioned": partitioned,
 }
-"""By the names that the command line knows."""
+"""By name on the command line."""

@@ -1,9 +1,10 @@
-"""What publications cost: ``python -m benchmarks.publications [--earlier 1000 10000] [--rows 1000000]``.
+"""The cost of publications: ``python -m benchmarks.publications [--earlier 1000 10000] [--rows 1000000]``.
 
-1. A warehouse with many earlier publications, each of 20 keys and one file, then `maintain`, then 1,000 publications
-   more: opening, counting, a point query and one more commit, each in fresh processes, beside an empty warehouse.
-2. A keyed table: counting with 100 change files beside compacted, an upsert, an as-of read.
-3. Checks on the path of SQL: the first query, which checks files, beside a later one.
+1. A warehouse with many earlier publications, each of 20 keys and one file, then `maintain`, then 1,000 further
+   publications: opening, counting, a point query and one more commit, each in fresh processes, against an empty
+   warehouse.
+2. A keyed table: counting with 100 change files against compacted, an upsert, an as-of read.
+3. File checks in SQL queries: the first query, which checks files, against a later one.
 """
 
 import argparse
@@ -52,7 +53,7 @@ ACTIONS = ("open", "count", "point", "point_sql", "commit")
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that some work takes."""
+    """Return how long `work` takes, seconds."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
@@ -62,7 +63,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def session_id(publication: int, number: int) -> str:
-    """Return the id of a session, the same each time."""
+    """Return the id of a session, the same on every call."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{publication}/{number}"))
 
 
@@ -77,7 +78,7 @@ def cascades(publication: int) -> pa.Table:
 
 
 def build(folder: Path, publications: int) -> None:
-    """Write earlier publications as `Store.commit` would, without syncing each: that alone would take minutes."""
+    """Write earlier publications as `Store.commit` does, but without syncing each, which would take minutes."""
     for name in ("manifests", "tables/cascades"):
         (folder / name).mkdir(parents=True)
     parent = None
@@ -100,14 +101,14 @@ def _written(folder: Path, number: int) -> DataFile:
 
 
 def publish_later(warehouse: Warehouse, first: int, count: int) -> None:
-    """Publish some more, each durable before the next."""
+    """Publish `count` more, each durable before the next."""
     for number in range(first, first + count):
         keys = [f"session/{session_id(number, each)}" for each in range(KEYS)]
         warehouse.commit("sessions", keys, [warehouse.stage("cascades", cascades(number))])
 
 
 def measure(url: str) -> dict[str, float]:
-    """Return the seconds of each action in this process, in which nothing was opened before."""
+    """Return the seconds of each action in this process, which has not opened a warehouse before."""
     warehouse = Warehouse(url)
     query(Warehouse("memory://warm-up"), "SELECT 1")
     seconds = {"open": timed(lambda: warehouse.head)}
@@ -129,7 +130,7 @@ def medians(url: str, processes: int) -> dict[str, float]:
 
 
 def many_publications(folder: Path, counts: list[int], processes: int) -> None:
-    """Print what each action takes after so many publications."""
+    """Print the time of each action after each number of publications."""
     empty = medians(str(folder / "empty"), processes)
     _print_row("publications before", {action: action for action in ACTIONS})
     _print_row("none", {action: f"{1000 * empty[action]:.0f} ms" for action in ACTIONS})
@@ -152,7 +153,7 @@ def _print_row(title: str, cells: dict[str, str]) -> None:
 
 
 def add_profiles() -> None:
-    """Make the table `profiles` known."""
+    """Register the table `profiles`."""
     for name in ("tables", "views", "catalogue", "maintenance", "verification", "deletion"):
         module = import_module(f"data.warehouse.{name}")
         module.TABLES = {**module.TABLES, PROFILES.name: PROFILES}  # type: ignore[attr-defined]
@@ -181,12 +182,12 @@ def publish_base(warehouse: Warehouse, rows: int) -> None:
 
 
 def upsert(warehouse: Warehouse, agents: Any) -> None:
-    """Publish other rows of some agents."""
+    """Publish new rows of some agents."""
     warehouse.commit("changes", [], [stage_changes(warehouse, "profiles", Changes(profiles(np.sort(agents))))])
 
 
 def keyed_tables(folder: Path, rows: int, repeats: int) -> None:
-    """Print what a keyed table of so many rows takes with and without change files."""
+    """Print the times of a keyed table of `rows` rows, with and without change files."""
     add_profiles()
     warehouse, draws = Warehouse(folder / "keyed"), np.random.default_rng(0)
     publish_base(warehouse, rows)
@@ -216,7 +217,7 @@ def keyed_tables(folder: Path, rows: int, repeats: int) -> None:
 
 
 def checks(folder: Path, rows: int) -> None:
-    """Print what the first query of a file takes, and a later one."""
+    """Print the times of the first query of a file and of a later one."""
     warehouse = Warehouse(folder / "checks")
     agents = np.arange(rows, dtype=np.int32)
     columns = {"session_id": pa.repeat(pa.scalar("a"), rows), "agent": agents, "times_reached": agents.astype(np.int64)}

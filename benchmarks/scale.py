@@ -1,12 +1,12 @@
-"""How time and memory grow with the network, up to one that memory does not hold.
+"""How time and memory grow with the network, up to one larger than memory.
 
     python -m benchmarks.scale --edges 1e6 1e7 1e8 1e9
     python -m benchmarks.scale --edges --import-text 6e7 --import-limit 6
 
-For each size an R-MAT network of about 15 edges per agent is generated straight into a warehouse, its arrays are built,
-and an independent cascade and an SIR run on it through the partitioned plan. Every step is a process of its own, with
-all it starts under one limit of memory (`benchmarks.memory`): a step that passes the limit is ended, and said to be. A
-network that is in the warehouse already is not generated again. The table is Markdown.
+For each size, an R-MAT network of about 15 edges per agent is generated into a warehouse, its arrays are built, and an
+independent cascade and an SIR run on it with the partitioned plan. Every step runs in a separate process, under one
+memory limit for it and all its subprocesses (`benchmarks.memory`); a step that exceeds the limit is killed and reported
+as such. A network that is already in the warehouse is not generated again. The table is Markdown.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Step:
         A key of `STEPS`, or of `MODELS`.
     edges : int
     limit : int
-        Bytes of all its processes together.
+        Memory of all its processes together, bytes.
     """
 
     name: str
@@ -79,7 +79,7 @@ def generate(warehouse: Warehouse, edges: int) -> str:
 
 
 def build_arrays(warehouse: Warehouse, edges: int) -> str:
-    """Build or map what plans read: sparse rows, in-degrees, original ids."""
+    """Build or map the arrays that plans read: CSR, in-degrees, original ids."""
     network = network_of(warehouse, edges)
     rows, in_degree = network.sparse_rows, network.in_degree
     seeds = network.dense_ids(network.agent_ids.take(pa.array([0, network.n_agents - 1])).to_pylist())
@@ -88,9 +88,9 @@ def build_arrays(warehouse: Warehouse, edges: int) -> str:
 
 
 def run_model(name: str) -> Callable[[Warehouse, int], str]:
-    """Return the step that runs one replicate of a model through the partitioned plan, and once more.
+    """Return a step that runs one replicate of a model twice with the partitioned plan.
 
-    Edges tried are those of the agents reached, each once; the second run finds what is left of them in memory.
+    Edges tried are the out-edges of the agents reached, each counted once; the second run finds some of them in memory.
     """
 
     def run(warehouse: Warehouse, edges: int) -> str:
@@ -116,7 +116,7 @@ def run_model(name: str) -> Callable[[Warehouse, int], str]:
 
 
 def write_text(warehouse: Warehouse, edges: int) -> str:
-    """Write the network as a text file of original ids, in no order within a partition."""
+    """Write the network as a text file of original ids, shuffled within each partition."""
     network, path = network_of(warehouse, edges), Path(warehouse.url) / TEXT
     ids = network.agent_ids
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
@@ -153,21 +153,21 @@ def is_there(warehouse: Warehouse, edges: int) -> bool:
 
 
 def measured(step: Step, folder: Path, options: argparse.Namespace) -> tuple[str, ...]:
-    """Run a step in a process of its own, under its limit, and return its row."""
+    """Run a step in a separate process, under its limit, and return its row."""
     own = ["--step", step.name, "--warehouse", str(folder), "--edges", str(step.edges)]
     run = run_limited(
         [sys.executable, "-m", "benchmarks.scale", *own], step.limit, cgroup=options.cgroup, timeout=options.timeout
     )
-    told = json.loads(run.output.splitlines()[-1]) if run.returncode == 0 else {}
-    seconds = significant(told.get("seconds", run.seconds))
-    outcome = told.get("outcome") or stopped_by(run)
+    answer = json.loads(run.output.splitlines()[-1]) if run.returncode == 0 else {}
+    seconds = significant(answer.get("seconds", run.seconds))
+    outcome = answer.get("outcome") or stopped_by(run)
     return (f"{step.edges:,}", f"{agents_of(step.edges):,}", step.name, seconds, f"{run.peak / GIB:.2f}", outcome)
 
 
 def stopped_by(run: Run) -> str:
     if run.exceeded:
-        return f"ended by the {run.enforcement} at {run.limit / GIB:g} GiB"
-    return f"failed with {run.returncode}"
+        return f"killed by the {run.enforcement} at {run.limit / GIB:g} GiB"
+    return f"failed with exit code {run.returncode}"
 
 
 def steps_of(options: argparse.Namespace, warehouse: Warehouse) -> Iterator[Step]:
@@ -192,7 +192,7 @@ def report(rows: Iterable[tuple[str, ...]], options: argparse.Namespace) -> None
         kept.append(row)
         console.print("  ".join(row), highlight=False)
     console.print(f"\n{processor()}; commit {commit()}; {load()}")
-    console.print(f"Limit {options.limit:g} GiB, of the import {options.import_limit:g} GiB: {enforced}.\n")
+    console.print(f"Limit {options.limit:g} GiB, for the import {options.import_limit:g} GiB: {enforced}.\n")
     console.print(table(HEADINGS, kept), markup=False, highlight=False)
 
 
@@ -204,12 +204,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--edges", type=whole, nargs="*", default=[10**6, 10**7, 10**8, 10**9])
     parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--import-text", type=whole, metavar="EDGES", help="write so many edges as text and import it")
-    parser.add_argument("--limit", type=float, default=8.0, help="GiB of all processes of a step together")
-    parser.add_argument("--import-limit", type=float, default=6.0, help="GiB of the import from text")
-    parser.add_argument("--timeout", type=float, help="seconds of a step")
-    parser.add_argument("--cgroup", type=Path, help="memory cgroup in which groups may be made; default: a watchdog")
-    parser.add_argument("--warehouse", type=Path, help="kept; default: a temporary folder")
+    parser.add_argument("--import-text", type=whole, metavar="EDGES", help="import this many edges from text")
+    parser.add_argument("--limit", type=float, default=8.0, help="memory of all processes of a step together, GiB")
+    parser.add_argument("--import-limit", type=float, default=6.0, help="memory of the import from text, GiB")
+    parser.add_argument("--timeout", type=float, help="longest time of a step, seconds")
+    parser.add_argument("--cgroup", type=Path, help="memory cgroup in which to make groups; default: a watchdog")
+    parser.add_argument("--warehouse", type=Path, help="folder to keep; default: a temporary one")
     parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:

@@ -1,12 +1,12 @@
-"""Rumormill beside its peers: the same graphs, seeds and machine, in one run, several times, in turn.
+"""Rumormill against its peers: the same graphs, seeds and machine, all sides in turn, several times.
 
-    make bench                                                  the table of docs/benchmarks.md, in some minutes
-    python -m benchmarks.speed --graph g1 --runs 3              a smaller graph, NDlib included
-    python -m benchmarks.speed --work ic1 --peers cynetdiff     some works, some peers
-    python -m benchmarks.speed --write                          keep the tables in docs/benchmarks.md
+    make bench                                                  the table of docs/benchmarks.md, in a few minutes
+    python -m benchmarks.speed --graph g1 --runs 3              a smaller graph, with NDlib
+    python -m benchmarks.speed --work ic1 --peers cynetdiff     selected workloads and peers
+    python -m benchmarks.speed --write                          write the tables to docs/benchmarks.md
 
-Loading and publishing are outside of all times, and told apart; kernels are compiled before, which is told as well.
-Ratios are their time / our time per replicate, of calls made one after the other: median (smallest - largest).
+Times exclude loading and publishing, which are reported separately, as is the compilation of kernels. Ratios are
+their time / our time per replicate, from consecutive calls: median (smallest - largest).
 """
 
 import argparse
@@ -22,15 +22,15 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, tables
-from benchmarks.measurements import LeftOutError, WorkRows, measure, timed
+from benchmarks.measurements import LeftOutError, WorkloadRows, measure, timed
 from benchmarks.ourselves import COMPARISONS, OwnRow
 from benchmarks.peers import PEERS
-from benchmarks.workloads import GRAPHS, SEEDS, WORKS, Edges, edges_of, generated
+from benchmarks.workloads import GRAPHS, SEEDS, WORKLOADS, Edges, edges_of, generated
 from data import Network, Warehouse
 
 console = Console(highlight=False, soft_wrap=True)
 BUSY = 0.5
-"""Processes per core that want to run, from which on the machine is called busy."""
+"""Runnable processes per core above which the machine counts as busy."""
 COLD_CALL = """
 import tempfile, time
 from data import Warehouse
@@ -47,7 +47,7 @@ print(call(0) - call(1))
 
 
 def cold_seconds() -> float:
-    """Return what the first call of a process takes longer if no kernel was ever compiled on the machine."""
+    """Return how much longer a process's first call takes if no kernel is compiled on the machine yet, seconds."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
         command = [sys.executable, "-c", COLD_CALL]
@@ -55,11 +55,11 @@ def cold_seconds() -> float:
     return float(found.stdout.splitlines()[-1])
 
 
-def measured_works(network: Network, edges: Edges, options: argparse.Namespace) -> Iterator[WorkRows]:
-    for name in [name for name in options.work if name in WORKS]:
-        console.print(f"{WORKS[name].title}")
+def measured_workloads(network: Network, edges: Edges, options: argparse.Namespace) -> Iterator[WorkloadRows]:
+    for name in [name for name in options.work if name in WORKLOADS]:
+        console.print(f"{WORKLOADS[name].title}")
         try:
-            found = measure(network, edges, WORKS[name], options.peers, options.runs, options.budget, console.print)
+            found = measure(network, edges, WORKLOADS[name], options.peers, options.runs, options.budget, console.print)
         except LeftOutError as reason:
             console.print(f"  left out: {reason}")
             continue
@@ -78,13 +78,13 @@ def own_rows(network: Network, edges: Edges, options: argparse.Namespace) -> Ite
 
 
 def report(graph: str, network: Network, options: argparse.Namespace, command: str) -> tuple[str, bool]:
-    """Measure a graph; return the Markdown, and whether all peers found the reach that we found."""
+    """Measure on a graph; return the Markdown, and whether all peers agree with our mean reach."""
     edges = edges_of(network)
     started, load_before = time.perf_counter(), machine.load()
-    works = list(measured_works(network, edges, options))
+    workloads = list(measured_workloads(network, edges, options))
     own = list(own_rows(network, edges, options))
     cold = cold_seconds()
-    packages = sorted({package for found in works for row in found.rows for package in row.peer.packages})
+    packages = sorted({package for found in workloads for row in found.rows for package in row.peer.packages})
     installed = [name for name in packages if name not in machine.OWN_PACKAGES and _installed(name)]
     agents, n_edges = GRAPHS[graph]
     minutes = (time.perf_counter() - started) / 60
@@ -92,16 +92,16 @@ def report(graph: str, network: Network, options: argparse.Namespace, command: s
         f"R-MAT, {agents:,} agents, {n_edges:,} edges, {SEEDS} seeds; `{command}`, {minutes:.0f} minutes.",
         f"{machine.described(installed)}. Load before: {load_before}; after: {machine.load()}.",
     ]
-    if works:
-        firsts = ", ".join(f"{found.work.name} {tables.significant(found.first_call)} s" for found in works)
-        text += [tables.speed_table(works, graph), tables.reach_table(works)]
+    if workloads:
+        firsts = ", ".join(f"{found.workload.name} {tables.significant(found.first_call)} s" for found in workloads)
+        text += [tables.speed_table(workloads, graph), tables.reach_table(workloads)]
         text.append(
-            f"First calls on the graph, which build and map its arrays: {firsts}. Kernels that were never compiled on "
-            f"the machine add {cold:.1f} s to a process's first call."
+            f"First calls on the graph, which build and map its arrays: {firsts}. Compiling kernels for the first time "
+            f"on a machine adds {cold:.1f} s to a process's first call."
         )
     if own:
         text.append(tables.own_table(own, graph))
-    return "\n\n".join(text), all(row.agrees for found in works for row in found.rows)
+    return "\n\n".join(text), all(row.agrees for found in workloads for row in found.rows)
 
 
 def _installed(package: str) -> bool:
@@ -116,20 +116,20 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    works = [*WORKS, *COMPARISONS]
+    workloads = [*WORKLOADS, *COMPARISONS]
     parser.add_argument("--graph", nargs="+", choices=list(GRAPHS), default=["g2"])
     parser.add_argument("--runs", type=int, default=5, help="runs of all sides, in turn (default 5)")
-    parser.add_argument("--work", nargs="+", choices=works, default=works, help="default: all")
+    parser.add_argument("--work", nargs="+", choices=workloads, default=workloads, help="default: all")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all")
-    budget = "what a call of a peer may take; slower ones run fewer replicates (default 6)"
+    budget = "longest time of a call of a peer; slower peers run fewer replicates (default 6)"
     parser.add_argument("--budget", type=float, default=6.0, metavar="SECONDS", help=budget)
-    parser.add_argument("--warehouse", type=Path, help="folder that keeps the graphs; default: a temporary one")
-    parser.add_argument("--write", action="store_true", help="keep the tables in docs/benchmarks.md")
+    parser.add_argument("--warehouse", type=Path, help="folder for the graphs; default: a temporary one")
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/benchmarks.md")
     return parser.parse_args()
 
 
 def _command(arguments: list[str]) -> str:
-    """Return the command as a page shows it: without the folder of this machine that keeps the graphs."""
+    """Return the command as shown on the page, without the local folder of the graphs."""
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--warehouse")
     return " ".join(["python -m benchmarks.speed", *folder.parse_known_args(arguments)[1]])
@@ -152,7 +152,7 @@ def main() -> None:
             if options.write:
                 tables.write_section(f"speed on {graph}", text)
     if not agree:
-        sys.exit("a peer found another mean reach: one of the two is wrong")
+        sys.exit("a peer found a different mean reach: one of the two is wrong")
 
 
 if __name__ == "__main__":

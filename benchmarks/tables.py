@@ -1,10 +1,10 @@
-"""Measurements as Markdown, and the page that keeps the latest."""
+"""Measurements as Markdown tables, and the page that contains the latest."""
 
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measurements import PeerRow, WorkRows
+from benchmarks.measurements import PeerRow, WorkloadRows
 from benchmarks.ourselves import OwnRow
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -42,20 +42,20 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def speed_table(works: Sequence[WorkRows], graph: str) -> str:
+def speed_table(workloads: Sequence[WorkloadRows], graph: str) -> str:
     """Return our times and the ratio of every peer."""
-    headings = ["work", "side", "threads", "seconds", "ratio", "target", "met"]
+    headings = ["workload", "side", "threads", "seconds", "ratio", "target", "met"]
     rows = []
-    for measured in works:
-        rows.append([f"**{measured.work.title}**", "Rumormill", "all", spread(measured.ours.seconds), "1", "", ""])
+    for measured in workloads:
+        rows.append([f"**{measured.workload.title}**", "Rumormill", "all", spread(measured.ours.seconds), "1", "", ""])
         rows.extend(_peer_line(row, measured, graph) for row in measured.rows)
     return table(headings, rows)
 
 
-def _peer_line(row: PeerRow, measured: WorkRows, graph: str) -> list[str]:
-    target = measured.work.targets.get(row.peer.name) if graph == "g2" else None
+def _peer_line(row: PeerRow, measured: WorkloadRows, graph: str) -> list[str]:
+    target = measured.workload.targets.get(row.peer.name) if graph == "g2" else None
     ran = row.calls.replicates
-    scaled = "" if ran == measured.work.replicates else f", from {ran:,} replicate{'s' if ran > 1 else ''}"
+    scaled = "" if ran == measured.workload.replicates else f", from {ran:,} replicate{'s' if ran > 1 else ''}"
     met = "" if target is None else "yes" if row.ratio >= target else "**no**"
     seconds = spread(row.calls.seconds) + scaled
     return [
@@ -69,20 +69,20 @@ def _peer_line(row: PeerRow, measured: WorkRows, graph: str) -> list[str]:
     ]
 
 
-def reach_table(works: Sequence[WorkRows]) -> str:
-    """Return the mean reach of both sides, and how far they are apart."""
+def reach_table(workloads: Sequence[WorkloadRows]) -> str:
+    """Return the mean reach of both sides, and their difference."""
     headings = [
-        "work",
+        "workload",
         "peer",
         "its mean reach",
         "our mean reach",
-        "apart, standard errors",
+        "difference, standard errors",
         "agree",
         "loading, seconds",
     ]
     rows = [
         [
-            measured.work.title,
+            measured.workload.title,
             row.peer.title,
             f"{significant(row.calls.mean)} ± {significant(row.their_error)}",
             f"{significant(row.our_mean)} ± {significant(row.our_error)}",
@@ -90,15 +90,15 @@ def reach_table(works: Sequence[WorkRows]) -> str:
             "yes" if row.agrees else "**no**",
             significant(row.loading),
         ]
-        for measured in works
+        for measured in workloads
         for row in measured.rows
     ]
     return table(headings, rows)
 
 
 def own_table(rows: Sequence[OwnRow], graph: str) -> str:
-    """Return what Rumormill was measured to cost beside itself."""
-    headings = ["what", "seconds", "beside", "seconds", "median ratio", "target", "met"]
+    """Return the comparisons of Rumormill with itself."""
+    headings = ["what", "seconds", "compared with", "seconds", "median ratio", "target", "met"]
     lines = []
     for row in rows:
         sign = "at most" if row.at_most else "at least"
@@ -110,7 +110,7 @@ def own_table(rows: Sequence[OwnRow], graph: str) -> str:
 
 
 def write_section(name: str, text: str) -> None:
-    """Replace the part of the page between the markers of `name`; what is outside of them is written by hand.
+    """Replace the part of the page between the markers of `name`; the rest is written by hand.
 
     Raises
     ------

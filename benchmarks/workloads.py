@@ -1,4 +1,4 @@
-"""What is measured: graphs, seeds, and works, each a model with its parameters and a number of replicates."""
+"""Benchmark workloads: a model with parameters and a number of replicates each, with their graphs and seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,32 +14,32 @@ from data import Network, Warehouse
 
 SEEDS = 100
 SEEDS_RANDOM_SEED = 110
-"""Weighted cascades from 100 random agents of G2 reach 360 to 6,200 agents on average, as it turns out who is among
-them. These reach about as many as the seeds on which the targets were set (3,091, and 5,478 as linear thresholds), so
-that a work is as large as it was then."""
+"""Weighted cascades from 100 random agents of G2 reach 360 to 6,200 agents on average, depending on the agents. These
+seeds reach about as many as those for which the targets were set (3,091, and 5,478 with linear thresholds), so the
+workloads have the same size."""
 GRAPHS: Mapping[str, tuple[int, int]] = MappingProxyType({"g1": (100_000, 1_000_000), "g2": (1_000_000, 10_000_000)})
 """Agents and edges of the R-MAT graphs (0.57, 0.19, 0.19, 0.05), free of duplicates and self-loops."""
 PARTITIONS = 4
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """One row of the tables.
 
     Attributes
     ----------
     name : str
-        As the command line knows it.
+        Name on the command line.
     title : str
-        As the tables say it.
+        Title in the tables.
     model : str
-        Class of `propagation.models`; says which peers can do the same.
+        Class of `propagation.models`; determines which peers can take part.
     parameters : mapping
         Of the model.
     replicates : int
-        Independent replicates that a measured call of ours runs.
+        Replicates of one measured call of Rumormill.
     targets : mapping
-        Least ratio (their time / our time, per replicate) on G2 by peer, where there is one.
+        Least ratio (their time / our time, per replicate) on G2 by peer, if there is one.
     """
 
     name: str
@@ -51,15 +51,15 @@ class Work:
 
     @property
     def weighted(self) -> bool:
-        """Whether edges carry 1 / in-degree of their target instead of a constant."""
+        """Whether the weight of an edge is 1 / in-degree of its target instead of a constant."""
         return "weighted_cascade" in self.parameters.values()
 
 
-WORKS: Mapping[str, Work] = MappingProxyType(
+WORKLOADS: Mapping[str, Workload] = MappingProxyType(
     {
-        work.name: work
-        for work in (
-            Work(
+        workload.name: workload
+        for workload in (
+            Workload(
                 "ic64",
                 "independent cascade 0.1, 64 replicates",
                 "IndependentCascade",
@@ -67,7 +67,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 64,
                 {"cynetdiff": 15.0, "pynetim": 5.0},
             ),
-            Work(
+            Workload(
                 "wc1000",
                 "independent cascade 1/in-degree, 1,000 replicates",
                 "IndependentCascade",
@@ -75,7 +75,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1000,
                 {"cynetdiff": 5.0, "pynetim": 2.4},
             ),
-            Work(
+            Workload(
                 "lt1000",
                 "linear threshold 1/in-degree, 1,000 replicates",
                 "LinearThreshold",
@@ -83,7 +83,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1000,
                 {"cynetdiff": 25.0, "pynetim": 5.0},
             ),
-            Work(
+            Workload(
                 "ic1",
                 "independent cascade 0.1, one replicate",
                 "IndependentCascade",
@@ -91,7 +91,7 @@ WORKS: Mapping[str, Work] = MappingProxyType(
                 1,
                 {"cynetdiff": 2.0, "duckdb_sql": 1.5, "dask_merges": 100.0},
             ),
-            Work(
+            Workload(
                 "sir64",
                 "SIR, beta 0.05, gamma 0.2, 64 replicates",
                 "SIR",
@@ -106,18 +106,18 @@ WORKS: Mapping[str, Work] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Edges:
-    """A graph as every peer is handed it, in memory.
+    """A graph in memory, as passed to every peer.
 
     Attributes
     ----------
     offsets : (n_agents + 1,) int64
-        Where the out-edges of each agent begin.
+        CSR offsets of the out-edges.
     targets : (n_edges,) int32
         Targets of the out-edges, ascending within an agent's.
     in_degree : (n_agents,) int64
         Number of in-edges.
     seeds : (k,) int64
-        Seed set of all works.
+        Seed set of all workloads.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -151,7 +151,7 @@ class Edges:
 
 
 def generated(warehouse: Warehouse, graph: str) -> Network:
-    """Return one of `GRAPHS`, generated and published unless the warehouse has it."""
+    """Return one of `GRAPHS`, generated and published unless it is in the warehouse."""
     agents, edges = GRAPHS[graph]
     return warehouse.generate_network(
         graph, "rmat", agents=agents, edges=edges, random_seed=1, a=0.57, b=0.19, c=0.19, partitions=PARTITIONS
@@ -159,7 +159,7 @@ def generated(warehouse: Warehouse, graph: str) -> Network:
 
 
 def edges_of(network: Network) -> Edges:
-    """Return a network and its seeds as peers are handed them: by the ids that the generator gave its agents."""
+    """Return a network and its seeds in the form passed to peers: with the generator's agent ids."""
     rows, n_agents = network.sparse_rows, network.n_agents
     ids = network.agent_ids.cast(pa.int64()).to_numpy()
     edges = np.sort(np.repeat(ids, np.diff(rows.offsets)) * n_agents + ids[rows.targets])

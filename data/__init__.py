@@ -1,4 +1,4 @@
-"""The data layer: networks and results as published Parquet tables, and the ways in and out."""
+"""The data layer: networks and results as published Parquet tables, and how they are written and read."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ __all__ = ["Network", "Warehouse"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the public names when they are first used: the command line starts without pyarrow."""
+    """Import public names on first use, so that the command line starts without pyarrow."""
     if name == "Warehouse":
         from data.facade import Warehouse
 

@@ -1,15 +1,15 @@
 """Every error a Rumormill user can meet, under one base class.
 
-Each error also inherits the builtin it is, so that callers who know nothing of Rumormill can catch it. The message
-gives the value, the rule and what to do. ``exit_code`` is what the command line returns: 2 for the user's mistake,
-1 for ours or the machine's, 130 for a run that the user cancelled.
+Each error also inherits the matching builtin exception, so that code unaware of Rumormill can catch it. The message
+gives the value, the rule and what to do. ``exit_code`` is what the command line returns: 2 for a mistake of the user,
+1 for a fault of Rumormill or the machine, 130 for a run that the user cancelled.
 """
 
 from typing import ClassVar
 
 
 class RumormillError(Exception):
-    """Base of all errors raised on purpose by Rumormill."""
+    """Base of all errors that Rumormill raises deliberately."""
 
     exit_code: ClassVar[int] = 1
 
@@ -21,9 +21,10 @@ class InvalidInputError(RumormillError, ValueError):
 
 
 class UnfitModelError(InvalidInputError):
-    """Raised when a model cannot run on a network; `parameter` is the one that asks for what is not there, if one is.
+    """Raised when a model cannot run on a network.
 
-    Of such an error the message begins with the parameter's name.
+    `parameter` names the parameter that needs something the network lacks, or is None; if set, the message begins with
+    it.
     """
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
@@ -54,19 +55,19 @@ class SourceNotFoundError(RumormillError, FileNotFoundError):
 
 
 class NetworkNotFoundError(RumormillError, LookupError):
-    """Raised when the warehouse holds no network of the name asked for."""
+    """Raised when the warehouse holds no network of this name."""
 
     exit_code = 2
 
 
 class TableNotFoundError(RumormillError, LookupError):
-    """Raised when no table specification has the name asked for."""
+    """Raised when there is no table of this name."""
 
     exit_code = 2
 
 
 class NotPublishedError(RumormillError, LookupError):
-    """Raised when the warehouse holds no campaign or session of the name asked for."""
+    """Raised when the warehouse holds no campaign or session of this name."""
 
     exit_code = 2
 
@@ -84,11 +85,11 @@ class WarehouseNotWritableError(RumormillError, PermissionError):
 
 
 class WarehouseFullError(RumormillError, OSError):
-    """Raised when the disk or quota under the warehouse is exhausted; nothing of the failed write is visible."""
+    """Raised when the warehouse's disk or quota is full; nothing of the failed write is visible."""
 
 
 class UnsupportedStorageError(InvalidInputError):
-    """Raised when a warehouse URL names a filesystem whose create-if-absent has not been tested."""
+    """Raised when a warehouse URL names a filesystem on which atomic create-if-absent has not been tested."""
 
 
 class CorruptFileError(RumormillError, OSError):
@@ -96,11 +97,11 @@ class CorruptFileError(RumormillError, OSError):
 
 
 class CommitConflictError(RumormillError, RuntimeError):
-    """Raised when other writers kept winning the race for the next manifest; the caller may retry."""
+    """Raised when other writers keep winning the race for the next manifest; the caller may retry."""
 
 
 class AlreadyPublishedError(RumormillError, FileExistsError):
-    """Raised when what a writer wants to publish is already in the warehouse."""
+    """Raised when a writer's key is already published in the warehouse."""
 
 
 class RequirementGoneError(RumormillError, LookupError):
@@ -108,7 +109,7 @@ class RequirementGoneError(RumormillError, LookupError):
 
 
 class InsufficientMemoryError(RumormillError, MemoryError):
-    """Raised by the planner, before work starts, when no plan fits the memory that is there."""
+    """Raised by the planner, before work starts, when no plan fits the available memory."""
 
     exit_code = 2
 
@@ -120,7 +121,7 @@ class ClusterUnreachableError(RumormillError, ConnectionError):
 
 
 class ClusterLostError(RumormillError, ConnectionError):
-    """Raised when workers or the scheduler of a cluster go away during a run, and it cannot go on without them."""
+    """Raised when a cluster loses workers or its scheduler during a run, and the run cannot continue without them."""
 
 
 class RowsDifferError(RumormillError, AssertionError):

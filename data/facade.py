@@ -1,4 +1,4 @@
-"""What users import as `data.Warehouse`: the store of tables, and the networks in it."""
+"""The public class `data.Warehouse`: the table store, and the networks in it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ from data.warehouse.store import Store
 
 
 class Warehouse(Store):
-    """A local folder, or an object store, of networks and results as published tables.
+    """Networks and results as published tables in a local folder or an object store.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Warehouse(Store):
     """
 
     def commit(self, kind: str, keys: Iterable[str], files: Iterable[DataFile], **options: Any) -> Manifest:
-        """Publish staged files, see `data.warehouse.store.Store.commit`; now and then, compact tiny files after it."""
+        """Publish staged files as `data.warehouse.store.Store.commit` does; every so often, compact tiny files."""
         manifest = super().commit(kind, keys, files, **options)
         if manifest.number % maintenance.COMPACT_EVERY == 0:
             maintenance.compact_tiny_files(self)
@@ -50,7 +50,7 @@ class Warehouse(Store):
         Raises
         ------
         NetworkNotFoundError
-            If there is none; the message lists the networks there are.
+            If there is none; the message lists the existing networks.
         """
         network = index.current(self, name)
         if network is None:
@@ -67,9 +67,9 @@ class Warehouse(Store):
         return verification.verify(self, progress)
 
     def maintain(self, **options: Any) -> MaintenanceReport:
-        """Compact small files, expire history, delete what nothing needs; see `data.warehouse.maintenance.maintain`."""
+        """Compact small files, expire history, delete unused files; see `data.warehouse.maintenance.maintain`."""
         return maintenance.maintain(self, **options)
 
     def sweep(self, grace_seconds: float = maintenance.GRACE_SECONDS) -> list[str]:
-        """Delete files that no readable state needs and that are older than the grace period; return their paths."""
+        """Delete files that no readable state uses and that are older than the grace period; return their paths."""
         return maintenance.sweep(self, grace_seconds)

@@ -1,14 +1,14 @@
-"""How long work reports its progress to whoever shows it: a command line, a notebook, a Prefect artifact."""
+"""The protocol of progress callbacks: long-running work calls them, the caller decides how to display progress."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """A listener for progress; the data and engine layers call it, only the command line draws it."""
+    """A progress callback; the data and engine layers call it, flows and the command line display it."""
 
     def __call__(self, stage: str, done: float, total: float) -> None:
-        """Hear that ``done`` of ``total`` units of ``stage`` are finished (any unit, ``done <= total``)."""
+        """Report that ``done`` of ``total`` units of ``stage`` are finished (any unit, ``done <= total``)."""
 
 
 def ignore_progress(stage: str, done: float, total: float) -> None:
-    """Listen to nothing; the default where no one watches."""
+    """Do nothing: the default callback."""

@@ -22,7 +22,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """A mistake in user input: its location, and a sentence without its subject."""
+    """A mistake in user input: its location, and a sentence that lacks its subject (the location)."""
 
     location: Location
     sentence: str
@@ -32,12 +32,12 @@ LONGEST_NAME = 100
 
 
 def checked_name(name: str) -> str:
-    """Return a name that people give to something of theirs, if it can be shown in one line.
+    """Return a name chosen by the user, if it can be shown on one line.
 
     Raises
     ------
     ValueError
-        If it is empty or too long, or holds control characters.
+        If it is empty or too long, or contains control characters.
 
     Examples
     --------
@@ -50,15 +50,15 @@ def checked_name(name: str) -> str:
         raise ValueError(f"{name!r} has {len(name)} characters; names have at most {LONGEST_NAME}")
     if unseen := [character for character in name if unicodedata.category(character) in _UNSEEN]:
         raise ValueError(
-            f"{name!r} holds {unseen[0]!r}, a control character; use letters, digits, blanks and punctuation"
+            f"{name!r} holds {unseen[0]!r}, a control character; use letters, digits, spaces and punctuation"
         )
     return name
 
 
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
-"""Categories of characters that break lines or cannot be written: controls, halves of pairs, line separators."""
+"""Unicode categories that break lines or cannot be encoded: control characters, surrogates, line separators."""
 Name = Annotated[str, AfterValidator(checked_name)]
-"""A name of a campaign, session or message: any letters, 1 to 100 characters in one line."""
+"""A name of a campaign, session or message: any letters, 1 to 100 characters on one line."""
 
 
 class UserInput(BaseModel):
@@ -76,9 +76,9 @@ class UserInput(BaseModel):
         value = value.item() if isinstance(value, np.generic) else value
         meant = _types_of_field(cls, str(info.field_name))
         if isinstance(value, bool | str) and type(value) not in meant and meant & {int, float}:
-            what = "text" if isinstance(value, str) else "truth value"
+            what = "text" if isinstance(value, str) else "a boolean"
             hint = f", {UNQUOTED}" if isinstance(value, str) and looks_like_a_number(value) else ""
-            raise ValueError(f"{value!r} is a {what}; a number is needed{hint}")
+            raise ValueError(f"{value!r} is {what}; a number is needed{hint}")
         return value
 
 
@@ -161,7 +161,7 @@ def _is_branch(kind: type[BaseModel], location: Location) -> bool:
 
 
 def _class_at(kind: type[BaseModel], location: Location) -> type[BaseModel]:
-    """Return the class that validates what lies at a place."""
+    """Return the class that validates the value at a location."""
     for part in location:
         if part in kind.model_fields:
             annotation = kind.model_fields[str(part)].annotation
@@ -171,7 +171,7 @@ def _class_at(kind: type[BaseModel], location: Location) -> type[BaseModel]:
 
 
 def listed(names: Collection[str], most: int = 20) -> str:
-    """Return names as a sentence lists them: the first few, and how many more there are.
+    """Return names as a list for a sentence: the first few, and how many more there are.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def listed(names: Collection[str], most: int = 20) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" if something known is near enough, or known by this abbreviation.
+    """Return " (did you mean ...?)" if a known name is similar or has this abbreviation, else "".
 
     Examples
     --------
@@ -192,7 +192,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     >>> suggestion("IC", ["linear_threshold", "independent_cascade"])
     " (did you mean 'independent_cascade'?)"
     """
-    plain = {_letters(each): each for each in reversed(list(known))}  # of equal ones the first
+    plain = {_letters(each): each for each in reversed(list(known))}  # the first of equal ones
     asked = _letters(name)
     near = [plain[asked]] if asked in plain else [each for each in plain.values() if _abbreviates(asked, each)]
     near = near or [plain[each] for each in difflib.get_close_matches(asked, plain, n=1)]
@@ -200,11 +200,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _letters(name: str) -> str:
-    """Return letters and digits alone, in lower case."""
+    """Return only the letters and digits, in lower case."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _abbreviates(asked: str, name: str) -> bool:
-    """Return whether `asked` are the initials of a name of several words, perhaps with an M for model."""
+    """Return whether `asked` is the initials of a name of several words, with or without an M for model."""
     initials = "".join(word[0] for word in name.casefold().split("_") if word)
     return len(initials) > 1 and asked in {initials, f"{initials}m"}

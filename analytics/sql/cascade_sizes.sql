@@ -1,5 +1,5 @@
 -- One row per session of the latest campaign, the largest median first.
--- How much does luck matter: how large are the cascades of single replicates?
+-- How much do single replicates vary: how large are their cascades?
 SELECT
     session,
     min(size) AS smallest,

@@ -1,4 +1,4 @@
-"""The peers, each in a file of its own that defines ``PEER``."""
+"""The peers, each in its own module that defines ``PEER``."""
 
 import importlib
 
@@ -7,7 +7,7 @@ from benchmarks.peers.peer import Peer
 __all__ = ["PEERS", "Peer", "load_peer"]
 
 PEERS = ("cynetdiff", "pynetim", "numba_queue", "duckdb_sql", "scipy_products", "eon", "ndlib", "dask_merges")
-"""All peers, by the names of their files."""
+"""All peers, by module name."""
 
 
 def load_peer(name: str) -> Peer:

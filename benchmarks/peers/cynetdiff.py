@@ -8,7 +8,7 @@ import numpy as np
 from cynetdiff.models import IndependentCascadeModel, LinearThresholdModel
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 
 def _mean_reach(model: Any, replicates: int, random_seed: int) -> float:
@@ -22,7 +22,7 @@ def _mean_reach(model: Any, replicates: int, random_seed: int) -> float:
 
 
 class CyNetDiff(Peer):
-    """Compressed sparse rows are handed over as they are."""
+    """Takes CSR arrays without conversion."""
 
     name = "cynetdiff"
     title = "CyNetDiff, C++"
@@ -30,16 +30,16 @@ class CyNetDiff(Peer):
     threads = "1"
     models = frozenset({"IndependentCascade", "LinearThreshold"})
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         starts = array.array("I", edges.offsets[:-1].astype(np.uint32).tobytes())
         targets = array.array("I", edges.targets.astype(np.uint32).tobytes())
-        weights = array.array("f", edges.weights().astype(np.float32).tobytes()) if work.weighted else None
-        if work.model == "LinearThreshold":
+        weights = array.array("f", edges.weights().astype(np.float32).tobytes()) if workload.weighted else None
+        if workload.model == "LinearThreshold":
             model = LinearThresholdModel(starts, targets, influence=weights)
         elif weights is not None:
             model = IndependentCascadeModel(starts, targets, activation_probs=weights)
         else:
-            model = IndependentCascadeModel(starts, targets, activation_prob=work.parameters["probability"])
+            model = IndependentCascadeModel(starts, targets, activation_prob=workload.parameters["probability"])
         model.set_seeds(edges.seeds.tolist())
         return partial(_mean_reach, model)
 

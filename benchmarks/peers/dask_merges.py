@@ -1,4 +1,4 @@
-"""A round as plain dask.dataframe: merge, drop duplicates, anti-join, in a loop, each round persisted."""
+"""Independent cascade in plain dask.dataframe: a loop of merge, drop duplicates, anti-join, persisted every round."""
 
 import os
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 PARTITIONS = 4
 
@@ -20,7 +20,7 @@ def _successes(contacts: pd.DataFrame, probability: float, random_seed: int) -> 
 
 
 class DaskMerges(Peer):
-    """Edges in as many partitions as Rumormill's, on Dask's threads."""
+    """The same number of partitions as in Rumormill, on Dask's threads."""
 
     name = "dask_merges"
     title = "plain dask.dataframe merges"
@@ -28,14 +28,14 @@ class DaskMerges(Peer):
     threads = str(os.cpu_count())
     models = frozenset({"IndependentCascade"})
 
-    def unsuited(self, work: Work, edges: Edges) -> str | None:
-        return super().unsuited(work, edges) or ("one cascade at a time" if work.replicates > 1 else None)
+    def unsuited(self, workload: Workload, edges: Edges) -> str | None:
+        return super().unsuited(workload, edges) or ("one cascade at a time" if workload.replicates > 1 else None)
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         pairs = pd.DataFrame({"src": edges.sources, "dst": edges.targets})
         table = dd.from_pandas(pairs, npartitions=PARTITIONS).persist(scheduler="threads")
         seeds = pd.DataFrame({"agent": edges.seeds.astype(np.int32)})
-        probability = work.parameters["probability"]
+        probability = workload.parameters["probability"]
 
         def cascade(random_seed: int) -> int:
             reached = frontier = dd.from_pandas(seeds, npartitions=1)

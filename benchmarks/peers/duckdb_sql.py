@@ -1,4 +1,4 @@
-"""A round as one plain SQL statement, in a loop: frontier joined with edges, less those reached, on DuckDB."""
+"""Independent cascade in plain DuckDB SQL: a loop that joins the frontier with the edges, minus the agents reached."""
 
 import os
 
@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 ROUND = """
     CREATE OR REPLACE TEMP TABLE newly AS
@@ -25,16 +25,16 @@ class DuckDBSQL(Peer):
     threads = str(os.cpu_count())
     models = frozenset({"IndependentCascade"})
 
-    def unsuited(self, work: Work, edges: Edges) -> str | None:
-        return super().unsuited(work, edges) or ("one cascade at a time" if work.replicates > 1 else None)
+    def unsuited(self, workload: Workload, edges: Edges) -> str | None:
+        return super().unsuited(workload, edges) or ("one cascade at a time" if workload.replicates > 1 else None)
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         connection = duckdb.connect()
         pairs = pa.table({"src": edges.sources, "dst": edges.targets})
         connection.register("pairs", pairs)
         connection.execute("CREATE TABLE edges AS SELECT * FROM pairs")
         connection.unregister("pairs")
-        statement = ROUND.replace("probability", str(float(work.parameters["probability"])))
+        statement = ROUND.replace("probability", str(float(workload.parameters["probability"])))
         seeds = ", ".join(f"({seed})" for seed in edges.seeds)
 
         def cascade() -> int:

@@ -1,7 +1,7 @@
-"""EoN (Miller, Ting 2019): SIR by events on a networkx graph.
+"""EoN (Miller, Ting 2019): event-driven SIR on a networkx graph.
 
-`fast_nonMarkov_SIR` is told discrete times: an agent recovers after a geometric number of rounds, and tries each
-neighbour until a geometric round; that makes it the discrete SIR of Rumormill, in law.
+`fast_nonMarkov_SIR` gets discrete times: an agent recovers after a geometric number of rounds, and infects each
+neighbour after a geometric number of rounds; the result has the distribution of Rumormill's discrete SIR.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ import networkx as nx
 import numpy as np
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 
 def discrete_delays(
     _agent: int, neighbours: list[int], beta: float, gamma: float, generator: np.random.Generator
 ) -> tuple[dict[int, float], float]:
-    """Return after how many rounds an agent infects each neighbour, and recovers; half a round after its last tries."""
+    """Return after how many rounds an agent infects each neighbour and recovers: half a round after its last tries."""
     recovery = int(generator.geometric(gamma))
     delays = generator.geometric(beta, len(neighbours))
     soon = np.flatnonzero(delays <= recovery).tolist()
@@ -50,11 +50,11 @@ class EoNEvents(Peer):
     threads = "1"
     models = frozenset({"SIR"})
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         graph = nx.DiGraph()
         graph.add_nodes_from(range(edges.n_agents))
         graph.add_edges_from(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True))
-        seeds, beta, gamma = edges.seeds.tolist(), work.parameters["beta"], work.parameters["gamma"]
+        seeds, beta, gamma = edges.seeds.tolist(), workload.parameters["beta"], workload.parameters["gamma"]
 
         def run(replicates: int, random_seed: int) -> float:
             return float(np.mean(final_sizes(graph, seeds, beta, gamma, replicates, random_seed)))

@@ -1,4 +1,4 @@
-"""NDlib (Rossetti et al. 2018): independent cascade and SIR on a networkx graph, each round over all agents."""
+"""NDlib (Rossetti et al. 2018): independent cascade and SIR on a networkx graph; every round visits all agents."""
 
 import networkx as nx
 import numpy as np
@@ -6,11 +6,11 @@ from ndlib.models.epidemics import IndependentCascadesModel, SIRModel
 from ndlib.models.ModelConfig import Configuration
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 
 class NDlib(Peer):
-    """A networkx graph of Python objects; a probability for every edge in a dictionary."""
+    """A networkx graph of Python objects, with the probability of every edge in a dictionary."""
 
     name = "ndlib"
     title = "NDlib, Python"
@@ -19,23 +19,25 @@ class NDlib(Peer):
     models = frozenset({"IndependentCascade", "SIR"})
     most_edges = 2_000_000
 
-    def unsuited(self, work: Work, edges: Edges) -> str | None:
-        return super().unsuited(work, edges) or ("shown for constant probabilities" if work.weighted else None)
+    def unsuited(self, workload: Workload, edges: Edges) -> str | None:
+        return super().unsuited(workload, edges) or (
+            "measured with constant probabilities only" if workload.weighted else None
+        )
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         graph = nx.DiGraph()
         graph.add_nodes_from(range(edges.n_agents))
         graph.add_edges_from(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True))
         configuration = Configuration()
-        if work.model == "SIR":
-            for name, value in work.parameters.items():
+        if workload.model == "SIR":
+            for name, value in workload.parameters.items():
                 configuration.add_model_parameter(name, value)
         else:
             for edge in graph.edges:
-                configuration.add_edge_configuration("threshold", edge, work.parameters["probability"])
+                configuration.add_edge_configuration("threshold", edge, workload.parameters["probability"])
         seeds = edges.seeds.tolist()
         configuration.add_model_initial_configuration("Infected", seeds)
-        model = (SIRModel if work.model == "SIR" else IndependentCascadesModel)(graph)
+        model = (SIRModel if workload.model == "SIR" else IndependentCascadesModel)(graph)
         model.set_initial_status(configuration)
 
         def size() -> int:

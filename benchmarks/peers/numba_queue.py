@@ -1,4 +1,4 @@
-"""What one writes oneself: a queue of agents over compressed sparse rows in NumPy arrays, compiled by Numba."""
+"""A hand-written baseline: a queue of agents over CSR in NumPy arrays, compiled by Numba."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 THREADS = os.cpu_count() or 1
 
@@ -46,7 +46,7 @@ def _total_reach(offsets, targets, weights, probability, seeds, replicates, rand
 
 
 class NumbaQueue(Peer):
-    """Replicates are split over threads, as the plain parallel loop does it."""
+    """Replicates are split evenly over threads."""
 
     name = "numba_queue"
     title = "plain NumPy/Numba queue"
@@ -54,9 +54,9 @@ class NumbaQueue(Peer):
     threads = str(THREADS)
     models = frozenset({"IndependentCascade"})
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
-        weights = edges.weights().astype(np.float32) if work.weighted else np.empty(0, np.float32)
-        probability = 0.0 if work.weighted else work.parameters["probability"]
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
+        weights = edges.weights().astype(np.float32) if workload.weighted else np.empty(0, np.float32)
+        probability = 0.0 if workload.weighted else workload.parameters["probability"]
 
         def part(thread: int, replicates: int, random_seed: int) -> int:
             share = len(range(thread, replicates, THREADS))

@@ -1,34 +1,34 @@
-"""What a peer is: how it is handed a graph, and how it runs."""
+"""The interface of a peer: loading a graph, and running replicates."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 Run = Callable[[int, int], float]
 """Called with a number of replicates and a random seed, runs them and returns the mean number of agents reached."""
 
 
 class Peer(ABC):
-    """Another way to do a work.
+    """Another implementation that can run a workload.
 
     Attributes
     ----------
     name : str
-        As the command line and the tables know it; the name of its file.
+        Name on the command line and in the tables; also that of its module.
     title : str
-        What it is, in a few words.
+        Short description.
     packages : tuple of str
-        Distributions whose versions the tables tell.
+        Distributions whose versions the tables list.
     threads : str
-        How many threads it uses.
+        Number of threads it uses.
     models : frozenset of str
-        Classes of `propagation.models` that it has an equal of.
+        Classes of `propagation.models` that it has an equivalent of.
     most_edges : int
-        Graphs larger than this would take it longer than anyone waits.
+        It is left out for larger graphs, which would take too long.
     least_replicates : int
-        A call of fewer would not show what it can do.
+        Replicates per call, at least; with fewer it would not reach its full speed.
     """
 
     name: ClassVar[str]
@@ -39,14 +39,14 @@ class Peer(ABC):
     most_edges: ClassVar[int] = 20_000_000
     least_replicates: ClassVar[int] = 1
 
-    def unsuited(self, work: Work, edges: Edges) -> str | None:
-        """Return why the peer is left out of a work, or None if it takes part."""
-        if work.model not in self.models:
-            return f"has no {work.model}"
+    def unsuited(self, workload: Workload, edges: Edges) -> str | None:
+        """Return why the peer is left out of a workload, or None if it takes part."""
+        if workload.model not in self.models:
+            return f"has no {workload.model}"
         if edges.n_edges > self.most_edges:
             return f"takes too long beyond {self.most_edges:,} edges"
         return None
 
     @abstractmethod
-    def prepare(self, edges: Edges, work: Work) -> Run:
-        """Load the graph, and compile what is compiled; return what a measured run calls."""
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
+        """Load the graph and compile code, if any; return the function that measured runs call."""

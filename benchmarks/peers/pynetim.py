@@ -5,13 +5,13 @@ import os
 from pynetim import IMGraph, IndependentCascadeModel, LinearThresholdModel
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 THREADS = os.cpu_count() or 1
 
 
 class PyNetIM(Peer):
-    """The graph is built from Python tuples: loading takes long, and is told apart."""
+    """The graph is built from Python tuples; loading is slow, and reported separately."""
 
     name = "pynetim"
     title = "PyNetIM, C++"
@@ -19,13 +19,13 @@ class PyNetIM(Peer):
     threads = str(THREADS)
     models = frozenset({"IndependentCascade", "LinearThreshold"})
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
-        # PyNetIM has as many agents as its largest id says: a self-loop, which does nothing, names the last one.
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
+        # PyNetIM derives the number of agents from the largest id: a self-loop, which has no effect, adds the last one.
         last = edges.n_agents - 1
         pairs = [*zip(edges.sources.tolist(), edges.targets.tolist(), strict=True), (last, last)]
-        weights = [*edges.weights().tolist(), 0.0] if work.weighted else work.parameters["probability"]
+        weights = [*edges.weights().tolist(), 0.0] if workload.weighted else workload.parameters["probability"]
         graph = IMGraph(pairs, weights=weights, directed=True, renumber=False)
-        kind = LinearThresholdModel if work.model == "LinearThreshold" else IndependentCascadeModel
+        kind = LinearThresholdModel if workload.model == "LinearThreshold" else IndependentCascadeModel
         model = kind(graph, set(edges.seeds.tolist()))
 
         def run(replicates: int, random_seed: int) -> float:

@@ -1,13 +1,13 @@
-"""SIR as sparse products: in-edges times infectious agents counts the exposures of every agent, with SciPy."""
+"""SIR as sparse matrix products in SciPy: in-edges times infectious agents give the exposures of every agent."""
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.peers.peer import Peer, Run
-from benchmarks.workloads import Edges, Work
+from benchmarks.workloads import Edges, Workload
 
 COLUMNS = 8
-"""Replicates to a product: wider blocks read the matrix less often, narrower ones miss the cache less."""
+"""Replicates per product: wider blocks read the matrix less often, narrower ones have fewer cache misses."""
 
 
 class SciPyProducts(Peer):
@@ -20,12 +20,12 @@ class SciPyProducts(Peer):
     models = frozenset({"SIR"})
     least_replicates = COLUMNS
 
-    def prepare(self, edges: Edges, work: Work) -> Run:
+    def prepare(self, edges: Edges, workload: Workload) -> Run:
         ones = np.ones(edges.n_edges, np.float32)
         out_edges = csr_array((ones, edges.targets, edges.offsets), shape=(edges.n_agents, edges.n_agents))
         in_edges = out_edges.T.tocsr()
-        escape = np.float32(1.0 - work.parameters["beta"])
-        gamma = np.float32(work.parameters["gamma"])
+        escape = np.float32(1.0 - workload.parameters["beta"])
+        gamma = np.float32(workload.parameters["gamma"])
 
         def sizes(columns: int, generator: np.random.Generator) -> int:
             susceptible = np.ones((edges.n_agents, columns), np.bool_)

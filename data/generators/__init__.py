@@ -1,8 +1,8 @@
-"""Generators: synthetic networks of any size, the same for any partitioning.
+"""Generators of synthetic networks of any size; the result does not depend on how the work is split.
 
 Each generator is a frozen parameter class with ``generate``, which returns an edge list free of self-loops and
-duplicates. Every random decision is a hash of the random seed, its purpose and what it decides
-(`data.generators.hashes`), so that an edge is the same whichever chunk, thread or process makes it.
+duplicates. Every random draw is a hash of the random seed, the draw's purpose and what it decides
+(`data.generators.hashes`), so an edge is the same whichever chunk, thread or process generates it.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""The complete network: every agent reaches every other."""
+"""The complete network: an edge from every agent to every other."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ AGENTS_PER_RANGE = 128
 
 
 class Complete(Generator):
-    """Every ordered pair of distinct agents, by source, then target; `random_seed` changes nothing.
+    """Every ordered pair of distinct agents, sorted by source, then target; `random_seed` has no effect.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Complete(Generator):
         Parameters
         ----------
         progress : Progress
-            Hears how many edges are made.
+            Called with the number of edges generated so far.
 
         Returns
         -------

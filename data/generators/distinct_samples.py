@@ -1,10 +1,10 @@
-"""The first distinct edges among endless samples, chosen on disk: what a hash set does where memory holds it.
+"""The first distinct edges in an endless sequence of samples, found on disk where a hash set would exceed memory.
 
-1. Samples are drawn in blocks and dealt to buckets by a hash of the pair, so that equal pairs meet in one bucket, in
-   the order of the samples. A sketch, all pairs whose hash ends in some zeros, estimates how many are distinct, hence
-   when there are enough samples.
-2. In each bucket the first occurrence of every pair is marked, and counted for the block it came from.
-3. The counts tell in which block the last edge lies; that block, drawn again, tells where.
+1. Draw samples in blocks and distribute them to buckets by a hash of the pair, so that equal pairs meet in one bucket,
+   in sample order. A sketch, made of the pairs whose hash ends in a number of zero bits, estimates how many pairs are
+   distinct, and so when there are enough samples.
+2. In each bucket, mark the first occurrence of every pair, and count the marks by the block they came from.
+3. The counts show which block holds the last edge; drawing that block again shows where in it.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from data.networks.spill_files import MOST_BUCKETS, Spill, in_order
 
 PAIRS_PER_BUCKET = 1 << 22
 SKETCHED_PAIRS = 1 << 20
-"""Pairs that the sketch holds, about: estimates are off by a thousandth; of fewer edges it holds all."""
+"""Approximate size of the sketch: estimates are off by about 0.1 %, and exact for fewer edges than this."""
 CERTAINTY = 4.0
-"""Standard errors of the estimate by which samples exceed what they need."""
+"""Safety margin of the estimate, in standard errors."""
 HASH_BITS_OF_BUCKET = np.uint64(16)
 EMPTY = 0
 """Marks a free slot: as a packed pair it would be the self-loop of agent 0, which is never kept."""
@@ -33,18 +33,18 @@ EMPTY = 0
 
 @dataclass(frozen=True)
 class Samples:
-    """An endless sequence of pairs, of which any block can be drawn by itself.
+    """An endless sequence of pairs with random access by block.
 
     Attributes
     ----------
     agents : int
-        Pairs with an agent beyond these are passed over, as are self-loops.
+        Number of agents; pairs with a higher id are skipped, as are self-loops.
     block : int
         Samples per block.
     draw : callable
         ``draw(first, last)`` returns samples `first` to `last` - 1, packed.
     check : callable
-        ``check(drawn, found)`` raises an error if so many samples should have held more distinct edges.
+        ``check(drawn, found)`` raises ValueError if `found` distinct edges are too few for `drawn` samples.
     """
 
     agents: int
@@ -58,19 +58,19 @@ class Samples:
 
 
 class DistinctSamples:
-    """The first `edges` distinct pairs among samples, in buckets.
+    """The first `edges` distinct pairs among samples, in buckets by hash.
 
-    Every pair lies in the bucket of its hash; a bucket is read anew each time it is asked for.
+    `pairs` reads a bucket from disk on every call.
 
     Parameters
     ----------
     samples : Samples
     edges : int
-        How many are wanted.
+        Number of distinct pairs to find.
     folder : Path
-        Where to spill; whoever made it removes it.
+        Scratch folder, to be removed by the caller.
     progress : callable
-        Hears how many edges are found, by estimate.
+        Called with the estimated number of edges found so far.
     """
 
     def __init__(self, samples: Samples, edges: int, folder: Path, progress: Callable[[int], None]) -> None:
@@ -85,13 +85,13 @@ class DistinctSamples:
         self._choose()
 
     def pairs(self, piece: int) -> Pairs:
-        """Return the chosen pairs of a bucket, in the order of the samples."""
+        """Return the chosen pairs of a bucket, in sample order."""
         end = int(self._ends[piece])
         first = np.unpackbits(self._firsts[piece], count=end).view(np.bool_)
         return self._spill.read(piece, end)[first]
 
     def remove(self, piece: int) -> None:
-        """Delete what is spilled of a bucket that nobody reads again."""
+        """Delete the file of a bucket that is no longer needed."""
         self._spill.remove(piece)
 
     def _choose(self) -> None:
@@ -108,18 +108,18 @@ class DistinctSamples:
         self._cut(last, self.edges - int(found[:last].sum()))
 
     def _spill_until(self, wanted: int) -> None:
-        """Draw and deal block after block until the sketch holds `wanted` pairs, or there are too many samples."""
-        with closing(in_order(self._drawn_and_dealt, count(len(self._starts) - 1))) as blocks, closing(self._spill):
-            for dealt, starts in blocks:
-                self._spill.deal(dealt, starts)
+        """Draw and distribute blocks until about `wanted` distinct pairs are found, or there are too many samples."""
+        with closing(in_order(self._drawn_by_bucket, count(len(self._starts) - 1))) as blocks, closing(self._spill):
+            for by_bucket, starts in blocks:
+                self._spill.append(by_bucket, starts)
                 self._starts.append(self._starts[-1] + np.diff(starts))
-                self._sketch.add(dealt)
+                self._sketch.add(by_bucket)
                 self._progress(min(self._sketch.estimate, self.edges))
                 if self._sketch.estimate >= wanted or self._too_many():
                     break
 
-    def _drawn_and_dealt(self, number: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
-        return dealt_by_hash(self._samples.drawn(number), self._samples.agents, self.pieces)
+    def _drawn_by_bucket(self, number: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
+        return partitioned_by_hash(self._samples.drawn(number), self._samples.agents, self.pieces)
 
     def _too_many(self) -> bool:
         try:
@@ -129,7 +129,7 @@ class DistinctSamples:
         return False
 
     def _mark_firsts(self) -> npt.NDArray[np.int64]:
-        """Mark the first occurrence of each pair in all buckets; return how many each block brought."""
+        """Mark the first occurrence of each pair in all buckets; return the number of marks by block."""
         starts = np.stack(self._starts)
         found = np.zeros(len(starts) - 1, np.int64)
         self._firsts = []
@@ -145,7 +145,7 @@ class DistinctSamples:
         return np.packbits(first), counts
 
     def _cut(self, block: int, kept: int) -> None:
-        """End every bucket before the first pair beyond the `kept` first occurrences of a block."""
+        """Truncate every bucket after the first `kept` first occurrences of a block."""
         begins, ends = self._starts[block], self._starts[block + 1]
         marks = np.concatenate(
             [np.unpackbits(self._firsts[k], count=int(ends[k]))[int(begins[k]) :] for k in range(self.pieces)]
@@ -156,7 +156,7 @@ class DistinctSamples:
 
 
 class Sketch:
-    """An estimate of how many distinct pairs there were, from those whose hash ends in some zeros.
+    """An estimate of the number of distinct pairs, from those whose hash ends in a number of zero bits.
 
     Examples
     --------
@@ -174,11 +174,11 @@ class Sketch:
 
     @property
     def estimate(self) -> int:
-        """Distinct pairs so far: exact where the sketch holds all."""
+        """Distinct pairs so far: exact if the sketch holds all of them."""
         return self._held << self._zeros
 
     def add(self, pairs: Pairs) -> None:
-        """Look at some pairs."""
+        """Add pairs to the sketch."""
         chosen = pairs_ending_in_zeros(pairs, np.uint64((1 << self._zeros) - 1))
         if 2 * (self._held + len(chosen)) > len(self._slots):
             held = self._slots[self._slots != EMPTY]
@@ -188,22 +188,22 @@ class Sketch:
 
 
 @njit(nogil=True, cache=True)
-def dealt_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
-    """Deal the samples that are edges to buckets, the order of the samples kept in each.
+def partitioned_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt.NDArray[np.int64]]:
+    """Distribute the samples that are edges to buckets, keeping the sample order within each.
 
     Parameters
     ----------
     samples : (s,) int64
         Packed pairs.
     agents, buckets : int
-        Agents of the network; number of buckets.
+        Number of agents; number of buckets.
 
     Returns
     -------
-    dealt : (k,) int64
+    by_bucket : (k,) int64
         Pairs by bucket.
     starts : (buckets + 1,) int64
-        Where each bucket begins in `dealt`, and k.
+        Where each bucket begins in `by_bucket`, and k.
     """
     chosen = np.empty(len(samples), np.int64)
     where = np.empty(len(samples), np.int16)
@@ -220,12 +220,12 @@ def dealt_by_hash(samples: Pairs, agents: int, buckets: int) -> tuple[Pairs, npt
     for bucket in range(buckets):
         starts[bucket + 1] += starts[bucket]
     nexts = starts.copy()
-    dealt = np.empty(k, np.int64)
+    by_bucket = np.empty(k, np.int64)
     for place in range(k):
         bucket = where[place]
-        dealt[nexts[bucket]] = chosen[place]
+        by_bucket[nexts[bucket]] = chosen[place]
         nexts[bucket] += 1
-    return dealt, starts
+    return by_bucket, starts
 
 
 @njit(nogil=True, cache=True)
@@ -236,9 +236,9 @@ def bucket_of(pair: np.int64, buckets: int) -> np.int64:
 
 @njit(nogil=True, cache=True)
 def is_new(pair: np.int64, slots: npt.NDArray[np.int64]) -> bool:
-    """Put a pair into a hash set with linear probing; return whether it was not there.
+    """Add a pair to a hash set with linear probing; return whether it is new.
 
-    The slot comes from bits of the hash below those that choose a bucket, which all pairs of a bucket share.
+    The slot depends on hash bits below those that choose the bucket, which are equal for all pairs of a bucket.
     """
     hashed = np.uint64(mixed(np.uint64(pair)) << HASH_BITS_OF_BUCKET)
     slot = np.int64(high_product(hashed, np.uint64(len(slots))))
@@ -252,7 +252,7 @@ def is_new(pair: np.int64, slots: npt.NDArray[np.int64]) -> bool:
 
 @njit(nogil=True, cache=True)
 def add_new(pairs: Pairs, slots: npt.NDArray[np.int64]) -> int:
-    """Put pairs into a hash set; return how many were not there."""
+    """Add pairs to a hash set; return how many are new."""
     new = 0
     for pair in pairs:
         new += is_new(pair, slots)
@@ -261,7 +261,7 @@ def add_new(pairs: Pairs, slots: npt.NDArray[np.int64]) -> int:
 
 @njit(nogil=True, cache=True)
 def pairs_ending_in_zeros(pairs: Pairs, mask: np.uint64) -> Pairs:
-    """Return the pairs whose hash has no bit of the mask."""
+    """Return the pairs whose hash has none of the mask's bits set."""
     chosen = np.empty(len(pairs), np.int64)
     k = 0
     for pair in pairs:
@@ -302,12 +302,12 @@ def first_occurrences(
 def lengths_kept(
     samples: Pairs, agents: int, starts: npt.NDArray[np.int64], marks: npt.NDArray[np.bool_], kept: int
 ) -> npt.NDArray[np.int64]:
-    """Return how much of each bucket's share of a block lies at or before its `kept`-th first occurrence.
+    """Return how many pairs of a block each bucket keeps: those up to the block's `kept`-th first occurrence.
 
     Parameters
     ----------
     samples : (s,) int64
-        The block, in the order of the samples.
+        The block, in sample order.
     agents : int
     starts : (buckets + 1,) int64
         Where each bucket begins in `marks`.

@@ -1,7 +1,7 @@
-"""Erdos-Renyi networks: every edge is as likely as every other, none tells anything about another.
+"""Erdos-Renyi networks: uniformly random edges.
 
-Sources: E. N. Gilbert, "Random graphs", Ann. Math. Statist. 30 (1959), for a probability; P. Erdos, A. Renyi, "On
-random graphs I", Publ. Math. Debrecen 6 (1959), for a number of edges.
+Sources: E. N. Gilbert, "Random graphs", Ann. Math. Statist. 30 (1959), for a given probability; P. Erdos, A. Renyi,
+"On random graphs I", Publ. Math. Debrecen 6 (1959), for a given number of edges.
 """
 
 from typing import ClassVar, Self
@@ -21,8 +21,8 @@ EDGES_PER_RANGE = 1 << 20
 class ErdosRenyi(Generator):
     """Directed edges between uniformly drawn agents: a given number of them, or each pair with a given probability.
 
-    Exactly one of `edges` and `probability` is given. With one random seed, the edges of a smaller network of as many
-    agents are the first edges of a larger one.
+    Exactly one of `edges` and `probability` is given. For the same agents and random seed, a network with fewer edges
+    is a prefix of one with more.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class ErdosRenyi(Generator):
     edges: int | None = Field(default=None, ge=0)
     """Number of edges, 0 to agents x (agents - 1)."""
     probability: float | None = Field(default=None, ge=0.0, le=1.0, allow_inf_nan=False)
-    """Probability of each ordered pair of agents to be an edge, 0 to 1."""
+    """Probability that an ordered pair of agents is an edge, 0 to 1."""
 
     @model_validator(mode="after")
     def _one_way_to_count(self) -> Self:
@@ -59,12 +59,12 @@ class ErdosRenyi(Generator):
         Parameters
         ----------
         progress : Progress
-            Hears how many edges are made.
+            Called with the number of edges generated so far.
 
         Returns
         -------
         EdgeList
-            Edge i is the same in every network of this many agents and this random seed.
+            Edge i depends only on the number of agents and the random seed.
         """
         pairs = PairsWithin(np.array([0, self.agents], np.int64), directed=True)
         key = key_of(self.random_seed, Purpose.EDGE)

@@ -1,4 +1,4 @@
-"""What every generator shares: its base class and the edge list that it hands out."""
+"""The base class of the generators, and functions they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from data.networks.external_sort import EdgePieces
 from data.progress import Progress, ignore_progress
 
 Endpoints = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
-"""Two aligned arrays: the agents at either end of some edges."""
+"""Two aligned arrays: the agents at the two ends of each edge."""
 
 MOST_AGENTS = 2**31 - 1
 """Endpoints are int32 codes."""
 
 
 class Generator(BaseModel, ABC):
-    """A recipe for a synthetic network: frozen, validated parameters and a way to generate it.
+    """Base of generators: frozen, validated parameters of a synthetic network, and a method that generates it.
 
-    Equal parameters give equal networks, whatever the machine or the number of chunks.
+    Equal parameters give equal networks on any machine and for any number of chunks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,9 +33,9 @@ class Generator(BaseModel, ABC):
     """The generator's name in `data.generators.GENERATORS`."""
 
     agents: int = Field(ge=2, le=MOST_AGENTS)
-    """Agents of the network, 2 to 2^31 - 1; their ids are 0 to agents - 1."""
+    """Number of agents, 2 to 2^31 - 1; their ids are 0 to agents - 1."""
     random_seed: int = Field(default=0, ge=0, lt=2**63)
-    """Random seed, 0 to 2^63 - 1; another one gives another network."""
+    """Random seed, 0 to 2^63 - 1; a different seed gives a different network."""
 
     @abstractmethod
     def generate(self, progress: Progress = ignore_progress) -> EdgeList:
@@ -44,16 +44,16 @@ class Generator(BaseModel, ABC):
         Parameters
         ----------
         progress : Progress
-            Hears how many of the edges (or links between two agents) are made.
+            Called with the number of edges (or links) generated so far.
 
         Returns
         -------
         EdgeList
-            Without self-loops and duplicates; the order of the edges is fixed but not sorted.
+            Without self-loops and duplicates, in a deterministic but not sorted order.
         """
 
     def in_pieces(self, folder: Path, progress: Progress = ignore_progress) -> EdgePieces | None:  # noqa: ARG002
-        """Generate the same network in pieces on disk, or return None if it can be made in memory only.
+        """Generate the same network in pieces on disk; return None if the generator works in memory only.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Generator(BaseModel, ABC):
         return None
 
     def describe(self) -> str:
-        """Return the generator's name and its parameters, for people.
+        """Return the generator's name and parameters as readable text.
 
         Examples
         --------
@@ -90,7 +90,7 @@ class Generator(BaseModel, ABC):
 
 
 def ranges(total: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut ``0 .. total - 1`` into ranges of at most `size`, as (first, one after the last).
+    """Split ``0 .. total - 1`` into ranges of at most `size`, as (first, last + 1).
 
     Examples
     --------
@@ -102,7 +102,7 @@ def ranges(total: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def empty_endpoints(count: int) -> Endpoints:
-    """Return room for the endpoints of `count` edges."""
+    """Return uninitialised arrays for the endpoints of `count` edges."""
     return np.empty(count, np.int32), np.empty(count, np.int32)
 
 

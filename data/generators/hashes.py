@@ -1,14 +1,14 @@
-"""Stateless randomness for the generators: every decision is a hash of what it decides.
+"""Counter-based random numbers for the generators: every draw is a hash of what it decides.
 
 The hash is SplitMix64 with random access: ``splitmix(state, n)`` is output n, from 0, of the SplitMix64 generator
-seeded with ``state``, that is ``mixed(state + (n + 1) * GOLDEN)`` modulo 2^64. A decision chains it::
+seeded with ``state``, that is ``mixed(state + (n + 1) * GOLDEN)`` modulo 2^64. Keys and draws chain it::
 
     key  = splitmix(splitmix(0, random_seed), purpose)
     draw = splitmix(splitmix(key, edge index or agent), trial)
 
-These numbers are part of what a generated network is: changing them changes every network. Everything here is uint64,
-cast explicitly, since Numba turns mixed signedness into float64. Numba's cache does not see that a kernel of another
-module uses these functions: after editing them, delete the ``__pycache__`` folders.
+Generated networks depend on these numbers: changing one changes every network. All values are cast to uint64
+explicitly, since Numba promotes mixed signedness to float64. Numba's cache does not notice changes to functions that a
+kernel imports from another module: after editing this one, delete the ``__pycache__`` folders.
 
 Source: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; its finaliser
 is D. Stafford's variant 13 (2011) of the one in MurmurHash3.
@@ -29,7 +29,7 @@ SHIFT_11, SHIFT_27, SHIFT_30, SHIFT_31, SHIFT_32 = (np.uint64(bits) for bits in 
 
 
 class Purpose(IntEnum):
-    """What a decision is for: draws of different purposes share nothing. Never renumber."""
+    """What a draw decides; draws of different purposes are independent. Never renumber."""
 
     RMAT_QUADRANT = 1
     ATTACHMENT = 2
@@ -45,7 +45,7 @@ class Purpose(IntEnum):
 
 @njit(nogil=True, cache=True)
 def mixed(word: np.uint64) -> np.uint64:
-    """Mix the bits of a 64-bit word, one to one (Stafford's variant 13)."""
+    """Mix the bits of a 64-bit word: a bijection (Stafford's variant 13)."""
     word = np.uint64((word ^ (word >> SHIFT_30)) * FIRST_MULTIPLIER)
     word = np.uint64((word ^ (word >> SHIFT_27)) * SECOND_MULTIPLIER)
     return np.uint64(word ^ (word >> SHIFT_31))
@@ -81,10 +81,10 @@ def high_product(left: np.uint64, right: np.uint64) -> np.uint64:
 
 @njit(nogil=True, cache=True)
 def below(draw: np.uint64, bound: np.uint64) -> np.uint64:
-    """Return a number in 0 .. bound - 1, each exactly as likely as the others; `bound` is at least 1.
+    """Return a number in 0 .. bound - 1, uniform without bias; `bound` is at least 1.
 
     Source: D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019). The rare draw that would
-    favour some numbers is replaced by the next output of SplitMix64 seeded with it.
+    introduce bias is replaced by the next output of SplitMix64 seeded with it.
     """
     low = np.uint64(draw * bound)
     if low < bound:
@@ -96,21 +96,21 @@ def below(draw: np.uint64, bound: np.uint64) -> np.uint64:
 
 
 def key_of(random_seed: int, purpose: Purpose) -> np.uint64:
-    """Return the key under which all draws of one purpose are made."""
-    # Numba hands Python ints back, which it would take for int64 the next time.
+    """Return the key of all draws for one purpose."""
+    # Numba returns Python ints, which it would treat as int64 in the next call.
     seeded = np.uint64(splitmix(ZERO, np.uint64(random_seed)))
     return np.uint64(splitmix(seeded, np.uint64(purpose)))
 
 
 def binomial_count(trials: int, probability: float, random_seed: int, purpose: Purpose) -> int:
-    """Draw how many of `trials` independent trials of this probability succeed: one draw per network.
+    """Draw the number of successes in `trials` independent trials: one binomial draw per network.
 
     Parameters
     ----------
     trials : int
         At least 0, below 2^63.
     probability : float
-        In [0, 1].
+        Of success, in [0, 1].
     random_seed : int
         The generator's random seed.
     purpose : Purpose

@@ -1,8 +1,7 @@
-"""Pairs of agents in equal or unequal communities, numbered, so that distinct numbers are distinct pairs.
+"""Numbered pairs of agents within or between communities: distinct numbers are distinct pairs.
 
-A set of pairs is described by ``bounds``, the first agent of each community and, last, the number of agents;
-``before``, how many pairs belong to the communities before each one and, last, to all; and whether a pair has a
-direction.
+A set of pairs is described by ``bounds``, the first agent of each community, then the number of agents; by ``before``,
+the number of pairs of all communities before each one, then of all; and by whether pairs are directed.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +22,7 @@ Decoder = Callable[[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np
 
 @dataclass(frozen=True, eq=False)
 class Pairs(ABC):
-    """A numbered set of pairs of agents, by their communities; see `PairsWithin` and `PairsBetween`.
+    """A numbered set of pairs of agents, grouped by community; see `PairsWithin` and `PairsBetween`.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class Pairs(ABC):
 
     @cached_property
     def before(self) -> npt.NDArray[np.int64]:
-        """Pairs of all communities before each, then of all: (communities + 1,) int64."""
+        """Number of pairs of all communities before each one, then of all: (communities + 1,) int64."""
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts, dtype=np.int64)])
 
     @property
@@ -53,11 +52,11 @@ class Pairs(ABC):
         return int(self.before[-1])
 
     def at(self, numbers: npt.NDArray[np.int64]) -> Endpoints:
-        """Return the pairs of these numbers, each in 0 .. total - 1."""
+        """Return the pairs with these numbers, each in 0 .. total - 1."""
         return type(self).decode(numbers, self.bounds, self.before, self.directed)
 
     def drawn(self, key: np.uint64, first: int, last: int) -> Endpoints:
-        """Return pairs `first` to `last` - 1 of the random ordering that belongs to `key`: distinct, uniform."""
+        """Return pairs `first` to `last` - 1 of the random ordering given by `key`: distinct, uniform."""
         return self.at(distinct_numbers(key, first, last, self.total))
 
 
@@ -101,8 +100,8 @@ def _decode_between(
 class PairsWithin(Pairs):
     """All pairs of distinct agents of the same community.
 
-    The agents of a community stand in a circle: pair ``distance * size + start`` joins an agent to the one that many
-    places (and one) further on. Undirected pairs are the first half of those numbers, whether the size is odd or even.
+    The agents of a community form a circle: pair ``distance * size + start`` joins agent ``start`` to the one
+    ``distance + 1`` places further on. The undirected pairs are the first half of the numbers, for odd and even sizes.
 
     Examples
     --------

@@ -1,11 +1,11 @@
-"""Keyed permutations: number i of a random ordering of ``0 .. total - 1``, without making the ordering.
+"""Keyed permutations: element i of a random ordering of ``0 .. total - 1``, without storing the ordering.
 
-Drawing m distinct numbers is then to take the first m of the ordering: no table of the numbers drawn so far, no
-retries, no special case where m is most of the total, and any range of the m numbers can be made on its own.
+To draw m distinct numbers, take the first m of the ordering. This needs no table of the numbers drawn so far, no
+retries and no special case for m near the total, and any range of the m numbers can be computed on its own.
 
-The permutation is a generalised Feistel network: a number is a cell of a grid of about sqrt(total) rows and columns,
-whose row is shifted by a hash of its column, then its column by a hash of its row, and so on. The grid may have a few
-more cells than needed; a number that lands there is permuted again until it is below the total ("cycle walking").
+The permutation is a generalised Feistel network. A number is a cell of a grid of about sqrt(total) rows and columns;
+its row is shifted by a hash of its column, then its column by a hash of its row, and so on. The grid may have a few
+more cells than needed; a number that lands in one is permuted again until it is below the total ("cycle walking").
 
 Source: J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002.
 """
@@ -19,29 +19,30 @@ from numba import njit
 from data.generators.hashes import high_product, splitmix
 
 ROUNDS = 4
-"""Shifts of rows, and as many of columns: twice the four shifts that make a large grid look random (M. Luby,
+"""Row shifts, and as many column shifts: twice the four shifts in all that make a large grid look random (M. Luby,
 C. Rackoff, SIAM J. Comput. 17, 1988)."""
 SMALL_ROUNDS = 16
-"""The same for few numbers, which mix slowly: from 12 rounds on, the orderings of 5 numbers were seen equally often."""
+"""The same up to `SMALL_TOTAL`, where mixing is slow: from 12 rounds on, all orderings of 5 numbers were equally
+frequent."""
 SMALL_TOTAL = 1 << 20
 
 
 def distinct_numbers(key: np.uint64, first: int, last: int, total: int) -> npt.NDArray[np.int64]:
-    """Return numbers `first` to `last` - 1 of the random ordering of ``0 .. total - 1`` that belongs to `key`.
+    """Return elements `first` to `last` - 1 of the random ordering of ``0 .. total - 1`` given by `key`.
 
     Parameters
     ----------
     key : uint64
         From `data.generators.hashes.key_of`.
     first, last : int
-        Which numbers of the ordering: 0 <= first <= last <= total.
+        Positions in the ordering: 0 <= first <= last <= total.
     total : int
-        Numbers in the ordering: 1 to 2^62.
+        Length of the ordering: 1 to 2^62.
 
     Returns
     -------
     (last - first,) int64
-        All distinct, in 0 .. total - 1; ranges that adjoin continue each other.
+        All distinct, in 0 .. total - 1; adjacent ranges give consecutive elements.
 
     Examples
     --------

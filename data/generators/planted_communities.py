@@ -1,4 +1,4 @@
-"""Planted communities: equal blocks of agents, dense inside and sparse between.
+"""Planted communities: blocks of agents of equal size, densely linked within and sparsely between.
 
 Source: A. Condon, R. M. Karp, "Algorithms for graph partitioning on the planted partition model", Random Structures and
 Algorithms 18 (2001).
@@ -23,7 +23,7 @@ LINKS_PER_RANGE = 1 << 20
 
 @dataclass(frozen=True)
 class _Kind:
-    """The links within or between communities: how many to draw, from which pairs, under which key."""
+    """Links within or between communities: the pairs to draw from, how many to draw, and the key of the draws."""
 
     pairs: Pairs
     count: int
@@ -31,10 +31,10 @@ class _Kind:
 
 
 class PlantedCommunities(Generator):
-    """Every pair within a community is linked with one probability, every pair between two with another.
+    """Pairs within a community are linked with one probability, pairs between communities with another.
 
-    The probabilities are those that give the two mean degrees. Communities are blocks of consecutive agents whose sizes
-    differ by at most one, the larger ones first.
+    The probabilities follow from the two mean degrees. Communities are blocks of consecutive agents whose sizes differ
+    by at most one, larger ones first.
 
     Examples
     --------
@@ -48,11 +48,11 @@ class PlantedCommunities(Generator):
     communities: int = Field(ge=1)
     """Number of communities, 1 to agents."""
     mean_degree_within: float = Field(default=8.0, ge=0.0, allow_inf_nan=False)
-    """Mean number of links (directed: of edges leaving) to agents of the same community."""
+    """Mean number of links (directed: out-edges) to agents of the same community."""
     mean_degree_between: float = Field(default=2.0, ge=0.0, allow_inf_nan=False)
-    """Mean number of links (directed: of edges leaving) to agents of other communities."""
+    """Mean number of links (directed: out-edges) to agents of other communities."""
     directed: bool = False
-    """Draw each direction of a pair on its own; otherwise both directions of a link are edges."""
+    """Draw the two directions of a pair independently; otherwise every link is an edge in both directions."""
 
     @model_validator(mode="after")
     def _communities_fit(self) -> Self:
@@ -86,7 +86,7 @@ class PlantedCommunities(Generator):
         Parameters
         ----------
         progress : Progress
-            Hears how many links are made.
+            Called with the number of links generated so far.
 
         Returns
         -------

@@ -1,19 +1,19 @@
-"""Preferential attachment: newcomers link to agents in proportion to the links these already have.
+"""Preferential attachment: new agents link to older ones with probability proportional to degree.
 
 Sources: A.-L. Barabasi, R. Albert, "Emergence of scaling in random networks", Science 286 (1999), for the model;
-P. Sanders, C. Schulz, "Scalable generation of scale-free graphs", Inf. Process. Lett. 116 (2016), for making any link
-on its own.
+P. Sanders, C. Schulz, "Scalable generation of scale-free graphs", Inf. Process. Lett. 116 (2016), for computing each
+link independently.
 
-List the two endpoints of every link in order of time. An agent's share of that list is its share of all links, so a
-newcomer that copies the endpoint at a uniform earlier place chooses by degree. The list is never made: who stands at a
-place is retraced, from the place that it copied to the one that this copied, until one that is known without a draw.
+Consider the list of both endpoints of all links, in the order of their creation. An agent's share of the list is its
+share of all links, so copying the endpoint at a uniformly drawn earlier position chooses by degree. The list is never
+stored: the agent at a position is found by following copies back to a position that is known without a draw.
 
-1. The first ``links_per_agent + 1`` agents are all linked to each other; agent i of them stands at ``links_per_agent``
-   places, from i * links_per_agent on.
-2. Then each agent makes ``links_per_agent`` links of two places each: its own, and the one that it copied.
-3. An agent draws from the places before its own first: never itself. Where it draws an agent that it has chosen
-   already, it draws again. Others who copy that place copy the first draw, so that no link depends on another agent's
-   retries. About (links_per_agent * ln(agents))^2 / 16 links are drawn again: 300 of 5 million at 1 million agents.
+1. The first ``links_per_agent + 1`` agents are all linked to each other; agent i of them has ``links_per_agent``
+   positions, from i * links_per_agent on.
+2. Each later agent makes ``links_per_agent`` links of two positions each: its own, then the copied one.
+3. An agent draws from the positions before its own first one, so never itself. If it draws an agent that it has
+   already chosen, it draws again. Others that copy this position copy its first draw, so no link depends on another
+   agent's retries. About (links_per_agent * ln(agents))^2 / 16 links are redrawn: 300 of 5 million at 1 million agents.
 """
 
 from typing import ClassVar, Self
@@ -32,10 +32,11 @@ LINKS_PER_RANGE = 1 << 20
 
 
 class PreferentialAttachment(Generator):
-    """A growing network in which the well linked become better linked: degrees fall off as degree^-3.
+    """A growing network in which agents with many links gain more: the degree distribution falls off as degree^-3.
 
-    Undirected, both directions of a link are edges. Directed, messages flow from the older agent, who is followed, to
-    the newer one, who follows: every newcomer has `links_per_agent` edges in, and the hubs have many edges out.
+    Undirected, every link is an edge in both directions. Directed, messages flow from the older agent, who is
+    followed, to the newer one, who follows: every new agent has `links_per_agent` in-edges, and hubs have many
+    out-edges.
 
     Examples
     --------
@@ -61,17 +62,17 @@ class PreferentialAttachment(Generator):
         return self
 
     def generate(self, progress: Progress = ignore_progress) -> EdgeList:
-        """Generate the links of every agent to older ones, agent after agent.
+        """Generate the links of every agent to older ones, agent by agent.
 
         Parameters
         ----------
         progress : Progress
-            Hears how many links are made.
+            Called with the number of links generated so far.
 
         Returns
         -------
         EdgeList
-            Of ``links_per_agent * (agents - (links_per_agent + 1) / 2)`` links, each one edge or two.
+            ``links_per_agent * (agents - (links_per_agent + 1) / 2)`` links, each of one or two edges.
         """
         links = self.links_per_agent
         key = key_of(self.random_seed, Purpose.ATTACHMENT)
@@ -85,7 +86,7 @@ class PreferentialAttachment(Generator):
 
 @njit(nogil=True, cache=True)
 def links_before(agent: int, links: int) -> int:
-    """Return how many links the agents before this one make: agent i makes min(i, links) of them."""
+    """Return the number of links that the agents before this one make: agent i makes min(i, links)."""
     if agent <= links:
         return agent * (agent - 1) // 2
     return links * (links + 1) // 2 + links * (agent - links - 1)
@@ -93,7 +94,7 @@ def links_before(agent: int, links: int) -> int:
 
 @njit(nogil=True, cache=True)
 def attached_links(key: np.uint64, first: int, last: int, links: int) -> Endpoints:
-    """Make the links of agents `first` to `last` - 1 to older agents.
+    """Generate the links of agents `first` to `last` - 1 to older agents.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def attached_links(key: np.uint64, first: int, last: int, links: int) -> Endpoin
     Returns
     -------
     older, newer : int32 arrays
-        Links ``links_before(first)`` to ``links_before(last) - 1``; ranges that adjoin continue each other.
+        Links ``links_before(first)`` to ``links_before(last) - 1``; adjacent ranges give consecutive links.
     """
     start = links_before(first, links)
     count = links_before(last, links) - start
@@ -136,7 +137,7 @@ def _new_partner(key: np.uint64, agent: int, link: int, links: int, chosen: npt.
 
 @njit(nogil=True, cache=True)
 def _copied_place(key: np.uint64, number: int, trial: np.uint64, links: int) -> np.int64:
-    """Return the place that link `number` after the first agents' copies: before all places of its agent."""
+    """Return the position that link `number` (not counting the first agents' links) copies."""
     places = links * (links + 1) + 2 * links * (number // links)
     draw = splitmix(splitmix(key, np.uint64(number)), trial)
     return np.int64(below(draw, np.uint64(places)))
@@ -144,7 +145,7 @@ def _copied_place(key: np.uint64, number: int, trial: np.uint64, links: int) -> 
 
 @njit(nogil=True, cache=True)
 def _agent_at(key: np.uint64, place: np.int64, links: int) -> np.int64:
-    """Retrace who stands at a place of the list of endpoints."""
+    """Return the agent at a position of the list of endpoints, by following copies back."""
     known = links * (links + 1)
     while place >= known:
         number, copied = divmod(place - known, 2)

@@ -1,4 +1,4 @@
-"""R-MAT: skewed, self-similar networks, drawn by falling into the quadrants of the adjacency matrix.
+"""R-MAT: skewed, self-similar networks, drawn by recursive choice of quadrants of the adjacency matrix.
 
 Source: D. Chakrabarti, Y. Zhan, C. Faloutsos, "R-MAT: a recursive model for graph mining", SIAM Data Mining 2004.
 """
@@ -27,11 +27,11 @@ SAMPLES_PER_SPILL = 1 << 22
 
 
 class RMat(Generator):
-    """Directed edges that fall into quadrants of the adjacency matrix with probabilities a, b, c and d = 1 - a - b - c.
+    """Directed edges drawn in quadrants of the adjacency matrix with probabilities a, b, c and d = 1 - a - b - c.
 
-    Samples are drawn at the next power of two of agents; those outside the network, self-loops and repetitions are
-    passed over, and the first `edges` samples that remain are the network. With one random seed, the edges of a smaller
-    network of as many agents and the same quadrants are the first edges of a larger one. Low ids have high degrees.
+    Samples are drawn for the next power of two of agents. Those outside the network, self-loops and repetitions are
+    skipped, and the first `edges` remaining samples are the network. For the same agents, quadrants and random seed, a
+    network with fewer edges is a prefix of one with more. Low ids have high degrees.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class RMat(Generator):
         if self.edges > most:
             raise ValueError(
                 f"edges={self.edges:,} is more than {most:,}, half of the pairs of {self.agents:,} agents; "
-                "R-MAT would hardly find distinct ones: ask for fewer edges or more agents, or use erdos_renyi"
+                "R-MAT rarely draws that many distinct ones: ask for fewer edges or more agents, or use erdos_renyi"
             )
         if self.a + self.b + self.c > 1 + ROUNDING:
             raise ValueError(
@@ -71,7 +71,7 @@ class RMat(Generator):
         Parameters
         ----------
         progress : Progress
-            Hears how many edges are found.
+            Called with the number of edges found so far.
 
         Returns
         -------
@@ -81,7 +81,7 @@ class RMat(Generator):
         Raises
         ------
         InvalidInputError
-            If 100 samples per edge do not hold that many distinct edges.
+            If 100 samples per edge do not contain enough distinct edges.
         """
         source, target = empty_endpoints(self.edges)
         slots = np.zeros(self.edges + self.edges // 2 + 1, np.int64)
@@ -95,19 +95,19 @@ class RMat(Generator):
         return self._edge_list((source, target))
 
     def in_pieces(self, folder: Path, progress: Progress = ignore_progress) -> DistinctSamples:
-        """Generate the same edges in pieces on disk, in memory that does not grow with them.
+        """Generate the same edges in pieces on disk, with memory independent of their number.
 
         Parameters
         ----------
         folder : Path
             Scratch folder, with room for 9 bytes per edge.
         progress : Progress
-            Hears how many edges are found, by estimate.
+            Called with the estimated number of edges found so far.
 
         Raises
         ------
         InvalidInputError
-            As `generate` does.
+            As for `generate`.
         """
         block = min(SAMPLES_PER_SPILL, max(min(SAMPLES_PER_RANGE, 4 * self.edges), self.edges >> 6))
         samples = Samples(self.agents, block, self.samples, self._check_samples)
@@ -124,7 +124,7 @@ class RMat(Generator):
         if drawn > max(FEWEST_SAMPLES, MOST_SAMPLES_PER_EDGE * self.edges):
             raise InvalidInputError(
                 f"only {kept:,} of {self.edges:,} distinct edges in {drawn:,} samples of {self.describe()}; too few "
-                "pairs are likely enough: ask for fewer edges or more agents, or for quadrants that are more alike"
+                "pairs are likely to be drawn: ask for fewer edges, more agents, or more similar quadrants"
             )
 
 
@@ -139,7 +139,7 @@ def rmat_samples(
     key : uint64
         From `data.generators.hashes.key_of`.
     first, last : int
-        Which samples, 0 <= first <= last; ranges that adjoin continue each other.
+        Range of samples, 0 <= first <= last; adjacent ranges give consecutive samples.
     levels : int
         Bits of an agent id, 1 to 31: the draw of each level decides one bit of the source and one of the target.
     a, b, c : float
@@ -157,7 +157,7 @@ def rmat_samples(
         source, target = np.int64(0), np.int64(0)
         for level in range(levels):
             u = fraction(splitmix(sample_key, np.uint64(level)))
-            # No branches: the processor could not predict them.
+            # No branches: they would be unpredictable.
             source = (source << 1) | np.int64(u >= upper)
             target = (target << 1) | np.int64(((u >= a) & (u < upper)) | (u >= upper_or_c))
         samples[sample - first] = (source << AGENT_BITS) | target
@@ -173,25 +173,25 @@ def keep_new(
     target: npt.NDArray[np.int32],
     kept: int,
 ) -> int:
-    """Append to `source` and `target`, until they are full, the samples that are edges and not there yet.
+    """Append the samples that are new edges to `source` and `target`, until these are full.
 
     Parameters
     ----------
     samples : (s,) int64
-        From `rmat_samples`, in their order.
+        From `rmat_samples`, in order.
     agents : int
-        Agents of the network; samples of others are passed over.
+        Number of agents; samples with a higher id are skipped.
     slots : (at least m + 1,) int64
         Hash set with linear probing of the edges kept so far, all `EMPTY` at first.
     source, target : (m,) int32
-        Edges, of which the first `kept` are there.
+        Edges, of which the first `kept` are filled.
     kept : int
-        Edges kept before.
+        Edges kept before this call.
 
     Returns
     -------
     int
-        Edges kept now.
+        Edges kept after this call.
     """
     for sample in samples:
         tail, head = sample >> AGENT_BITS, sample & AGENT_MASK
@@ -209,7 +209,7 @@ def keep_new(
 
 @njit(nogil=True, cache=True)
 def _slot_of(sample: np.int64, slots: npt.NDArray[np.int64]) -> np.int64:
-    """Return the slot that holds the sample, or the free one where it belongs."""
+    """Return the slot that holds the sample, or the free slot for it."""
     slot = np.int64(high_product(mixed(np.uint64(sample)), np.uint64(len(slots))))
     while slots[slot] != EMPTY and slots[slot] != sample:
         slot = np.int64((slot + 1) if slot + 1 < len(slots) else 0)

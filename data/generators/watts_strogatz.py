@@ -1,17 +1,17 @@
-"""Small worlds: a ring of neighbours, some of whose links are rewired to anywhere.
+"""Small worlds: a ring lattice, some of whose links are rewired to random agents.
 
 Source: D. J. Watts, S. H. Strogatz, "Collective dynamics of 'small-world' networks", Nature 393 (1998).
 
-Watts and Strogatz rewire link after link and refuse a partner that is linked already, which makes every link depend on
-all before it. Here each agent rewires its own links without looking at others', and duplicates cannot arise:
+Watts and Strogatz rewire one link after the other and reject partners that are already linked, so every link depends
+on all earlier ones. Here each agent rewires its own links without looking at others', and duplicates cannot arise:
 
-1. No link is rewired to a partner that was a neighbour on the ring, even if that link has gone. That leaves out
+1. No link is rewired to a neighbour on the ring, even if the link to that neighbour was itself rewired. This excludes
    a share of degree / agents of the possible partners.
-2. Each pair of agents belongs to one of the two, by a fair coin, and only that one may rewire a link to the other.
-3. An agent's own links go to distinct partners: it draws again where one repeats.
+2. A fair coin assigns each pair of agents to one of the two, and only that one may rewire a link to the other.
+3. An agent's own links go to distinct partners: repeated partners are drawn again.
 
-A link that finds no partner in `MOST_TRIALS` draws stays on the ring. Where the degree is below a third of the agents,
-that happens only if the coins leave an agent fewer partners than it has links: in networks of some dozen agents.
+A link that finds no partner in `MOST_TRIALS` draws stays on the ring. If the degree is below a third of the agents,
+this happens only where the coins leave an agent fewer partners than links: in networks of a few dozen agents.
 """
 
 from typing import ClassVar, Self
@@ -31,7 +31,7 @@ MOST_TRIALS = 128
 
 
 class WattsStrogatz(Generator):
-    """A ring lattice with shortcuts; both directions of every link are edges.
+    """A ring lattice with shortcuts; every link is an edge in both directions.
 
     Examples
     --------
@@ -45,13 +45,13 @@ class WattsStrogatz(Generator):
     degree: int = Field(default=10, ge=2)
     """Neighbours on the ring, half on each side: even, 2 to agents - 1; also the mean degree."""
     rewiring: float = Field(default=0.1, ge=0.0, le=1.0, allow_inf_nan=False)
-    """Probability of each link to be rewired, 0 to 1."""
+    """Probability that a link is rewired, 0 to 1."""
 
     @model_validator(mode="after")
     def _ring_exists(self) -> Self:
         if self.degree % 2:
             raise ValueError(
-                f"degree={self.degree} is odd; half of the neighbours stand on each side: use an even degree"
+                f"degree={self.degree} is odd; half of the neighbours are on each side: use an even degree"
             )
         if self.degree >= self.agents:
             raise ValueError(
@@ -60,17 +60,17 @@ class WattsStrogatz(Generator):
         return self
 
     def generate(self, progress: Progress = ignore_progress) -> EdgeList:
-        """Generate the links of every agent to the agents (or their replacements) that follow it on the ring.
+        """Generate each agent's links to those that follow it on the ring, some of them rewired.
 
         Parameters
         ----------
         progress : Progress
-            Hears how many links are made.
+            Called with the number of links generated so far.
 
         Returns
         -------
         EdgeList
-            Of ``agents * degree`` edges: links in both directions.
+            ``agents * degree`` edges: every link in both directions.
         """
         half = self.degree // 2
         key = key_of(self.random_seed, Purpose.REWIRING)
@@ -87,7 +87,7 @@ class WattsStrogatz(Generator):
 def rewired_links(
     key: np.uint64, owner_key: np.uint64, first: int, last: int, agents: int, half: int, rewiring: float
 ) -> Endpoints:
-    """Make the links of agents `first` to `last` - 1 to those that follow them on the ring, some of them rewired.
+    """Generate the links of agents `first` to `last` - 1 to those that follow them on the ring, some of them rewired.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ def rewired_links(
     first, last : int
         Agents, 0 <= first <= last <= agents.
     agents, half : int
-        Agents in all; neighbours on each side.
+        Number of agents; neighbours on each side.
     rewiring : float
-        Probability of a link to be rewired, 0 to 1.
+        Probability that a link is rewired, 0 to 1.
 
     Returns
     -------
     near, far : ((last - first) * half,) int32
-        Links ``first * half`` onwards; ranges that adjoin continue each other.
+        Links from number ``first * half`` on; adjacent ranges give consecutive links.
     """
     count = (last - first) * half
     near, far = np.empty(count, np.int32), np.empty(count, np.int32)
@@ -123,7 +123,7 @@ def rewired_links(
 def _new_partner(
     link_key: np.uint64, owner_key: np.uint64, agent: int, agents: int, half: int, row: npt.NDArray[np.int32]
 ) -> int:
-    """Draw a partner for the last link of the agent's row; the partner that it has, if none is found."""
+    """Draw a new partner for the last link of the agent's row; if none is found, return its present one."""
     for trial in range(1, MOST_TRIALS + 1):
         partner = int(np.int64(below(splitmix(link_key, np.uint64(trial)), np.uint64(agents))))
         gap = abs(agent - partner)
@@ -136,7 +136,7 @@ def _new_partner(
 
 @njit(nogil=True, cache=True)
 def _owns_pair(owner_key: np.uint64, agent: int, partner: int) -> bool:
-    """Toss the pair's coin: heads it belongs to the agent with the higher id."""
+    """Toss the pair's coin and return whether `agent` owns the pair: the higher id does on heads."""
     low, high = min(agent, partner), max(agent, partner)
     heads = (splitmix(splitmix(owner_key, np.uint64(low)), np.uint64(high)) & ONE) == ONE
     return heads == (agent > partner)

@@ -1,1 +1,1 @@
-"""Networks: importing and generating them, their snapshots, and how these are opened."""
+"""Networks: importing and generating them, and writing and opening their snapshots."""

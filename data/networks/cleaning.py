@@ -1,4 +1,4 @@
-"""Cleaning: from an edge list as it came to distinct edges without self-loops, every rejected row accounted for."""
+"""Cleaning: reduce a raw edge list to distinct edges without self-loops, and account for every rejected row."""
 
 from dataclasses import dataclass
 
@@ -35,12 +35,12 @@ class CleanEdges:
 
 
 def clean_edges(edges: EdgeList, options: ImportOptions) -> CleanEdges:
-    """Remove self-loops and duplicates, and add reverses where edges go both ways.
+    """Remove self-loops and duplicates, and add the reverses of undirected edges.
 
     Raises
     ------
     EdgeListError
-        If there is a duplicate under ``duplicates="error"``.
+        If there is a duplicate and ``duplicates="error"``.
     """
     n = len(edges.agent_ids)
     is_loop = edges.source == edges.target
@@ -70,15 +70,15 @@ def _first_of_pairs(source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
 def _duplicate_error(edges: EdgeList, ordinal: int) -> EdgeListError:
     ends = [edges.agent_ids[int(codes[ordinal])].as_py() for codes in (edges.source, edges.target)]
     return EdgeListError(
-        f"{edges.description}, line {edges.lines_of(np.array([ordinal]))[0]}: edge {ends[0]} -> {ends[1]} is there "
-        "already; use --duplicates first, sum or max to allow repeated edges"
+        f"{edges.description}, line {edges.lines_of(np.array([ordinal]))[0]}: edge {ends[0]} -> {ends[1]} is a "
+        "duplicate; use --duplicates first, sum or max to allow repeated edges"
     )
 
 
 def _merged_attributes(
     attributes: pa.Table, order: npt.NDArray[np.int64], first: npt.NDArray[np.bool_], options: ImportOptions
 ) -> pa.Table:
-    """Return the attributes of distinct edges: the first row's, or numbers summed or maximal over the equal rows."""
+    """Return the attributes of distinct edges: the first row's, or the sum or maximum of numbers over equal rows."""
     if not attributes.num_columns:
         return attributes
     if options.duplicates in {"first", "error"} or first.all():
@@ -93,7 +93,7 @@ def _merged_attributes(
 
 
 def _merged(values: pa.ChunkedArray, group: npt.NDArray[np.int64], policy: DuplicatePolicy) -> pa.ChunkedArray:
-    """Return the sum or the maximum of the numbers of each group; decimals keep their digits after the point."""
+    """Return the sum or the maximum of the numbers of each group; decimals keep their scale."""
     rows = pa.table({"group": group, "value": plain_numbers(values)}).group_by("group", use_threads=False)
     return rows.aggregate([("value", policy)])[f"value_{policy}"]
 
@@ -101,7 +101,7 @@ def _merged(values: pa.ChunkedArray, group: npt.NDArray[np.int64], policy: Dupli
 def _merged_ways(
     edges: EdgeList, order: npt.NDArray[np.int64], first: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_] | None:
-    """Return which distinct edges stand for their reverse, too: those of which one of the equal rows says so."""
+    """Return which distinct edges are undirected: those that at least one of the equal rows marks so."""
     if edges.both_ways is None or not len(order):
         return None
     return np.logical_or.reduceat(edges.both_ways[order], np.flatnonzero(first))
@@ -114,7 +114,7 @@ def _with_reverses(
     reversible: npt.NDArray[np.bool_],
     n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], pa.Table]:
-    """Add the reverses of some edges where the source has none of its own."""
+    """Add the reverses of the `reversible` edges, unless they are edges already."""
     rows = np.concatenate([np.arange(len(source)), np.flatnonzero(reversible)])
     both_source = np.concatenate([source, target[reversible]])
     both_target = np.concatenate([target, source[reversible]])
@@ -137,8 +137,8 @@ def reject_rows(edges: EdgeList, clean: CleanEdges, options: ImportOptions) -> p
     if count > options.max_rejects:
         raise TooManyRejectsError(
             f"{edges.description}: {count:,} rows rejected ({edges.malformed.num_rows:,} malformed, "
-            f"{len(clean.self_loops):,} self-loops, {len(clean.duplicates):,} duplicates), at most "
-            f"{options.max_rejects:,} are allowed; allow more with --max-rejects"
+            f"{len(clean.self_loops):,} self-loops, {len(clean.duplicates):,} duplicates), but "
+            f"at most {options.max_rejects:,} are allowed; allow more with --max-rejects"
         )
     became = {"sum": "summed", "max": "maximum kept"}.get(options.duplicates, "first kept")
     malformed = edges.malformed

@@ -1,8 +1,8 @@
-"""Edge lists: what every reader and generator hands to a snapshot.
+"""Edge lists: the output of every reader and generator, from which snapshots are made.
 
-An edge list is the raw material of a network: endpoints as dense codes in order of appearance, the distinct original
-ids behind the codes, and whatever columns came with the edges. It may still hold self-loops and duplicates;
-`data.networks.network` removes and counts those.
+An edge list is the raw data of a network: endpoints as dense codes in order of appearance, the distinct original ids
+of the codes, and the other columns of the source. It may still contain self-loops and duplicates;
+`data.networks.cleaning` removes and counts those.
 """
 
 from dataclasses import dataclass, field
@@ -19,31 +19,31 @@ MALFORMED_SCHEMA = pa.schema([("line", pa.int64()), ("detail", pa.string()), ("t
 
 
 class ImportOptions(BaseModel):
-    """How a source is read as an edge list, and what becomes of rows that repeat or do not fit.
+    """How to read a source as an edge list, and how to treat duplicates and rejected rows.
 
-    Frozen; unknown names are refused. The command line's options of ``rumormill network import`` are these fields.
+    Frozen; unknown names are refused. The options of ``rumormill network import`` are these fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     undirected: bool = False
-    """Add each edge's reverse; one line per direction is then no duplicate."""
+    """Add the reverse of each edge; listing an edge in both directions is then not a duplicate."""
     reverse: bool = False
     """Swap source and target of every edge."""
     header: HeaderKind = "auto"
     """First line: ``names`` of columns, ``counts`` (``n m``, checked and skipped), ``none``, or ``auto``."""
     columns: tuple[str, ...] | None = None
-    """Names of all columns, in order, for files without a header of names."""
+    """Names of all columns, in order, for files without a header line of names."""
     source: str | None = None
     """Column of the edge's source; default: by its name (``source``, ``from``, ...), else the first column."""
     target: str | None = None
     """Column of the edge's target; default: by its name (``target``, ``to``, ...), else the second column."""
     strength: str | None = None
-    """Column that is the relationship's strength: finite and >= 0."""
+    """Column with the strength of the relationship: finite and >= 0."""
     probability: str | None = None
-    """Column that is the edge's transmission probability: in [0, 1]."""
+    """Column with the transmission probability of the edge: in [0, 1]."""
     duplicates: DuplicatePolicy = "first"
-    """What becomes of rows with equal (source, target): keep the first, sum or max the numbers, or refuse."""
+    """For rows with equal (source, target): keep the first, take the sum or maximum of numbers, or fail."""
     max_rejects: int = Field(default=1_000_000, ge=0)
     """Most rows (malformed, self-loops, duplicates) that may be rejected before the import fails."""
     partitions: int | None = Field(default=None, ge=1)
@@ -58,12 +58,12 @@ class ImportOptions(BaseModel):
 
 @dataclass(frozen=True)
 class LineBlock:
-    """Where a run of consecutive edges stood in the source file."""
+    """Position of a run of consecutive edges in the source file."""
 
     first_ordinal: int
     first_line: int
     lines: npt.NDArray[np.int64] | None = None
-    """Line of each edge of the block, where they are not simply consecutive from ``first_line``."""
+    """Line of each edge of the block; None if they are consecutive from ``first_line``."""
 
 
 @dataclass(frozen=True)
@@ -75,26 +75,26 @@ class EdgeList:
     source, target : (m,) int32
         Codes of the endpoints: positions in `agent_ids`.
     agent_ids : pyarrow.Array of int64 or string, length n
-        Distinct original ids, in any order. int64 only where every id is a canonical integer (no leading zeros, no
-        plus sign); agents without edges are included.
+        Distinct original ids, in any order. int64 only if every id is a canonical integer (no leading zeros, no plus
+        sign); agents without edges are included.
     edge_attributes : pyarrow.Table
-        m rows, the columns that came beside the endpoints, under the names the user gave.
+        m rows: the columns other than the endpoints, under the user's names.
     agent_attributes : pyarrow.Table
         n rows aligned with `agent_ids` (columns of an agents file), or zero columns.
     malformed : pyarrow.Table
         Rows of `MALFORMED_SCHEMA`: lines that could not be read, with the reason.
     rows_read : int
-        Data rows seen: edges plus malformed rows (comments, blank lines and headers are none).
+        Data rows read: edges plus malformed rows, without comments, blank lines and headers.
     line_blocks : tuple of LineBlock
         Ascending by ``first_ordinal``; empty for sources without lines (edge ordinal + 1 is then the row number).
     strength, probability : str or None
-        Which edge attribute plays that role.
+        Edge attribute with this role.
     description : str
-        Where the edges came from, for people: a file name, a query, a generator with its parameters.
+        Readable origin of the edges: a file name, a query, a generator with its parameters.
     warnings : tuple of str
-        What the reader guessed, doubts or left out, in sentences for the user.
+        What the reader guessed, doubted or left out, in sentences for the user.
     both_ways : (m,) bool, or None
-        Which edges stand for their reverse, too, as their source says; None where it says nothing.
+        Edges that the source marks as undirected, to be added in both directions; None if it does not say.
     """
 
     source: npt.NDArray[np.int32]
@@ -116,7 +116,7 @@ class EdgeList:
         return len(self.source)
 
     def lines_of(self, ordinals: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the line (or row) numbers, from 1, at which the edges of these ordinals stood.
+        """Return the line (or row) numbers, from 1, of the edges with these ordinals.
 
         Examples
         --------

@@ -1,11 +1,10 @@
-"""Networks in pieces: distinct edges among agents 0 .. n - 1, numbered densely and sorted on disk.
+"""External sort of generated networks: distinct edges among agents 0 .. n - 1, numbered densely and sorted on disk.
 
-What `data.networks.imports.publish_edges` does in memory, here in memory that grows with the agents alone (about 35
-bytes each):
+Does the same as `data.networks.imports.publish_edges`, but memory grows with the agents only (about 35 bytes each):
 
 1. Count degrees; number agents by falling total degree, ties by ascending id.
-2. Deal the edges, renumbered, to ranges of src.
-3. Sort each range and append it to one file of targets, which becomes the snapshot's sparse rows.
+2. Renumber the edges and distribute them to ranges of src.
+3. Sort each range and append it to one file of targets, which becomes the snapshot's CSR.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ AGENT_MASK = 0xFFFFFFFF
 EDGES_PER_RANGE = 1 << 22
 DIGIT_BITS = 11
 DIGITS = 1 << DIGIT_BITS
-"""A sort's pass deals to so many places at once: more would leave the nearest caches."""
+"""Buckets of one pass of the radix sort: more would not fit the fastest CPU caches."""
 AGENTS_PER_BLOCK = 1 << 20
 """A multiple of 8, so that validity bits of a block fill whole bytes."""
 
@@ -39,31 +38,31 @@ Pairs = npt.NDArray[np.int64]
 
 
 class EdgePieces(Protocol):
-    """Distinct edges without self-loops, each in one of some pieces that fit memory."""
+    """Distinct edges without self-loops, split into pieces that fit in memory."""
 
     agents: int
     edges: int
     pieces: int
 
     def pairs(self, piece: int) -> Pairs:
-        """Return the edges of a piece: always the same, whichever thread asks."""
+        """Return the edges of a piece: the same on every call, from any thread."""
 
     def remove(self, piece: int) -> None:
-        """Forget a piece; it is not asked for again."""
+        """Delete a piece that is no longer needed."""
 
 
 @dataclass(frozen=True)
 class StoredContent:
-    """A network ready to publish whose edges lie sorted in a file; in memory it would be a `SnapshotContent`.
+    """A network ready to publish, its sorted edges in a file: the counterpart on disk of `SnapshotContent`.
 
     Attributes
     ----------
     folder : Path
-        Holds ``offsets`` and ``targets`` as a cache of sparse rows does.
+        Holds ``offsets`` and ``targets``, like a CSR cache.
     order : (n,) int32
         Original id by dense id.
     offsets : (n + 1,) int64
-        Where each agent's edges begin.
+        CSR offsets of the agents' edges.
     in_degree : (n,) int32
         By dense id.
     """
@@ -74,7 +73,7 @@ class StoredContent:
     in_degree: npt.NDArray[np.int32]
 
     def content_hash(self) -> str:
-        """Return the hash that the same content has in memory."""
+        """Return the hash of the same content in memory, as by `SnapshotContent`."""
         n, m = len(self.order), int(self.offsets[-1])
         digest = hashlib.sha256(f"snapshot 1;{n};{m};None;None;agent_id:string;".encode())
         for low, high in _blocks(n, AGENTS_PER_BLOCK):
@@ -100,7 +99,7 @@ class StoredContent:
         return pa.table({"src": self._src(low, high), "dst": targets})
 
     def keep_rows(self, folder: Path) -> None:
-        """Move the sparse rows to the snapshot's cache, unless they are there."""
+        """Move the CSR arrays to the snapshot's cache, unless it has them already."""
         place_arrays(self.folder, folder)
 
     def _ids(self, low: int, high: int) -> pa.Array:
@@ -111,7 +110,7 @@ class StoredContent:
 
 
 def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> StoredContent:
-    """Sort the edges of a network whose agents get dense ids, in files of `folder`.
+    """Assign dense ids to the agents of a network and sort its edges, in files in `folder`.
 
     Parameters
     ----------
@@ -133,7 +132,7 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     in_degree = in_degree[order]
     del out_degree
     # 2. Renumbered edges, by range of src.
-    spill = _dealt(edges, dense, offsets, folder, progress)
+    spill = _partitioned(edges, dense, offsets, folder, progress)
     del dense
     # 3. Sorted, one range after the other.
     rows = folder / "rows"
@@ -143,7 +142,7 @@ def sorted_content(edges: EdgePieces, folder: Path, progress: Progress) -> Store
     return StoredContent(rows, order, offsets, in_degree)
 
 
-def _dealt(
+def _partitioned(
     edges: EdgePieces, dense: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64], folder: Path, progress: Progress
 ) -> Spill:
     """Return the renumbered edges in buckets of consecutive sources."""
@@ -151,9 +150,9 @@ def _dealt(
     spill = Spill(folder / "ranges", len(bounds) + 1)
     renumbering = _Renumbering(edges, dense, _range_of(dense, bounds), len(bounds) + 1)
     with closing(spill), closing(in_order(renumbering, range(edges.pieces))) as pieces:
-        for number, (dealt, starts) in enumerate(pieces):
+        for number, (by_bucket, starts) in enumerate(pieces):
             progress("sorting", number, 2 * edges.pieces)
-            spill.deal(dealt, starts)
+            spill.append(by_bucket, starts)
     return spill
 
 
@@ -174,7 +173,7 @@ def _range_of(dense: npt.NDArray[np.int32], bounds: npt.NDArray[np.int32]) -> np
 
 @dataclass(frozen=True)
 class _Renumbering:
-    """The work on one piece: give its agents their dense ids and deal the edges to ranges of src."""
+    """The work on one piece: replace agents by their dense ids and distribute the edges to ranges of src."""
 
     edges: EdgePieces
     dense: npt.NDArray[np.int32]
@@ -185,7 +184,7 @@ class _Renumbering:
         """Return the piece's edges by range, and where each range begins."""
         pairs = self.edges.pairs(piece)
         self.edges.remove(piece)
-        return dealt_by_source(pairs, self.dense, self.range_of, self.ranges)
+        return partitioned_by_source(pairs, self.dense, self.range_of, self.ranges)
 
 
 def _sorted_targets(spill: Spill, progress: Progress) -> Iterator[npt.NDArray[np.int32]]:
@@ -217,12 +216,12 @@ def count_degrees(pairs: Pairs, out_degree: npt.NDArray[np.int32], in_degree: np
 def order_by_degree(
     out_degree: npt.NDArray[np.int32], in_degree: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Sort agents by falling total degree, ties by ascending id: a counting sort, linear in both.
+    """Sort agents by falling total degree, ties by ascending id: a counting sort, in linear time.
 
     Returns
     -------
     order, dense : (n,) int32
-        Agent by number, and number by agent.
+        Agent by dense id, and dense id by agent.
     """
     n = len(out_degree)
     most = np.int64(0)
@@ -243,10 +242,10 @@ def order_by_degree(
 
 
 @njit(nogil=True, cache=True)
-def dealt_by_source(
+def partitioned_by_source(
     pairs: Pairs, dense: npt.NDArray[np.int32], range_of: npt.NDArray[np.uint8], ranges: int
 ) -> tuple[Pairs, npt.NDArray[np.int64]]:
-    """Give the agents of pairs their dense ids and deal the pairs to ranges of the new source.
+    """Replace the agents of pairs by their dense ids and distribute the pairs to ranges of the new source.
 
     Parameters
     ----------
@@ -254,13 +253,13 @@ def dealt_by_source(
     dense : (n,) int32
         Dense id by original id.
     range_of : (n,) uint8
-        Range of the dense id, by original id: looked up, since a search in the loop would keep loads from overlapping.
+        Range of the dense id, by original id: a table, since a search in the loop would keep loads from overlapping.
     ranges : int
         Number of ranges.
 
     Returns
     -------
-    dealt : (k,) int64
+    by_bucket : (k,) int64
         Renumbered pairs by range.
     starts : (ranges + 1,) int64
         Where each range begins, and k.
@@ -278,17 +277,17 @@ def dealt_by_source(
     for number in range(ranges):
         starts[number + 1] += starts[number]
     nexts = starts.copy()
-    dealt = np.empty(len(pairs), np.int64)
+    by_bucket = np.empty(len(pairs), np.int64)
     for place in range(len(pairs)):
         bucket = np.int64(where[place])
-        dealt[nexts[bucket]] = renumbered[place]
+        by_bucket[nexts[bucket]] = renumbered[place]
         nexts[bucket] += 1
-    return dealt, starts
+    return by_bucket, starts
 
 
 @njit(nogil=True, cache=True)
 def sorted_pairs(pairs: Pairs) -> Pairs:
-    """Return pairs in order: a radix sort by those digits in which they differ, which is twice as fast as NumPy's.
+    """Return the pairs sorted, by a radix sort on the digits in which they differ; twice as fast as NumPy's sort.
 
     Parameters
     ----------

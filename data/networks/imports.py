@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from data.errors import EdgeListError, InvalidInputError
+from data.generators import GENERATORS
 from data.networks import index
 from data.networks.cleaning import CleanEdges, clean_edges, reject_rows
 from data.networks.edge_lists import EdgeList, ImportOptions
@@ -30,7 +31,7 @@ from data.warehouse.tables import table_specification
 
 _log = logging.getLogger(__name__)
 READERS = 2
-"""Version of the rules by which sources are read: what earlier rules made of a file is not taken for what these do."""
+"""Version of the reading rules: a file imported under earlier rules is read again."""
 _NAME_RULE = "a network's name is 1 to 100 letters, digits, '-', '_' or '.'"
 
 
@@ -53,20 +54,20 @@ def import_network(
         Name of the network. A network that exists gets a new snapshot: its agents keep their dense ids, new agents
         are appended.
     source : path, pandas.DataFrame or pyarrow.Table
-        SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market, or a frame.
+        SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market, or a dataframe.
     agents : path or frame, optional
         Further agents, such as isolated ones, with their attributes.
     progress : Progress, optional
-        Hears how far the import is.
+        Called with the progress of the import.
     **options
-        Fields of `data.networks.edge_lists.ImportOptions`; among them `source` and `target` name columns, which is why
-        the parameters above go by position.
+        Fields of `data.networks.edge_lists.ImportOptions`. They include `source` and `target`, names of columns, so
+        the parameters above are positional-only.
 
     Returns
     -------
     Network
-        The new snapshot, or the one that is there if the same content was imported before. Its `warnings` say what
-        was guessed about the source; so does this module's logger.
+        The new snapshot, or the existing one if the same content was imported before. Its `warnings` say what was
+        guessed about the source; they are also logged.
 
     Raises
     ------
@@ -81,15 +82,14 @@ def import_network(
     >>> network.n_agents, network.n_edges, network.row["self_loops"]
     (3, 2, 1)
     """
-    from data.readers import read_edges
+    from data.readers import read_edges  # imports pandas, which takes half a second
 
     _check_name(name)
     chosen = import_options(options)
-    # 1. The very same file with the same options, imported before: that snapshot is the network, again or still.
+    # 1. If the same file was imported before with the same options, make that snapshot current.
     fingerprint = _source_fingerprint(source, agents, chosen)
-    known = None if fingerprint is None else _imported(warehouse, name, "source_fingerprint", fingerprint)
+    known = None if fingerprint is None else _made_current(warehouse, name, "source_fingerprint", fingerprint)
     if known is not None:
-        index.make_current(warehouse, known)
         return known
     # 2. Read, clean, number, publish.
     edges = read_edges(source, chosen, agents=agents, progress=progress)
@@ -126,10 +126,8 @@ def generate_network(
     Raises
     ------
     InvalidInputError
-        If there is no such generator, or a parameter breaks its rule.
+        If there is no such generator, or a parameter is invalid.
     """
-    from data.generators import GENERATORS
-
     _check_name(name)
     if generator not in GENERATORS:
         raise InvalidInputError(f"no generator {generator!r}; generators are {', '.join(GENERATORS)}")
@@ -140,19 +138,18 @@ def generate_network(
         raise InvalidInputError(f"generator {generator}: {validation_sentences(error, kind)}") from None
     described = {"generator": generator, **made.model_dump()}
     options = ImportOptions(partitions=partitions)
-    # 1. The same parameters, published before: that snapshot is the network, again or still.
-    known = _imported(warehouse, name, "options", options_json(described))
+    # 1. If the same parameters were published before, make that snapshot current.
+    known = _made_current(warehouse, name, "options", options_json(described))
     if known is not None:
-        index.make_current(warehouse, known)
         return known
-    # 2. In pieces on disk, where the generator can; agents that have dense ids already are numbered in memory only.
+    # 2. Generate in pieces on disk, if the generator can and no agent has a dense id yet (only memory keeps those).
     if index.current(warehouse, name) is None:
         with scratch_folder(warehouse.cache_folder) as folder:
             pieces = made.in_pieces(folder, progress)
             if pieces is not None:
                 given = (described, made.describe())
                 return publish_pieces(warehouse, name, pieces, *given, folder, partitions=partitions, progress=progress)
-    # 3. In memory.
+    # 3. Otherwise generate in memory.
     return publish_edges(warehouse, name, made.generate(progress), options, described, progress=progress)
 
 
@@ -162,7 +159,7 @@ def import_options(options: dict[str, Any]) -> ImportOptions:
     Raises
     ------
     InvalidInputError
-        If an option does not exist or its value breaks a rule.
+        If an option does not exist or its value is invalid.
     """
     try:
         return ImportOptions(**options)
@@ -189,11 +186,11 @@ def publish_edges(
     edges : EdgeList
         From a reader or generator.
     options : ImportOptions
-        What becomes of duplicates, whether edges go both ways, how many partitions.
+        How to treat duplicates, whether edges are undirected, how many partitions.
     described : dict
         The options as recorded with the snapshot.
     fingerprint : str, optional
-        Hash of source and options, by which a repeated import is recognised without reading.
+        Hash of source and options, by which a repeated import is recognised without reading the source.
 
     Returns
     -------
@@ -202,7 +199,7 @@ def publish_edges(
     Raises
     ------
     EdgeListError
-        If there is no agent, or a duplicate under ``duplicates="error"``.
+        If there is no agent, or a duplicate and ``duplicates="error"``.
     TooManyRejectsError
         If more rows are rejected than ``options.max_rejects``.
     """
@@ -230,7 +227,7 @@ def publish_edges(
     agents = agent_attributes(edges.agent_attributes, origin)
     snapshot = SnapshotContent(ids, source, target, edge_attributes, agents, edges.strength, edges.probability)
     progress("sorting", 3, 3)
-    # 4. Publish, unless this very content is there.
+    # 4. Publish, unless the same content is published already.
     row = {
         **_row(name, snapshot.content_hash(), snapshots[-1] if snapshots else None, described, edges.description),
         "agents": len(agent_ids),
@@ -261,7 +258,7 @@ def publish_pieces(
     partitions: int | None = None,
     progress: Progress = ignore_progress,
 ) -> Network:
-    """Publish edges in pieces as the first snapshot of the network called `name`, equal to that made in memory.
+    """Publish edges in pieces as the first snapshot of the network called `name`; it equals one made in memory.
 
     Parameters
     ----------
@@ -271,9 +268,9 @@ def publish_pieces(
     described : dict
         The options as recorded with the snapshot.
     description : str
-        Where the edges came from, for people.
+        Readable origin of the edges.
     folder : Path
-        Scratch folder, beside the caches of snapshots.
+        Scratch folder, next to the caches of snapshots.
     partitions : int, optional
     progress : Progress, optional
     """
@@ -297,7 +294,7 @@ def publish_pieces(
 def _row(
     name: str, snapshot_id: str, parent: Network | None, described: dict[str, Any], description: str
 ) -> dict[str, Any]:
-    """Return what a row of the table `networks` says of any snapshot."""
+    """Return the values that every row of the table `networks` has."""
     return {
         "network_id": name,
         "snapshot_id": snapshot_id,
@@ -310,18 +307,21 @@ def _row(
     }
 
 
-def _imported(warehouse: Store, name: str, column: str, value: str) -> Network | None:
-    """Return the last snapshot of a network whose row says that it came from this very source, or None."""
+def _made_current(warehouse: Store, name: str, column: str, value: str) -> Network | None:
+    """Make the last snapshot of a network with this value in its row current and return it; None if there is none."""
     found = [snapshot for snapshot in index.snapshots(warehouse, name) if snapshot.row[column] == value]
-    return found[-1] if found else None
+    if not found:
+        return None
+    index.make_current(warehouse, found[-1])
+    return found[-1]
 
 
 def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str | None:
-    """Return a hash of all that decides what is read, or None where a source is not a file or folder of files.
+    """Return a hash of everything that determines the result of reading; None if a source is no file or folder.
 
-    That is the options, the bytes, the ends of names, by which some formats are told, and the rules of the readers.
+    It covers the options, the bytes, the file name suffixes, which identify some formats, and the reading rules.
     """
-    from data.readers.sources import local_path
+    from data.readers.sources import local_path  # imports pandas, by its package
 
     digest = hashlib.sha256(f"readers {READERS};{options.model_dump_json(exclude={'partitions'})}".encode())
     for role, given in (("edges", source), ("agents", agents)):
@@ -343,19 +343,19 @@ def _source_fingerprint(source: Any, agents: Any, options: ImportOptions) -> str
 
 
 def _check_probabilities(edges: EdgeList, clean: CleanEdges) -> None:
-    """Raise EdgeListError if summing duplicates has made a probability larger than 1."""
+    """Raise EdgeListError if summing duplicates made a probability larger than 1."""
     if edges.probability is None or not clean.attributes.num_rows:
         return
     largest = pc.max(clean.attributes[edges.probability]).as_py()
     if largest is not None and largest > 1.0:
         raise EdgeListError(
-            f"{edges.description}: summing duplicates gives an edge the {edges.probability} {largest}, a probability "
-            "must be in [0, 1]; use --duplicates first or max"
+            f"{edges.description}: summing duplicates gives an edge the {edges.probability} {largest}, but a "
+            "probability must be in [0, 1]; use --duplicates first or max"
         )
 
 
 def _check_attributes(edges: EdgeList) -> None:
-    """Raise EdgeListError if a column of the source has a name that the tables need for themselves."""
+    """Raise EdgeListError if a column of the source has a name that the tables reserve."""
     given = {"network_edges": edges.edge_attributes, "network_agents": edges.agent_attributes}
     for table, attributes in given.items():
         own = {"source_agent_id", "target_agent_id", *table_specification(table).schema.names}
@@ -373,6 +373,6 @@ def _check_name(name: str) -> None:
 
 
 def rejected_rows(network: Network) -> Sequence[dict[str, Any]]:
-    """Return the rejects of a snapshot as mappings, ordered by line."""
+    """Return the rejected rows of a snapshot as mappings, ordered by line."""
     rows = network.warehouse.read("network_rejects", [network.key])
     return list(rows.sort_by("line").to_pylist())

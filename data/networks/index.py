@@ -1,6 +1,7 @@
-"""Which snapshots a network has, and which of them its name means: the one imported last.
+"""The index of networks: the snapshots of each, and the current one, which is the one imported last.
 
-The keyed table `current_networks` says so. Warehouses of earlier versions lack it: there the newest snapshot counts.
+The keyed table `current_networks` records the current snapshots. Warehouses of earlier versions lack it; there, the
+newest snapshot is current.
 """
 
 import logging
@@ -20,7 +21,7 @@ TABLE = "current_networks"
 
 
 def current(store: Store, name: str) -> Network | None:
-    """Return the snapshot that a name means: the one imported last; None where there is none."""
+    """Return the current snapshot of a network (the one imported last), or None if there is none."""
     rows = current_rows(store, TABLE, name, name).to_pylist()
     if rows:
         return snapshot(store, name, rows[0]["snapshot_id"])
@@ -33,13 +34,13 @@ def names(store: Store) -> list[str]:
 
 
 def snapshot(store: Store, name: str, snapshot_id: str) -> Network | None:
-    """Return one snapshot of a network, or None where the name has none of this id."""
+    """Return one snapshot of a network, or None if it has none with this id."""
     rows = store.read("networks", [network_key(name, snapshot_id)]).to_pylist()
     return Network.from_row(store, rows[0]) if rows else None
 
 
 def snapshots(store: Store, name: str) -> list[Network]:
-    """Return all snapshots of a network, in the order of their first publication: each names the one before it."""
+    """Return all snapshots of a network in the order of their first publication, following their parent links."""
     rows = [row for row in _rows(store) if row["network_id"] == name]
     following = {row["parent_snapshot_id"]: row for row in rows}
     chain, snapshot_id = [], None
@@ -50,7 +51,7 @@ def snapshots(store: Store, name: str) -> list[Network]:
 
 
 def with_content(store: Store, snapshot_id: str) -> Network | None:
-    """Return a network with a snapshot of this content, whatever its name is, or None."""
+    """Return a snapshot with this content of any network, or None."""
     found = (Network.from_row(store, row) for row in _rows(store) if row["snapshot_id"] == snapshot_id)
     return next(found, None)
 
@@ -61,21 +62,21 @@ def _rows(store: Store) -> list[dict[str, Any]]:
 
 
 def staged_current(store: Store, name: str, snapshot_id: str) -> DataFile:
-    """Write the change that makes a snapshot the one that its name means, to be committed."""
+    """Stage the change that makes a snapshot current, to be committed."""
     row = pa.table({"network_id": [name], "snapshot_id": [snapshot_id]})
     return stage_changes(store, TABLE, Changes(upserts=row))
 
 
 def make_current(store: Store, network: Network) -> None:
-    """Make a published snapshot the one that its name means, unless it is.
+    """Make a published snapshot the current one of its network, if it is not.
 
     Raises
     ------
     RequirementGoneError
-        If the snapshot was deleted meanwhile.
+        If the snapshot has been deleted in the meantime.
     """
     if current(store, network.network_id) == network:
         return
     file = staged_current(store, network.network_id, network.snapshot_id)
     store.commit("network", [], [file], requires=[network.key])
-    logger.info("network %r is snapshot %s again", network.network_id, network.snapshot_id)
+    logger.info("network %r: snapshot %s is current again", network.network_id, network.snapshot_id)

@@ -1,4 +1,4 @@
-"""Network snapshots: immutable networks with dense ids, published as tables and opened as frames or sparse rows."""
+"""Network snapshots: immutable networks with dense ids, published as tables and opened as dataframes or CSR."""
 
 import bisect
 import json
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AGENT_IDS_HELD = 1 << 24
-"""Agents whose ids are held in memory; those of more are mapped, and looked up file by file."""
+"""Most agents whose ids are held in memory; ids of larger networks are mapped, and searched file by file."""
 CALLS_WITHOUT_ORDER = 8
-"""How often `Network.dense_ids` searches before it sorts the ids, once for all: that takes as long as ten searches or
-more."""
+"""Calls of `Network.dense_ids` that search all ids before one sorts them for later calls: sorting takes as long as ten
+searches or more."""
 
 FEW_NAMES, PLACES_REMEMBERED = 20, 1 << 16
-"""Ids up to which it is faster to look for one after the other; and how many of these are remembered."""
+"""Most ids that are faster to look up one by one; and how many of these look-ups are cached."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Network:
     Attributes
     ----------
     warehouse : Store
-        Where it lies.
+        The warehouse that holds it.
     network_id, snapshot_id : str
         Name of the network, and hash of the snapshot's content.
     row : mapping
@@ -71,12 +71,12 @@ class Network:
 
     @property
     def n_ids(self) -> int:
-        """Length of arrays by dense id: more than `n_agents` where ids are reserved for agents of other snapshots."""
+        """Length of arrays by dense id: more than `n_agents` if ids are reserved for agents of other snapshots."""
         return int(self.row.get("id_range") or self.row["agents"])
 
     @cached_property
     def reserved(self) -> npt.NDArray[np.int64]:
-        """Dense ids below `n_ids` that are no agents of this snapshot, ascending; mostly there are none."""
+        """Dense ids below `n_ids` that are not agents of this snapshot, ascending; usually empty."""
         if self.n_ids == self.n_agents:
             return np.empty(0, np.int64)
         present = np.concatenate(list(self._columns("network_agents", "agent")))
@@ -88,7 +88,7 @@ class Network:
         return self.of_agents(np.arange(self.n_ids))
 
     def of_agents(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return values by dense id without those of reserved ids."""
+        """Return values by dense id, without those of reserved ids."""
         return np.delete(values, self.reserved) if len(self.reserved) else values
 
     @property
@@ -98,7 +98,7 @@ class Network:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the import guessed, doubts or left out, in sentences."""
+        """What the import guessed, doubted or left out, in sentences."""
         return tuple(self.row.get("warnings") or ())
 
     @property
@@ -124,13 +124,13 @@ class Network:
 
     @cached_property
     def divisions(self) -> tuple[int, ...]:
-        """First src of every partition, and the last agent: known divisions as Dask means them."""
+        """First src of every partition, then the last agent: divisions in Dask's sense."""
         firsts = [cast("tuple[int, int]", file.division)[0] for file in self.edge_files]
         return (*firsts, self.n_ids - 1)
 
     @property
     def agents(self) -> "dd.DataFrame":
-        """Agents as a Dask DataFrame, index ``agent``, divisions as those of `edges`."""
+        """Agents as a Dask DataFrame, index ``agent``, with the divisions of `edges`."""
         return self._frame(self.agent_files, "agent")
 
     @property
@@ -154,7 +154,7 @@ class Network:
 
     @cached_property
     def agent_ids(self) -> pa.Array:
-        """Original ids of all agents (string, length n_ids), by dense id, null if reserved; mapped where many."""
+        """Original ids of all agents (string, length n_ids), by dense id, null if reserved; mapped if many."""
         if self.n_ids <= AGENT_IDS_HELD:
             return pa.concat_arrays(self._ids_by_file())
         ends, characters = mapped_arrays(self.cache_folder / "agent_ids", ["ends", "characters"], self._build_agent_ids)
@@ -186,17 +186,17 @@ class Network:
         return dense.astype(np.int32)
 
     def known_ids(self, agent_ids: Collection[str]) -> dict[str, int]:
-        """Return the dense ids of those agents that occur in the network, by id; one look-up for all of them."""
+        """Return the dense ids of the agents that occur in the network, by id, in a single look-up."""
         found = self._found(agent_ids) if agent_ids else ()
         return {name: int(dense) for name, dense in zip(agent_ids, found, strict=True) if dense >= 0}
 
     def _found(self, agent_ids: Collection[str]) -> npt.NDArray[np.int64]:
-        """Return the dense ids of agents, -1 where there is none."""
+        """Return the dense ids of agents, -1 for unknown ones."""
         names = pa.array(agent_ids, pa.string())
         return self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
 
     def _is_worth_sorting(self) -> bool:
-        """Return whether to look ids up in their sorted order: it is there, or so many calls want it."""
+        """Return whether to use the sorted order of ids: it exists, or enough calls have asked to justify sorting."""
         self.__dict__["_asked"] = self.__dict__.get("_asked", 0) + 1
         is_wanted = self.__dict__["_asked"] > CALLS_WITHOUT_ORDER
         return self.n_ids <= AGENT_IDS_HELD and (is_wanted or self._order_folder.exists())
@@ -206,7 +206,7 @@ class Network:
         return self.cache_folder / "agents_by_id"
 
     def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 where there is none, by halving: few of them in turn, many at once."""
+        """Return the dense ids of names, -1 if unknown, by binary search: one by one if few, vectorised if many."""
         if len(names) <= FEW_NAMES:
             return np.array([self._place_of(name) for name in names.to_pylist()], np.int64)
         low, high = np.zeros(len(names), np.int64), np.full(len(names), self.n_agents)
@@ -218,7 +218,7 @@ class Network:
         return np.where(self._compared(pc.equal, low, names), agents, -1)
 
     def _place_of(self, name: str) -> int:
-        """Return the dense id of a name, -1 if there is none; those asked for lately are remembered."""
+        """Return the dense id of a name, -1 if unknown; recent results are cached."""
         if (known := self._places.get(name)) is not None:
             return known
         ids, by_id = self.agent_ids, self._by_id
@@ -232,25 +232,25 @@ class Network:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Dense ids of names that were looked for one by one."""
+        """Cache of `_place_of`: dense ids by name."""
         return {}
 
     def _compared(
         self, comparison: Callable[..., pa.Array], places: npt.NDArray[np.int64], names: pa.Array
     ) -> npt.NDArray[np.bool_]:
-        """Return how the ids at some places of the order of ids compare with names; False behind the last."""
+        """Compare the ids at positions of the sorted order with names; False beyond the last position."""
         agents = self._by_id[np.minimum(places, self.n_agents - 1)]
         found = comparison(self.agent_ids.take(pa.array(agents)), names).to_numpy(zero_copy_only=False)
         return (places < self.n_agents) & found
 
     @cached_property
     def _by_id(self) -> npt.NDArray[np.int32]:
-        """Dense ids in the order of the agents' ids, reserved ones last, (n_ids,) int32; mapped."""
+        """Dense ids sorted by original id, reserved ones last, (n_ids,) int32; mapped."""
         (agents,) = mapped_arrays(self._order_folder, ["agent"], self._build_order_of_ids)
         return cast("npt.NDArray[np.int32]", agents)
 
     def _searched(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 where there is none, in one pass over all ids."""
+        """Return the dense ids of names, -1 if unknown, in one pass over all ids."""
         dense, first = np.full(len(names), -1, np.int64), 0
         for ids in self._ids_by_file():
             candidates = np.flatnonzero(pc.is_in(ids, value_set=names).to_numpy(zero_copy_only=False))
@@ -269,13 +269,13 @@ class Network:
 
     @cached_property
     def sparse_rows(self) -> SparseRows:
-        """Out-edges as compressed sparse rows, mapped from files."""
+        """Out-edges as CSR, mapped from files."""
         offsets, targets = mapped_arrays(self.cache_folder / "rows", ["offsets", "targets"], self._build_rows)
         return SparseRows(cast("Any", offsets), cast("Any", targets))
 
     @cached_property
     def transpose(self) -> SparseRows:
-        """In-edges as compressed sparse rows, with each edge's position among the out-edges."""
+        """In-edges as CSR, with each edge's position among the out-edges."""
         arrays = mapped_arrays(self.cache_folder / "transpose", ["offsets", "sources", "edges"], self._build_transpose)
         return SparseRows(*cast("Any", arrays))
 
@@ -298,12 +298,8 @@ class Network:
         InvalidInputError
             If the edges have no such attribute, or it is not numeric.
         """
-        if attribute not in self.row["edge_attributes"]:
-            known = ", ".join(self.row["edge_attributes"]) or "none"
-            raise InvalidInputError(
-                f"edges of network {self.network_id!r} have no column {attribute!r} (columns: {known}); "
-                "name the columns when importing, for instance --columns source,target,probability"
-            )
+        hint = "; name the columns when importing, for instance --columns source,target,probability"
+        self._check_attribute("edge", attribute, hint)
         parts = [self.warehouse.read_file(file, [attribute])[attribute] for file in self.edge_files]
         if not is_numeric(parts[0].type):
             raise InvalidInputError(_not_numeric(self, "edge", attribute, parts[0].type))
@@ -317,15 +313,19 @@ class Network:
         InvalidInputError
             If the agents have no such attribute, or it is not numeric.
         """
-        if attribute not in self.row["agent_attributes"]:
-            known = ", ".join(self.row["agent_attributes"]) or "none"
-            raise InvalidInputError(
-                f"agents of network {self.network_id!r} have no column {attribute!r} (columns: {known})"
-            )
+        self._check_attribute("agent", attribute)
         kind = self.warehouse.read_file(self.agent_files[0], [attribute])[attribute].type
         if not (is_numeric(kind) or pa.types.is_boolean(kind)):
             raise InvalidInputError(_not_numeric(self, "agent", attribute, kind))
         return np.concatenate(list(self._by_dense_id(attribute, np.float64, np.nan)))
+
+    def _check_attribute(self, kind: str, attribute: str, hint: str = "") -> None:
+        """Raise InvalidInputError if the agents or edges have no such attribute."""
+        if attribute not in (known := self.row[f"{kind}_attributes"]):
+            raise InvalidInputError(
+                f"{kind}s of network {self.network_id!r} have no column {attribute!r} "
+                f"(columns: {', '.join(known) or 'none'}){hint}"
+            )
 
     def _build_rows(self, folder: Path) -> None:
         save_blocks(folder, "offsets", np.int64, (self.n_ids + 1,), self._offsets())
@@ -340,12 +340,12 @@ class Network:
             total = ends if len(ends) else total
 
     def _columns(self, table: str, name: str) -> Iterator[npt.NDArray[Any]]:
-        """Yield a column without nulls, file after file."""
+        """Yield a column without nulls, file by file."""
         for file in self._files_by_division(table):
             yield self.warehouse.read_file(file, [name])[name].to_numpy()
 
     def _by_dense_id(self, name: str, dtype: npt.DTypeLike, reserved: float) -> Iterator[npt.NDArray[Any]]:
-        """Yield a column of the agents by dense id, file after file, with a value for reserved ids."""
+        """Yield a column of the agents by dense id, file by file, with the value `reserved` for reserved ids."""
         for file in self.agent_files:
             rows = self.warehouse.read_file(file, ["agent", name])
             values = as_floats(rows[name]) if dtype is np.float64 else rows[name].to_numpy()
@@ -364,7 +364,7 @@ class Network:
             for length in lengths:
                 end = characters + np.cumsum(length, dtype=np.int64)
                 characters = int(end[-1]) if len(end) else characters
-                assert characters < 2**31, "ids have 2 GB of characters at most"
+                assert characters < 2**31, "the ids of a network have at most 2 GB of characters"
                 yield end.astype(np.int32)
 
         save_blocks(folder, "ends", np.int32, (self.n_ids + 1,), ends())
@@ -374,7 +374,7 @@ class Network:
         save_array(folder, "agent", pc.sort_indices(self.agent_ids).to_numpy().astype(np.int32))
 
     def _ids_by_file(self) -> Iterator[pa.Array]:
-        """Yield the ids by dense id, file after file, null for reserved ones."""
+        """Yield the ids by dense id, file by file, null for reserved ones."""
         for file in self.agent_files:
             rows = self.warehouse.read_file(file, ["agent", "agent_id"])
             ids = rows["agent_id"].combine_chunks()
@@ -400,8 +400,8 @@ def _not_numeric(network: Network, kind: str, attribute: str, found: pa.DataType
     known = ", ".join(network.row[f"{kind}_attributes"])
     what = "text" if pa.types.is_string(found) or pa.types.is_large_string(found) else found
     return (
-        f"{kind} column {attribute!r} of network {network.network_id!r} is {what}, a number is needed; choose another "
-        f"(columns: {known}), or correct it and import the network again"
+        f"{kind} column {attribute!r} of network {network.network_id!r} is {what}; a number is needed: choose another "
+        f"column (columns: {known}), or correct it and import the network again"
     )
 
 
@@ -415,5 +415,5 @@ def _characters(ids: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def options_json(options: Mapping[str, Any]) -> str:
-    """Return options as JSON with sorted keys, as the table `networks` keeps them."""
+    """Return options as JSON with sorted keys, as the table `networks` stores them."""
     return json.dumps(options, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""Dense numbering: which dense id each agent of a network gets, once and for all."""
+"""Dense numbering: the permanent dense id of each agent of a network."""
 
 from collections.abc import Sequence
 
@@ -19,13 +19,13 @@ def original_order(agent_ids: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def known_ids(snapshots: Sequence[Network]) -> pa.Array:
-    """Return every id that a network has ever numbered, by dense id.
+    """Return every original id ever numbered in a network, by dense id.
 
     Parameters
     ----------
     snapshots : sequence of Network
-        All snapshots of the network, oldest first. Each dense id is an agent of the snapshot that gave it, so that
-        mostly the last one or two hold all of them.
+        All snapshots of the network, oldest first. Each dense id is an agent of the snapshot that assigned it, and
+        usually the last one or two snapshots contain all ids.
     """
     ids = pa.array([], pa.string())
     count = max((snapshot.n_ids for snapshot in snapshots), default=0)
@@ -41,24 +41,24 @@ def known_ids(snapshots: Sequence[Network]) -> pa.Array:
 def dense_numbering(
     agent_ids: pa.Array, rank: npt.NDArray[np.int64], degree: npt.NDArray[np.int64], known: pa.Array
 ) -> tuple[npt.NDArray[np.int32], pa.Array, npt.NDArray[np.int64]]:
-    """Assign dense ids: those the network has already given stay, others follow by falling total degree.
+    """Assign dense ids: agents that have one keep it, new agents follow by falling total degree.
 
     Parameters
     ----------
     agent_ids : pyarrow.Array of string
         Original id of each code of the edge list.
     rank, degree : (n,) int64
-        Place among all original ids, and number of edges, of each code.
+        Rank among all original ids, and number of edges, of each code.
     known : pyarrow.Array of string
-        Ids that the network has numbered before, by dense id.
+        Original ids that have a dense id already, by dense id.
 
     Returns
     -------
     dense : (n,) int32
         Dense id of each code of the edge list.
     ids : pyarrow.Array of string
-        Original id by dense id, up to the largest that is in use; null where an id is reserved for an agent that only
-        earlier snapshots have.
+        Original id by dense id, up to the largest in use; null where the dense id is reserved for an agent that exists
+        only in earlier snapshots.
     origin : (len(ids),) int64
         Code of each dense id in the edge list, -1 for reserved ones.
     """
@@ -73,7 +73,7 @@ def dense_numbering(
 
 
 def agent_attributes(attributes: pa.Table | None, origin: npt.NDArray[np.int64]) -> pa.Table:
-    """Return what the source says of agents, by dense id; null where it says nothing."""
+    """Return the source's attributes of agents, by dense id; null where there are none."""
     if attributes is None:
         return pa.table({})
     code = pa.array(origin, mask=origin < 0)

@@ -1,4 +1,4 @@
-"""What counts as a number in a column: integers, floats and decimals of every width, also as a dictionary."""
+"""Numeric column types: integers, floats and decimals of every width, also dictionary-encoded."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 
 def is_numeric(kind: pa.DataType) -> bool:
-    """Whether the values of a type are numbers; booleans are none.
+    """Return whether the values of a type are numbers; booleans are not.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def is_numeric(kind: pa.DataType) -> bool:
 
 
 def plain_numbers(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return numbers in a type that Arrow can aggregate: no dictionaries, halves or narrow decimals."""
+    """Return numbers in a type that Arrow can aggregate: no dictionaries, float16 or narrow decimals."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         return plain_numbers(pc.cast(values, kind.value_type))
@@ -34,6 +34,6 @@ def plain_numbers(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def as_floats(values: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """Return numbers or booleans as float64, NaN where one is missing."""
+    """Return numbers or booleans as float64, NaN for nulls."""
     numbers: Any = plain_numbers(values).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(numbers, np.float64)

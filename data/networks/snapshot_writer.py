@@ -1,4 +1,4 @@
-"""Publishing a snapshot: its content hash, its partitions, its files, its row."""
+"""Publishing a snapshot: content hash, partitions, files, and its row of the table `networks`."""
 
 import hashlib
 import itertools
@@ -27,22 +27,22 @@ from data.warehouse.tables.specification import SYMBOL
 
 EDGES_PER_PARTITION = 4_000_000
 AGENTS_PER_PARTITION = 4_000_000
-"""Agents with few edges or none would otherwise all lie in the last partition."""
+"""Without this limit, all agents with few or no edges would be in the last partition."""
 
 
 class Content(Protocol):
-    """What is published as a snapshot, in memory or on disk."""
+    """The content of a snapshot, in memory or on disk."""
 
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """Where each agent's edges begin, and their number: (n + 1,) int64."""
+        """CSR offsets of the agents' edges, (n + 1,) int64."""
 
     @property
     def in_degree(self) -> npt.NDArray[np.integer]:
         """Number of in-edges by dense id, (n,)."""
 
     def agent_rows(self, low: int, high: int) -> pa.Table:
-        """Return ids and attributes of dense ids `low` to `high` - 1; the id is null for a reserved one."""
+        """Return ids and attributes of dense ids `low` to `high` - 1; reserved ids are null."""
 
     def edge_rows(self, low: int, high: int) -> pa.Table:
         """Return the edges that leave agents `low` to `high` - 1, sorted by (src, dst)."""
@@ -62,7 +62,7 @@ class SnapshotContent:
 
     @cached_property
     def offsets(self) -> npt.NDArray[np.int64]:
-        """Where each agent's edges begin, and their number: (n + 1,) int64."""
+        """CSR offsets of the agents' edges, (n + 1,) int64."""
         return row_offsets(self.src, len(self.ids))
 
     @cached_property
@@ -71,7 +71,7 @@ class SnapshotContent:
         return np.bincount(self.dst, minlength=len(self.ids))
 
     def agent_rows(self, low: int, high: int) -> pa.Table:
-        """Return ids and attributes of dense ids `low` to `high` - 1; the id is null for a reserved one."""
+        """Return ids and attributes of dense ids `low` to `high` - 1; reserved ids are null."""
         attributes = self.agent_attributes.slice(low, high - low)
         return _joined({"agent_id": self.ids[low:high]}, attributes)
 
@@ -82,7 +82,7 @@ class SnapshotContent:
         return _joined({"src": self.src[rows], "dst": self.dst[rows]}, attributes)
 
     def content_hash(self) -> str:
-        """Return a hash of everything a run can depend on; not of partitions or of the source's layout."""
+        """Return a hash of everything a run can depend on, so not of partitions or the source's layout."""
         digest = hashlib.sha256()
         roles = f"snapshot 1;{len(self.ids)};{len(self.src)};{self.strength};{self.probability}"
         digest.update(roles.encode())
@@ -96,7 +96,7 @@ class SnapshotContent:
 
 
 def _hash_column(digest: Any, name: str, column: pa.ChunkedArray) -> None:
-    """Hash a column's values and nulls, whatever its chunks."""
+    """Hash a column's values and nulls, regardless of its chunks."""
     digest.update(f";{name}:{column.type};".encode())
     digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)))
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
@@ -119,18 +119,18 @@ def publish_snapshot(
     partitions: int | None,
     progress: Progress,
 ) -> Network:
-    """Write the files of a snapshot and publish them; make it current if this very content is published already.
+    """Write and publish the files of a snapshot; if the same content is already published, make that current.
 
     Parameters
     ----------
     warehouse : Store
     content : Content
     row : dict
-        The snapshot's row of the table `networks`, as far as it is known; degrees and partitions are added.
+        The snapshot's row of the table `networks`; degrees and partitions are added here.
     rejects : pyarrow.Table
         Rows of the table `network_rejects`, without their snapshot.
     partitions : int or None
-        Edge partitions; default: one per `EDGES_PER_PARTITION`, of `AGENTS_PER_PARTITION` at most.
+        Edge partitions; default: one per `EDGES_PER_PARTITION` edges, with at most `AGENTS_PER_PARTITION` agents.
     progress : Progress
 
     Returns
@@ -159,22 +159,22 @@ def publish_snapshot(
         files.append(warehouse.stage("network_rejects", rejects.select(schema.names).cast(schema)))
     files.append(warehouse.stage_records("networks", [row]))
     files.append(index.staged_current(warehouse, row["network_id"], row["snapshot_id"]))
-    # The second key: two imports may not both follow the same snapshot, since both would number new agents.
+    # The second key keeps two imports from succeeding the same snapshot: both would number new agents.
     successor = successor_key(row["network_id"], row["parent_snapshot_id"])
     try:
         warehouse.commit("network", [key, successor], files, specification_hash=row["snapshot_id"])
     except AlreadyPublishedError as error:
-        if warehouse.find(key) is not None:  # another process imported the same content meanwhile
+        if warehouse.find(key) is not None:  # another process has imported the same content
             return _current_again(warehouse, row)
         raise CommitConflictError(
-            f"another import into network {row['network_id']!r} finished meanwhile: run again to continue from it"
+            f"another import into network {row['network_id']!r} finished first: run again to build on it"
         ) from error
     progress("writing", len(ranges), len(ranges))
     return Network.from_row(warehouse, row)
 
 
 def _staging(warehouse: Store, content: Content) -> Callable[[tuple[int, int]], tuple[DataFile, DataFile]]:
-    """Return the work that writes the two files of one partition."""
+    """Return a function that writes the two files of one partition."""
 
     def stage(division: tuple[int, int]) -> tuple[DataFile, DataFile]:
         low, high = division
@@ -184,7 +184,7 @@ def _staging(warehouse: Store, content: Content) -> Callable[[tuple[int, int]], 
             "out_degree": _out_degree(content, low, high).astype(np.int32),
         }
         agents = _joined(degrees, content.agent_rows(low, high))
-        if agents["agent_id"].null_count:  # reserved ids are no agents
+        if agents["agent_id"].null_count:  # reserved ids are not agents
             agents = agents.filter(agents["agent_id"].is_valid())
         tables = {
             "network_agents": agents,
@@ -201,12 +201,12 @@ def _out_degree(content: Content, low: int, high: int) -> npt.NDArray[np.int64]:
 
 
 def _joined(columns: dict[str, Any], further: pa.Table) -> pa.Table:
-    """Return a table of columns followed by those of another of as many rows."""
+    """Return a table of columns followed by those of a table with as many rows."""
     return pa.table({**columns, **{name: further[name] for name in further.column_names}})
 
 
 def _current_again(warehouse: Store, row: dict[str, Any]) -> Network:
-    """Make a snapshot current that is published; return it, with what this import has to say about its source."""
+    """Make a published snapshot current; return it with the warnings of this import."""
     network = index.snapshot(warehouse, row["network_id"], row["snapshot_id"])
     assert network is not None, f"{row['snapshot_id']} is published"
     index.make_current(warehouse, network)
@@ -214,12 +214,12 @@ def _current_again(warehouse: Store, row: dict[str, Any]) -> Network:
 
 
 def _repeated(text: str, length: int) -> pa.DictionaryArray:
-    """Return one text repeated over all rows, as a dictionary."""
+    """Return a text repeated `length` times, dictionary-encoded."""
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([text])).cast(SYMBOL)
 
 
 def _partition_bounds(offsets: npt.NDArray[np.int64], partitions: int | None) -> npt.NDArray[np.int64]:
-    """Return agents at which partitions begin, ascending, and n at the end: about equal numbers of edges each."""
+    """Return the first agent of each partition, then n; partitions have about equal numbers of edges."""
     n, m = len(offsets) - 1, int(offsets[-1])
     wanted = partitions or -(-m // EDGES_PER_PARTITION) or 1
     inner = np.searchsorted(offsets, np.ceil(np.arange(1, wanted) * (m / wanted)).astype(np.int64), side="left")

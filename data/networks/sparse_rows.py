@@ -1,7 +1,7 @@
-"""Compressed sparse rows: a network as arrays for compiled kernels, mapped from files that processes share.
+"""Compressed sparse rows (CSR): a network as arrays for compiled kernels, memory-mapped so that processes share them.
 
-The out-edges of agent ``a`` are ``targets[offsets[a]:offsets[a + 1]]``, ascending. Arrays lie in the cache folder as
-one ``.npy`` each, in a folder named by content: derived, rebuilt when absent, mapped read-only once per machine.
+The out-edges of agent ``a`` are ``targets[offsets[a]:offsets[a + 1]]``, ascending. Each array is a ``.npy`` file in a
+cache folder named by content. The files are derived data: rebuilt if absent, and mapped read-only.
 """
 
 import mmap
@@ -29,11 +29,11 @@ class SparseRows:
     Attributes
     ----------
     offsets : (n + 1,) int64
-        Where each agent's row begins; the last entry is the number of edges.
+        Start of each agent's row; the last entry is the number of edges.
     targets : (m,) int32
         The other endpoint of each edge, ascending within a row.
     edges : (m,) int64 or None
-        In a transpose: position of each edge in the rows it was transposed from.
+        In a transpose: position of each edge in the original rows.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -80,7 +80,7 @@ def _counting_order(keys, n_keys):  # type: ignore[no-untyped-def]
 
 
 def counting_order(keys: npt.NDArray[np.int32], n_keys: int) -> npt.NDArray[np.int64]:
-    """Return the stable order that sorts `keys`, all in ``[0, n_keys)``: a counting sort, linear in both.
+    """Return the stable order that sorts `keys`, all in ``[0, n_keys)``: a counting sort, in linear time.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def pair_order(source: npt.NDArray[np.int32], target: npt.NDArray[np.int32], n_a
 
 
 def row_offsets(sorted_source: npt.NDArray[np.int32], n_agents: int) -> npt.NDArray[np.int64]:
-    """Return where each agent's row begins among edges sorted by source, and the number of edges at the end."""
+    """Return the CSR offsets of edges sorted by source, (n_agents + 1,) int64."""
     offsets = np.zeros(n_agents + 1, np.int64)
     np.cumsum(np.bincount(sorted_source, minlength=n_agents), out=offsets[1:])
     return offsets
@@ -116,17 +116,17 @@ def transposed(rows: SparseRows) -> SparseRows:
 def mapped_arrays(
     folder: Path, names: Sequence[str], build: Callable[[Path], None]
 ) -> tuple[npt.NDArray[np.generic], ...]:
-    """Return the arrays `names` of a cache folder, mapped read-only; build the folder first if it is not there.
+    """Return the arrays `names` of a cache folder, mapped read-only; build the folder first if it is absent.
 
     Parameters
     ----------
     folder : Path
-        Named by content, so that what is there never needs to be checked.
+        Named by content, so an existing folder is always valid.
     names : sequence of str
         Arrays to map, each in ``<name>.npy``.
     build : callable
-        Writes all arrays with `save_array` into the folder it is given, which is then renamed to `folder`.
-        Processes that build at the same time make the same files; the first rename wins.
+        Writes all arrays with `save_array` into the folder it is passed, which is then renamed to `folder`.
+        Processes that build concurrently write equal files; the first rename wins.
     """
     if not folder.exists():
         staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
@@ -141,7 +141,7 @@ def mapped_arrays(
 
 
 def place_arrays(staged: Path, folder: Path) -> None:
-    """Move a folder of arrays to its place; if another process was first, its arrays are the same and stay."""
+    """Rename a folder of arrays to its final path; if another process was first, keep its equal arrays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         staged.rename(folder)
@@ -156,7 +156,7 @@ def save_array(folder: Path, name: str, array: Array) -> None:
 
 
 def save_blocks(folder: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int, ...], blocks: Iterable[Array]) -> None:
-    """Write one array of a cache folder block after block, synced: after a crash it is whole or not there.
+    """Write one array of a cache folder block by block, then sync it, so that no crash leaves a partial array.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def save_blocks(folder: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int,
     dtype, shape
         Of the whole array.
     blocks : iterable of arrays
-        Consecutive rows, of this dtype; memory needs to hold one of them only.
+        Consecutive rows of this dtype; only one block at a time is in memory.
     """
     dtype, rows = np.dtype(dtype), 0
     with translated(str(folder)), (folder / f"{name}.npy").open("wb") as file:
@@ -181,7 +181,7 @@ def save_blocks(folder: Path, name: str, dtype: npt.DTypeLike, shape: tuple[int,
 
 
 def read_array(folder: Path, name: str, first: int, last: int) -> Array:
-    """Return rows `first` to `last` - 1 of an array of a cache folder: a copy, not counted against a map's memory."""
+    """Return a copy of rows `first` to `last` - 1 of an array of a cache folder, without mapping its pages."""
     with (folder / f"{name}.npy").open("rb") as file:
         np.lib.format.read_magic(file)
         (_,), _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -190,9 +190,9 @@ def read_array(folder: Path, name: str, first: int, last: int) -> Array:
 
 
 def forget_pages(*arrays: Array) -> None:
-    """Take the pages of mapped arrays off this process's memory; the next touch finds them in the system's cache.
+    """Release the pages of mapped arrays from this process's memory; the next access finds them in the page cache.
 
-    A slice of a mapped array gives back the pages that it lies on; arrays that are not mapped keep theirs.
+    A slice of a mapped array releases the pages it covers; arrays that are not mapped are left alone.
     """
     for array in arrays:
         base: Any = array

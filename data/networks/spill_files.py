@@ -1,8 +1,8 @@
-"""Spills: rows that memory does not hold, dealt out to buckets on disk of which it holds each.
+"""Spill files: rows that exceed memory, distributed to buckets on disk that each fit in memory.
 
-A spill lies in a scratch folder that is removed with all that is in it, also when the work fails. Work on pieces runs
-on as many threads as there are cores (kernels and file operations hold no lock of Python), and its results arrive in
-the order of the pieces, a few pieces ahead at most.
+A spill is written to a scratch folder, which is removed with its content even if the work fails. Pieces are processed
+on as many threads as there are cores (kernels and file operations release the GIL). Results arrive in the order of the
+pieces, and at most a few are computed ahead.
 """
 
 import fcntl
@@ -22,13 +22,13 @@ import numpy.typing as npt
 from data.warehouse.storage import translated
 
 MOST_BUCKETS = 256
-"""Each bucket of a spill is an open file while rows are dealt, and its number a byte."""
+"""Each bucket of a spill is an open file while rows are appended, and its number fits in a byte."""
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
 class Spill:
-    """Buckets of int64 on disk, each in the order in which its values were dealt.
+    """Buckets of int64 on disk, each in the order in which its values were appended.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Spill:
     --------
     >>> import tempfile
     >>> spill = Spill(Path(tempfile.mkdtemp()) / "pairs", 2)
-    >>> spill.deal(np.array([7, 8, 9]), np.array([0, 1, 3]))
-    >>> spill.deal(np.array([5]), np.array([0, 0, 1]))
+    >>> spill.append(np.array([7, 8, 9]), np.array([0, 1, 3]))
+    >>> spill.append(np.array([5]), np.array([0, 0, 1]))
     >>> spill.read(1).tolist()
     [8, 9, 5]
     """
@@ -54,7 +54,7 @@ class Spill:
         with translated(str(folder)):
             folder.mkdir()
 
-    def deal(self, values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> None:
+    def append(self, values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> None:
         """Append values to the buckets.
 
         Parameters
@@ -62,7 +62,7 @@ class Spill:
         values : (k,) int64
             In the order of their buckets.
         starts : (buckets + 1,) int64
-            Where the values of each bucket begin, and k.
+            Start of each bucket in `values`, then k.
         """
         with translated(str(self._folder)):
             if not self._files:
@@ -77,11 +77,11 @@ class Spill:
         return np.fromfile(path, np.int64, count) if path.exists() else np.empty(0, np.int64)
 
     def remove(self, bucket: int) -> None:
-        """Delete a bucket that nobody reads again."""
+        """Delete a bucket that is no longer needed."""
         self._path(bucket).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files of the buckets; dealing opens them again."""
+        """Close the files of the buckets; `append` reopens them."""
         while self._files:
             self._files.pop().close()
 
@@ -96,20 +96,20 @@ def _write_all(file: BinaryIO, values: npt.NDArray[Any]) -> None:
 
 
 @contextmanager
-def scratch_folder(beside: Path) -> Iterator[Path]:
-    """Make a folder inside `beside` for the length of a block; whatever happens, it is removed.
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder inside `parent` for the duration of a block, and always remove it.
 
-    A process that is killed cannot remove its folder: the next one does, which finds it locked by nobody.
+    A killed process leaves its folder behind; the next process finds it unlocked and removes it.
     """
     name = uuid.uuid4().hex
-    made, folder = beside / f".new.{name}", beside / f".scratch.{name}"
-    with translated(str(beside)):
+    made, folder = parent / f".new.{name}", parent / f".scratch.{name}"
+    with translated(str(parent)):
         made.mkdir(parents=True)
     lock = os.open(made, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made.rename(folder)
-        _remove_abandoned(beside)
+        _remove_abandoned(parent)
         yield folder
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -117,8 +117,8 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _remove_abandoned(beside: Path) -> None:
-    for folder in beside.glob(".scratch.*"):
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(".scratch.*"):
         with suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)
             try:
@@ -131,16 +131,16 @@ def _remove_abandoned(beside: Path) -> None:
 def in_order(
     work: Callable[[Piece], Result], pieces: Iterable[Piece], threads: int | None = None
 ) -> Generator[Result, None, None]:
-    """Yield the work's result for each piece, in order, while threads work on the pieces that follow.
+    """Yield the result of `work` for each piece, in order, while threads work on the pieces that follow.
 
-    Whoever stops listening leaves at most a few pieces worked on in vain.
+    If the consumer stops early, the work on at most a few pieces is wasted.
 
     Parameters
     ----------
     work : callable
-        Should hold no lock of Python for long.
+        Should mostly run without the GIL.
     pieces : iterable
-        Taken as they are needed, so that there may be no end of them.
+        Consumed lazily, so it may be infinite.
     threads : int, optional
         Default: one per core.
 

@@ -1,8 +1,8 @@
-"""Readers: every kind of edge list that users have, as an `EdgeList`.
+"""Readers: edge lists of all supported formats, as `EdgeList`.
 
-Text (SNAP, CSV, TSV; plain or compressed), METIS, Matrix Market, Parquet, pandas data frames and Arrow tables. A reader
-delivers every well-formed row in order, counts the others, and says what it guessed; self-loops and duplicates are the
-snapshot's business.
+Formats are text (SNAP, CSV, TSV; plain or compressed), METIS, Matrix Market, Parquet, pandas DataFrames and Arrow
+tables. A reader returns every well-formed row in order, counts the others, and reports what it guessed. Self-loops and
+duplicates are removed later, in `data.networks.cleaning`.
 """
 
 import os
@@ -34,12 +34,12 @@ def read_edges(
     agents: str | os.PathLike[str] | pd.DataFrame | pa.Table | None = None,
     progress: Progress = ignore_progress,
 ) -> EdgeList:
-    """Read an edge list of any kind.
+    """Read an edge list of any supported format.
 
-    A file is Parquet if it begins like Parquet or is named ``.parquet`` or ``.pq``, Matrix Market if it begins with its
-    banner, METIS if it is named ``.graph`` or ``.metis``, else text; a folder holds Parquet files. Comments (lines that
-    begin with ``#`` or ``%``) and blank lines are no rows. Ids are text or integers; blanks around them are dropped.
-    Formats of graphs that are no edge lists (GML, GraphML, Pajek, ...) are refused by name.
+    A file is Parquet if it begins like Parquet or is named ``.parquet`` or ``.pq``, Matrix Market if it begins with
+    the banner, METIS if it is named ``.graph`` or ``.metis``, else text; a folder contains Parquet files. Comments
+    (lines that begin with ``#`` or ``%``) and blank lines are not rows. Ids are text or integers, without surrounding
+    blanks. Graph formats that are not edge lists (GML, GraphML, Pajek, ...) are refused with a hint.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_edges(
     agents : str, path-like, pandas.DataFrame or pyarrow.Table, optional
         Agents that may have no edges, with their attributes; see `read_agents`.
     progress : Progress
-        Hears ``("reading", done, total)``, in bytes of a text file or rows of a table.
+        Called with ``("reading", done, total)``, in bytes of a text file or rows of a table.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Agents files: agents that may have no edges, and what is known about agents."""
+"""Agents files: agents, with or without edges, and their attributes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -30,25 +30,25 @@ from data.readers.text_rows import TextRows
 
 _ID_NAMES = (AGENT_ID, "id", "node")
 _NO_LIMIT = 1 << 62
-_NAMED = "the first line ({}) was read as the name of the column; if it is an agent, put a line agent_id above it"
+_NAMED = "the first line ({}) was read as the name of the column; if it is an agent, add the line agent_id above it"
 
 
 def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table, doubts: list[str] | None = None) -> pa.Table:
-    """Read agents and what is known about them.
+    """Read agents and their attributes.
 
     Parameters
     ----------
     source : str, path-like, pandas.DataFrame or pyarrow.Table
         A text file with one id per line; or a CSV, TSV or blank-separated file with a header line, a Parquet file or a
-        table. Of several columns, the one named ``agent_id``, ``id`` or ``node`` holds the ids, else the first.
+        table. The ids are in the column named ``agent_id``, ``id`` or ``node``, else in the first.
     doubts : list of str, optional
-        Is given what was guessed, in sentences for the user.
+        Guesses are appended to it, as sentences for the user.
 
     Returns
     -------
     pyarrow.Table
         One row per agent in the order of the source: ``agent_id`` (int64 if all ids are canonical integers, else
-        string) and the other columns, as they are.
+        string) and the other columns, unchanged.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table, doubts
 def _from_table(table: pa.Table, description: str) -> pa.Table:
     names = checked_names(table.column_names, description)
     if not names:
-        raise EdgeListError(f"{description} has no columns; one must hold the ids of agents")
+        raise EdgeListError(f"{description} has no columns; one must contain the ids of agents")
     at = _id_position(names)
     chunks = [ids_of(chunk, names[at], description) for chunk in table.column(at).chunks]
     missing = [row for chunk in chunks for row in chunk.is_null().to_pylist()]
@@ -124,7 +124,7 @@ def _from_blocks(stream: Iterator[Block], path: Path, as_text: set[str]) -> tupl
 
 
 def _agents(ids: list[pa.ChunkedArray], attributes: pa.Table, lines: LineIndex, source: str, unit: str) -> pa.Table:
-    """Return the table of agents; raise EdgeListError where an id is repeated."""
+    """Return the table of agents; raise EdgeListError if an id is repeated."""
     column = _of_one_type(ids).combine_chunks()
     codes = column.dictionary_encode().indices.to_numpy()
     _, first_rows = np.unique(codes, return_index=True)

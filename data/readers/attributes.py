@@ -1,8 +1,8 @@
-"""Columns that come beside the endpoints of a text file: integers, else floats, else text.
+"""Attribute columns of a text file (all but the endpoints): integers, else floats, else text.
 
-A column's type is decided by its first block and widened when a later block does not fit, so that values stay what
-they were: integers turn into floats only where floats can hold them, and whatever would change its meaning as a
-number (``007``, identifiers of 16 digits and more beside fractions) makes the column text.
+A column's type is chosen by its first block and widened when a later block does not fit, without changing values:
+integers become floats only if floats represent them exactly, and values that a number would not preserve (``007``,
+identifiers of 16 and more digits next to fractions) make the column text.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _INEXACT_AS_FLOAT = r"^[+-]?(0[0-9]|[0-9]{16,}$)"
 
 
 class SpellingLostError(Exception):
-    """Raised when a column turns out to be text after values of it were read as floats: read again, as text."""
+    """Raised when a column turns out to be text after values were read as floats: it must be read again as text."""
 
     def __init__(self, column: str) -> None:
         super().__init__(column)
@@ -42,22 +42,22 @@ class AttributeColumn:
 
     @property
     def type(self) -> pa.DataType:
-        """The Arrow type that the next block is asked for."""
+        """The Arrow type expected of the next block."""
         return ARROW_TYPES[self.kind]
 
     def expect(self, texts: pa.ChunkedArray) -> None:
-        """Take the type that suits these texts, without keeping them."""
+        """Adopt the type that fits these texts, without storing them."""
         self._fitted(texts)
 
     def add(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Append a block's values, of the column's type or as text still to be fitted; return them as appended."""
+        """Append a block's values, of the column's type or as text to be converted; return them as appended."""
         if pa.types.is_string(values.type):
             values = self._fitted(values)
         self._chunks += values.chunks
         return values
 
     def keeps(self, values: pa.ChunkedArray) -> bool:
-        """Whether values parsed as the column's type are surely what was written, as far as their size tells."""
+        """Return whether values parsed as the column's type are small enough to be exact."""
         if not pa.types.is_floating(values.type) or self._number or values.null_count == len(values):
             return True
         ends = pc.min_max(values)
@@ -68,7 +68,7 @@ class AttributeColumn:
         return pa.chunked_array(self._chunks, type=self.type)
 
     def _fitted(self, texts: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return texts as the narrowest type that keeps them and the values so far, to which those are widened."""
+        """Convert texts to the narrowest type that preserves them and the values so far, widening the latter."""
         if self.kind == "text":
             return texts
         plain = _without_empty(trimmed(texts))
@@ -84,7 +84,7 @@ class AttributeColumn:
         return texts
 
     def _widened_to(self, kind: Kind) -> bool:
-        """Cast the values so far; False where floats cannot hold the integers among them."""
+        """Cast the values so far; return False if floats cannot represent the integers among them."""
         if self.kind != kind:
             if kind == "float" and not all(_exact_in_float(chunk) for chunk in self._chunks):
                 return False
@@ -94,7 +94,7 @@ class AttributeColumn:
 
 
 def reread_as_text(read: Callable[[set[str]], Read]) -> Read:
-    """Call `read` with the columns to be read as text, again for each that it finds out about too late."""
+    """Call `read` with the columns to read as text, and again whenever it detects a further one too late."""
     as_text: set[str] = set()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Bytes of a text source: decompressed where needed, cut at line ends, handed out block by block."""
+"""The byte stream of a text source: decompressed if needed, and split into blocks of whole lines."""
 
 import bz2
 import gzip
@@ -26,49 +26,49 @@ _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines of a source, each ended by a line feed alone."""
+    """Whole lines of a source, each ending in a single line feed."""
 
     data: bytes
     first_line: int
     line_count: int
 
     def after(self, offset: int, line: int) -> "Block":
-        """Return what follows the lines before `line`, which starts at byte `offset`."""
+        """Return the part of the block from `line` on, which starts at byte `offset`."""
         return Block(self.data[offset:], line, self.line_count - (line - self.first_line))
 
 
 def check_file(path: Path) -> None:
-    """Raise unless `path` is a file with something in it."""
+    """Raise an error unless `path` is a readable, non-empty file."""
     if not path.exists():
         raise SourceNotFoundError(f"{path} does not exist; name a local file")
     if path.is_dir():
-        raise EdgeListError(f"{path} is a directory; name one file, or a folder that holds *.parquet files")
+        raise EdgeListError(f"{path} is a directory; name one file, or a folder of *.parquet files")
     if not path.is_file():
         raise EdgeListError(f"{path} is not a regular file; save its content to a file first")
     if not os.access(path, os.R_OK):
         raise EdgeListError(f"{path} may not be read by this user; change its permissions")
     if path.stat().st_size == 0:
-        raise EdgeListError(f"{path} is empty; it must hold at least one line of data")
+        raise EdgeListError(f"{path} is empty; it must contain at least one line of data")
 
 
 def magic_of(path: Path) -> bytes:
-    """Return the first bytes of a file, by which its kind is told."""
+    """Return the first bytes of a file, which identify its format."""
     with path.open("rb") as file:
         return file.read(8)
 
 
 def first_bytes(path: Path, count: int = 1 << 16) -> bytes:
-    """Return how the content of a file begins, decompressed, without a byte order mark; what is damaged is cut off."""
+    """Return the first bytes of a file's decompressed content, without a byte order mark; empty if it is damaged."""
     with path.open("rb") as file:
         try:
             start: bytes = _decompressed(file, path).read(count)
         except _DAMAGED:
-            return b""  # reading the file for good says what is wrong with it
+            return b""  # reading the whole file will report what is wrong with it
     return start.removeprefix(_BYTE_ORDER_MARK)
 
 
 def text_blocks(path: Path, progress: Progress) -> Generator[Block]:
-    """Yield the lines of a text file, compressed or not, reporting how many bytes of the file are done."""
+    """Yield the lines of a text file, compressed or not, reporting progress in bytes of the file."""
     size, line = path.stat().st_size, 1
     with path.open("rb") as file:
         stream = _decompressed(file, path)
@@ -100,7 +100,7 @@ def _decompressed(file: BinaryIO, path: Path) -> Any:
 
 
 def _pieces(stream: Any, path: Path) -> Iterator[bytes]:
-    """Yield pieces of the decompressed bytes, reading the next while the last is worked on."""
+    """Yield pieces of the decompressed bytes, reading the next one ahead in a thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="edge-list-reader") as reader:
         upcoming = reader.submit(stream.read, BLOCK_BYTES)
         while True:
@@ -117,8 +117,8 @@ def _pieces(stream: Any, path: Path) -> Iterator[bytes]:
 def _cut_at_lines(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
     """Yield runs of whole lines; carriage returns before line feeds and a byte order mark are dropped.
 
-    Where the first piece has no line feed, its carriage returns end lines, as old Macs and Excel's "CSV (Macintosh)"
-    write them.
+    If the first piece has no line feed, carriage returns end lines, as in files of old Macs and Excel's "CSV
+    (Macintosh)".
     """
     rest: list[bytes] = []
     first, returns_end_lines = True, False

@@ -1,4 +1,4 @@
-"""Well-known names of columns: what people call the ends of an edge, and what is hardly ever an end."""
+"""Well-known names of columns: usual names of the endpoints of an edge, and names that rarely denote endpoints."""
 
 import re
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ _GROUPS: tuple[tuple[set[str], set[str]], ...] = (
     ({"start"}, {"end"}),
     ({"u"}, {"v"}),
 )
-"""Words for the two ends of an edge, each with the words that go with it."""
+"""Pairs of words for the two ends of an edge: sources, and the targets that match them."""
 _ENDS = {word for group in _GROUPS for words in group for word in words}
 _KIND = "node|agent|user|account|person|vertex|member|author|actor|entity"
 _STEM = re.compile(rf"(.+?)[ _.-]?(?:{_KIND}|screen_?name)?[ _.-]?(?:id|name|label)?")
 _NUMBERED = re.compile(rf"(id|name|v|{_KIND})[ _.-]?(?:id)?[ _.-]?([12ab])(?:[ _.-]?id)?")
-_BESIDE = re.compile(
+_EDGE_PROPERTY = re.compile(
     r"weights?|strength|prob(ability)?|p|rating|score|sign|type|kind|label|count|timestamp|time|date|datetime|year|"
     r"created_at|unnamed: ?\d+|index|__index_level_\d+__"
 )
 
 
 def endpoint_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the positions of columns that are, by their names, the source and the target of an edge.
+    """Return the positions of pairs of columns whose names suggest source and target of an edge.
 
-    Several pairs come with that of the first two columns first, then as well known as they are.
+    A pair of the first two columns comes first, then the others, best known first.
 
     Examples
     --------
@@ -59,10 +59,10 @@ def endpoint_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def likely_ends(names: Sequence[str]) -> tuple[int, int]:
-    """Return the positions of source and target, where the user does not say: by their names, else the first two.
+    """Guess the positions of source and target: by their names, else the first two columns.
 
-    Columns whose names say that they tell something of an edge (``weight``, ``type``, ``time``, ...) are passed over,
-    as long as two others remain.
+    Columns whose names denote properties of an edge (``weight``, ``type``, ``time``, ...) are skipped if two others
+    remain.
 
     Examples
     --------
@@ -71,17 +71,17 @@ def likely_ends(names: Sequence[str]) -> tuple[int, int]:
     """
     if pairs := endpoint_pairs(names):
         return pairs[0]
-    ends = [at for at, name in enumerate(names) if not _is_beside_the_ends(name)]
+    ends = [at for at, name in enumerate(names) if not _is_edge_property(name)]
     return (ends[0], ends[1]) if len(ends) >= 2 else (0, 1)
 
 
 def is_endpoint_name(name: str) -> bool:
-    """Whether files often call an endpoint so."""
+    """Return whether this is a common name of an endpoint."""
     return _stem(name) in _ENDS or _NUMBERED.fullmatch(name.lower()) is not None
 
 
 def is_id_name(name: str) -> bool:
-    """Whether a column of this name may number the rows rather than name an end."""
+    """Return whether a column of this name may number the rows rather than contain endpoints."""
     return name.strip().lower() in {"id", "key", "row", "rowid", "row_id", "edge", "edge_id", "edgeid", "link_id"}
 
 
@@ -90,6 +90,6 @@ def _stem(name: str) -> str:
     return match[1] if match else name
 
 
-def _is_beside_the_ends(name: str) -> bool:
-    """Whether a column of this name tells something of an edge, and is no end of it."""
-    return _BESIDE.fullmatch(name.strip().lower()) is not None
+def _is_edge_property(name: str) -> bool:
+    """Return whether a column of this name denotes a property of an edge, not an endpoint."""
+    return _EDGE_PROPERTY.fullmatch(name.strip().lower()) is not None

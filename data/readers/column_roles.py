@@ -1,4 +1,4 @@
-"""Which columns of a source are endpoints, strength and probability, and what the latter two may hold."""
+"""Roles of a source's columns (endpoints, strength, probability), and the values that weights may have."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,19 +13,19 @@ from data.readers.identifiers import trimmed
 
 
 def renamed(names: Sequence[str], options: ImportOptions, source: str) -> tuple[str, ...]:
-    """Return the names of a source's columns: its own, or those that the user gave instead."""
+    """Return the names of a source's columns: its own, or the user's if given."""
     if options.columns is None:
         return checked_names(names, source)
     if len(options.columns) != len(names):
         raise EdgeListError(
-            f"{source} has {len(names)} columns but columns names {len(options.columns)} "
+            f"{source} has {len(names)} columns but --columns names {len(options.columns)} "
             f"({', '.join(options.columns)}); name all columns, in order"
         )
     return options.columns
 
 
 def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
-    """Return the names; raise EdgeListError where one is empty or repeated."""
+    """Return the names; raise EdgeListError if one is empty or repeated."""
     for position, name in enumerate(names, 1):
         if not name:
             raise EdgeListError(
@@ -38,7 +38,7 @@ def checked_names(names: Sequence[str], source: str) -> tuple[str, ...]:
 
 
 def endpoint_positions(names: Sequence[str], options: ImportOptions, source: str) -> tuple[int, int]:
-    """Return the positions of the source and the target column, once all roles are seen to fit the columns."""
+    """Return the positions of the source and target columns, after checking the columns of all roles."""
     if len(names) < 2:
         raise EdgeListError(f"{source} has fewer than 2 columns; an edge needs a source and a target")
     likely = likely_ends(names)
@@ -56,7 +56,7 @@ def endpoint_positions(names: Sequence[str], options: ImportOptions, source: str
 
 
 def endpoint_doubts(names: Sequence[str], options: ImportOptions) -> list[str]:
-    """Return what was guessed about the endpoints and may be meant otherwise; nothing where the user names them."""
+    """Return warnings about guessed endpoints that may be wrong; none if the user names them."""
     if options.source is not None or options.target is not None:
         return []
     start, end = likely_ends(names)
@@ -65,25 +65,25 @@ def endpoint_doubts(names: Sequence[str], options: ImportOptions) -> list[str]:
     if others:
         return [f"{read}, but there is also {others[0]!r}; name the endpoints with --source and --target"]
     if (start, end) != (0, 1):
-        return [f"{read}, by the names of the columns; if others are, name them with --source and --target"]
+        return [f"{read}, because of their names; if that is wrong, name the endpoints with --source and --target"]
     if len(names) > 2 and is_id_name(names[0]) and not is_endpoint_name(names[1]):
         return [f"{read}; if {names[0]!r} numbers the rows, name the endpoints with --source and --target"]
     return []
 
 
 def refuse_bad_weights(values: pa.ChunkedArray, name: str, options: ImportOptions, where: Callable[[int], str]) -> None:
-    """Raise EdgeListError at the first value that a strength or probability column may not hold.
+    """Raise EdgeListError at the first invalid value of a strength or probability column.
 
     Parameters
     ----------
     values : pyarrow.ChunkedArray
         Values of one block of the column, of any type.
     name : str
-        The column's name; columns without a role may hold anything.
+        The column's name; columns without a role may have any values.
     options : ImportOptions
-        Says which column is the strength and which the probability.
+        Names the strength and probability columns.
     where : callable
-        Gives the place of a row of the block, for the message.
+        Returns the position of a row of the block, for the message.
     """
     for role, column, highest in (
         ("strength", options.strength, np.inf),
@@ -113,7 +113,7 @@ def _first_bad(values: pa.ChunkedArray, highest: float) -> int | None:
 
 
 def readable_rows(values: pa.ChunkedArray) -> int:
-    """Return how many rows, from the first, can be read as numbers."""
+    """Return how many leading rows can be read as numbers."""
     if _are_numbers(values):
         return len(values)
     readable, unreadable = 0, len(values)

@@ -1,4 +1,4 @@
-"""What separates the fields of a line, and how it is recognised."""
+"""Delimiters of fields, and how they are recognised."""
 
 import re
 from collections import Counter
@@ -21,12 +21,12 @@ class Delimiter:
     name : str
         For messages.
     character : str
-        What separates two fields, also after `normalised`.
+        Separator of fields, also after `normalised`.
     runs : bool
-        Spaces and tabs, of which any number in a row separates; blanks at either end of a line mean nothing.
+        Whether any run of spaces and tabs separates fields, and blanks at the ends of a line are ignored.
     quote : str
-        A field may stand between two of these, and inside it two mean one; a field that does not begin with a quote
-        holds none. Line ends inside quotes are not supported. Empty where nothing quotes.
+        Quote character: fields may be enclosed in it, and inside a quoted field it is doubled; unquoted fields must
+        not contain it. Line ends inside quotes are not supported. Empty for no quoting.
     """
 
     name: str
@@ -49,23 +49,23 @@ class Delimiter:
         return data.removeprefix(b"\t")
 
     def fields(self, line: str) -> list[str]:
-        """Return the fields of a line, unquoted, blanks kept; raise ValueError where its quotes do not match."""
+        """Return the fields of a line, unquoted, with blanks; raise ValueError if its quotes do not match."""
         line = line.strip(_BLANKS) if self.runs else line
         if not self.quote or self.quote not in line:
             return re.split(self._separator, line) if self.runs else line.split(self.character)
         if not self._well_quoted.fullmatch(line):
-            raise ValueError("a quote is not closed on its line, or stands inside a field that is not quoted")
+            raise ValueError("a quote is not closed on its line, or is inside a field that is not quoted")
         quote, fields = self.quote, self._each_field.findall(line)
         return [field[1:-1].replace(2 * quote, quote) if field.startswith(quote) else field for field in fields]
 
     def quotes(self, line: str) -> bool:
-        """Whether some field of a line begins with a quote, and all quotes match."""
+        """Return whether some field of a line begins with a quote, and all quotes match."""
         return self._well_quoted.fullmatch(line.strip(_BLANKS)) is not None and any(
             field.startswith(self.quote) for field in self._each_field.findall(line.strip(_BLANKS))
         )
 
     def quotes_match(self, data: bytes) -> bool:
-        """Whether the quotes of whole lines are as `fields` wants them; False where that is not plain to see."""
+        """Return whether the quotes of whole lines are valid for `fields`; False if a quick check cannot tell."""
         if not self.quote or self.quote.encode() not in data:
             return True
         characters = np.frombuffer(data, np.uint8)
@@ -78,7 +78,7 @@ class Delimiter:
         return bool(np.isin(before, outer).all() and np.isin(after, outer).all())
 
     def _single_tabs_outside_quotes(self, data: bytes) -> bytes:
-        """Return lines in which every run of blanks that is not inside quotes is one tab."""
+        """Return the lines with every run of blanks outside quotes replaced by one tab."""
         characters = np.frombuffer(data, np.uint8).copy()
         blank = np.isin(characters, np.frombuffer(b" \t", np.uint8)) & ~self._inside_quotes(characters)
         characters[blank] = ord("\t")
@@ -118,18 +118,18 @@ BAR = Delimiter("bars", "|", quote='"')
 TAB = Delimiter("single tabs", "\t", quote='"')
 BLANKS = Delimiter("blanks", "\t", runs=True)
 QUOTED_BLANKS = Delimiter("blanks", "\t", runs=True, quote='"')
-"""What R's ``write.table`` writes."""
+"""The format of R's ``write.table``."""
 
 _TABLES = ("commas", "semicolons", "bars")
 
 
 def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None = None) -> Delimiter | None:
-    """Return the delimiter of a file, by its first data lines; None where no delimiter gives two fields.
+    """Return the delimiter of a file, guessed from its first data lines; None if no delimiter gives two fields.
 
-    The delimiter wins that gives most lines the same number of fields (two at least). Of several, the one that gives
-    the number of columns the user named; then what the suffix says: commas, semicolons and bars for ``.csv``, single
-    tabs for ``.tsv``; then commas and their like, unless that leaves blanks inside the first two fields; then blanks,
-    then single tabs. Fields may be quoted, with single quotes where half of the lines have such fields.
+    The best delimiter gives the number of columns that the user named, if any, then the most lines with the same number
+    of fields (at least two). Ties are broken by the suffix (commas, semicolons and bars for ``.csv``, single tabs for
+    ``.tsv``); then by preferring commas, semicolons and bars unless the first two fields would contain blanks, then
+    blanks, then single tabs. Fields may be quoted, with single quotes if half of the lines have such fields.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def recognised_delimiter(lines: Sequence[str], suffix: str, expected: int | None
 
 
 def _candidates(lines: Sequence[str]) -> list[Delimiter]:
-    """Return the delimiters with the quotes that the lines have."""
+    """Return the possible delimiters, with the quote character that the lines use."""
     single = [replace(delimiter, quote="'") for delimiter in (COMMA, SEMICOLON, BAR, QUOTED_BLANKS, TAB)]
     if any(_are_quoted(delimiter, lines, len(lines) / 2) for delimiter in single):
         return single
@@ -163,7 +163,7 @@ def _candidates(lines: Sequence[str]) -> list[Delimiter]:
 
 
 def _are_quoted(delimiter: Delimiter, lines: Sequence[str], fewest: float) -> bool:
-    """Whether lines with quotes are so many, and in most of them quotes are what quotes fields."""
+    """Return whether at least `fewest` lines contain quotes, and in most of those the quotes enclose fields."""
     with_quotes = [line for line in lines if delimiter.quote in line]
     if len(with_quotes) < fewest:
         return False
@@ -171,13 +171,13 @@ def _are_quoted(delimiter: Delimiter, lines: Sequence[str], fewest: float) -> bo
 
 
 def common_width(rows: Sequence[Sequence[str]]) -> int:
-    """Return the number of fields that most rows with two fields or more have, 0 if there are none."""
+    """Return the most common number of fields of rows with at least two fields; 0 if there are none."""
     widths = Counter(len(row) for row in rows if len(row) > 1)
     return widths.most_common(1)[0][0] if widths else 0
 
 
 def fields_of(delimiter: Delimiter, line: str) -> list[str]:
-    """Return the fields of a line without surrounding blanks, none where its quotes do not match."""
+    """Return the fields of a line without surrounding blanks; none if its quotes do not match."""
     try:
         return [field.strip(_BLANKS) for field in delimiter.fields(line)]
     except ValueError:

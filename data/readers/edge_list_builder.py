@@ -1,4 +1,4 @@
-"""An edge list in the making: what every reader appends to, block by block."""
+"""Builder of edge lists, to which every reader appends block by block."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from data.readers.rejects import Rejects
 AGENT_ID = "agent_id"
 
 
-class Assembly:
+class EdgeListBuilder:
     """Endpoints, line numbers and malformed rows of one source."""
 
     def __init__(self, source: str, options: ImportOptions, unit: str = "line") -> None:
@@ -26,7 +26,7 @@ class Assembly:
         self.rejects = Rejects(source, options.max_rejects, unit)
         self.warnings: list[str] = []
         self.has_agents = False
-        """Whether the source itself names agents, so that it may do without edges."""
+        """Whether the source itself lists agents, so that it may have no edges."""
         self._lines = LineIndex()
 
     @property
@@ -35,7 +35,7 @@ class Assembly:
         return len(self._lines) + len(self.rejects)
 
     def add(self, ends: Sequence[pa.ChunkedArray], lines: LineRun) -> None:
-        """Append a block of edges: the ids of their sources, the ids of their targets, and where they stood."""
+        """Append a block of edges: ids of their sources and of their targets, and their line numbers."""
         source, target = ends
         self.identifiers.add(source=source, target=target)
         self._lines.add(lines)
@@ -43,7 +43,7 @@ class Assembly:
     def finish(
         self, attributes: pa.Table, agents: pa.Table | None, *, counts: tuple[int, int] | None = None
     ) -> EdgeList:
-        """Return the edge list; the assembly is spent."""
+        """Return the edge list; the builder must not be reused."""
         if not len(self._lines) and (len(self.rejects) or (agents is None and not self.has_agents)):
             first = f"; the first is {self.rejects.first()}" if len(self.rejects) else ""
             raise EdgeListError(f"{self.source} has no well-formed edge among {self.rows_read} rows{first}")
@@ -73,7 +73,7 @@ class Assembly:
         )
 
     def _both_ways(self, attributes: pa.Table) -> npt.NDArray[np.bool_] | None:
-        """Return which edges a column ``Type`` calls undirected, as Gephi's table of edges does; None without one."""
+        """Return which edges a column ``Type`` marks as undirected, as in Gephi's edge tables; None without one."""
         name = next((name for name in attributes.column_names if name.lower() == "type"), None)
         if name is None or self.options.undirected:
             return None
@@ -82,8 +82,8 @@ class Assembly:
         if not count:
             return None
         self.warnings.append(
-            f"{self.source}: column {name!r} calls {count:,} of {len(attributes):,} edges undirected; their reverses "
-            "are added. If they are not meant to be, give the column another name with --columns"
+            f"{self.source}: column {name!r} marks {count:,} of {len(attributes):,} edges as undirected; their "
+            "reverses are added. If that is wrong, give the column another name with --columns"
         )
         return undirected
 
@@ -97,7 +97,7 @@ class Assembly:
 
 
 def _called_undirected(values: pa.ChunkedArray) -> npt.NDArray[np.bool_] | None:
-    """Return which values say undirected, where all say that or directed; else None."""
+    """Return which values are "undirected"; None if some are not "directed", "undirected" or empty."""
     if pa.types.is_dictionary(values.type):
         values = pc.cast(values, values.type.value_type)
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):

@@ -1,4 +1,4 @@
-"""Formats of graphs that are no edge lists: known by how a file begins, and refused by name with what to do."""
+"""Graph formats that are not edge lists: recognised by a file's first bytes, and refused with a hint."""
 
 import re
 from pathlib import Path
@@ -65,12 +65,12 @@ _BINARIES = (
 
 
 def refuse_other_formats(start: bytes, path: Path) -> None:
-    """Raise EdgeListError if a file is in a format that is known, and no edge list.
+    """Raise EdgeListError if a file is in a known format that is not an edge list.
 
     Parameters
     ----------
     start : bytes
-        How the file begins, decompressed.
+        First bytes of the file, decompressed.
     path : Path
         The file, for the message.
 
@@ -78,12 +78,12 @@ def refuse_other_formats(start: bytes, path: Path) -> None:
     --------
     >>> refuse_other_formats(b"graph [ node [ id 0 ] ]", Path("tiny.gml"))
     Traceback (most recent call last):
-    data.errors.EdgeListError: tiny.gml is in the format GML, which is no edge list; read it in Python with ...
+    data.errors.EdgeListError: tiny.gml is in the format GML, which is not an edge list; read it in Python with ...
     """
     for name, begins, remedy in _BINARIES:
         if start.startswith(begins) if isinstance(begins, bytes) else begins.match(start):
-            raise EdgeListError(f"{path} is in the format {name}, which is no edge list; {remedy}")
+            raise EdgeListError(f"{path} is in the format {name}, which is not an edge list; {remedy}")
     for name, pattern, remedy in _TEXTS:
         if re.match(pattern, start):
             remedy = remedy.replace("{path}", str(path))
-            raise EdgeListError(f"{path} is in the format {name}, which is no edge list; {remedy}")
+            raise EdgeListError(f"{path} is in the format {name}, which is not an edge list; {remedy}")

@@ -1,13 +1,14 @@
-"""Whether the first line of a text file names its columns, and how sure that is.
+"""Guessing whether the first line of a text file names its columns.
 
-Where the user does not say (``header="auto"``), the first data line is a header if
+Unless the user says (``header="auto"``), the first data line is a header if
 
-1. it holds a name that the user gave as source, target, strength or probability, or all the names given as columns; or
+1. it contains a name that the user gave as source, target, strength or probability, or equals the names given as
+   columns; or
 2. two of its fields are well-known names of endpoints (``source``, ``target``, ``from``, ``to``, ``follower``,
-   ``followee``, ``id_1``, ...) that stand in no other line; between blanks they must be a pair; or
-3. it has as many fields as the others, all different, none of them empty or a number, and some column holds numbers in
-   all of the next 999 lines. If only endpoints are numbers, the line may as well be an edge between names: that is
-   told.
+   ``followee``, ``id_1``, ...) that occur in no other line; in blank-separated files they must form a pair; or
+3. it has as many fields as the others, all different, none empty or a number, and some column contains numbers in all
+   of the next 999 lines. If only endpoints are numbers, the line may also be an edge between names, so a warning is
+   given.
 
 A first line ``n m`` is recognised only with ``header="counts"``.
 """
@@ -25,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 @dataclass(frozen=True)
 class HeaderGuess:
-    """Whether the first line names columns, and what the user may not have meant."""
+    """Whether the first line names columns, and a warning if that is uncertain."""
 
     named: bool
     doubt: str | None = None
@@ -34,7 +35,7 @@ class HeaderGuess:
 def guessed_header(
     rows: Sequence[Sequence[str]], width: int, delimiter: Delimiter, options: ImportOptions
 ) -> HeaderGuess:
-    """Return whether the first of some rows names the columns of the others, where the user does not say."""
+    """Guess whether the first row names the columns of the others."""
     first, others = rows[0], [row for row in rows[1:] if row != rows[0]]
     given = {options.source, options.target, options.strength, options.probability} - {None}
     if options.columns == tuple(first) or (options.columns is None and given & set(first)):
@@ -51,13 +52,13 @@ def guessed_header(
         return HeaderGuess(True)
     return HeaderGuess(
         True,
-        f"the first line ({', '.join(first)}) was read as the names of columns, since below it are numbers; "
-        "if it is an edge, say --header none, else --header names",
+        f"the first line ({', '.join(first)}) was read as the names of columns, since the lines below it hold "
+        "numbers; use --header none if it is an edge, else --header names",
     )
 
 
 def numeric_columns(rows: Sequence[Sequence[str]], width: int) -> set[int]:
-    """Return the columns that hold numbers below a first row of names; none where that can be no header."""
+    """Return the columns that contain numbers below the first row; none if that row cannot be a header."""
     first = rows[0]
     if len(first) != width or not looks_like_names(first):
         return set()
@@ -66,16 +67,16 @@ def numeric_columns(rows: Sequence[Sequence[str]], width: int) -> set[int]:
 
 
 def looks_like_names(fields: Sequence[str]) -> bool:
-    """Whether fields can be names of columns: all different, none of them empty or a number."""
+    """Return whether fields can be names of columns: all different, none empty or a number."""
     return len(set(fields)) == len(fields) and not any(not name or is_number(name) for name in fields)
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number as tables write it."""
+    """Return whether a text is a number in the usual notation of tables."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def _all_numbers(fields: Iterable[str]) -> bool:
-    """Whether all fields are numbers, empty ones aside, and there is one."""
+    """Return whether all non-empty fields are numbers, and there is at least one."""
     known = [field for field in fields if field]
     return bool(known) and all(map(is_number, known))

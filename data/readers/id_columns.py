@@ -1,4 +1,4 @@
-"""Ids in the columns of tables, whatever their type: integers, or text without surrounding blanks."""
+"""Converting columns of tables of any type to ids: integers, or text without surrounding blanks."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +11,10 @@ _LARGEST_IN_FLOAT = 2.0**63
 
 
 def ids_of(values: pa.Array, column: str, source: str) -> pa.Array:
-    """Return ids as int64 or trimmed string, null where a row has no usable id.
+    """Return ids as int64 or trimmed string, null for rows without a usable id.
 
-    Integers stay integers, and so do floats without a fraction (``1.0`` in a pandas column with missing values). Other
-    types become text as Arrow writes them, UUIDs in their usual form.
+    Integers and floats without a fraction (``1.0`` in a pandas column with missing values) become integers. Other types
+    become text in Arrow's format, UUIDs in their usual form.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ def ids_of(values: pa.Array, column: str, source: str) -> pa.Array:
     if isinstance(values, pa.UuidArray):
         return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string())
     if pa.types.is_nested(kind) or isinstance(values, pa.ExtensionArray):
-        raise EdgeListError(f"{source}: column {column!r} of type {kind} cannot hold ids; make them text or integers")
+        raise EdgeListError(f"{source}: column {column!r} of type {kind} cannot contain ids; use text or integers")
     try:
         texts = values.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise EdgeListError(f"{source}: column {column!r} of type {kind} cannot hold ids: {error}") from error
+        raise EdgeListError(f"{source}: column {column!r} of type {kind} cannot contain ids: {error}") from error
     return _usable(texts)
 
 

@@ -1,7 +1,7 @@
 """Dense codes for original ids: every distinct id gets the next free integer.
 
-Ids arrive block by block, as integers or as text. They stay integers as long as every one of them is the canonical
-spelling of a 64-bit integer; the first that is not turns all of them into text, without changing a code.
+Ids arrive block by block, as integers or as text. They are kept as integers while all are canonically spelled 64-bit
+integers; the first that is not converts all of them to text, without changing any code.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 LONGEST_ID = 4096
-"""Most characters of an id, well above the longest URL in use: a longer field is hardly an id, but damage."""
+"""Most characters of an id, well above the longest URL in use: a longer field is probably damage."""
 
 Codes = npt.NDArray[np.int32]
 
@@ -23,7 +23,7 @@ _FEWEST_PENDING = 4_000_000
 
 
 class Identifiers:
-    """Distinct ids met so far and, for each named stream of ids, their codes in order of arrival."""
+    """Distinct ids seen so far and, for each named stream of ids, their codes in order of arrival."""
 
     def __init__(self) -> None:
         self._known: _DirectTable | _HashedTable = _DirectTable()
@@ -43,7 +43,7 @@ class Identifiers:
         return self._integers
 
     def add(self, **streams: pa.ChunkedArray) -> None:
-        """Append ids without nulls, int64 or trimmed string, to the streams of these names."""
+        """Append ids (int64 or trimmed string, without nulls) to the streams of these names."""
         for stream, ids in self._of_one_type(streams).items():
             self._pending += [(stream, chunk) for chunk in ids.chunks if len(chunk)]
             self._pending_count += len(ids)
@@ -51,12 +51,12 @@ class Identifiers:
             self._settle()
 
     def finish(self) -> tuple[dict[str, Codes], pa.Array]:
-        """Return the codes of each stream and the distinct ids by code; the streams are spent."""
+        """Return the codes of each stream and the distinct ids by code; the object must not be reused."""
         self._settle()
         return {stream: _joined(chunks) for stream, chunks in self._codes.items()}, self._known.ids()
 
     def _of_one_type(self, streams: dict[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
-        """Return ids as integers, or, where not all ids so far are canonical integers, as text."""
+        """Return ids as integers, or as text if not all ids so far are canonical integers."""
         if self._integers:
             narrowed = {stream: canonical_integers(ids) for stream, ids in streams.items()}
             if None not in narrowed.values():
@@ -65,7 +65,7 @@ class Identifiers:
         return {stream: ids.cast(pa.string()) for stream, ids in streams.items()}
 
     def _settle(self) -> None:
-        """Give codes to the pending ids."""
+        """Assign codes to the pending ids."""
         if not self._pending:
             return
         chunks = [chunk for _, chunk in self._pending]
@@ -82,7 +82,7 @@ class Identifiers:
 
 
 class _DirectTable:
-    """Codes of integers that lie close together: one array element per integer between smallest and largest."""
+    """Codes of integers in a narrow range: one array element per integer between smallest and largest."""
 
     patience = 0
 
@@ -94,7 +94,7 @@ class _DirectTable:
         self._seen = 0
 
     def suits(self, chunks: list[pa.Array]) -> bool:
-        """Make room for these ids, unless the span from smallest to largest would waste memory."""
+        """Extend the table to these ids and return True, unless the range would waste memory."""
         ends = [pc.min_max(chunk) for chunk in chunks]
         low, high = min(end["min"].as_py() for end in ends), max(end["max"].as_py() for end in ends)
         if len(self._code_at):
@@ -125,7 +125,7 @@ class _DirectTable:
     def _stretch(self, low: int, high: int) -> None:
         if len(self._code_at) and low == self._low and high < self._low + len(self._code_at):
             return
-        # A quarter more than asked for, so that ids which grow steadily do not copy the table at every block.
+        # A quarter more than needed, so that steadily growing ids do not cause a copy at every block.
         stretched = np.full((high - low + 1) * 5 // 4, -1, dtype=np.int32)
         offset = self._low - low if len(self._code_at) else 0
         stretched[offset : offset + len(self._code_at)] = self._code_at
@@ -133,10 +133,10 @@ class _DirectTable:
 
 
 class _HashedTable:
-    """Codes of any other ids: many blocks at a time, each time hashed together with the ids already known.
+    """Codes of any other ids: many blocks are hashed at a time, together with the ids already known.
 
-    Arrow has no hash table that grows from call to call. Waiting until the pending ids are several times as many as
-    the known ones keeps the repeated work below a quarter.
+    Arrow has no hash table that can be extended across calls. Waiting until there are several times as many pending
+    ids as known ones keeps the repeated work below a quarter.
     """
 
     def __init__(self, known: pa.Array) -> None:
@@ -147,7 +147,7 @@ class _HashedTable:
         return max(_FEWEST_PENDING, 4 * len(self._ids))
 
     def encode(self, chunks: list[pa.Array]) -> list[Codes]:
-        # Arrow drops empty chunks, so the chunks asked for are counted from the end.
+        # Arrow drops empty chunks, so the new chunks are counted from the end.
         encoded = pa.chunked_array([self._ids, *chunks]).dictionary_encode().chunks
         self._ids = encoded[0].dictionary
         return [chunk.indices.to_numpy() for chunk in encoded[-len(chunks) :]]
@@ -157,7 +157,7 @@ class _HashedTable:
 
 
 def canonical_integers(ids: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return ids as int64, or None where one of them is not spelt as Python would spell that integer.
+    """Return ids as int64, or None if one is not spelled as Python spells that integer.
 
     Examples
     --------
@@ -181,16 +181,16 @@ def trimmed(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def complaint_about(text: str | None, which: str) -> str | None:
-    """Return why a text without surrounding blanks cannot be the `which` id, or None where it can."""
+    """Return why a text without surrounding blanks cannot be the `which` id, or None if it can."""
     if not text:
         return f"the {which} id is missing"
     if len(text) > LONGEST_ID:
-        return f"the {which} id has {len(text)} characters; {LONGEST_ID} are the most"
+        return f"the {which} id has {len(text)} characters; at most {LONGEST_ID} are allowed"
     return None
 
 
 def _joined(chunks: list[Any]) -> Codes:
-    """Concatenate the chunks, releasing each as it is copied, so that the codes are not held twice."""
+    """Concatenate the chunks, releasing each once copied, so that codes are not in memory twice."""
     codes = np.empty(sum(len(chunk) for chunk in chunks), dtype=np.int32)
     filled = len(codes)
     while chunks:

@@ -1,7 +1,7 @@
-"""How a text file is laid out: its delimiter, its header, the names of its columns and which of them are ids.
+"""The layout of a text file: its delimiter, its header, the names of its columns and which of them are ids.
 
-What counts as a header is told in `data.readers.headers`. Lines that begin with ``#`` or ``%`` are comments, but below
-a header of columns between commas, semicolons, bars or single tabs they are rows where they look like rows.
+`data.readers.headers` defines what counts as a header. Lines that begin with ``#`` or ``%`` are comments; but below a
+header line, in files separated by commas, semicolons, bars or single tabs, those that look like rows are rows.
 """
 
 import re
@@ -34,35 +34,35 @@ class SampleLine:
     text: bytes
 
     def decoded(self) -> str:
-        """Return the text, whatever its bytes."""
+        """Return the text, with invalid bytes replaced."""
         return self.text.decode("utf-8", errors="replace")
 
     @property
     def next(self) -> "SampleLine":
-        """The line after this one, whatever it holds."""
+        """The line after this one, without its content."""
         return SampleLine(self.number + 1, self.offset + len(self.text) + 1, b"")
 
 
 @dataclass(frozen=True)
 class TextLayout:
-    """How the data lines of a text file are to be read.
+    """How to read the data lines of a text file.
 
     Attributes
     ----------
     delimiter : Delimiter
-        What separates fields.
+        Separator of fields.
     names : tuple of str
         Names of all columns, in order.
     ids : tuple of (int, str)
-        Positions of the id columns, each with what messages call it.
+        Positions of the id columns, each with its name in messages.
     first : SampleLine
         The first data line, or the line after the header.
     counts : tuple of int, optional
         Agents and edges according to a first line ``n m``.
     header : SampleLine, optional
-        The line that names the columns; where files were joined, it comes again and is no row.
+        The line that names the columns; in concatenated files it is repeated, and never a row.
     doubts : tuple of str
-        What was guessed, and what the user may not have meant.
+        Warnings about uncertain guesses.
     """
 
     delimiter: Delimiter
@@ -75,12 +75,12 @@ class TextLayout:
 
     @property
     def marked_rows(self) -> bool:
-        """Whether lines that begin with ``#`` or ``%`` are rows where they look like rows."""
+        """Whether lines that begin with ``#`` or ``%`` and look like rows are rows."""
         return self.header is not None and not self.delimiter.runs
 
     @cached_property
     def header_line(self) -> bytes:
-        """The header as it stands in normalised lines, with its line end; empty where there is none."""
+        """The normalised header line, with its line end; empty if there is none."""
         return b"" if self.header is None else self.delimiter.normalised(self.header.text + b"\n")
 
     @property
@@ -90,7 +90,7 @@ class TextLayout:
         return tuple(position for position in range(len(self.names)) if position not in ids)
 
     def complaint(self, line: bytes) -> str | None:
-        """Return why a data line is malformed, or None where it is well formed."""
+        """Return why a data line is malformed, or None if it is well formed."""
         if b"\0" in line:
             return "the line holds a NUL byte"
         if b"\r" in line:
@@ -102,37 +102,37 @@ class TextLayout:
         except ValueError as error:
             return str(error)
         if self.header is not None and self.delimiter.normalised(line + b"\n") == self.header_line:
-            return f"the header of line {self.header.number} comes again (files joined to one?)"
+            return f"the header of line {self.header.number} is repeated (concatenated files?)"
         if len(fields) != len(self.names):
             return f"{len(fields)} fields where {len(self.names)} are expected"
         complaints = (complaint_about(fields[position].strip(" \t"), which) for position, which in self.ids)
         return next((complaint for complaint in complaints if complaint), None)
 
     def rows_of(self, sample: Sequence[SampleLine], path: Path) -> list[SampleLine]:
-        """Return those lines of a sample that are rows; raise EdgeListError where none follows the header."""
+        """Return the lines of a sample that are rows; raise EdgeListError if none follows the header."""
         rows = [line for line in sample if line.number >= self.first.number and self.is_row(line.text)]
         if not rows:
             raise EdgeListError(f"{path} has no edges after its header line {self.first.number - 1}")
         return rows
 
     def is_row(self, line: bytes) -> bool:
-        """Whether a line is a row, well formed or not: neither blank nor a comment."""
+        """Return whether a line is a row, well formed or not: neither blank nor a comment."""
         return is_data(line) or (self.marked_rows and is_marked(line) and self.complaint(line) is None)
 
 
 def is_data(line: bytes) -> bool:
-    """Whether a line is neither blank nor a comment (``#`` or ``%``, perhaps after blanks)."""
+    """Return whether a line is neither blank nor a comment (``#`` or ``%``, possibly after blanks)."""
     text = line.lstrip(b" \t")
     return bool(text) and not text.startswith(_COMMENT)
 
 
 def is_marked(line: bytes) -> bool:
-    """Whether a line begins with ``#`` or ``%`` and goes on at once: a comment, or the id of a hashtag."""
+    """Return whether a line begins with ``#`` or ``%`` directly followed by text: a comment, or a hashtag as an id."""
     return _AFTER_MARK.match(line.lstrip(b" \t")) is not None
 
 
 def sample_of(block: Block) -> list[SampleLine]:
-    """Return the first data lines of a block, and the marked lines between them; nothing where all are marked."""
+    """Return the first data lines of a block and the marked lines between them; none if all are marked."""
     lines, found = [], 0
     for line in block_lines(block):
         plain = is_data(line.text)
@@ -145,28 +145,28 @@ def sample_of(block: Block) -> list[SampleLine]:
 
 
 def check_text(block: Block, source: str) -> None:
-    """Raise EdgeListError where a file's first block is not text."""
+    """Raise EdgeListError if a file's first block is not text."""
     if b"\0" in block.data[: 1 << 16]:
         raise EdgeListError(f"{source} is not text: it holds NUL bytes (binary, or UTF-16?); save it as UTF-8 text")
 
 
 def edge_layout(sample: Sequence[SampleLine], path: Path, options: ImportOptions) -> TextLayout:
-    """Return the layout of an edge list by its first data lines.
+    """Return the layout of an edge list, guessed from its first data lines.
 
     Parameters
     ----------
     sample : sequence of SampleLine
-        As `sample_of` returns it: the first data lines, a header included, and marked lines; one data line at least.
+        From `sample_of`: the first data lines, including a header, and marked lines; at least one data line.
     path : Path
         The file, for its suffix and for messages.
     options : ImportOptions
-        What the user said about header and columns.
+        The user's options for header and columns.
 
     Raises
     ------
     EdgeListError
-        If there are fewer than two columns, columns without a name, roles that no column has, a header that is not
-        what the user said, or if more than half of the sample is malformed.
+        If there are fewer than two columns, a column has no name, the column of a role is missing, the header
+        contradicts the options, or more than half of the sample is malformed.
     """
     plain = [line for line in sample if is_data(line.text)]
     texts = _decoded(plain, path)
@@ -186,7 +186,7 @@ def edge_layout(sample: Sequence[SampleLine], path: Path, options: ImportOptions
     start, end = endpoint_positions(names, options, str(path))
     doubts = [*([guess.doubt] if guess.doubt else []), *endpoint_doubts(names, options)]
     if delimiter.quote == "'":
-        doubts.append('fields in single quotes were read without them; quote with " where they belong to the ids')
+        doubts.append('single quotes around fields were removed; if they belong to the ids, quote the fields with "')
     first = header.next if header else plain[0]
     ends = ((start, "source"), (end, "target"))
     layout = TextLayout(delimiter, names, ends, first, counts, header, tuple(f"{path}: {doubt}" for doubt in doubts))
@@ -195,7 +195,7 @@ def edge_layout(sample: Sequence[SampleLine], path: Path, options: ImportOptions
 
 
 def suffix_of(path: Path) -> str:
-    """Return a file's suffix in lower case, without that of its compression."""
+    """Return a file's suffix in lower case, without the suffix of its compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if len(suffixes) == 2 and suffixes[1] in {".gz", ".gzip", ".bz2", ".xz", ".zst"}:
         return suffixes[0]
@@ -203,7 +203,7 @@ def suffix_of(path: Path) -> str:
 
 
 def block_lines(block: Block) -> Iterator[SampleLine]:
-    """Yield the lines of a block, whatever they hold."""
+    """Yield all lines of a block."""
     offset, number = 0, block.first_line
     while offset < len(block.data):
         end = block.data.index(b"\n", offset)
@@ -229,7 +229,7 @@ def _counts(text: str, path: Path) -> tuple[int, int]:
     fields = re.split("[ \t,;]+", text.strip(" \t"))
     if len(fields) != 2 or not all(re.fullmatch("[0-9]+", field) for field in fields):
         raise EdgeListError(
-            f"{path}: the first line {text[:60]!r} is not 'n m', two integers, as header=counts wants; "
+            f"{path}: the first line {text[:60]!r} is not 'n m', two integers, as --header counts requires; "
             "choose another --header"
         )
     return int(fields[0]), int(fields[1])
@@ -252,7 +252,7 @@ def _refuse_forgotten_counts(rows: list[list[str]], width: int, path: Path) -> N
     if two_integers and width > 2 and all(len(row) > 2 for row in others):
         raise EdgeListError(
             f"{path}: the first line {' '.join(first)!r} has 2 columns and the others have {width}; "
-            "if it counts agents and edges, say --header counts"
+            "if it counts agents and edges, use --header counts"
         )
 
 
@@ -266,8 +266,8 @@ def _names(first: list[str], width: int, named: bool, path: Path, options: Impor
         return checked_names(first, str(path))
     if options.columns is None and width > 2:
         raise EdgeListError(
-            f"{path} has {width} columns but only source and target are named; name all columns with "
-            f"--columns source,target,weight (or columns=(...)), in order"
+            f"{path} has {width} columns but no names beyond source and target; name all columns in order with "
+            f"--columns source,target,weight (or columns=(...))"
         )
     return renamed(("source", "target", *map(str, range(3, width + 1))), options, str(path))
 

@@ -1,4 +1,4 @@
-"""Where the rows of a source stood: their line numbers, kept only where they cannot be computed."""
+"""Line numbers of the rows of a source, stored only where they cannot be computed."""
 
 import bisect
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class LineRun:
     count: int
     first_line: int
     lines: npt.NDArray[np.int64] | None = None
-    """Line of each row, where they are not simply consecutive."""
+    """Line of each row; None if they are consecutive."""
 
     @staticmethod
     def of(lines: npt.NDArray[np.int64]) -> "LineRun":
@@ -35,7 +35,7 @@ class LineRun:
 
 
 def _consecutive_parts(run: LineRun) -> list[LineRun]:
-    """Return a run with few gaps as the consecutive runs between them, which need no line of their own per row."""
+    """Split a run with few gaps into consecutive runs, which need no stored line per row."""
     if run.lines is None:
         return [run]
     gaps = np.flatnonzero(np.diff(run.lines) != 1) + 1
@@ -43,7 +43,7 @@ def _consecutive_parts(run: LineRun) -> list[LineRun]:
 
 
 class LineIndex:
-    """Line numbers of all rows, as few blocks as possible."""
+    """Line numbers of all rows, in as few blocks as possible."""
 
     def __init__(self) -> None:
         self._blocks: list[LineBlock] = []
@@ -68,7 +68,7 @@ class LineIndex:
         return block.first_line + within if block.lines is None else int(block.lines[within])
 
     def blocks(self) -> tuple[LineBlock, ...]:
-        """Return the blocks, ascending by first ordinal; none where every row's line is its ordinal plus one."""
+        """Return the blocks, ascending by first ordinal; none if every row's line is its ordinal plus one."""
         plain = len(self._blocks) == 1 and self._blocks[0].first_line == 1 and self._blocks[0].lines is None
         return () if plain else tuple(self._blocks)
 

@@ -1,4 +1,4 @@
-"""Edge lists in the Matrix Market format: a square matrix by its entries, row and column numbered from 1."""
+"""Edge lists in the Matrix Market format: entries of a square matrix, rows and columns numbered from 1."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import endpoint_positions, refuse_bad_weights, renamed
 from data.readers.delimiters import BLANKS
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.layout import SampleLine, TextLayout, block_lines, check_text, is_data
 from data.readers.line_numbers import LineRun
 from data.readers.text_rows import TextRows
@@ -40,11 +40,11 @@ class MatrixHeader:
     Attributes
     ----------
     agents, entries : int
-        Rows (and columns), and entries that follow.
+        Number of rows (and columns), and number of entries.
     weighted : bool
-        Whether a number follows row and column of each entry.
+        Whether entries have a value.
     symmetric : bool
-        Whether each entry stands for its mirror image, too.
+        Whether each entry also implies its mirror image.
     first : SampleLine
         The line after the size line.
     """
@@ -57,21 +57,21 @@ class MatrixHeader:
 
 
 def is_matrix_market(start: bytes) -> bool:
-    """Whether a file that begins so is in the Matrix Market format."""
+    """Return whether a file that begins with these bytes is in the Matrix Market format."""
     return start[: len(BANNER)].lower() == BANNER.lower()
 
 
 def read_matrix_market(path: Path, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
-    """Read a Matrix Market file: entry (i, j) is the edge from i to j, of a symmetric matrix also from j to i.
+    """Read a Matrix Market file: entry (i, j) is the edge from i to j, in a symmetric matrix also from j to i.
 
-    All n agents exist, also those without entries. Values become the column ``weight``. Of `options`, ``header`` means
-    nothing here.
+    All n agents exist, including those without entries. Values become the column ``weight``. The option ``header`` has
+    no effect.
 
     Raises
     ------
     EdgeListError
-        If the banner or the size line is not understood, the matrix is not square, a row or column lies outside it, or
-        a weight breaks the rule of its role.
+        If the banner or the size line is invalid, the matrix is not square, a row or column is outside it, or a weight
+        is invalid for its role.
     TooManyRejectsError
         If there are more malformed lines than ``options.max_rejects``.
 
@@ -96,20 +96,20 @@ def _entries(
     options: ImportOptions,
     agents: pa.Table | None,
 ) -> EdgeList:
-    assembly = Assembly(str(path), options)
-    assembly.has_agents = header.agents > 0
-    assembly.identifiers.add(rows=pa.chunked_array([np.arange(1, header.agents + 1)]))
+    builder = EdgeListBuilder(str(path), options)
+    builder.has_agents = header.agents > 0
+    builder.identifiers.add(rows=pa.chunked_array([np.arange(1, header.agents + 1)]))
     columns = [AttributeColumn(layout.names[at], number=True) for at in layout.attributes]
-    rows = TextRows(layout, columns, assembly.rejects)
+    rows = TextRows(layout, columns, builder.rejects)
     for block in rows.parsed(blocks):
         place = partial(_place, path, block.lines)
         for ids in block.ids:
             _refuse_outside(ids, header, place)
         for name, values in block.attributes.items():
             refuse_bad_weights(values, name, options, place)
-        assembly.add(block.ids, block.lines)
+        builder.add(block.ids, block.lines)
     attributes = pa.table({column.name: column.finish() for column in columns})
-    edges = assembly.finish(attributes, agents, counts=(header.agents, header.entries))
+    edges = builder.finish(attributes, agents, counts=(header.agents, header.entries))
     return replace(edges, both_ways=np.ones(len(edges), np.bool_)) if header.symmetric else edges
 
 
@@ -147,11 +147,12 @@ def _header(blocks: Iterator[Block], path: Path) -> tuple[MatrixHeader, Iterator
 def _form(banner: str, path: Path) -> re.Match[str]:
     form = _FORM.fullmatch(banner)
     if form is None:
-        raise EdgeListError(f"{path}: the first line {banner[:80]!r} is no banner of a matrix; read are {_ACCEPTED}")
+        raise EdgeListError(f"{path}: the first line {banner[:80]!r} is not a known banner; accepted are {_ACCEPTED}")
     kinds = [form[1].lower(), form[2].lower(), form[3].lower()]
-    for kind, known in zip(kinds, _KNOWN, strict=True):
-        if kind not in known:
-            raise EdgeListError(f"{path} holds a Matrix Market matrix that is {' '.join(kinds)}; read are {_ACCEPTED}")
+    for word, known in zip(kinds, _KNOWN, strict=True):
+        if word not in known:
+            kind = " ".join(kinds)
+            raise EdgeListError(f"{path} is a Matrix Market file of kind {kind!r}; accepted are {_ACCEPTED}")
     return form
 
 
@@ -159,15 +160,15 @@ def _parsed(form: re.Match[str], line: SampleLine, path: Path) -> MatrixHeader:
     size = re.fullmatch(r"\s*(\d+)\s+(\d+)\s+(\d+)\s*", line.decoded())
     if size is None:
         raise EdgeListError(
-            f"{path}, line {line.number}: {line.decoded()[:60]!r} is no size line 'rows columns entries' of a Matrix "
-            "Market file"
+            f"{path}, line {line.number}: {line.decoded()[:60]!r} is not a Matrix Market size line 'rows columns "
+            "entries'"
         )
     rows, columns, entries = map(int, size.groups())
     if rows != columns:
         raise EdgeListError(
-            f"{path} holds a matrix of {rows} rows and {columns} columns; a network has as many of both. If rows and "
-            "columns are different agents, write its entries with ids of their own to a CSV file"
+            f"{path} holds a matrix of {rows} rows and {columns} columns; a network needs as many of both. If rows and "
+            "columns are different agents, write the entries with distinct ids to a CSV file"
         )
     if rows > _MOST_AGENTS:
-        raise EdgeListError(f"{path}: the size line counts {rows} agents; {_MOST_AGENTS} are the most")
+        raise EdgeListError(f"{path}: the size line gives {rows} agents; at most {_MOST_AGENTS} are supported")
     return MatrixHeader(rows, entries, form[2].lower() != "pattern", form[3].lower() == "symmetric", line.next)

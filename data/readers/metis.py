@@ -1,4 +1,4 @@
-"""Edge lists in the METIS format: line i holds the neighbours of agent i."""
+"""Edge lists in the METIS format: line i lists the neighbours of agent i."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from data.readers.attributes import AttributeColumn
 from data.readers.byte_stream import Block, text_blocks
 from data.readers.column_roles import endpoint_positions, readable_rows, refuse_bad_weights
 from data.readers.delimiters import BLANKS
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.layout import check_text
 from data.readers.line_numbers import LineRun
 
@@ -37,9 +37,9 @@ class MetisHeader:
     Attributes
     ----------
     agents, edges : int
-        Number of agents, and of edges, each of which stands in the lines of both its ends.
+        Number of agents, and of edges; each edge is listed in the lines of both its ends.
     skipped : int
-        Numbers before the neighbours of each line: the agent's size and weights.
+        How many numbers precede the neighbours in each line: the agent's size and weights.
     weighted : bool
         Whether each neighbour is followed by the weight of the edge.
     """
@@ -53,24 +53,24 @@ class MetisHeader:
 def read_metis(path: Path, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
     """Read a METIS file as an edge list with one row per entry of the adjacency lines.
 
-    All n agents exist, also those without neighbours. Edge weights become the column ``weight``; sizes and weights of
-    agents are skipped. A neighbour outside 1..n is a malformed row.
+    All n agents exist, including those without neighbours. Edge weights become the column ``weight``; sizes and weights
+    of agents are skipped. A neighbour outside 1..n is a malformed row.
 
     Parameters
     ----------
     path : Path
         The file, plain or compressed.
     options : ImportOptions
-        Roles, direction and the limit of malformed entries; ``header`` and ``columns`` mean nothing here.
+        Roles, direction and the limit of malformed entries; ``header`` and ``columns`` have no effect.
     agents : pyarrow.Table, optional
         Agents as `data.readers.agents.read_agents` returns them.
     progress : Progress
-        Hears ``("reading", bytes done, bytes in all)`` of the file.
+        Called with ``("reading", bytes done, bytes in total)`` of the file.
 
     Raises
     ------
     EdgeListError
-        If the first line is no METIS header, or a weight is no number or breaks the rule of its role.
+        If the first line is not a METIS header, or a weight is not a number or invalid for its role.
     TooManyRejectsError
         If there are more malformed entries than ``options.max_rejects``.
 
@@ -90,7 +90,7 @@ def read_metis(path: Path, options: ImportOptions, agents: pa.Table | None, prog
 
 @dataclass(frozen=True)
 class _Lines:
-    """Adjacency lines of a block: all their tokens, and per line its number, its agent, and where its tokens begin."""
+    """Adjacency lines of a block: all tokens, and for each line its number, its agent, and its range of tokens."""
 
     tokens: pa.ChunkedArray
     counts: Numbers
@@ -108,8 +108,8 @@ class _AdjacencyReader:
 
     def __init__(self, path: Path, header: MetisHeader, options: ImportOptions) -> None:
         self._path, self._header, self._options = path, header, options
-        self._assembly = Assembly(str(path), options)
-        self._assembly.identifiers.add(metis=pa.chunked_array([np.arange(1, header.agents + 1)]))
+        self._builder = EdgeListBuilder(str(path), options)
+        self._builder.identifiers.add(metis=pa.chunked_array([np.arange(1, header.agents + 1)]))
         self._weights = AttributeColumn(WEIGHT, number=True)
         self._agents_done = 0
 
@@ -127,17 +127,17 @@ class _AdjacencyReader:
         if self._header.weighted:
             self._add_weights(lines.tokens.take(pa.array(at + 1)), run)
         sources = lines.agents[line_of]
-        self._assembly.add([pa.chunked_array([sources]), pa.chunked_array([targets[known]])], run)
+        self._builder.add([pa.chunked_array([sources]), pa.chunked_array([targets[known]])], run)
 
     def _spoilt(self, lines: _Lines) -> npt.NDArray[np.bool_]:
-        """Return which lines belong to no agent, or lack an agent's weight or a neighbour's."""
+        """Return which lines belong to no agent, or lack the weight of an agent or a neighbour."""
         neighbours = lines.counts - self._header.skipped
         odd = neighbours % 2 == 1 if self._header.weighted else np.zeros(len(neighbours), np.bool_)
         beyond = lines.agents > self._header.agents
         return np.where(beyond, lines.counts > 0, (neighbours < 0) | odd)
 
     def _entries(self, lines: _Lines, whole: npt.NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
-        """Return the positions of the tokens that are neighbours in whole lines, and the line of each."""
+        """Return the positions of the tokens that are neighbours in valid lines, and the line of each."""
         place = np.arange(len(lines.tokens)) - np.repeat(lines.starts, lines.counts) - self._header.skipped
         neighbour = np.repeat(whole, lines.counts) & (place >= 0)
         if self._header.weighted:
@@ -145,18 +145,18 @@ class _AdjacencyReader:
         return np.flatnonzero(neighbour), np.repeat(np.arange(len(lines.counts)), lines.counts)[neighbour]
 
     def _reject(self, lines: _Lines, spoilt: Numbers, unknown: Numbers, line_of: Numbers) -> None:
-        """Add spoilt lines and neighbours that are no agents to the rejects, in their order."""
+        """Add malformed lines and neighbours that are not agents to the rejects, in order."""
         n = self._header.agents
         found = [(line, -1, self._complaint(lines.agents[line]), lines.text(line)) for line in spoilt.tolist()]
         for at, line in zip(unknown.tolist(), line_of.tolist(), strict=True):
             token = str(lines.tokens[at].as_py())
             found.append((line, at, f"neighbour {token[:64]} is not an agent in 1..{n}", token))
         for line, _, detail, text in sorted(found):
-            self._assembly.rejects.add(int(lines.numbers[line]), detail, text)
+            self._builder.rejects.add(int(lines.numbers[line]), detail, text)
 
     def _complaint(self, agent: int) -> str:
         if agent > self._header.agents:
-            return f"the header counts {self._header.agents} agents, and this line is beyond them"
+            return f"the header counts {self._header.agents} agents, but this line is for a further one"
         return "a weight is missing from the line"
 
     def _add_weights(self, weights: pa.ChunkedArray, lines: LineRun) -> None:
@@ -170,21 +170,21 @@ class _AdjacencyReader:
         refuse_bad_weights(weights, WEIGHT, self._options, lambda row: f"{self._path}, line {lines.line(row)}")
 
     def finish(self, agents: pa.Table | None) -> EdgeList:
-        header, assembly = self._header, self._assembly
+        header, builder = self._header, self._builder
         if header.skipped:
-            assembly.warnings.append(f"{self._path}: the sizes or weights of agents were skipped")
+            builder.warnings.append(f"{self._path}: the sizes or weights of agents were skipped")
         if self._agents_done < header.agents:
-            assembly.warnings.append(
+            builder.warnings.append(
                 f"{self._path}: the header counts {header.agents} agents but only {self._agents_done} lines follow"
             )
-        if assembly.rows_read != 2 * header.edges:
-            assembly.warnings.append(
+        if builder.rows_read != 2 * header.edges:
+            builder.warnings.append(
                 f"{self._path}: the header counts {header.edges} edges, so {2 * header.edges} entries, "
-                f"but there are {assembly.rows_read}"
+                f"but there are {builder.rows_read}"
             )
         attributes = pa.table({WEIGHT: self._weights.finish()} if header.weighted else {})
-        assembly.has_agents = header.agents > 0
-        return assembly.finish(attributes, agents)
+        builder.has_agents = header.agents > 0
+        return builder.finish(attributes, agents)
 
 
 def _header(blocks: Iterator[Block], path: Path) -> tuple[MetisHeader, Iterator[Block]]:
@@ -198,7 +198,7 @@ def _header(blocks: Iterator[Block], path: Path) -> tuple[MetisHeader, Iterator[
             offset = end + 1
             if line and not line.startswith(b"%"):
                 return _parsed_header(line, path), _resumed(block.after(offset, number + 1), blocks)
-    raise EdgeListError(f"{path} holds no METIS header 'n m [fmt [ncon]]', only comments and blank lines")
+    raise EdgeListError(f"{path} has no METIS header 'n m [fmt [ncon]]', only comments and blank lines")
 
 
 def _resumed(rest: Block, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -211,12 +211,12 @@ def _parsed_header(line: bytes, path: Path) -> MetisHeader:
     if not found:
         raise EdgeListError(
             f"{path}: the first line {line[:60].decode(errors='replace')!r} is not a METIS header "
-            "'n m [fmt [ncon]]' (fmt of 0 and 1); rename the file to .txt if it lists one edge per line"
+            "'n m [fmt [ncon]]' (fmt consists of 0 and 1); rename the file to .txt if it lists one edge per line"
         )
     sizes, agent_weights, edge_weights = (digit == "1" for digit in (found[3] or b"0").decode().zfill(3))
     weights_per_agent = int(found[4] or 1) if agent_weights else 0
     if int(found[1]) > _MOST_AGENTS:
-        raise EdgeListError(f"{path}: the header counts {int(found[1])} agents; {_MOST_AGENTS} are the most")
+        raise EdgeListError(f"{path}: the header counts {int(found[1])} agents; at most {_MOST_AGENTS} are supported")
     return MetisHeader(int(found[1]), int(found[2]), sizes + weights_per_agent, edge_weights)
 
 
@@ -228,7 +228,7 @@ def _split(block: Block, agents_before: int) -> _Lines:
 
 
 def _without_comments(block: Block) -> tuple[bytes, Numbers]:
-    """Return the adjacency lines of a block, one tab between numbers, and their line numbers."""
+    """Return the adjacency lines of a block, tab-separated, and their line numbers."""
     data = BLANKS.normalised(block.data.replace(b"\r", b" "))
     lines = np.arange(block.first_line, block.first_line + block.line_count)
     if b"%" not in data:
@@ -246,7 +246,7 @@ def _tokens_per_line(data: bytes) -> Numbers:
 
 
 def _tokens(data: bytes) -> pa.ChunkedArray:
-    """Return all numbers of some lines: int64 if they are plain digits, else as text."""
+    """Return all tokens of some lines: int64 if they consist of digits only, else text."""
     column = data.replace(b"\t", b"\n")
     if column.translate(None, b"0123456789\n"):
         column = column if column.isascii() else column.decode(errors="replace").encode()
@@ -269,7 +269,7 @@ def _one_column(data: bytes, kind: pa.DataType, block_size: int) -> pa.ChunkedAr
 
 
 def _integers(tokens: pa.ChunkedArray) -> Numbers:
-    """Return tokens as integers, 0 for those that are none."""
+    """Return tokens as integers, 0 for those that are not."""
     if pa.types.is_string(tokens.type):
         digits = pc.match_substring_regex(tokens, "^[0-9]{1,18}$")
         tokens = pc.if_else(digits, tokens, "0").cast(pa.int64())

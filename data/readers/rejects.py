@@ -1,4 +1,4 @@
-"""Rows of a source that could not be read: where each stood, why, and what it said."""
+"""Rows of a source that could not be read: line number, reason and text of each."""
 
 import pyarrow as pa
 
@@ -22,7 +22,7 @@ class Rejects:
         return len(self._lines)
 
     def add(self, line: int, detail: str, text: str) -> None:
-        """Keep a malformed row; raise TooManyRejectsError where it is one more than the limit."""
+        """Record a malformed row; raise TooManyRejectsError if it exceeds the limit."""
         self._lines.append(line)
         self._details.append(detail)
         self._texts.append(shortened(text))
@@ -47,5 +47,5 @@ def described(unit: str, line: int, detail: str, text: str) -> str:
 
 
 def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return the text, or its beginning where it is longer than `longest` characters."""
+    """Return the text, or its beginning if it is longer than `longest` characters."""
     return text if len(text) <= longest else text[: longest - 3] + "..."

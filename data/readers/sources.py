@@ -1,4 +1,4 @@
-"""What users name as a source: a local path, however it is written."""
+"""Resolving the sources that users name to local paths."""
 
 import os
 import re
@@ -7,17 +7,17 @@ from urllib.parse import unquote, urlsplit
 
 from data.errors import SourceNotFoundError
 
-# Of a URL that was made a Path, one slash is gone. A scheme of one letter is a drive.
+# A URL that was converted to a Path has lost a slash. A scheme of one letter is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(.*)", re.DOTALL)
 
 
 def local_path(source: str | os.PathLike[str]) -> Path:
-    """Return the local path that a user names: ``~`` is the home folder, a ``file:`` URL the path in it.
+    """Return the local path of a source, with ``~`` expanded and ``file:`` URLs decoded.
 
     Raises
     ------
     SourceNotFoundError
-        If it is the URL of something that is not on this machine.
+        If the source is a remote URL.
 
     Examples
     --------
@@ -34,5 +34,5 @@ def local_path(source: str | os.PathLike[str]) -> Path:
     whole = f"{url[1]}://{rest}"
     how = f"curl -LO '{whole}'" if scheme in {"http", "https", "ftp"} else "with the tools of that store"
     raise SourceNotFoundError(
-        f"{whole} is a URL, and an import reads local files; download it first ({how}) and name the file"
+        f"{whole} is a URL, but imports read local files only; download it first ({how}) and name the file"
     )

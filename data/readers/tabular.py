@@ -1,4 +1,4 @@
-"""Edge lists in tables: Parquet files, pandas data frames, Arrow tables."""
+"""Edge lists in tables: Parquet files, pandas DataFrames, Arrow tables."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from data.progress import Progress
 from data.readers.byte_stream import magic_of
 from data.readers.column_names import is_endpoint_name
 from data.readers.column_roles import endpoint_doubts, endpoint_positions, refuse_bad_weights, renamed
-from data.readers.edge_list_builder import Assembly
+from data.readers.edge_list_builder import EdgeListBuilder
 from data.readers.id_columns import ids_of
 from data.readers.identifiers import complaint_about
 from data.readers.line_numbers import LineRun
@@ -34,7 +34,7 @@ def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, pr
     Raises
     ------
     EdgeListError
-        If the file is damaged, columns or weights break a rule, or there is no row with two endpoints.
+        If a file is damaged, columns or weights are invalid, or no row has two endpoints.
     TooManyRejectsError
         If there are more malformed rows than ``options.max_rejects``.
     """
@@ -49,7 +49,7 @@ def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, pr
 def read_frame(frame: pd.DataFrame, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
     """Read a data frame as an edge list, as `read_table` does.
 
-    Its index means nothing, but levels of it that are named as endpoints are columns.
+    Its index is ignored, except for levels with names of endpoints, which become columns.
     """
     description = "the data frame"
     frame = _with_ends_of_index(frame)
@@ -65,12 +65,12 @@ def read_table(
     progress: Progress,
     description: str = "the Arrow table",
 ) -> EdgeList:
-    """Read an Arrow table as an edge list; columns beside the endpoints are kept without a copy.
+    """Read an Arrow table as an edge list; columns other than the endpoints are not copied.
 
     Raises
     ------
     EdgeListError
-        If columns or weights break a rule, a column cannot be kept in Parquet, or no row has two endpoints.
+        If columns or weights are invalid, a column cannot be stored in Parquet, or no row has two endpoints.
     TooManyRejectsError
         If there are more malformed rows than ``options.max_rejects``.
     """
@@ -82,33 +82,33 @@ def read_table(
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet by its first bytes or its name, or a folder holds such files."""
+    """Return whether a file is Parquet by its first bytes or its name, or a folder contains such files."""
     if path.is_dir():
         return any(path.rglob("*.parquet"))
     return magic_of(path)[:4] == b"PAR1" or path.suffix.lower() in _SUFFIXES
 
 
 def parquet_parts(path: Path) -> list[Path]:
-    """Return a Parquet file, or those of a folder as Spark and Dask write it, by name; hidden files are none of them.
+    """Return a Parquet file, or those of a folder as Spark and Dask write it, by name, without hidden files.
 
     Raises
     ------
     EdgeListError
-        If files lie in folders inside the folder: what those are called may be a column.
+        If there are files in subfolders, whose names may encode a column.
     """
     if not path.is_dir():
         return [path]
     inside = [part for part in sorted(path.iterdir()) if not part.name.startswith((".", "_"))]
     if folder := next((part for part in inside if part.is_dir() and any(part.rglob("*.parquet"))), None):
         raise EdgeListError(
-            f'{path} holds Parquet files in folders of its own ({folder.name}); import it with --query "SELECT source, '
+            f'{path} has Parquet files in subfolders ({folder.name}); import it with --query "SELECT source, '
             f"target FROM read_parquet('{path}/**/*.parquet')\""
         )
     return [part for part in inside if part.suffix.lower() in _SUFFIXES]
 
 
 def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
-    """Return the schema and the number of rows of a Parquet file or folder; raise EdgeListError where it is damaged."""
+    """Return the schema and the number of rows of a Parquet file or folder; raise EdgeListError if it is damaged."""
     schemas, count = [], 0
     for part in parquet_parts(path):
         try:
@@ -120,7 +120,7 @@ def parquet_schema(path: Path) -> tuple[pa.Schema, int]:
         if schemas[-1].names != schemas[0].names:
             raise EdgeListError(
                 f"{part} has the columns {', '.join(schemas[-1].names)}, the files before it have "
-                f"{', '.join(schemas[0].names)}; keep files of one table in a folder"
+                f"{', '.join(schemas[0].names)}; a folder must contain the files of one table"
             )
     try:
         return pa.unify_schemas(schemas, promote_options="permissive"), count
@@ -139,7 +139,7 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _batches_of(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file; raise EdgeListError where it is damaged."""
+    """Yield the rows of a Parquet file; raise EdgeListError if it is damaged."""
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         batches = file.iter_batches(batch_size=BATCH_ROWS)
         while True:
@@ -155,7 +155,7 @@ def _batches_of(path: Path) -> Iterator[pa.RecordBatch]:
 def table_of(frame: pd.DataFrame, ids: Sequence[int], description: str) -> pa.Table:
     """Return a data frame as an Arrow table, without its index; missing values are null.
 
-    Mixed Python objects become text in the columns at the positions `ids`; elsewhere they are refused.
+    Mixed Python objects become text in the columns at positions `ids`; in other columns they are refused.
     """
     names = [str(name) for name in frame.columns]
     columns = []
@@ -165,26 +165,26 @@ def table_of(frame: pd.DataFrame, ids: Sequence[int], description: str) -> pa.Ta
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             if position not in ids:
                 raise EdgeListError(
-                    f"{description}: column {name!r} of mixed types cannot be kept in Parquet: {error}; cast it"
+                    f"{description}: column {name!r} of mixed types cannot be stored in Parquet: {error}; cast it"
                 ) from error
             columns.append(_texts(frame.iloc[:, position]))
     return pa.Table.from_arrays(columns, names=names)
 
 
 def refuse_unstorable(schema: pa.Schema, description: str) -> None:
-    """Raise EdgeListError at the first column of a type that Parquet cannot keep."""
+    """Raise EdgeListError at the first column of a type that Parquet cannot store."""
     for field in schema:
         try:
             pq.write_table(pa.schema([field]).empty_table(), io.BytesIO())
         except (pa.ArrowException, NotImplementedError) as error:
             raise EdgeListError(
-                f"{description}: column {field.name!r} of type {field.type} cannot be kept in Parquet; "
+                f"{description}: column {field.name!r} of type {field.type} cannot be stored in Parquet; "
                 "drop the column or cast it"
             ) from error
 
 
 class _Rows:
-    """Batches of a table on their way into an edge list."""
+    """Collects batches of a table into an edge list."""
 
     def __init__(self, description: str, schema: pa.Schema, options: ImportOptions) -> None:
         self.count = 0
@@ -195,8 +195,8 @@ class _Rows:
         self._schema = pa.schema([schema.field(at).with_name(self._names[at]) for at in self._attributes])
         refuse_unstorable(self._schema, description)
         _refuse_weights_of_other_types(self._schema, options, description)
-        self._assembly = Assembly(description, options, "row")
-        self._assembly.warnings += [f"{description}: {doubt}" for doubt in endpoint_doubts(self._names, options)]
+        self._builder = EdgeListBuilder(description, options, "row")
+        self._builder.warnings += [f"{description}: {doubt}" for doubt in endpoint_doubts(self._names, options)]
         self._chunks: list[pa.Table] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -217,23 +217,23 @@ class _Rows:
                 attributes.column(name), name, self._options, lambda row: f"{self._description}, row {lines.line(row)}"
             )
         self._chunks.append(attributes)
-        self._assembly.add([pa.chunked_array([end]) for end in ends], lines)
+        self._builder.add([pa.chunked_array([end]) for end in ends], lines)
 
     def finish(self, agents: pa.Table | None) -> EdgeList:
-        """Return the edge list; the rows are spent."""
+        """Return the edge list; the object must not be reused."""
         attributes = pa.concat_tables(self._chunks) if self._attributes and self._chunks else pa.table({})
-        return self._assembly.finish(attributes, agents)
+        return self._builder.finish(attributes, agents)
 
     def _reject(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> None:
         for row in rows.tolist():
             values = [batch.column(at)[row].as_py() for at in self._ends]
             complaints = map(_complaint, values, ("source", "target"))
             reason = next(filter(None, complaints), "an id cannot be read")
-            self._assembly.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
+            self._builder.rejects.add(self.count + 1 + row, reason, ", ".join(map(str, values)))
 
 
 def _with_ends_of_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with those levels of its index as columns, behind the others, that are named as endpoints."""
+    """Return a frame in which index levels with names of endpoints are further columns, after the others."""
     levels = [name for name in frame.index.names if isinstance(name, str) and is_endpoint_name(name)]
     levels = [name for name in levels if name not in frame.columns]
     if not levels:
@@ -259,7 +259,7 @@ def _refuse_weights_of_other_types(schema: pa.Schema, options: ImportOptions, de
         if field.name in (options.strength, options.probability) and not is_numeric(kind):
             raise EdgeListError(
                 f"{description}: column {field.name!r} of type {kind} cannot be the strength or probability; "
-                "make it a number"
+                "convert it to a number"
             )
 
 

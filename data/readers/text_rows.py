@@ -1,7 +1,7 @@
-"""The rows of a text file, block by block: ids, typed attributes, and the lines that are malformed.
+"""The rows of a text file, block by block: ids, typed attributes, and malformed lines.
 
-Arrow parses a whole block at once. Only in a block in which that finds anything unusual are lines looked at singly,
-and of those only the ones that `suspicious_lines` picks out; `TextLayout.complaint` says which of them are malformed.
+Arrow parses a whole block at once. Only if that finds anything unusual are single lines inspected, and of these only
+the ones chosen by `suspicious_lines`; `TextLayout.complaint` decides which are malformed.
 """
 
 import re
@@ -35,7 +35,7 @@ class RowBlock:
     attributes : dict
         Values of the other columns, by name, as appended to the columns of `TextRows`.
     lines : LineRun
-        Where the rows stood.
+        Line numbers of the rows.
     """
 
     ids: tuple[pa.ChunkedArray, ...]
@@ -44,7 +44,7 @@ class RowBlock:
 
 
 class TextRows:
-    """Parser of the blocks of one text file; it remembers the types of columns and collects malformed lines."""
+    """Parser of the blocks of one text file, which tracks column types and collects malformed lines."""
 
     def __init__(self, layout: TextLayout, columns: Sequence[AttributeColumn], rejects: Rejects) -> None:
         self._layout = layout
@@ -56,7 +56,7 @@ class TextRows:
 
     @property
     def doubts(self) -> list[str]:
-        """What became of lines that begin with ``#`` or ``%`` and look like rows; nothing where there were none."""
+        """Warnings about lines that begin with ``#`` or ``%`` and look like rows."""
         if not self._marked:
             return []
         count = f"{len(self._marked):,} lines that begin" if len(self._marked) > 1 else "1 line that begins"
@@ -65,17 +65,17 @@ class TextRows:
             return [f"{lines} and look like rows were read as rows; if they are comments, remove them"]
         return [
             (
-                f"{lines} and look like rows were left out as comments; if they are rows, put a line with the names of "
-                "the columns above, and commas between the fields"
+                f"{lines} and look like rows were left out as comments; if they are rows, add a header line with the "
+                "names of the columns, and separate the fields by commas"
             )
         ]
 
     def expect(self, *, integer_ids: bool) -> None:
-        """Say what the ids of the next block will probably be; it is only faster to be right."""
+        """Set the expected type of ids in the next block; a wrong guess only costs time."""
         self._integer_ids = integer_ids
 
     def learn(self, sample: Iterable[bytes]) -> None:
-        """Guess the types of ids and attributes by some data lines; blocks that fit the guess are parsed at once."""
+        """Guess the types of ids and attributes from sample lines; blocks that fit the guess are parsed only once."""
         fields = [self._layout.delimiter.fields(line.decode()) for line in sample if not self._layout.complaint(line)]
         texts = [pa.chunked_array([[row[at] for row in fields]], pa.string()) for at in range(len(self._layout.names))]
         for at, column in self._columns.items():
@@ -97,12 +97,12 @@ class TextRows:
                     continue
                 table = self._fitting_table(data, lines)
             if table is None:
-                # Text fits everything, and in one piece even lines longer than the pieces Arrow parses in parallel.
+                # Text fits every value, and one large block fits lines longer than the blocks Arrow parses in parallel.
                 table = self._table(data, dict.fromkeys(self._names, pa.string()), block_size=len(data))
             yield self._rows(table, lines)
 
     def _seems_plain(self, data: bytes) -> bool:
-        """Whether lines hold no comments and nothing that Arrow would read differently than `complaint`."""
+        """Return whether lines contain no comments and nothing that Arrow and `complaint` read differently."""
         if b"\0" in data or b"\r" in data or not self._layout.delimiter.quotes_match(data):
             return False
         if next(header_places(data, self._layout), None) is not None:
@@ -121,7 +121,7 @@ class TextRows:
         return table if all(column.keeps(table.column(at)) for at, column in self._columns.items()) else None
 
     def _types(self, data: bytes) -> dict[str, pa.DataType]:
-        """Return the types to parse columns as: text, rather than a number that would not be what was written."""
+        """Return the types to parse columns as: text if a number would not preserve the spelling."""
         leading_zeros = _may_have_leading_zeros(data, self._layout.delimiter.character)
         integer = pa.string() if leading_zeros or b"-0" in data else pa.int64()
         types = dict.fromkeys(self._names, integer if self._integer_ids else pa.string())
@@ -145,7 +145,7 @@ class TextRows:
         return lines_kept(data, kept), LineRun.of(block.first_line + np.flatnonzero(kept))
 
     def _judged(self, line: bytes, number: int) -> str | None:
-        """Return None for a row, why it is malformed for a malformed one, nothing for a line that is no row."""
+        """Return None for a row, the reason for a malformed row, and "" for a line that is no row."""
         if is_data(line):
             return self._layout.complaint(line)
         if not is_marked(line) or self._layout.complaint(line):
@@ -154,7 +154,7 @@ class TextRows:
         return None if self._layout.marked_rows else ""
 
     def _table(self, data: bytes, types: dict[str, pa.DataType], block_size: int = 1 << 20) -> pa.Table:
-        """Parse normalised lines; raise pyarrow.ArrowInvalid where one is malformed or a value not of its type."""
+        """Parse normalised lines; raise pyarrow.ArrowInvalid if a line is malformed or a value has the wrong type."""
         delimiter = self._layout.delimiter
         return pyarrow.csv.read_csv(
             pa.BufferReader(data),
@@ -189,12 +189,12 @@ def _without_blanks(ids: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _may_have_leading_zeros(data: bytes, delimiter: str) -> bool:
-    """Whether some field may begin with a zero and another digit or letter: not the spelling of an integer."""
+    """Return whether some field may begin with a zero and a further digit or letter, so is no canonical integer."""
     if data[:1] == b"0" and data[1:2] > b"/":
         return True
     characters = np.frombuffer(data, np.uint8)
     before, zero, after = characters[:-2], characters[1:-1], characters[2:]
-    # Below "0" lie blanks, quotes, line feeds and most delimiters; also the point and the signs, which begin no field.
+    # Bytes below "0" are blanks, quotes, line feeds, most delimiters, and "." and signs, after which no field begins.
     begins = (before < ord("0")) & (before != ord(".")) & (before != ord("-")) & (before != ord("+"))
     begins |= before == ord(delimiter)
     return bool((begins & (zero == ord("0")) & (after >= ord("0"))).any())

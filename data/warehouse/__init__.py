@@ -1,1 +1,1 @@
-"""The warehouse: storage, publications, table specifications and the DuckDB catalogue; it knows nothing of networks."""
+"""The warehouse: storage, publications, table specifications and the DuckDB catalogue; independent of networks."""

@@ -1,11 +1,11 @@
-"""The catalogue: a DuckDB connection in memory with one commented view per table.
+"""The catalogue: an in-memory DuckDB connection with one commented view per table.
 
-No ``.duckdb`` file is ever shared: the views are made from the manifests, each over the explicit list of the files
-published so far, so that what is half written cannot be read and what is published later does not change an answer.
+No ``.duckdb`` file is ever shared: the views are made from the manifests, each over an explicit list of the files
+published so far, so unfinished files cannot be read and later publications do not change results.
 
-Two schemas. ``files.<table>`` holds what the Parquet files hold, dense ids and all. ``<table>`` is what people query:
-the same rows, with the users' own ids beside the dense ones; those with more than that are written in
-``data/warehouse/sql/<table>.sql``. A query that needs no original ids is faster on ``files.<table>``: it joins nothing.
+There are two schemas. ``files.<table>`` has the columns of the Parquet files, with dense ids. ``<table>`` is for users:
+the same rows, with the users' own ids added; views that add columns are in ``data/warehouse/sql/<table>.sql``. A query
+that needs no original ids is faster on ``files.<table>``, which needs no joins.
 """
 
 import json
@@ -34,32 +34,32 @@ _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?(?P<explained>.*)", re.IGNOR
 _LISTS_TABLES = re.compile(
     r"\b(DESCRIBE|SHOW|SUMMARIZE|EXPLAIN|information_schema|duckdb_\w+|pragma_\w+)\b", re.IGNORECASE
 )
-"""What a query says that looks at other tables than those it names."""
-_WRITING_NODE = re.compile(r'"type":"(\w+)_QUERY_NODE"')  # in a literal these quotes would be escaped
+"""Words in queries that look at tables without naming them."""
+_WRITING_NODE = re.compile(r'"type":"(\w+)_QUERY_NODE"')  # in a literal, these quotes would be escaped
 
 
 # -- connections ----------------------------------------------------------------------------------------------------
 
 
 def connect(warehouse: Store, *, read_only_guards: bool = False) -> "DuckDBPyConnection":
-    """Return a DuckDB connection in memory with a view per table, over what is published now.
+    """Return an in-memory DuckDB connection with one view per table, over what is published now.
 
     Parameters
     ----------
     warehouse : Store
     read_only_guards : bool
-        Whether the connection may read published files only: no other file, no network, no change of settings. It
-        does not stop a statement that writes; `query` does.
+        Whether to allow reading published files only: no other files, no network access, no change of settings. This
+        does not prevent statements that write; `query` does.
 
     Returns
     -------
     duckdb.DuckDBPyConnection
-        Close it when done. Use one ``cursor()`` per query: a second ``execute`` drops the first's unread rows.
+        Close it when done. Use one ``cursor()`` per query: a second ``execute`` discards unread rows of the first.
 
     Raises
     ------
     CorruptFileError
-        If a published file is missing, damaged, or has not the rows its manifest says.
+        If a published file is missing or damaged.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def connect(warehouse: Store, *, read_only_guards: bool = False) -> "DuckDBPyCon
 
 
 def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> pa.Table:
-    """Answer one SQL query over what is published now; nothing but published files can be read, nothing written.
+    """Run one SQL query over what is published now; it can read only published files, and write nothing.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
     Raises
     ------
     QueryError
-        If the statement is another one, DuckDB refuses it, or it runs longer than allowed.
+        If the statement is of another kind, DuckDB refuses it, or it runs longer than allowed.
     CorruptFileError
         If a published file is missing or damaged.
 
@@ -121,7 +121,7 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
 
 
 def run_import_query(warehouse: Store, sql: str) -> pa.Table:
-    """Answer the query of an import: as `query`, but it may also read the user's own files.
+    """Run the query of an import: like `query`, but it may also read the user's own files.
 
     Parameters
     ----------
@@ -160,13 +160,13 @@ def _empty_connection(warehouse: Store) -> "DuckDBPyConnection":
     if warehouse.filesystem is not None:
         connection.register_filesystem(warehouse.filesystem)
     if warehouse.url.startswith("memory://"):
-        # fsspec gives every reader of a memory file the same position: two threads would read each other's bytes.
+        # All readers of an fsspec memory file share one position: two threads would read each other's bytes.
         connection.execute("SET threads = 1")
     return connection
 
 
 def _define(connection: "DuckDBPyConnection", warehouse: Store, state: State) -> None:
-    # Waking threads costs more than any of these small statements.
+    # Starting threads takes longer than any of these small statements.
     ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
     with _translated(warehouse, state):
         connection.execute(f"SET threads = 1;\n{views.definition(warehouse, state)} SET threads = {threads}")
@@ -178,7 +178,7 @@ def _guard(
     state: State,
     limit_seconds: float | None = None,
 ) -> None:
-    """Leave the connection nothing to read but the published files. Each setting shuts out the ones before it."""
+    """Restrict the connection to reading the published files; each setting locks the ones before it."""
     places = [views.location(warehouse, file) for file in state.all_files]
     allowed = ", ".join(map(quoted, dict.fromkeys([*places, *map(views.pattern, places)])))
     milliseconds = 0 if limit_seconds is None else max(1, round(limit_seconds * 1000))
@@ -212,15 +212,15 @@ def definition(warehouse: Store) -> str:
 def write_bootstrap(warehouse: Store) -> str:
     """Write the views to ``bootstrap.sql`` in the warehouse, for the DuckDB shell; return its location.
 
-    Files are not checked: they are not read now, and the shell reads them without a check.
+    Files are not checked: they are not read here, and the shell will read them unchecked.
     """
     state = state_of(warehouse)
     return warehouse.replace_derived(BOOTSTRAP, views.definition(warehouse, state))
 
 
 def refresh_bootstrap(warehouse: Store) -> None:
-    """Write ``bootstrap.sql``, unless it is as new as the last publication."""
-    for _ in range(BOOTSTRAP_ATTEMPTS):  # others may publish, or write an earlier state over it
+    """Write ``bootstrap.sql``, unless it is up to date."""
+    for _ in range(BOOTSTRAP_ATTEMPTS):  # others may publish, or overwrite it with an earlier state
         head = warehouse.head
         if not head or warehouse.derived(BOOTSTRAP).startswith(views.heading(head)):
             return
@@ -228,7 +228,7 @@ def refresh_bootstrap(warehouse: Store) -> None:
 
 
 def _needed_state(connection: "DuckDBPyConnection", warehouse: Store, sql: str) -> State:
-    """Return the checked files of the tables that a query reads; of all tables where that cannot be told."""
+    """Return the checked files of the tables that a query reads; of all tables if these cannot be determined."""
     import duckdb
 
     try:
@@ -243,7 +243,7 @@ def _needed_state(connection: "DuckDBPyConnection", warehouse: Store, sql: str) 
     return state
 
 
-# -- what may be asked ----------------------------------------------------------------------------------------------
+# -- accepted statements --------------------------------------------------------------------------------------------
 
 
 def _check_statement(connection: "DuckDBPyConnection", sql: str) -> None:
@@ -255,7 +255,7 @@ def _check_statement(connection: "DuckDBPyConnection", sql: str) -> None:
         kinds = [statement.type.name for statement in statements]
     except duckdb.Error as error:
         raise _query_error(error) from error
-    except ValueError as error:  # a statement so new that DuckDB's own Python package does not know its type
+    except ValueError as error:  # a statement type that DuckDB's own Python package does not know yet
         raise QueryError(f"this statement is not a SELECT; {_ACCEPTED} is accepted") from error
     if len(kinds) != 1:
         raise QueryError(f"{len(kinds)} SQL statements given; exactly {_ACCEPTED} is accepted")
@@ -270,19 +270,19 @@ def _check_statement(connection: "DuckDBPyConnection", sql: str) -> None:
 
 
 def _writing_clauses(connection: "DuckDBPyConnection", sql: str) -> list[str]:
-    """Return what a SELECT statement would write with: since DuckDB 2.0, a WITH clause may hold COPY, INSERT, ..."""
+    """Return the writing clauses of a SELECT: since DuckDB 2.0, WITH may contain COPY, INSERT, ..."""
     ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     if tree.startswith('{"error":true'):
         raise QueryError(f"this statement is not accepted ({json.loads(tree)['error_message']}), only {_ACCEPTED}")
     return sorted(set(_WRITING_NODE.findall(tree)))
 
 
-# -- what went wrong ------------------------------------------------------------------------------------------------
+# -- errors ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def _translated(warehouse: Store, state: State) -> Iterator[None]:
-    """Turn DuckDB's errors into ours: a damaged published file is not the query's fault."""
+    """Translate DuckDB's errors, distinguishing damaged files from faulty queries."""
     import duckdb
 
     try:
@@ -292,7 +292,7 @@ def _translated(warehouse: Store, state: State) -> Iterator[None]:
 
 
 def _damage(error: Exception, warehouse: Store, state: State) -> RumormillError | None:
-    """Return what is damaged if that is why DuckDB failed, or None; it names the file only sometimes."""
+    """Return an error that names the damaged file if that is why DuckDB failed, else None."""
     import duckdb
 
     named = (file for file in state.all_files if warehouse.location(file) in str(error))
@@ -300,7 +300,7 @@ def _damage(error: Exception, warehouse: Store, state: State) -> RumormillError 
         return CorruptFileError(
             f"{warehouse.location(file)} (table {file.table}) cannot be read ({_first_line(error)}); {REMEDY}"
         )
-    # What its Parquet reader says of damaged pages comes without a class of its own, or without the file's name.
+    # Errors of DuckDB's Parquet reader on damaged pages may have no specific class and may not name the file.
     if type(error) is duckdb.Error or "Parquet" in str(error) or isinstance(error, duckdb.IOException):
         damaged = verify(warehouse)
         return CorruptFileError(f"{damaged[0]}; {REMEDY}") if damaged else None

@@ -1,7 +1,7 @@
-"""Deletion of campaigns, sessions and networks: what depends on them, and one publication that makes them gone.
+"""Deletion of campaigns, sessions and networks with their dependents, in one publication.
 
-Rows leave their tables at once; files are deleted by maintenance when no readable state lists them. Keys are retracted,
-so that the same session can be run, and the same network imported, again.
+Rows leave their tables at once; maintenance deletes files when no readable state lists them. Keys are retracted, so
+that the same session can be run, and the same network imported, again.
 """
 
 import random
@@ -34,21 +34,21 @@ from data.warehouse.tables.specification import TableSpecification
 KIND = "deletion"
 ATTEMPTS = 20
 DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs")
-"""Tables that say what depends on what."""
+"""Tables that determine dependents."""
 
 Rewritten = dict[tuple[int, str], tuple[DataFile | None, ...]]
-"""By the publication and path of a file: nothing if it stays, else the file in its place, or None if no row stays."""
+"""By publication and path of a file: empty if it is kept, else its replacement, or None if no row is left."""
 
 
 def delete(store: Store, deletion: Deletion) -> None:
-    """Make it gone, in one publication.
+    """Carry out a deletion in one publication.
 
     Raises
     ------
     InvalidInputError
-        If something depends on it that stays.
+        If something that is kept depends on it.
     CommitConflictError
-        If what it takes along has changed since, or other writers were first every time.
+        If its dependents have changed since, or other writers were first every time.
     NetworkNotFoundError, NotPublishedError
         If another deletion was first.
     """
@@ -90,7 +90,7 @@ def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int)
 
 
 def _published_keys(store: Store, deletion: Deletion) -> list[str]:
-    """Return the keys that are to be retracted."""
+    """Return the keys to retract."""
     keys = list(_keys(store, deletion))
     there = [key for key, number in zip(keys, store.log.numbers(keys), strict=True) if number]
     return sorted({*there, *_published_rounds(store, deletion.sessions)})
@@ -115,7 +115,7 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
 
 
 def _published_rounds(store: Store, sessions: frozenset[str]) -> Iterator[str]:
-    """Yield the keys of the rounds of some sessions, which are consecutive."""
+    """Yield the keys of the published rounds of sessions; round numbers are consecutive."""
     number, remaining = 0, sorted(sessions)
     while remaining:
         keys = [round_key(session_id, number) for session_id in remaining]
@@ -129,7 +129,7 @@ def _published_rounds(store: Store, sessions: frozenset[str]) -> Iterator[str]:
 
 
 def _replaced_files(store: Store, deletion: Deletion, rewritten: Rewritten) -> tuple[list[DataFile], list[DataFile]]:
-    """Return files with the rows that stay of those that hold rows to be deleted, and these."""
+    """Return the replacements of files that contain rows to delete, and those files."""
     added, removed = [], []
     for table in TABLES.values():
         if table.of_snapshots:
@@ -148,7 +148,7 @@ def _replaced_files(store: Store, deletion: Deletion, rewritten: Rewritten) -> t
 def _candidates(
     store: Store, table: TableSpecification, deletion: Deletion
 ) -> Iterator[tuple[DataFile, str, list[str]]]:
-    """Yield the files of a table that may hold rows to be deleted, with the column that says so and its values."""
+    """Yield the files of a table that may contain rows to delete, with the column and values that identify them."""
     column, values = _column(table, deletion)
     if table.keyed or not values:
         return
@@ -158,7 +158,7 @@ def _candidates(
 
 
 def _rewritten(store: Store, file: DataFile, column: str, values: list[str]) -> tuple[DataFile | None, ...]:
-    """Write a file's rows that stay; see `Rewritten`."""
+    """Write the rows of a file that are kept; see `Rewritten`."""
     rows = store.read_completed(file)
     gone = pc.is_in(plain(rows[column]), value_set=pa.array(values, pa.string()))
     if not pc.any(gone).as_py():
@@ -169,7 +169,7 @@ def _rewritten(store: Store, file: DataFile, column: str, values: list[str]) -> 
 
 
 def _column(table: TableSpecification, deletion: Deletion) -> tuple[str, list[str]]:
-    """Return the column by which rows of a table belong to what is deleted, and its values."""
+    """Return the column that identifies the rows to delete in a table, and its values."""
     by_column = {
         "run_id": deletion.runs,
         "campaign_id": deletion.campaigns,
@@ -184,7 +184,7 @@ def _column(table: TableSpecification, deletion: Deletion) -> tuple[str, list[st
 
 
 def _snapshot_files(store: Store, table: TableSpecification, deletion: Deletion) -> list[DataFile]:
-    """Return the files of the deleted networks' publications; snapshots of other names may share their paths."""
+    """Return the files of the deleted networks' publications; snapshots of other networks may share their paths."""
     keys = [network_key(name, snapshot) for name in deletion.networks for snapshot in deletion.snapshots]
     return store.files(table.name, keys) if keys else []
 

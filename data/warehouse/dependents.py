@@ -1,4 +1,4 @@
-"""What depends on a campaign, a session or a network, and so goes when it is deleted."""
+"""Dependents of a campaign, a session or a network: what is deleted together with it."""
 
 import json
 from collections.abc import Iterable
@@ -12,24 +12,24 @@ from data.warehouse.states import PublishedTables
 
 @dataclass(frozen=True)
 class Deletion:
-    """What a deletion takes along.
+    """Everything that a deletion removes.
 
     Attributes
     ----------
     kind : str
         What is to be deleted.
     name : str
-        Its name, or id.
+        Its name or id.
     with_sessions : bool
-        Whether the sessions that ran on a network go with it.
+        Whether the sessions that ran on a network are deleted with it.
     campaigns, sessions, messages, snapshots, runs, events : frozenset of str
-        Ids of what goes.
+        Ids of what is deleted.
     networks : frozenset of str
-        Names of the networks that go with all their snapshots.
+        Names of the networks that are deleted with all their snapshots.
     unshared : frozenset of str
         Snapshots that no other network has.
     blocking : tuple of str
-        Sentences that say why it is refused; empty if it is not.
+        Reasons for refusing the deletion, as sentences; empty if it is allowed.
     """
 
     kind: Literal["campaign", "session", "network"]
@@ -47,11 +47,11 @@ class Deletion:
 
     @property
     def what(self) -> str:
-        """What was asked for, for people."""
+        """The requested deletion, as readable text."""
         return f"{self.kind} {self.name!r}"
 
     def plan(self, tables: PublishedTables) -> "Deletion":
-        """Return what the same deletion takes along in another state of the warehouse."""
+        """Return what the same deletion removes in another state of the warehouse."""
         if self.kind == "campaign":
             return campaign_deletion(tables, self.name)
         if self.kind == "session":
@@ -60,9 +60,9 @@ class Deletion:
 
 
 def campaign_deletion(tables: PublishedTables, name: str) -> Deletion:
-    """Return what deleting the campaigns of a name (or one, by its id) takes along.
+    """Return what deleting all campaigns of this name (or the one of this id) removes.
 
-    Sessions that other campaigns list, finished or not, stay.
+    Sessions that other campaigns list, finished or not, are kept.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def campaign_deletion(tables: PublishedTables, name: str) -> Deletion:
 
 
 def session_deletion(tables: PublishedTables, session_id: str) -> Deletion:
-    """Return what deleting a session takes along; refused while a campaign lists it.
+    """Return what deleting a session removes; refused while a campaign lists it.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def session_deletion(tables: PublishedTables, session_id: str) -> Deletion:
 
 
 def network_deletion(tables: PublishedTables, name: str, *, with_sessions: bool = False) -> Deletion:
-    """Return what deleting a network takes along: all its snapshots, and its sessions and campaigns if asked for.
+    """Return what deleting a network removes: all its snapshots and, if requested, its sessions and campaigns.
 
     Raises
     ------
@@ -131,12 +131,12 @@ def _sessions_of_network(campaigns: set[str], sessions: set[str]) -> tuple[str, 
     return (f"{len(sessions):,} sessions of {len(campaigns):,} campaigns use it; delete them too with --with-sessions",)
 
 
-# -- who lists what -------------------------------------------------------------------------------------------------
+# -- campaigns and runs that list sessions --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """A campaign, or a stored run of one, with the sessions that it asks for."""
+    """A campaign, or a stored run of one, with the sessions that it lists."""
 
     campaign_id: str
     campaign: str
@@ -162,7 +162,7 @@ def _listings(tables: PublishedTables) -> list[_Listing]:
 
 
 def _older_runs(tables: PublishedTables) -> list[_Listing]:
-    """Return the runs that versions before the table `runs` stored, in properties of publications."""
+    """Return the runs stored by versions without the table `runs`, in properties of publications."""
     found = []
     for manifest in tables.publications("run"):
         if campaign := manifest.properties.get("campaign"):
@@ -178,7 +178,7 @@ def _with_dependents(
     campaigns: set[str],
     sessions: set[str],
 ) -> Deletion:
-    """Add campaigns and sessions, and what belongs to them alone: runs, messages and events."""
+    """Add campaigns and sessions, and what belongs only to them: runs, messages and events."""
     runs = {each.run_id for each in listings if each.run_id and each.campaign_id in campaigns}
     rows = tables.read("propagation_sessions", columns=["session_id", "message_id"]).to_pylist()
     kept = {row["message_id"] for row in rows if row["session_id"] not in sessions}
@@ -203,7 +203,7 @@ def _with_dependents(
 
 
 def _subject(data: str) -> str | None:
-    """Return the key of what an event happened to."""
+    """Return the key of an event's subject."""
     try:
         found = json.loads(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Published rows as pandas frames, with dtypes that depend on the schema alone."""
+"""Published rows as pandas DataFrames, with dtypes that depend on the schema only."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
-    """Return rows as a pandas DataFrame whose dtypes depend on the schema alone, not on whether there are nulls.
+    """Return rows as a pandas DataFrame whose dtypes depend on the schema only, not on whether there are nulls.
 
-    Integers and booleans that may be null become pandas' ``Int32``, ``Int64`` and ``boolean``; lists stay Arrow's.
+    Nullable integers and booleans become pandas' ``Int32``, ``Int64`` and ``boolean``; lists stay Arrow lists.
 
     Examples
     --------
@@ -34,9 +34,9 @@ def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
 
 
 def unified_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """Return a schema that the rows of all schemas fit: numbers widen, and what has nothing in common becomes text.
+    """Return a schema that fits the rows of all schemas: numbers are widened, incompatible types become text.
 
-    Two networks may hold different things in a column of the same name.
+    Two networks may have columns of the same name with different types.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def _unified_field(fields: Sequence[pa.Field]) -> pa.Field:
 
 
 def concatenated(parts: Sequence[pa.Table], schema: pa.Schema | None = None) -> pa.Table:
-    """Return all rows of some tables; columns that some of them lack are null there.
+    """Return the rows of all tables; columns that a table lacks are null for its rows.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def concatenated(parts: Sequence[pa.Table], schema: pa.Schema | None = None) -> 
 
 
 def _as_text(rows: pa.Table, names: Sequence[str]) -> pa.Table:
-    """Return rows with these columns as text, where they are there and something else."""
+    """Return rows with these columns, if present, cast to text."""
     for name in names:
         if name in rows.column_names and not pa.types.is_string(rows[name].type):
             rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.string()))

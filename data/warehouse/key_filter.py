@@ -1,4 +1,4 @@
-"""Which rows of a table some publication keys stand for: a file may hold rows of many keys."""
+"""Selecting the rows of publication keys in a table: a file may contain rows of many keys."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from data.warehouse.tables import table_specification
 
 
 class KeyFilter:
-    """The rows of a table that some keys stand for.
+    """A filter for the rows of a table that belong to some keys.
 
     Parameters
     ----------
     table : str
     keys : sequence of str
-        Keys of publications. Keys that say nothing of rows, such as a checkpoint's, let all rows of their files pass.
+        Keys of publications. Keys that do not identify rows, such as a checkpoint's, let all rows of their files pass.
     """
 
     def __init__(self, table: str, keys: Sequence[str]) -> None:
         specification = table_specification(table)
         named = [{c: v for c, v in rows_of(key).items() if c in specification.schema.names} for key in keys]
-        self._passes_all = specification.of_snapshots or not all(named)  # files of networks hold one snapshot each
+        self._passes_all = specification.of_snapshots or not all(named)  # a file of a network has rows of one snapshot
         self._first = specification.key[0]
         self._values: dict[tuple[str, ...], list[dict[str, str | int]]] = {}
         for values in named:
@@ -38,11 +38,11 @@ class KeyFilter:
         return () if self._passes_all else tuple({name for names in self._values for name in names})
 
     def may_be_in(self, file: DataFile) -> bool:
-        """Return whether a file's range of keys leaves room for wanted rows."""
+        """Return whether a file may contain wanted rows, judging by its range of keys."""
         return holds_one_of(file, self._first_values)
 
     def applied(self, rows: pa.Table) -> pa.Table:
-        """Return the wanted ones of some rows, in their order."""
+        """Return the wanted rows, in the given order."""
         if self._passes_all or not rows.num_rows:
             return rows
         passing = [self._passing(rows, names, values) for names, values in self._values.items()]
@@ -58,7 +58,7 @@ class KeyFilter:
         wanted = [pa.array([each[name] for each in values], columns[i].type) for i, name in enumerate(names)]
         if len(names) == 1:
             return pc.is_in(columns[0], value_set=wanted[0])
-        # Several columns: equal in all of them, for some key.
+        # Several columns: a row passes if it equals some key in all of them.
         row_ids = pa.array(range(rows.num_rows))
         left = pa.table([row_ids, *columns], names=["#", *names])
         right = pa.table(wanted, names=list(names))
@@ -67,7 +67,7 @@ class KeyFilter:
 
 
 def holds_one_of(file: DataFile, values: Sequence[Any]) -> bool:
-    """Return whether a file's range of keys leaves room for one of some sorted values of its first key column."""
+    """Return whether a file's range of keys includes one of the sorted values of its first key column."""
     if file.key_range is None:
         return bool(values)
     position = bisect_left(values, file.key_range[0])
@@ -75,5 +75,5 @@ def holds_one_of(file: DataFile, values: Sequence[Any]) -> bool:
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of plain values in place of a dictionary's."""
+    """Return a column without dictionary encoding."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

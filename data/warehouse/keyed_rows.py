@@ -1,4 +1,4 @@
-"""Rows of keyed tables: which version of a key counts."""
+"""Rows of keyed tables: reducing versions of keys to current rows."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from data.warehouse.tables.specification import TableSpecification
 
 UPSERT, DELETE = "upsert", "delete"
 OPERATION = "operation"
-"""Column of change files: what the row does."""
+"""Column of change files: whether the row is an upsert or a deletion."""
 PUBLICATION = "publication"
 """Column of base files: the publication that wrote the row."""
 ReadFile = Callable[[DataFile], pa.Table]
 
 
 def change_schema(table: TableSpecification) -> pa.Schema:
-    """Return the schema of change files: all but the key is null in deletions."""
+    """Return the schema of change files; in deletions all columns but the key are null."""
     fields = [f if f.name in table.key else f.with_nullable(True) for f in table.schema]
     return pa.schema([*fields, pa.field(OPERATION, pa.string(), nullable=False)])
 
@@ -74,7 +74,7 @@ def versions(
     low, high : str or int or None
         Smallest and largest value of the first column of the key.
     is_open : bool
-        Whether `high` itself lies outside: it is the first of the next range.
+        Whether `high` is excluded, as the first key of the next range.
     """
     name = table.key[0]
     schema = pa.schema([*change_schema(table), pa.field(PUBLICATION, pa.int64())])
@@ -96,9 +96,9 @@ def versions(
 
 
 def ranges_of(files: Sequence[DataFile]) -> list[tuple[Any, Any]]:
-    """Return ranges of the first key column that follow each other and hold all keys: one per base file.
+    """Return consecutive ranges of the first key column that cover all keys: one per base file.
 
-    The end of each range is open, the first one's beginning and the last one's end are None.
+    The end of each range is excluded; the first start and the last end are None.
     """
     firsts = sorted({file.key_range[0] for file in files if file.role == "base" and file.key_range})
     return [(None, None)] if len(firsts) < 2 else list(zip([None, *firsts[1:]], [*firsts[1:], None], strict=True))
@@ -109,20 +109,20 @@ def _is_beyond(key_range: tuple[Any, Any], low: Any, high: Any) -> bool:
 
 
 def latest(rows: pa.Table, table: TableSpecification) -> pa.Table:
-    """Return the last version of each key, by key."""
+    """Return the last version of each key, sorted by key."""
     order = [*((name, "ascending") for name in table.key), (PUBLICATION, "descending")]
     rows = rows.sort_by(order)
     return rows.filter(pa.array(first_of_keys(rows, table.key)))
 
 
 def current(rows: pa.Table, table: TableSpecification) -> pa.Table:
-    """Return the current rows that some versions amount to, by key, with the table's schema."""
+    """Return the current rows given all versions, sorted by key, with the table's schema."""
     rows = latest(rows, table)
     return rows.filter(pc.equal(rows[OPERATION], UPSERT)).select(table.schema.names).cast(table.schema)
 
 
 def first_of_keys(rows: pa.Table, key: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Return whether each of some sorted rows has another key than the row before it."""
+    """Return, for each of the sorted rows, whether its key differs from the previous row's."""
     first = np.ones(rows.num_rows, bool)
     if rows.num_rows > 1:
         same = np.ones(rows.num_rows - 1, bool)

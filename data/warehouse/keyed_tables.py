@@ -1,9 +1,9 @@
-"""Keyed tables: rows that replace earlier ones of the same key, with their history.
+"""Keyed tables: rows that replace earlier rows with the same key, with their history.
 
 A publication adds *change files*: sorted by key, each row an upsert or a deletion. The latest publication of a key
-wins. Compaction turns changes into *base files*, which hold the current rows of disjoint ranges of keys; a change
-always wins over a base. Change files stay on disk until their publication has expired, so that any state in between,
-the history of a key and the changes of a period come from the same files.
+wins. Compaction turns changes into *base files*, which contain the current rows of disjoint ranges of keys; a change
+always wins over a base. Change files stay on disk until their publication has expired, so they provide all
+intermediate states, the history of a key, and the changes of a period.
 """
 
 import random
@@ -36,19 +36,19 @@ from data.warehouse.tables import table_specification
 ROWS_PER_BASE_FILE = 1 << 20
 UPDATE_ATTEMPTS = 100
 LONGEST_WAIT = 0.2
-"""Seconds that a writer waits at most before it tries again."""
+"""Longest wait of a writer before it retries, seconds."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to become of some keys of a table.
+    """Changes to some keys of a table.
 
     Attributes
     ----------
     upserts : pyarrow.Table or None
         Rows with the table's columns.
     deletions : pyarrow.Table or None
-        Keys that are to have no row: the columns of the table's key.
+        Keys whose rows are to be deleted: the columns of the table's key.
     """
 
     upserts: pa.Table | None = None
@@ -56,7 +56,7 @@ class Changes:
 
 
 def stage_changes(store: Store, table: str, changes: Changes) -> DataFile:
-    """Write one new change file, seen by nobody until it is committed.
+    """Write one new change file, invisible until it is committed.
 
     Raises
     ------
@@ -79,21 +79,21 @@ def update(
     kind: str,
     keys: Callable[[int], Sequence[str]] = lambda _: (),
 ) -> Manifest:
-    """Publish changes that depend on the current rows of a range of keys; others who change the range come in turn.
+    """Publish changes that depend on the current rows of a range of keys; concurrent updates of it are serialised.
 
     Parameters
     ----------
     store : Store
     table : str
     change : callable
-        Takes the current rows of the range, returns what is to become of them; called again if another writer has
-        changed the range meanwhile.
+        Takes the current rows of the range and returns their changes; called again if another writer has changed the
+        range in the meantime.
     low, high : str or int
         Smallest and largest value of the first column of the table's key that `change` reads or writes.
     kind : str
         Kind of the publication.
     keys : callable, optional
-        Keys of the publication, given the publication it is based on.
+        Returns the keys of the publication, given the number of the publication that it is based on.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def current_rows(store: Store, table: str, low: Any = None, high: Any = None) ->
     Parameters
     ----------
     store : Store
-        Or a past state of it, from ``as_of``.
+        The store, or a past state from ``as_of``.
     table : str
     low, high : str or int, optional
         Smallest and largest value of the first column of the key; default: all.
@@ -134,7 +134,7 @@ def current_rows(store: Store, table: str, low: Any = None, high: Any = None) ->
 
 
 def history(store: Store, table: str, low: Any, high: Any) -> pa.Table:
-    """Return all versions of the keys in a range that readable states have, by key and publication.
+    """Return all versions of the keys in a range in readable states, sorted by key and publication.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def history(store: Store, table: str, low: Any, high: Any) -> pa.Table:
 
 
 def changes_between(store: Store, table: str, since: int, until: int | None = None) -> pa.Table:
-    """Return what was published of a keyed table after `since` and up to `until`, by key and publication.
+    """Return the changes of a keyed table published after `since` and up to `until`, sorted by key and publication.
 
     Raises
     ------
@@ -158,8 +158,8 @@ def changes_between(store: Store, table: str, since: int, until: int | None = No
     """
     if since < store.log.oldest and store.log.oldest > 1:
         raise InvalidInputError(
-            f"changes of {table} after publication {since} have expired; the oldest that can be read come after "
-            f"{store.log.oldest}"
+            f"changes of {table} after publication {since} have expired; the oldest readable ones are after "
+            f"publication {store.log.oldest}"
         )
     last = store.head if until is None else until
     files = store.log.files(table, last, removed_since=store.log.oldest)
@@ -170,9 +170,9 @@ def changes_between(store: Store, table: str, since: int, until: int | None = No
 
 
 def compacted(store: Store, table: str, files: Sequence[DataFile]) -> list[DataFile]:
-    """Write base files with the rows that some files amount to; return them, to be published in the files' place.
+    """Write base files with the current rows of some files; return them, to be published in place of these.
 
-    Ranges of keys are worked on one after the other, each as large as a base file.
+    Ranges of keys, each the size of a base file, are processed one after the other.
     """
     specification = table_specification(table)
     staged = []

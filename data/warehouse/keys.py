@@ -1,6 +1,6 @@
-"""Keys of publications: what a publication makes exist, each at most once in a warehouse.
+"""Keys of publications: they name what a publication adds, and each is published at most once in a warehouse.
 
-Keys are stored in manifests, so their form never changes.
+Keys are stored in manifests, so their format never changes.
 """
 
 from typing import NewType
@@ -15,7 +15,7 @@ def network_key(network_id: str, snapshot_id: str) -> Key:
 
 
 def successor_key(network_id: str, parent_snapshot_id: str | None) -> Key:
-    """Return the key that two imports contend for which both continue the same snapshot: both would number agents."""
+    """Return the key that only one successor of a snapshot can publish, since each would number new agents."""
     return Key(f"network/{network_id}/after/{parent_snapshot_id}")
 
 
@@ -55,7 +55,7 @@ def checkpoint_key(lane_group_id: str) -> Key:
 
 
 def rows_of(key: str) -> dict[str, str | int]:
-    """Return which rows a publication's key stands for: columns and their values; a table may lack some of them.
+    """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
     Examples
     --------

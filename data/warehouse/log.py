@@ -1,7 +1,7 @@
-"""The log: the sequence of manifests, opened from its newest checkpoint and the few manifests after it.
+"""The log: the sequence of manifests, read from its newest checkpoint and the few manifests after it.
 
-Any process writes a checkpoint (`data.warehouse.log_checkpoints`) after every `CHECKPOINT_EVERY` publications,
-create-if-absent; without checkpoints the manifests alone say the same.
+Every process writes a checkpoint (`data.warehouse.log_checkpoints`) after `CHECKPOINT_EVERY` publications, by
+create-if-absent. Checkpoints only save time: the manifests hold the same information.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ CHECKPOINT_EVERY = 128
 MERGE_BELOW = 1 << 16
 """Entries up to which a commit merges segments; larger ones are merged by maintenance."""
 RECOVERIES = 20
-"""How often a read of the log begins again when segments turn out to be gone or damaged."""
+"""How often a read of the log restarts when segments turn out to be missing or damaged."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 def _recovers(method: "Callable[Concatenate[Log, P], T]") -> "Callable[Concatenate[Log, P], T]":
-    """Let a method begin again from another checkpoint if segments turn out to be superseded, gone or damaged."""
+    """Let a method restart from another checkpoint if segments turn out to be superseded, missing or damaged."""
 
     @wraps(method)
     def recovered(self: "Log", /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -74,7 +74,7 @@ class Log:
 
     @property
     def head(self) -> Head:
-        """The last publication that is known."""
+        """The last known publication."""
         with self._changing:
             return _head_of(self._tail[-1]) if self._tail else self._covered.head
 
@@ -91,12 +91,12 @@ class Log:
         return self._opened or LogCheckpoint()
 
     def refresh(self) -> Head:
-        """Read what was published since; return the last publication.
+        """Read publications since the last refresh; return the last publication.
 
         Raises
         ------
         CorruptFileError
-            If a manifest is missing or does not follow the one before it.
+            If a manifest is missing or does not follow the previous one.
         """
         with self._changing:
             if self._opened is None:
@@ -107,19 +107,19 @@ class Log:
             return self.head
 
     def _open(self) -> None:
-        """Begin with the newest checkpoint whose last manifest is there."""
+        """Start from the newest checkpoint that matches its last manifest."""
         while (newest := self._checkpoints.newest()).name:
             try:
                 if self.read(newest.head.number).checksum == newest.head.checksum:
                     break
             except CorruptFileError:
                 pass
-            self._checkpoints.set_aside(newest.name, "does not fit the manifests")
+            self._checkpoints.set_aside(newest.name, "does not match the manifests")
         self._opened, self._tail, self._tail_keys = newest, [], {}
         self._oldest = max(self._oldest, newest.oldest)
 
     def recover(self, error: UnusableSegmentError) -> None:
-        """Begin again from a checkpoint that does not need the file that cannot be used."""
+        """Restart from a checkpoint that does not need the unusable file."""
         with self._changing:
             self._checkpoints.recover(error)
             self._opened = None
@@ -134,7 +134,7 @@ class Log:
             )
 
     def _state(self, limit: int | None = None) -> tuple[LogCheckpoint, list[Manifest]]:
-        """Return what is known, as of one moment: a checkpoint, and the manifests after it up to `limit`."""
+        """Return a consistent view of the log: a checkpoint, and the manifests after it up to `limit`."""
         with self._changing:
             if self._opened is None:
                 self.refresh()
@@ -155,13 +155,13 @@ class Log:
         head = self.head
         if manifest.number != head.number + 1 or manifest.parent != head.checksum:
             path = manifest_path(head.number + 1)
-            raise CorruptFileError(f"{path} does not follow the manifest before it: restore it from a backup")
+            raise CorruptFileError(f"{path} does not follow the previous manifest: restore it from a backup")
         self._tail.append(manifest)
         self._tail_keys.update(_keys_of([manifest]))
         self._oldest = max(self._oldest, int(manifest.properties.get("oldest", 0)))
 
     def publish(self, manifest: Manifest) -> Manifest | None:
-        """Create a manifest, the next of the sequence; return it as stored, or None if another writer was first."""
+        """Create the next manifest of the sequence; return it as stored, or None if another writer was first."""
         path, content = manifest_path(manifest.number), manifest.to_bytes()
         try:
             self._storage.create(path, content)
@@ -170,7 +170,7 @@ class Log:
                 return None
         published = _manifest(content, path)
         with self._changing:
-            if self.head.number + 1 == manifest.number:  # another thread may have read it meanwhile
+            if self.head.number + 1 == manifest.number:  # another thread may have read it already
                 self._append(published)
             is_due = len(self._tail) >= CHECKPOINT_EVERY
         if is_due:
@@ -178,7 +178,7 @@ class Log:
         return published
 
     def _holds(self, path: str, content: bytes) -> bool:
-        """Whether `content` lies at `path`: after a lost answer, a store's client retries and meets its own file."""
+        """Return whether `path` holds `content`: after a lost response, a retrying client finds its own file."""
         try:
             return self._storage.read(path) == content
         except FileNotFoundError:
@@ -187,7 +187,7 @@ class Log:
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
     def _checkpoint_if_possible(self) -> None:
-        """Write a checkpoint; what fails is tried again after the next publication, since this one stands."""
+        """Write a checkpoint; on failure log it, since the publication is valid and the next one tries again."""
         try:
             self.checkpoint()
         except (RumormillError, OSError, UnusableSegmentError) as error:
@@ -195,12 +195,12 @@ class Log:
 
     @_recovers
     def checkpoint(self, *, merge_below: int = MERGE_BELOW) -> None:
-        """Write a checkpoint of all that is known, unless there is one.
+        """Write a checkpoint of all known publications, unless there is one.
 
         Parameters
         ----------
         merge_below : int
-            Largest number of entries of two segments that are merged.
+            Two segments are merged if together they have at most this many entries.
         """
         with self._changing:
             covered, tail = self._state()
@@ -221,7 +221,7 @@ class Log:
         self._tail_keys = _keys_of(self._tail)
 
     def damaged_checkpoint(self) -> str | None:
-        """Return what is wrong with the checkpoint that is in use, as a sentence; None if nothing is."""
+        """Return what is wrong with the checkpoint in use, as a sentence, or None."""
         covered, _ = self._state()
         try:
             for segment in covered.segments:
@@ -231,14 +231,14 @@ class Log:
         return None
 
     def checkpoint_files(self) -> tuple[set[str], list[str]]:
-        """Return the paths that the newest checkpoint needs, and those of all files of checkpoints."""
+        """Return the paths that the newest checkpoint needs, and the paths of all checkpoint files."""
         return self._checkpoints.files()
 
     # -- what was published -----------------------------------------------------------------------------------------
 
     @_recovers
     def numbers(self, keys: Sequence[str], limit: int | None = None) -> list[int]:
-        """Return which publication made each key exist, as of publication `limit`; 0 where none did."""
+        """Return the publication of each key as of publication `limit`, 0 if it is not published."""
         with self._changing:
             covered, tail = self._state(limit)
             known = self._tail_keys if limit is None else _keys_of(tail)
@@ -266,7 +266,7 @@ class Log:
         limit : int, optional
             Default: the last publication.
         removed_since : int, optional
-            Return as well those that were removed after this publication: history.
+            Include files that were removed after this publication (history).
         """
         covered, tail = self._state(limit)
         limit = _last(covered, tail) if limit is None else limit
@@ -283,7 +283,7 @@ class Log:
 
     @_recovers
     def is_live(self, pairs: Collection[tuple[int, str]]) -> bool:
-        """Return whether all of these files, by publication and path, are in their tables."""
+        """Return whether all of these files, given by publication and path, are in their tables."""
         covered, tail = self._state()
         if not _removed(covered, tail, _last(covered, tail)).isdisjoint(pairs):
             return False
@@ -294,7 +294,7 @@ class Log:
 
     @_recovers
     def readable_paths(self) -> set[str]:
-        """Return the paths of all files that some readable state has."""
+        """Return the paths of all files in readable states."""
         covered, tail = self._state()
         removed = _removed(covered, tail, self.oldest)
         pairs = {pair for rows in _added(covered, self.oldest) for pair in _pairs(rows)}
@@ -303,9 +303,9 @@ class Log:
 
     @_recovers
     def publications(self, kind: str | None = None, limit: int | None = None) -> list[Manifest]:
-        """Return the publications of a kind (or all that have properties), oldest first.
+        """Return the publications of a kind (default: all that have properties), oldest first.
 
-        They are without files, removals and retractions; those of many keys and no properties without their keys.
+        They do not list files, removals and retractions; those with many keys and no properties do not list keys.
         """
         covered, tail = self._state(limit)
         chosen = pc.field("properties").is_valid() if kind is None else pc.field("kind") == kind
@@ -335,7 +335,7 @@ class Log:
 
 
 def manifest_path(number: int) -> str:
-    """Return where a manifest lies."""
+    """Return the path of a manifest."""
     return f"manifests/{number:012d}.json"
 
 
@@ -361,9 +361,9 @@ def _keys_of(manifests: Iterable[Manifest]) -> dict[str, tuple[int, bool]]:
 
 
 def _added(covered: LogCheckpoint, left_by: int) -> Iterable[pa.Table]:
-    """Yield the rows of files that segments added, without those that left their tables by a publication.
+    """Yield the rows of files that segments added, without those that left their tables up to publication `left_by`.
 
-    Those that a later segment removed are still there: see `_removed`.
+    Files removed by a later segment are still included: see `_removed`.
     """
     for segment in covered.segments:
         yield segment.files.filter(pc.field("operation") == ADD)
@@ -372,7 +372,7 @@ def _added(covered: LogCheckpoint, left_by: int) -> Iterable[pa.Table]:
 
 
 def _removed(covered: LogCheckpoint, tail: Sequence[Manifest], limit: int) -> set[tuple[int, str]]:
-    """Return the files, by publication and path, that left their tables by `limit`, by the tail or a later segment."""
+    """Return the files, by publication and path, that the tail or a later segment removed up to `limit`."""
     removed = {pair for manifest in tail if manifest.number <= limit for pair in manifest.removes}
     for segment in covered.segments:
         rows = segment.files.filter((pc.field("operation") == REMOVE) & (pc.field("number") <= limit))

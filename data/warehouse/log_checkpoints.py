@@ -1,6 +1,6 @@
-"""Log checkpoints: what all manifests up to a number did, as a list of segments.
+"""Log checkpoints: the combined effect of all manifests up to a number, as a list of segments.
 
-A checkpoint is derived: whatever is wrong with one, it is set aside, and the manifests are read instead.
+Checkpoints are derived data: a faulty one is set aside, and the manifests are read instead.
 """
 
 import json
@@ -27,14 +27,14 @@ from data.warehouse.storage import Storage
 FOLDER = "checkpoints"
 FORMAT = 1
 GROWTH = 4
-"""A segment is merged with the one before it unless that is so many times larger."""
+"""A segment is merged with the previous one unless that is this many times larger."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Head:
-    """The last publication that is known: number, checksum and clock time."""
+    """The last known publication: number, checksum and clock time."""
 
     number: int = 0
     checksum: str | None = None
@@ -43,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True)
 class LogCheckpoint:
-    """What all publications up to `head` did.
+    """The combined effect of all publications up to `head`.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class LogCheckpoint:
     segments : tuple of Segment
         In order; together they cover all publications up to `head`.
     name : str
-        Name of its file; empty for that of an empty log.
+        File name; empty for an empty log.
     """
 
     head: Head = Head()
@@ -76,7 +76,7 @@ class LogCheckpoints:
         self._set_aside: set[str] = set()
 
     def newest(self) -> LogCheckpoint:
-        """Return the newest checkpoint that can be used; that of an empty log if there is none."""
+        """Return the newest usable checkpoint; an empty one if there is none."""
         for name in reversed(self._storage.names(FOLDER)):
             if name.endswith(".json") and name not in self._set_aside:
                 found = self._read(name)
@@ -89,10 +89,10 @@ class LogCheckpoints:
             stored = json.loads(self._storage.read(f"{FOLDER}/{name}"))
             if stored["format"] == FORMAT:
                 return self._from_json(stored, name)
-        except FileNotFoundError:  # swept while this process listed them
+        except FileNotFoundError:  # swept since this process listed them
             return None
         except (ValueError, KeyError, TypeError) as error:
-            self.set_aside(name, f"cannot be understood ({error})")
+            self.set_aside(name, f"cannot be parsed ({error})")
         return None
 
     def _from_json(self, stored: Mapping[str, Any], name: str) -> LogCheckpoint:
@@ -101,14 +101,14 @@ class LogCheckpoints:
         return LogCheckpoint(head, stored["oldest"], tuple(segments), name)
 
     def set_aside(self, name: str, problem: str) -> None:
-        """Do without a checkpoint from now on, and remove it where that is allowed."""
+        """Ignore a checkpoint from now on, and delete it if permitted."""
         logger.warning("log checkpoint %s %s: the manifests are read instead", name, problem)
         self._set_aside.add(name)
         with suppress(RumormillError, OSError):
             self._storage.remove(f"{FOLDER}/{name}")
 
     def recover(self, error: UnusableSegmentError) -> None:
-        """Set the newest checkpoint aside if it needs the file that cannot be used; else it has taken its place."""
+        """Set the newest checkpoint aside if it needs the unusable file; otherwise it has replaced the one that did."""
         newest = self.newest()
         if error.path in newest.paths:
             self.set_aside(newest.name, f"cannot be used: {error}")
@@ -116,18 +116,18 @@ class LogCheckpoints:
     def extended(
         self, before: LogCheckpoint, tail: Sequence[Manifest], head: Head, oldest: int, merge_below: int
     ) -> LogCheckpoint:
-        """Write a checkpoint of all that one before it and the manifests since did; return it.
+        """Write a checkpoint that covers an earlier one and the manifests since; return it.
 
         Parameters
         ----------
         before : LogCheckpoint
         tail : sequence of Manifest
-            Those since, at least one.
+            The manifests since, at least one.
         head : Head
             The last of them.
         oldest : int
         merge_below : int
-            Largest number of entries of two segments that are merged.
+            Two segments are merged if together they have at most this many entries.
         """
         kept, entries = list(before.segments), entries_of(tail)
         first = tail[0].number
@@ -141,7 +141,7 @@ class LogCheckpoints:
         return self._publish(LogCheckpoint(head, oldest, (*kept, segment), f"{head.number:012d}.json"))
 
     def merged(self, before: LogCheckpoint, oldest: int) -> LogCheckpoint:
-        """Write all segments as one, without what was undone before `oldest`; return the checkpoint that counts now."""
+        """Merge all segments into one, without what was undone before `oldest`; return the checkpoint now in use."""
         if not before.segments:
             return before
         for segment in before.segments:
@@ -156,7 +156,7 @@ class LogCheckpoints:
         return Segment(self._storage, write_segment(self._storage, entries, first, last))
 
     def _publish(self, checkpoint: LogCheckpoint) -> LogCheckpoint:
-        """Create a checkpoint if absent; return that which is there."""
+        """Create a checkpoint if absent; return the one that exists."""
         content = {
             "format": FORMAT,
             "number": checkpoint.head.number,
@@ -167,12 +167,12 @@ class LogCheckpoints:
         }
         try:
             self._storage.create(f"{FOLDER}/{checkpoint.name}", json.dumps(content).encode())
-        except FileExistsError:  # by another process, whose segments say the same
+        except FileExistsError:  # written by another process, with equivalent segments
             return self._read(checkpoint.name) or checkpoint
         self._set_aside.discard(checkpoint.name)
         return checkpoint
 
     def files(self) -> tuple[set[str], list[str]]:
-        """Return the paths that the newest checkpoint needs, and those of all files of checkpoints."""
+        """Return the paths that the newest checkpoint needs, and the paths of all checkpoint files."""
         names = [f"{FOLDER}/{name}" for name in self._storage.names(FOLDER) if name.endswith(".json")]
         return self.newest().paths, [*names, *(f"{SEGMENTS}/{name}" for name in self._storage.names(SEGMENTS))]

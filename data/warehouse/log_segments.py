@@ -1,10 +1,10 @@
-"""Segments of the log: what a run of consecutive manifests did, as tables, so that nobody reads them one by one.
+"""Segments of the log: the combined effect of consecutive manifests as tables, so that they need not be read singly.
 
 A segment has four files. ``keys`` is an array of (4, n) uint64, sorted: 128 bits of each key's hash, the publication
-that published or retracted it, and which of the two. ``files`` (Parquet) has a row per file that the segment leaves in
-its table, and one per file of an earlier segment that it removes. ``past`` (Parquet) has a row per file that the
-segment both adds and removes: only reads of past states need it. ``publications`` (Parquet) has a row per publication,
-with its properties. Segments are immutable; adjacent ones are merged into one.
+that published or retracted it, and which of the two. ``files`` (Parquet) has a row per file that the segment adds and
+does not remove, and one per file of an earlier segment that it removes. ``past`` (Parquet) has a row per file that the
+segment both adds and removes; only reads of past states need it. ``publications`` (Parquet) has a row per publication,
+with its properties. Segments are immutable; adjacent ones can be merged.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ FOLDER = "checkpoints/segments"
 PUBLISHED, RETRACTED = 0, 1
 ADD, REMOVE = "add", "remove"
 LISTED_KEYS = 8
-"""Publications of more keys are listed without them, unless they have properties."""
+"""Publications with more keys than this are listed without them, unless they have properties."""
 _FILES = pa.schema(
     [
         ("operation", pa.string()),
@@ -61,7 +61,7 @@ Keys = npt.NDArray[np.uint64]
 
 
 class UnusableSegmentError(Exception):
-    """Raised when a file of a segment is gone, superseded or damaged; `path` says which. Others can take its place."""
+    """Raised when the segment file `path` is missing, superseded or damaged; another checkpoint can replace it."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path} {problem}")
@@ -70,7 +70,7 @@ class UnusableSegmentError(Exception):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a segment: its path, and what it must be."""
+    """One file of a segment: its path, and its expected size and checksum."""
 
     path: str
     size: int
@@ -79,7 +79,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """What a log checkpoint says of a segment: first and last publication, entries in all, and its files."""
+    """A segment as recorded in a log checkpoint: first and last publication, number of entries, and files."""
 
     first: int
     last: int
@@ -91,7 +91,7 @@ class SegmentRecord:
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> "SegmentRecord":
-        """Return the record that a JSON object of its fields describes."""
+        """Return the record described by a JSON object."""
         files = {name: StoredFile(**stored[name]) for name in ("keys", "files", "past", "publications")}
         return SegmentRecord(**{**stored, **files})
 
@@ -105,12 +105,12 @@ class SegmentRecord:
         return self.keys, self.files, self.past, self.publications
 
 
-# -- what manifests did ---------------------------------------------------------------------------------------------
+# -- entries of manifests -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Entries:
-    """What consecutive publications did, as tables."""
+    """The combined effect of consecutive publications, as tables."""
 
     keys: Keys
     files: pa.Table
@@ -123,7 +123,7 @@ class Entries:
 
 
 def entries_of(manifests: Sequence[Manifest]) -> Entries:
-    """Return what some manifests did."""
+    """Return the entries of consecutive manifests."""
     keys = [(key, m.number, PUBLISHED) for m in manifests for key in m.keys]
     keys += [(key, m.number, RETRACTED) for m in manifests for key in m.retracts]
     added = [_file_row(m.number, file) for m in manifests for file in m.files]
@@ -156,7 +156,7 @@ def _publication_row(manifest: Manifest) -> dict[str, Any]:
 
 
 def data_files(rows: pa.Table) -> list[DataFile]:
-    """Return the files that rows of ``files`` or ``past`` describe, in their order."""
+    """Return the files described by rows of ``files`` or ``past``, in order."""
     names = ("table", "path", "rows", "size", "checksum", "fingerprint", "division", "key_range", "role", "publication")
     columns = {name: rows[name].to_pylist() for name in names}
     for name in ("division", "key_range"):
@@ -165,12 +165,12 @@ def data_files(rows: pa.Table) -> list[DataFile]:
 
 
 def listed(manifest: Manifest) -> Manifest:
-    """Return what a segment keeps of a manifest, so that both ways of reading the log give the same."""
+    """Return a manifest reduced to what segments keep, so that both ways of reading the log agree."""
     return listed_publication(_publication_row(manifest))
 
 
 def listed_publication(row: Mapping[str, Any]) -> Manifest:
-    """Return the publication that a row describes: without files, removals and retractions."""
+    """Return the publication described by a row, without files, removals and retractions."""
     return Manifest(
         number=row["number"],
         parent=None,
@@ -219,7 +219,7 @@ def latest_of(keys: Keys, wanted: Keys, limit: int) -> npt.NDArray[np.int64]:
     Returns
     -------
     (k,) int64
-        The publication's number; minus the number where the last entry retracts the key; 0 where there is none.
+        The publication's number; negative if the last entry retracts the key; 0 if there is none.
     """
     found = np.zeros(wanted.shape[1], np.int64)
     first = np.searchsorted(keys[0], wanted[0], side="left")
@@ -246,7 +246,7 @@ def _signed(entries: Keys) -> npt.NDArray[np.int64]:
 
 
 def merged(parts: Sequence[Entries], oldest: int) -> Entries:
-    """Return the entries of adjacent segments as one; what was undone before publication `oldest` is left out."""
+    """Merge the entries of adjacent segments, without what was undone before publication `oldest`."""
     files, past = _parted(pa.concat_tables([part.files for part in parts]))
     past = pa.concat_tables([*(part.past for part in parts), past])
     publications = pa.concat_tables([part.publications for part in parts])
@@ -255,7 +255,7 @@ def merged(parts: Sequence[Entries], oldest: int) -> Entries:
 
 
 def _without_retracted(keys: Keys, oldest: int) -> Keys:
-    """Drop a key's publication and its retraction, where the retraction is not later than `oldest`."""
+    """Drop a key's publication and its retraction, if the retraction is not later than `oldest`."""
     pairs = np.flatnonzero((keys[3] == RETRACTED) & (keys[2] <= oldest))
     before = pairs - 1
     is_pair = (before >= 0) & (keys[:2, before] == keys[:2, pairs]).all(axis=0) & (keys[3, before] == PUBLISHED)
@@ -263,7 +263,7 @@ def _without_retracted(keys: Keys, oldest: int) -> Keys:
 
 
 def _parted(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return rows of ``files`` without the additions that others of them remove, and those with their removal."""
+    """Split rows of ``files``: those still in effect, and the additions undone by other rows, with their removal."""
     removals = rows.filter(pc.field("operation") == REMOVE)
     removed = {pair: number for *pair_of, number in _pairs(removals, "number") if (pair := tuple(pair_of))}
     if not removed:
@@ -276,7 +276,7 @@ def _parted(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def _pairs(rows: pa.Table, further: str) -> Iterable[tuple[Any, ...]]:
-    """Return what identifies the files of some rows, publication and path, with another column."""
+    """Return publication and path, which identify a file, and another column of each row."""
     return zip(*(rows[name].to_pylist() for name in ("publication", "path", further)), strict=True)
 
 
@@ -301,7 +301,7 @@ def write_segment(storage: Storage, entries: Entries, first: int, last: int) -> 
 
 
 class Segment:
-    """A stored segment; its files are read when they are first asked for, and kept."""
+    """A stored segment; its files are read on first use and cached."""
 
     def __init__(self, storage: Storage, record: SegmentRecord) -> None:
         self.record = record
@@ -312,11 +312,11 @@ class Segment:
 
     @property
     def keys(self) -> Keys:
-        """Sorted entries of keys, (4, n) uint64; mapped where the storage is a local folder."""
+        """Sorted entries of keys, (4, n) uint64; memory-mapped if the storage is a local folder."""
         with self._reading:
             if self._keys is None:
                 place = self._storage.reader(self.record.keys.path)
-                # A look-up touches a few pages of a mapped file, a checksum would read them all: `verify` takes it.
+                # A look-up touches few pages of a mapped file, a checksum would read all: only `verify` does that.
                 self._keys = self._mapped(place) if isinstance(place, str) else self._loaded()
             return self._keys
 
@@ -336,7 +336,7 @@ class Segment:
 
     @property
     def files(self) -> pa.Table:
-        """Files that the segment leaves in their tables, and those of earlier segments that it removes."""
+        """Files that the segment adds and does not remove, and those of earlier segments that it removes."""
         return self._table("files")
 
     @property
@@ -357,11 +357,11 @@ class Segment:
 
     @property
     def entries(self) -> Entries:
-        """All of it."""
+        """All entries."""
         return Entries(self.keys, self.files, self.past, self.publications)
 
     def check(self) -> None:
-        """Raise UnusableSegmentError if one of the files is not as it was written."""
+        """Raise UnusableSegmentError if one of the files is missing or differs from what was written."""
         for stored in self.record.stored:
             self._content(stored)
 

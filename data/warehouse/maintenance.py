@@ -1,9 +1,9 @@
-"""Maintenance: compaction, expiry of history, and removal of files that nothing needs; beside readers and writers.
+"""Maintenance: compaction, expiry of history, and deletion of unused files, concurrent with readers and writers.
 
 1. Small files of a table are replaced by larger ones, sorted by the table's key; changes of keyed tables by base files.
-   Files of networks stay as they are: each partition of a snapshot is one file.
-2. States older than the retention can no longer be read as of. Current rows never expire.
-3. Files that no readable state lists are deleted, once nobody can be reading them any more.
+   Files of networks are left alone: each partition of a snapshot is one file.
+2. States older than the retention can no longer be read. Current rows never expire.
+3. Files that no readable state lists are deleted after the grace period, when no reader can still be using them.
 """
 
 import datetime as dt
@@ -30,19 +30,18 @@ from data.warehouse.verification import forget
 RETENTION = dt.timedelta(days=30)
 """How long past states can be read."""
 GRACE_SECONDS = 24 * 3600.0
-"""Age below which a file that no manifest names is taken for a write in progress, and a reader may still be reading
-what was removed."""
+"""Below this age, a file that no manifest names may be a write in progress, and a removed file may still be read."""
 SMALL_BYTES = 16 << 20
 """Files below this size are compacted."""
 TINY_BYTES = 256 << 10
 MANY_TINY = 64
-"""Tables with so many files below `TINY_BYTES` are compacted by writers, after every `COMPACT_EVERY` publications."""
+"""Writers compact tables with this many files below `TINY_BYTES`, after every `COMPACT_EVERY` publications."""
 COMPACT_EVERY = 128
 TARGET_BYTES = 128 << 20
-"""Size up to which files are put together, as stored."""
+"""Largest size of a compacted file, as stored."""
 TARGET_ROWS = 20_000_000
 OF_UNFINISHED = ("frontiers", "lane_states", "lane_rounds")
-"""Tables with rows of sessions that are not published yet."""
+"""Tables that contain rows of sessions not yet published."""
 KIND = "maintenance"
 _SNAPSHOT_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -56,7 +55,7 @@ class MaintenanceReport:
     Attributes
     ----------
     compacted : dict
-        By table: number of files before, and after.
+        By table: number of files before and after.
     oldest : int
         First publication that can still be read as of.
     removed : list of str
@@ -75,7 +74,7 @@ def maintain(
     grace_seconds: float = GRACE_SECONDS,
     progress: Progress = ignore_progress,
 ) -> MaintenanceReport:
-    """Compact small files, expire history, and delete what nothing needs.
+    """Compact small files, expire history, and delete unused files.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def maintain(
 
 
 def compact(store: Store, progress: Progress = ignore_progress) -> dict[str, tuple[int, int]]:
-    """Replace small files by larger ones, a publication for each group; return the numbers of files by table."""
+    """Replace small files by larger ones, one publication per group; return the numbers of files by table."""
     found = {}
     tables = [table for table in TABLES.values() if not table.of_snapshots]
     for done, table in enumerate(tables):
@@ -118,9 +117,9 @@ def compact(store: Store, progress: Progress = ignore_progress) -> dict[str, tup
 
 
 def compact_tiny_files(store: Store) -> None:
-    """Replace the tiny files of tables that have many: each costs a query as much as a large one does to open.
+    """Compact tables with many tiny files: opening one costs a query as much as opening a large file.
 
-    Writers do this between two maintenances, so it takes a moment only, and what fails is left to maintenance.
+    Writers call this between runs of `maintain`, so it is quick, and failures are left to `maintain`.
     """
     for table in TABLES.values():
         if table.of_snapshots or table.keyed:
@@ -140,13 +139,13 @@ def _small_files(store: Store, table: TableSpecification, limit: int = SMALL_BYT
 
 
 def _is_finished(store: Store, file: DataFile) -> bool:
-    """Return whether all sessions of which a file holds rows are published."""
+    """Return whether all sessions with rows in a file are published."""
     sessions = store.read_file(file, ["session_id"])["session_id"].unique().to_pylist()
     return len(store.published(map(session_key, sessions))) == len(sessions)
 
 
 def _groups(files: Sequence[DataFile]) -> Iterator[list[DataFile]]:
-    """Yield files that are to become one: consecutive ones, of at least two, within the target size."""
+    """Yield groups of at least two consecutive files that together are within the target size."""
     group: list[DataFile] = []
     for file in files:
         size, rows = sum(f.size for f in group), sum(f.rows for f in group)
@@ -173,7 +172,7 @@ def sorted_rows(table: TableSpecification, parts: Sequence[pa.Table]) -> pa.Tabl
 
 
 def _plain(column: pa.Field) -> pa.Field:
-    """Return a field with plain strings: dictionaries differ from file to file, and are not sorted."""
+    """Return a field with plain strings: dictionaries differ between files and are not sorted."""
     return column.with_type(pa.string()) if column.type == SYMBOL else column
 
 
@@ -195,9 +194,9 @@ def _publish(store: Store, staged: Sequence[DataFile], replaced: Sequence[DataFi
 
 
 def expire(store: Store, retention: dt.timedelta, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Give up the states older than the retention; the oldest that can be read is recorded.
+    """Expire the states older than the retention, and record the oldest that can be read.
 
-    States that somebody may just be reading are kept for the grace period.
+    States that may be in use by a reader are kept for the grace period.
     """
     kept_since = dt.datetime.now(dt.UTC) - max(retention, dt.timedelta(seconds=grace_seconds))
     oldest = store.number_at(kept_since)
@@ -206,11 +205,11 @@ def expire(store: Store, retention: dt.timedelta, grace_seconds: float = GRACE_S
     store.log.merge()
 
 
-# -- files that nothing needs ---------------------------------------------------------------------------------------
+# -- unused files ---------------------------------------------------------------------------------------------------
 
 
 def sweep(store: Store, grace_seconds: float = GRACE_SECONDS) -> list[str]:
-    """Delete files that no readable state needs and that are older than the grace period; return their paths."""
+    """Delete files that no readable state uses and that are older than the grace period; return their paths."""
     store.log.refresh()
     kept = store.log.readable_paths() | _awaited(store)
     needed, checkpoints = store.log.checkpoint_files()
@@ -228,7 +227,7 @@ def sweep(store: Store, grace_seconds: float = GRACE_SECONDS) -> list[str]:
 
 
 def _awaited(store: Store) -> set[str]:
-    """Return the paths of files that a later publication may name: rows and states of checkpoints."""
+    """Return the paths of files that a later publication may name: rows and states in checkpoints."""
     waiting = [m for m in store.log.publications() if {"pending", "passing"} & m.properties.keys()]
     there = store.published({key for manifest in waiting for key in manifest.keys})
     waiting = [manifest for manifest in waiting if there.issuperset(manifest.keys)]
@@ -237,7 +236,7 @@ def _awaited(store: Store) -> set[str]:
 
 
 def _sweep_cache(store: Store) -> None:
-    """Delete the arrays of snapshots that this warehouse had, and that no readable state has any more."""
+    """Delete the cached arrays of snapshots that were in this warehouse and are in no readable state any more."""
     snapshots = store.log.snapshots_of()
     files = store.log.files("network_agents", removed_since=store.log.oldest)
     kept = {snapshots.get(file.publication) for file in files}

@@ -1,8 +1,8 @@
 """Manifests: the numbered, immutable records that make files part of tables.
 
-The manifests of a warehouse are one sequence, 1, 2, 3, ...; each adds files to one or more tables, and may remove
-files that an earlier one added, so what belongs together (all tables of a run) changes together. A file that no
-manifest names does not exist for readers.
+The manifests of a warehouse form one sequence, 1, 2, 3, ...; each adds files to one or more tables and may remove files
+that an earlier one added, so related tables (all those of a run) change atomically. Readers do not see a file that no
+manifest names.
 """
 
 import json
@@ -17,8 +17,8 @@ FORMAT = 2
 READABLE = (1, 2)
 
 Role = Literal["rows", "compacted", "base", "changes"]
-"""What a file is: rows as they were published; rows of several publications, compacted; and of keyed tables the current
-rows as of a publication (base) or changes since."""
+"""Role of a file: rows as published; rows of several publications, compacted; in keyed tables, the current rows as of a
+publication (base) or later changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class DataFile:
     fingerprint : str
         `schema_fingerprint` of the file's schema.
     division : tuple of int or None
-        First and last key of the file (src of edges), where the table is partitioned by ranges.
+        First and last key of the file (src of edges), if the table is partitioned by ranges.
     key_range : tuple or None
         Smallest and largest value, str or int, of the first column of the table's key; None if unknown.
     role : str
-        What the file is, see `Role`.
+        See `Role`.
     publication : int
-        Number of the manifest that added it; 0 before that. Not stored with the file: the manifest says it.
+        Number of the manifest that added it; 0 before that. Not stored with the file, since the manifest has it.
     """
 
     table: str
@@ -60,7 +60,7 @@ class DataFile:
 
     @staticmethod
     def from_json(stored: dict[str, Any], publication: int = 0) -> "DataFile":
-        """Return the file that a JSON object of its fields describes."""
+        """Return the file described by a JSON object."""
         pairs = {name: tuple(stored[name]) if stored.get(name) else None for name in ("division", "key_range")}
         return DataFile(**{**stored, **pairs, "publication": publication})
 
@@ -70,7 +70,7 @@ class DataFile:
         return {name: getattr(self, name) for name in names}
 
     def overlaps(self, low: Any, high: Any) -> bool:
-        """Return whether the file may hold keys in [low, high]; None stands for no limit."""
+        """Return whether the file may hold keys in [low, high]; None means no limit."""
         if self.key_range is None:
             return True
         return (high is None or self.key_range[0] <= high) and (low is None or low <= self.key_range[1])
@@ -85,29 +85,29 @@ class Manifest:
     number : int
         Position in the warehouse's sequence, from 1.
     parent : str or None
-        SHA-256 of the manifest before it.
+        SHA-256 of the previous manifest.
     kind : str
         What was published: ``network``, ``sessions``, ``round``, ``checkpoint``, ``run``, ``campaign``, ``events``,
         ``maintenance``, ``deletion``.
     keys : tuple of str
-        What this publication makes exist; no key is published twice, unless it was retracted in between.
+        Keys published; no key is published twice unless it was retracted in between.
     files : tuple of DataFile
         Files added.
     specification_hash : str or None
-        Hash of the specification that these rows answer, where there is one.
+        Hash of the specification of these rows, if there is one.
     properties : dict
-        Whatever else a reader needs, JSON. Files listed under ``pending`` are kept, and seen only once another
-        manifest names them; so are those under ``passing``, but only as long as no other manifest ``supersedes`` a key
-        of this one. Both are given up once all keys under ``until`` are published. ``oldest`` is the first publication
-        that can still be read as of.
+        Anything else a reader needs, JSON. Files under ``pending`` are kept, and become visible once another manifest
+        names them; so are files under ``passing``, unless another manifest ``supersedes`` a key of this one. Both may
+        be deleted once all keys under ``until`` are published. ``oldest`` is the first publication that can still be
+        read as of.
     created_at : str
-        Clock time, ISO 8601, UTC; never before that of the manifest before it.
+        Clock time, ISO 8601, UTC; never earlier than that of the previous manifest.
     removes : tuple of (int, str)
         Files that leave their tables: the publication that added each, and its path.
     retracts : tuple of str
-        Keys that do not exist any more.
+        Keys that no longer exist.
     checksum : str
-        SHA-256 of the manifest as stored; filled in by `from_bytes`.
+        SHA-256 of the manifest as stored; set by `from_bytes`.
     """
 
     number: int
@@ -129,7 +129,7 @@ class Manifest:
 
     @property
     def passing(self) -> list[DataFile]:
-        """Files that are kept until another manifest takes the place of this one."""
+        """Files that are kept until another manifest supersedes this one."""
         return [DataFile.from_json(stored) for stored in self.properties.get("passing", ())]
 
     def to_bytes(self) -> bytes:
@@ -156,7 +156,7 @@ class Manifest:
         Raises
         ------
         CorruptFileError
-            If it cannot be understood, or was written by a newer format.
+            If it cannot be parsed, or has a newer format.
         """
         try:
             content = json.loads(stored)
@@ -174,14 +174,14 @@ class Manifest:
 
 
 def awaited_files(publications: Iterable[Manifest], is_published: "frozenset[str] | set[str]") -> set[str]:
-    """Return the paths of pending and passing files that may still be asked for.
+    """Return the paths of pending and passing files that may still be needed.
 
     Parameters
     ----------
     publications : iterable of Manifest
-        Those that have pending or passing files.
+        Publications with pending or passing files.
     is_published : set of str
-        Which of the keys they wait for (``until``) are published.
+        The published keys among those they wait for (``until``).
     """
     waiting = list(publications)
     superseded = {key for manifest in waiting for key in manifest.properties.get("supersedes", ())}

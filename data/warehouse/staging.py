@@ -1,4 +1,4 @@
-"""Staging: one Parquet file being written, hashed on its way, seen by nobody until a manifest names it."""
+"""Staging: writing one Parquet file, hashed while it is written, and invisible until a manifest names it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class StagedFile:
         self._result: DataFile | None = None
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Append rows; columns are put in the schema's order and cast to its types."""
+        """Append rows; columns are reordered and cast to fit the schema."""
         rows = pa.table(rows).select(self._schema.names).cast(self._schema)
         self._writer.write_table(rows)
         self._rows += rows.num_rows
@@ -33,7 +33,7 @@ class StagedFile:
             self._extend_range(rows[self._key])
 
     def _extend_range(self, values: pa.ChunkedArray) -> None:
-        """Take the smallest and largest key of further rows in; a dictionary may hold more than occurs."""
+        """Extend the key range by further values; a dictionary may have unused entries, so the range may be wider."""
         for chunk in values.chunks:
             found = pc.min_max(chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk).as_py()
             ends = [found["min"], found["max"], *(self._key_range or ())]
@@ -41,7 +41,7 @@ class StagedFile:
             self._key_range = (min(ends), max(ends)) if ends else None
 
     def finish(self, digest: "HashedFile", division: tuple[int, int] | None, role: Role) -> None:
-        """Note what was written, once the file is closed."""
+        """Record what was written, once the file is closed."""
         self._result = DataFile(
             table=self._table,
             path=self._path,
@@ -71,17 +71,17 @@ class HashedFile:
         self.closed = False
 
     def write(self, content: Any) -> int:
-        """Write some bytes; return how many."""
+        """Write bytes; return how many."""
         self.hash.update(content)
         self.size += memoryview(content).nbytes
         return self._file.write(content)
 
     def flush(self) -> None:
-        """Hand what is buffered to the file."""
+        """Flush buffered bytes to the file."""
         self._file.flush()
 
     def close(self) -> None:
-        """Leave closing to the storage, which syncs first."""
+        """Do nothing: the storage closes the file after syncing it."""
 
 
 @contextmanager
@@ -104,11 +104,11 @@ def staged_file(
     schema : pyarrow.Schema
         Columns of the file.
     key : str
-        First column of the table's key: its smallest and largest value are noted.
+        First column of the table's key: its smallest and largest value are recorded.
     division : tuple of int, optional
-        First and last key of the file's rows, where the table is partitioned by ranges.
+        First and last key of the file's rows, if the table is partitioned by ranges.
     role : str
-        What the file is, see `data.warehouse.manifests.Role`.
+        Role of the file, see `data.warehouse.manifests.Role`.
     """
     with storage.writer(path) as file:
         digest = HashedFile(file)
@@ -118,7 +118,7 @@ def staged_file(
             compression="zstd",
             compression_level=1,
             write_page_index=True,
-            write_page_checksum=True,  # or most flipped bits would be read as other values, without an error
+            write_page_checksum=True,  # without it, most flipped bits would be read as wrong values, without an error
         )
         staged = StagedFile(table, path, writer, schema, key)
         try:
@@ -131,6 +131,6 @@ def staged_file(
 
 
 def _close_quietly(writer: pq.ParquetWriter) -> None:
-    """Close a writer whose file is about to be removed; its own complaint would hide the real one."""
+    """Close a writer whose file is about to be removed; an error of its own would hide the real one."""
     with suppress(OSError, pa.ArrowException):
         writer.close()

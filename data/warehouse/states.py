@@ -1,4 +1,4 @@
-"""Tables as they are now, or as of an earlier publication: to be read only."""
+"""Read-only access to tables as they are now, or as of an earlier publication."""
 
 import copy
 import datetime as dt
@@ -42,7 +42,7 @@ class PublishedTables:
     url : str
         Absolute path, or URL.
     limit : int or None
-        The last publication that counts; None: whatever is published.
+        The last publication that is visible; None: all.
     """
 
     def __init__(self, url: str | os.PathLike[str] = "warehouse") -> None:
@@ -72,7 +72,7 @@ class PublishedTables:
 
     @property
     def head(self) -> int:
-        """Number of the last publication of this state; 0 where there is none."""
+        """Number of the last publication of this state; 0 if there is none."""
         if self.limit is None:
             return self._log.refresh().number
         self._log.check_readable(self.limit)
@@ -85,22 +85,22 @@ class PublishedTables:
 
     @property
     def storage(self) -> Storage:
-        """Where the files lie, for the modules of this package."""
+        """The storage of the files, for the modules of this package."""
         return self._storage
 
     def as_of(self, when: int | dt.datetime | str) -> Self:
-        """Return the warehouse as it was, to be read only.
+        """Return the warehouse as of an earlier time, read-only.
 
         Parameters
         ----------
         when : int, datetime or str
-            Number of a publication; or a time (ISO 8601 as text; UTC where it names no zone): the state after the last
+            Number of a publication, or a time (ISO 8601 if text, UTC unless it names a zone): the state after the last
             publication up to then.
 
         Raises
         ------
         InvalidInputError
-            If `when` is neither, lies in the future, or that state has expired.
+            If `when` is neither, is in the future, or that state has expired.
         """
         head = self._log.refresh().number
         number = int(when) if isinstance(when, int) else self._past_number(_moment(when))
@@ -114,20 +114,20 @@ class PublishedTables:
     def _past_number(self, moment: dt.datetime) -> int:
         latest = max(dt.datetime.now(dt.UTC), dt.datetime.fromisoformat(self._log.head.created_at or _EPOCH))
         if moment > latest:
-            raise InvalidInputError(f"{moment.isoformat()} lies in the future; give a time up to {latest.isoformat()}")
+            raise InvalidInputError(f"{moment.isoformat()} is in the future; give a time up to {latest.isoformat()}")
         return self.number_at(moment)
 
     def number_at(self, moment: dt.datetime) -> int:
         """Return the number of the last publication up to a moment; 0 if there is none."""
         numbers, times = self._log.times()
-        rising = list(accumulate(times, max))  # older versions took the clock as it was
+        rising = list(accumulate(times, max))  # older versions stored times that may go backwards
         before = bisect_right(rising, moment, key=dt.datetime.fromisoformat)
         return numbers[before - 1] if before else 0
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def manifests(self) -> list[Manifest]:
-        """Return all manifests, oldest first, each read from where it lies: for tests and repairs, not for work."""
+        """Return all manifests, oldest first, each read from its file: slow, for tests and repairs only."""
         return [self._log.read(number) for number in range(1, self.head + 1)]
 
     def find(self, key: str) -> Manifest | None:
@@ -136,12 +136,12 @@ class PublishedTables:
         return self._log.read(number) if number else None
 
     def published(self, keys: Iterable[str]) -> set[str]:
-        """Return those of some keys that are published, as of now."""
+        """Return the keys that are published, as of now."""
         wanted = list(keys)
         return {key for key, number in zip(wanted, self._numbers(wanted), strict=True) if number}
 
     def _numbers(self, keys: Sequence[str]) -> list[int]:
-        """Return the publication of each key, 0 where there is none; what others published meanwhile is seen."""
+        """Return the publication of each key, 0 if there is none; recent publications by others are seen."""
         if self.limit is not None:
             return self._log.numbers(keys, self.head)
         numbers = self._log.numbers(keys)
@@ -151,10 +151,11 @@ class PublishedTables:
         return numbers
 
     def publications(self, kind: str) -> list[Manifest]:
-        """Return all publications of a kind, oldest first, as of now; those whose keys were retracted are left out.
+        """Return all publications of a kind, oldest first, as of now, without those whose keys were retracted.
 
-        They are without files: `files` returns those that are in their tables. Publications of more than
-        `data.warehouse.log_segments.LISTED_KEYS` keys and no properties are without their keys, and always there.
+        They do not list their files; see `files`. Publications with more than
+        `data.warehouse.log_segments.LISTED_KEYS` keys and no properties do not list their keys either, and are
+        returned even if these were retracted.
         """
         head = self.head
         found = self._log.publications(kind, head)
@@ -181,12 +182,12 @@ class PublishedTables:
         ]
 
     def open_file(self, file: DataFile) -> pq.ParquetFile:
-        """Open a published file, having checked that it holds the rows its manifest says.
+        """Open a published file after checking that it has as many rows as its manifest says.
 
         Raises
         ------
         CorruptFileError
-            If it is missing, unreadable or has another number of rows.
+            If it is missing or unreadable, or has a different number of rows.
         """
         try:
             source = self._storage.reader(file.path)
@@ -194,7 +195,7 @@ class PublishedTables:
         except (OSError, pa.ArrowException) as error:
             raise _corrupt(file, self, f"cannot be read ({_first_line(error)})") from error
         if opened.metadata.num_rows != file.rows:
-            raise _corrupt(file, self, f"has {opened.metadata.num_rows} rows, its manifest says {file.rows}")
+            raise _corrupt(file, self, f"has {opened.metadata.num_rows} rows, but its manifest says {file.rows}")
         return opened
 
     def read_file(self, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:
@@ -206,11 +207,11 @@ class PublishedTables:
                 raise _corrupt(file, self, f"cannot be read ({_first_line(error)})") from error
 
     def read_completed(self, file: DataFile) -> pa.Table:
-        """Read one published file, with those columns of its table as nulls that older files lack."""
+        """Read one published file; columns of its table that older files lack are null."""
         return _completed(self.read_file(file), file.table)
 
     def read(self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a table, or the rows that some keys stand for, into memory; of a keyed table the current rows.
+        """Read a table, or the rows of some keys, into memory; for a keyed table, the current rows.
 
         Parameters
         ----------
@@ -223,7 +224,7 @@ class PublishedTables:
         Returns
         -------
         pyarrow.Table
-            Zero rows with the specified schema where nothing is published.
+            Zero rows with the specified schema if nothing is published.
         """
         keys = None if keys is None else list(keys)
         wanted = None if keys is None else KeyFilter(table, keys)
@@ -241,14 +242,14 @@ class PublishedTables:
         return empty if columns is None else empty.select(list(columns))
 
     def count(self, table: str) -> int:
-        """Return the number of rows of a table; only keyed tables are read for that, and of them only the keys."""
+        """Return the number of rows of a table; only of keyed tables are files read, and only their key columns."""
         files, specification = self.files(table), table_specification(table)
         if not specification.keyed or all(file.role == "base" for file in files):
             return sum(file.rows for file in files)
         return self.read(table, columns=specification.key).num_rows
 
     def _snapshots(self, table: str, files: Sequence[DataFile]) -> Mapping[int, str]:
-        """Return the snapshot that each publication of a network made, for tables whose files do not say it."""
+        """Return the snapshot of each publication of a network, for tables whose files lack the column."""
         if not files or not table_specification(table).of_snapshots:
             return {}
         return self._log.snapshots_of(self.limit)
@@ -256,10 +257,10 @@ class PublishedTables:
     def scan(
         self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None
     ) -> "dd.DataFrame":
-        """Return a table, or the rows that some keys stand for, as a lazy Dask DataFrame, one partition a file.
+        """Return a table, or the rows of some keys, as a lazy Dask DataFrame with one partition per file.
 
-        Of a keyed table it holds the current rows, one partition per range of keys. Every partition has all columns,
-        with the dtypes of `pandas_frame`: further columns of an open table are null in the files that lack them.
+        For a keyed table it has the current rows, one partition per range of keys. Every partition has all columns,
+        with the dtypes of `pandas_frame`; further columns are null for the files that lack them.
         """
         import dask.dataframe as dd
 
@@ -303,7 +304,7 @@ class PublishedTables:
         return pandas_frame((rows if wanted is None else wanted.applied(rows)).select(list(columns)))
 
     def _columns(self, table: str, files: Sequence[DataFile]) -> pa.Schema:
-        """Return the specified columns, and in an open table the further ones that some of the files carry."""
+        """Return the specified columns and, if the table allows them, the further columns of its files."""
         specification = table_specification(table)
         further = {file.fingerprint: file for file in files if specification.further}
         return unified_schema([specification.schema, *map(self.schema_of, further.values())])
@@ -330,9 +331,9 @@ class PublishedTables:
 
     @property
     def cache_folder(self) -> Path:
-        """Folder of this machine for derived arrays: RUMORMILL_CACHE, or inside a local warehouse, or the user's.
+        """Local folder for derived arrays: RUMORMILL_CACHE, a folder in the local warehouse, or the user's cache.
 
-        The user's is taken for object stores, and for local warehouses that cannot be written.
+        The user's cache is used for object stores, and for local warehouses that cannot be written.
         """
         if chosen := os.environ.get("RUMORMILL_CACHE"):
             return Path(chosen).expanduser()
@@ -343,7 +344,7 @@ class PublishedTables:
 
     @contextmanager
     def scratch(self) -> Iterator[Self]:
-        """Give an empty warehouse beside this one, where the same workers reach it; it is removed afterwards."""
+        """Provide an empty warehouse inside this one, so that the same workers can reach it; remove it afterwards."""
         folder = f"scratch/{uuid.uuid4().hex}"
         try:
             yield type(self)(self._storage.location(folder))
@@ -368,7 +369,7 @@ def _restored(kind: type[PublishedTables], url: str, limit: int | None) -> Publi
 
 
 def _is_writable(folder: Path) -> bool:
-    """Return whether a folder, or the first of those above it that exists, can be written."""
+    """Return whether a folder, or its nearest existing parent, can be written."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return os.access(there, os.W_OK)
 
@@ -380,7 +381,7 @@ def _rows_of_file(
     wanted: KeyFilter | None,
     snapshots: Mapping[int, str],
 ) -> pa.Table:
-    """Return a file's rows that are wanted, with the snapshot that their publication says."""
+    """Return the wanted rows of a file, with the snapshot of its publication."""
     needed = () if wanted is None else wanted.columns
     with store.open_file(file) as opened:
         there = opened.schema_arrow.names
@@ -398,7 +399,7 @@ def _rows_of_file(
 
 
 def _completed(rows: pa.Table, table: str) -> pa.Table:
-    """Return rows with those columns of their table as nulls that older files lack."""
+    """Return rows with null columns for those that their table has and an older file lacks."""
     for field in table_specification(table).schema:
         if field.name not in rows.column_names:
             rows = rows.append_column(field.with_nullable(True), pa.nulls(rows.num_rows, field.type))

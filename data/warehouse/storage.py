@@ -1,8 +1,8 @@
-"""The few operations a warehouse needs of the place it lies in, on a local folder and on object stores.
+"""The storage operations that a warehouse needs, on a local folder and on object stores.
 
-Everything rests on one guarantee: `Storage.create` makes a whole file appear at once, and only if nothing was there.
-A local folder gives it through ``os.link`` of a synced file, S3 and memory through ``pipe_file(mode="create")``
-(If-None-Match on S3). Other filesystems are refused until theirs has been tested.
+Everything relies on one guarantee: `Storage.create` creates a complete file atomically, and only if it is absent. A
+local folder provides it by ``os.link`` of a synced file, S3 and memory by ``pipe_file(mode="create")`` (If-None-Match
+on S3). Other filesystems are refused until theirs has been tested.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from data.errors import UnsupportedStorageError, WarehouseFullError, WarehouseNo
 
 OBJECT_STORES = ("s3", "memory")
 GAPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""How far behind the first absent number further ones are looked for."""
+"""How far beyond the first absent number to look for further ones."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
-"""What S3 answers when another writer was first; s3fs recognises only the first, and not of every server."""
+"""S3's error codes when another writer was first; s3fs recognises only the first code, and not from every server."""
 
 
 class Storage(Protocol):
@@ -36,13 +36,13 @@ class Storage(Protocol):
         """Return the absolute path or URL of `path`, as other readers (DuckDB) name it."""
 
     def create(self, path: str, content: bytes) -> None:
-        """Make a whole, durable file appear at `path`; FileExistsError if there is one already."""
+        """Create a complete, durable file at `path` atomically; FileExistsError if there is one already."""
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write a derived file, whole, over whatever is there."""
+        """Write a derived file atomically, over any earlier one."""
 
     def writer(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
-        """Open a new file for writing; it is durable when the block ends and gone if the block fails."""
+        """Open a new file for writing; it is durable when the block ends, and removed if the block fails."""
 
     def reader(self, path: str) -> Any:
         """Return what ``pyarrow.parquet.ParquetFile`` opens: a local path or a file object."""
@@ -51,10 +51,10 @@ class Storage(Protocol):
         """Return all bytes of a file."""
 
     def names(self, folder: str) -> list[str]:
-        """Return the sorted names of the files in `folder` as they are now; empty if there is no such folder."""
+        """Return the current sorted names of the files in `folder`; empty if there is no such folder."""
 
     def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
-        """Return the numbers after `last` of the numbered files that `path_of` names, ascending, as they are now."""
+        """Return the numbers after `last`, ascending, for which the file at `path_of(number)` now exists."""
 
     def size(self, path: str) -> int | None:
         """Return a file's size in bytes, or None if there is no such file."""
@@ -63,10 +63,10 @@ class Storage(Protocol):
         """Return the time of a file's last change, seconds since the epoch."""
 
     def remove(self, path: str) -> None:
-        """Delete a file; nothing happens if it is not there."""
+        """Delete a file, if it exists."""
 
     def remove_folder(self, path: str) -> None:
-        """Delete a folder with all that is in it; nothing happens if it is not there."""
+        """Delete a folder with its content, if it exists."""
 
     def sync_folders(self, folders: list[str]) -> None:
         """Make the entries of these folders durable."""
@@ -78,7 +78,7 @@ def open_storage(url: str) -> Storage:
     Raises
     ------
     UnsupportedStorageError
-        If the URL's protocol is not one whose create-if-absent is tested.
+        If create-if-absent has not been tested for the URL's protocol.
     """
     protocol, separator, rest = url.partition("://")
     if not separator or protocol == "file":
@@ -93,7 +93,7 @@ def open_storage(url: str) -> Storage:
 
 @contextlib.contextmanager
 def translated(location: str) -> Iterator[None]:
-    """Turn the operating system's refusals into errors that say what to do."""
+    """Translate errors of the operating system into errors that say what to do."""
     try:
         yield
     except FileExistsError:
@@ -105,7 +105,7 @@ def translated(location: str) -> Iterator[None]:
                 f"no space left for {location} ({refusal}); nothing of this write is visible: "
                 "free some space and run again"
             ) from error
-        # Object stores tell of a bucket that is missing or closed by the error's class alone.
+        # Object stores report a missing or forbidden bucket by the error's class alone.
         if error.errno in _NOT_WRITABLE or isinstance(error, PermissionError | FileNotFoundError):
             raise WarehouseNotWritableError(
                 f"warehouse {location} cannot be written ({refusal}); "
@@ -115,7 +115,7 @@ def translated(location: str) -> Iterator[None]:
 
 
 def _numbers(names: list[str], last: int, path_of: Callable[[int], str]) -> list[int]:
-    """Return the numbers after `last` of those names that are numbered files; whatever else lies there is not ours."""
+    """Return the numbers after `last` among the names of numbered files; other files are not ours."""
     stems = (name.partition(".")[0] for name in names)
     numbers = {int(stem) for stem in stems if stem.isdecimal()}
     there = set(names)
@@ -123,18 +123,18 @@ def _numbers(names: list[str], last: int, path_of: Callable[[int], str]) -> list
 
 
 class LocalStorage:
-    """A folder of this machine (or one that it mounts)."""
+    """A folder on this machine, or mounted on it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().absolute()
-        self._prefix = f"{self._root}{os.sep}"  # joining paths takes longer than looking for a file
+        self._prefix = f"{self._root}{os.sep}"  # joining paths takes longer than a file look-up
 
     def location(self, path: str) -> str:
         """Return the absolute path of `path`."""
         return self._prefix + path if path else str(self._root)
 
     def create(self, path: str, content: bytes) -> None:
-        """Write beside the target, sync, then link: the target appears whole or not at all."""
+        """Write a temporary file, sync it, then link it: the target appears complete or not at all."""
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with translated(str(self._root)):
@@ -147,7 +147,7 @@ class LocalStorage:
             _sync_folder(target.parent)
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write beside the target, then rename over it."""
+        """Write a temporary file, then rename it over the target."""
         target = self._root / path
         staged = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         with translated(str(self._root)):
@@ -183,7 +183,7 @@ class LocalStorage:
             return file.read()
 
     def names(self, folder: str) -> list[str]:
-        """Return the sorted names of the files in `folder`, temporary ones left out."""
+        """Return the sorted names of the files in `folder`, without temporary ones."""
         try:
             entries = [entry.name for entry in (self._root / folder).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -191,10 +191,10 @@ class LocalStorage:
         return sorted(name for name in entries if not name.startswith("."))
 
     def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
-        """Return the numbers after `last`: by listing from the start, else by looking for one after the other.
+        """Return the numbers after `last`: by listing the folder if `last` is 0, else by probing one after the other.
 
-        Listing 50,000 files takes 40 ms, looking for one 10 us. Some numbers beyond the first that is absent are looked
-        for as well, since a file that was lost must not pass for the end.
+        Listing 50,000 files takes 40 ms, probing one 10 us. Some numbers beyond the first absent one are probed, too,
+        so that a lost file is not mistaken for the end.
         """
         if last == 0:
             folder = path_of(1).rpartition("/")[0]
@@ -217,11 +217,11 @@ class LocalStorage:
         return (self._root / path).stat().st_mtime
 
     def remove(self, path: str) -> None:
-        """Delete a file if it is there."""
+        """Delete a file if it exists."""
         (self._root / path).unlink(missing_ok=True)
 
     def remove_folder(self, path: str) -> None:
-        """Delete a folder if it is there."""
+        """Delete a folder if it exists."""
         shutil.rmtree(self._root / path, ignore_errors=True)
 
     def sync_folders(self, folders: list[str]) -> None:
@@ -231,7 +231,7 @@ class LocalStorage:
 
 
 def _make_folder(path: Path) -> None:
-    """Make a folder and those above it; what is made is durable, or a machine's crash could lose what lies in it."""
+    """Make a folder and its parents, durably: otherwise a machine's crash could lose the files in them."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -254,13 +254,13 @@ def _sync_folder(path: Path) -> None:
 
 
 class ObjectStorage:
-    """A prefix of an object store that can create an object only if it is absent."""
+    """A prefix in an object store that supports create-if-absent."""
 
     def __init__(self, url: str) -> None:
         self._protocol = url.partition("://")[0]
         # Listings are never cached: another writer's next manifest must be seen.
         self.filesystem = fsspec.filesystem(self._protocol, use_listings_cache=False)
-        self._root = str(self.filesystem._strip_protocol(url)).rstrip("/")  # noqa: SLF001 (fsspec names it so)
+        self._root = str(self.filesystem._strip_protocol(url)).rstrip("/")  # noqa: SLF001 (fsspec's name for it)
 
     def _path(self, path: str) -> str:
         return f"{self._root}/{path}"
@@ -277,17 +277,17 @@ class ObjectStorage:
             except OSError as error:
                 answer = getattr(error.__cause__, "response", {})
                 if answer.get("Error", {}).get("Code") in _TAKEN:
-                    raise FileExistsError(f"{self.location(path)} is there already") from error
+                    raise FileExistsError(f"{self.location(path)} exists already") from error
                 raise
 
     def replace(self, path: str, content: bytes) -> None:
-        """Put the object over whatever is there."""
+        """Put the object, over any earlier one."""
         with translated(self.location("")):
             self.filesystem.pipe_file(self._path(path), content)
 
     @contextlib.contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
-        """Open a new object; it exists once the block has ended well."""
+        """Open a new object; it exists once the block has succeeded."""
         with translated(self.location("")):
             file = self.filesystem.open(self._path(path), "wb")
             try:
@@ -295,7 +295,7 @@ class ObjectStorage:
                 file.close()
             except BaseException:
                 file.discard()
-                file.closed = True  # or its finaliser would upload what there is
+                file.closed = True  # otherwise its finaliser would upload the partial content
                 raise
 
     def reader(self, path: str) -> Any:
@@ -304,7 +304,7 @@ class ObjectStorage:
 
     def read(self, path: str) -> bytes:
         """Return all bytes of an object, in one request."""
-        options = {"max_concurrency": 1} if self._protocol == "s3" else {}  # or s3fs asks for its size first
+        options = {"max_concurrency": 1} if self._protocol == "s3" else {}  # otherwise s3fs requests the size first
         return cast("bytes", self.filesystem.cat_file(self._path(path), **options))
 
     def names(self, folder: str) -> list[str]:
@@ -317,7 +317,7 @@ class ObjectStorage:
         return sorted(entry.rpartition("/")[2] for entry in entries if not entry.endswith("/"))
 
     def following(self, last: int, path_of: Callable[[int], str]) -> list[int]:
-        """Return the numbers after `last`; S3 lists from there on, a thousand a request."""
+        """Return the numbers after `last`; S3 lists from there on, 1,000 objects per request."""
         folder = path_of(1).rpartition("/")[0]
         if self._protocol != "s3":
             return _numbers(self.names(folder), last, path_of)
@@ -353,14 +353,14 @@ class ObjectStorage:
             self.filesystem.rm(self._path(path), recursive=True)
 
     def sync_folders(self, folders: list[str]) -> None:
-        """Do nothing: an object that was put is durable."""
+        """Do nothing: objects are durable once put."""
 
 
 class MemoryStorage(ObjectStorage):
     """The memory of this process, for tests and examples.
 
-    In fsspec every opening of a memory file is the same buffer with one position, an unfinished file is there at once,
-    and creation looks first and puts later: none of that is safe among threads, so it is done differently here.
+    fsspec's memory filesystem is not thread-safe: all readers of a file share one buffer and position, unfinished files
+    are visible, and create-if-absent checks first and writes later. The methods here avoid this.
     """
 
     _creating = threading.Lock()
@@ -372,7 +372,7 @@ class MemoryStorage(ObjectStorage):
 
     @contextlib.contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
-        """Collect the bytes, and put them once the block has ended well."""
+        """Collect the bytes, and put them once the block has succeeded."""
         file = io.BytesIO()
         yield file
         self.filesystem.pipe_file(self._path(path), file.getvalue())

@@ -1,17 +1,17 @@
 """The store: tables as published lists of immutable Parquet files.
 
-Publishing is two steps. `Store.stage` writes uniquely named, synced files that nobody sees; `Store.commit` creates the
-next numbered manifest, if absent and whole, and with it all its files appear in all their tables at once. Two writers
-may commit at the same time: one creates number n, the other finds it taken, looks whether what it wants to publish is
-there now, and tries n + 1. Nothing is ever overwritten.
+Publishing takes two steps. `Store.stage` writes uniquely named, synced files that no reader sees. `Store.commit`
+atomically creates the next numbered manifest, if absent, and all its files appear in all their tables at once. If two
+writers commit at the same time, one creates number n; the other finds it taken, checks whether its keys are now
+published, and tries n + 1. Nothing is ever overwritten.
 
-The modules of this package alone know where files lie::
+Only the modules of this package know the layout of files::
 
     manifests/000000000001.json     the sequence of publications
     tables/<table>/<unique>.parquet immutable data
-    checkpoints/                    derived: what all manifests up to a number did
+    checkpoints/                    derived: the combined effect of all manifests up to a number
     bootstrap.sql                   derived: views for the DuckDB shell
-    cache/                          derived: memory-mapped arrays, rebuilt when absent
+    cache/                          derived: memory-mapped arrays, rebuilt if absent
 """
 
 import dataclasses
@@ -43,18 +43,18 @@ from data.warehouse.tables import table_specification
 
 COMMIT_ATTEMPTS = 50
 CHANGING: tuple[Role, ...] = ("rows", "changes")
-"""Roles of files that change a table; the others hold rows that were there before."""
+"""Roles of files that change a table; files of other roles contain rows that it had before."""
 
 
 @dataclass(frozen=True)
 class Unchanged:
-    """What a writer has read and relies on: a range of a table's keys as of a publication.
+    """A precondition of a commit: a range of a table's keys has not changed since a publication.
 
     Attributes
     ----------
     table : str
     since : int
-        The publication as of which it was read.
+        The publication as of which the range was read.
     low, high : str or int or None
         Smallest and largest value of the first column of the table's key; None: no limit.
     """
@@ -97,16 +97,16 @@ class Store(PublishedTables):
         table : str
             Table the rows belong to.
         schema : pyarrow.Schema, optional
-            Columns of the file, for tables whose files may carry further columns; default: as specified.
+            Columns of the file, for tables whose files may have further columns; default: as specified.
         division : tuple of int, optional
             First and last key of the file's rows.
         role : str
-            What the file is, see `data.warehouse.manifests.Role`.
+            Role of the file, see `data.warehouse.manifests.Role`.
 
         Raises
         ------
         WarehouseFullError, WarehouseNotWritableError
-            If the storage refuses.
+            If the file cannot be written.
         """
         specification = table_specification(table)
         schema = schema or specification.file_schema
@@ -121,9 +121,9 @@ class Store(PublishedTables):
     def stage(
         self, table: str, rows: pa.Table, division: tuple[int, int] | None = None, role: Role = "rows"
     ) -> DataFile:
-        """Write one new file with all of `rows`, seen by nobody until it is committed.
+        """Write one new file with all of `rows`, invisible until it is committed.
 
-        Rows of a keyed table are upserts; each key may be there once.
+        Rows of a keyed table are upserts; each key may occur once.
         """
         specification = table_specification(table)
         schema = specification.file_schema
@@ -161,17 +161,17 @@ class Store(PublishedTables):
         kind : str
             What is published, such as ``network`` or ``sessions``.
         keys : iterable of str
-            What this publication makes exist. Each may be published only once, unless it was retracted.
+            Keys to publish. Each may be published only once, unless it was retracted.
         files : iterable of DataFile
-            What `stage` returned, possibly on other machines.
+            Return values of `stage`, possibly from other machines.
         requires : iterable of str
-            Keys that must be published when this publication is: what it would make no sense without.
+            Keys that this publication depends on, and that must be published.
         removes : iterable of DataFile
             Published files that leave their tables with this publication.
         retracts : iterable of str
-            Keys that do not exist any more.
+            Keys that cease to exist.
         unchanged : sequence of Unchanged
-            What the files were computed from: nobody may have published into these ranges meanwhile.
+            The ranges that the files were computed from; no one else may have published into them since.
 
         Returns
         -------
@@ -180,14 +180,14 @@ class Store(PublishedTables):
         Raises
         ------
         AlreadyPublishedError
-            If one of `keys` is published, by whomever; the staged files are left for maintenance to remove.
+            If one of `keys` is already published; the staged files are left for maintenance to remove.
         CommitConflictError
-            If another writer has removed the same files or changed a range meanwhile, or won the race every time; the
-            caller may retry.
+            If another writer has removed the same files, changed a range, or won the race every time; the caller may
+            retry.
         CorruptFileError
-            If a staged file is not there or not whole.
+            If a staged file is missing or incomplete.
         RequirementGoneError
-            If a key of `requires` is not published, or not any more.
+            If a key of `requires` is not published, or no longer.
         """
         if self.limit is not None:
             raise WarehouseNotWritableError(
@@ -209,7 +209,7 @@ class Store(PublishedTables):
         self._check_staged(draft.files)
         needed = tuple(requires)
         for _ in range(COMMIT_ATTEMPTS):
-            # 1. See what others have published, and whether this publication is still possible.
+            # 1. Read what others have published, and check that this publication is still possible.
             head = self._log.refresh()
             self._check_keys(draft, needed)
             self._check_changes(draft, unchanged)
@@ -257,11 +257,11 @@ class Store(PublishedTables):
         self._storage.sync_folders(sorted({f.path.rpartition("/")[0] for f in files}))
 
     def staged_paths(self, table: str) -> list[str]:
-        """Return the paths of all files that lie among those of a table, published or not."""
+        """Return the paths of all files in a table's folder, published or not."""
         return [f"tables/{table}/{name}" for name in self._storage.names(f"tables/{table}")]
 
     def derived(self, name: str) -> str:
-        """Return the content of a derived text file; empty if it is not there."""
+        """Return the content of a derived text file; empty if it does not exist."""
         try:
             return self._storage.read(name).decode()
         except FileNotFoundError:
@@ -274,7 +274,7 @@ class Store(PublishedTables):
 
 
 def _check_ranges(files: Sequence[DataFile]) -> None:
-    """Raise InvalidInputError if two change files of one publication may hold the same key: either might count."""
+    """Raise InvalidInputError if two change files of one publication may contain the same key: that is ambiguous."""
     changes = [file for file in files if file.role == "changes" and file.key_range is not None]
     for file, other in itertools.combinations(changes, 2):
         if file.table == other.table and other.key_range and file.overlaps(*other.key_range):

@@ -1,7 +1,6 @@
 """Checks of published files: whether each still has the bytes that were published.
 
-The checksum was taken while the file was written, beside its rows and schema, so bytes that agree are the rows and the
-schema that were published.
+The checksum was computed while the file was written, so matching bytes mean the published rows and schema.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ _remembering = threading.Lock()
 
 
 def verify(store: Store, progress: Progress = ignore_progress) -> list[str]:
-    """Check every published file: there, as long as published, same checksum, same rows and schema.
+    """Check every published file: it exists, and its size, checksum, number of rows and schema are as published.
 
     Returns
     -------
@@ -49,10 +48,10 @@ def verify(store: Store, progress: Progress = ignore_progress) -> list[str]:
 
 
 def check_once(store: Store, files: Iterable[DataFile]) -> None:
-    """Check files before they are read by what does not check them (DuckDB): each once on this machine, remembered.
+    """Check files before DuckDB reads them, which does not check them: each file once per machine.
 
-    A file that changed its size or time of change since is checked again. Files of object stores are not checked: that
-    would fetch them whole; their services keep checksums of their own.
+    A file whose size or modification time has changed is checked again. Files in object stores are not checked, since
+    that would download them completely; these services verify their own checksums.
 
     Raises
     ------
@@ -74,7 +73,7 @@ def check_once(store: Store, files: Iterable[DataFile]) -> None:
 
 
 def _mark(store: Store, file: DataFile) -> str:
-    """Return what identifies a file as it is now."""
+    """Return a text that identifies the current content of a file."""
     try:
         found = os.stat(store.location(file))  # noqa: PTH116 (a thousand files, for each query)
     except OSError as error:
@@ -83,7 +82,7 @@ def _mark(store: Store, file: DataFile) -> str:
 
 
 def _known(path: Path) -> set[str]:
-    """Return the marks of files that are known to be whole."""
+    """Return the marks of files that were found intact."""
     with _remembering:
         if path not in _remembered:
             try:
@@ -94,17 +93,17 @@ def _known(path: Path) -> set[str]:
 
 
 def _remember(path: Path, marks: list[str]) -> None:
-    """Remember files that are whole, for this process and, where the cache can be written, for others."""
+    """Remember intact files, for this process and, if the cache is writable, for others."""
     with _remembering:
         _remembered.setdefault(path, set()).update(marks)
-    with suppress(OSError):  # a cache that cannot be written costs time, no more
+    with suppress(OSError):  # a cache that cannot be written only costs time
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{mark}\n" for mark in marks))
 
 
 def forget(store: Store, paths: set[str]) -> None:
-    """Forget files that are not there any more."""
+    """Forget files that no longer exist."""
     path = store.cache_folder / _VERIFIED_NAME
     kept = [mark for mark in _known(path) if mark.partition(" ")[0] not in paths]
     with _remembering:
@@ -122,7 +121,7 @@ def _problem(storage: Storage, file: DataFile) -> str | None:
     if size != file.size:
         return f"has {size} bytes instead of {file.size}"
     if _checksum(storage, file.path) != file.checksum:
-        return "has other content than was published (checksum differs)"
+        return "does not have the published content (checksum differs)"
     return None
 
 
@@ -131,7 +130,7 @@ def _parquet_problem(storage: Storage, file: DataFile) -> str | None:
         if opened.metadata.num_rows != file.rows:
             return f"has {opened.metadata.num_rows} rows instead of {file.rows}"
         if schema_fingerprint(opened.schema_arrow) != file.fingerprint:
-            return "has another schema than was published"
+            return "does not have the published schema"
     return None
 
 

@@ -1,7 +1,7 @@
-"""Views: the SQL that makes the tables of a warehouse from its files, as of one moment.
+"""Views: the SQL that defines the tables of a warehouse over its files, as of one publication.
 
-Each view reads an explicit list of files, so that what is half written cannot be read and what is published later does
-not change an answer.
+Each view reads an explicit list of files, so unfinished files cannot be read and later publications do not change
+results.
 """
 
 import re
@@ -31,7 +31,7 @@ _READS = re.compile(r"\bfiles\.(\w+)")
 
 @dataclass(frozen=True)
 class State:
-    """The files of some tables as of one moment.
+    """The files of some tables as of one publication.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class State:
 def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
     """Return the files of some tables as of now.
 
-    A snapshot that was published under two names is the same rows twice: here they appear once, as the key says.
+    A snapshot published under two names has its rows twice; only the first are returned, to keep the key unique.
     """
     head = store.head
     snapshots = store.log.snapshots_of(head)
@@ -78,12 +78,12 @@ def tables_read_by(table: str) -> set[str]:
 
 
 def definition(store: Store, state: State) -> str:
-    """Return the SQL that makes the views of a state, with their comments."""
+    """Return the SQL that creates the views of a state, with their comments."""
     chosen = [TABLES[table] for table in state.files]
     statements = [
         heading(state.number),
         f"-- Tables of warehouse {store.url}, as views.",
-        "-- Derived from its publications; what is published later needs a new one. See docs/tables.md.",
+        "-- Derived from its publications; later ones need a new definition. See docs/tables.md.",
         "BEGIN TRANSACTION;",
         "CREATE SCHEMA IF NOT EXISTS files;",
     ]
@@ -100,12 +100,12 @@ def definition(store: Store, state: State) -> str:
 
 
 def heading(number: int) -> str:
-    """Return the first line of a definition: the publication as of which it is."""
+    """Return the first line of a definition, which names the publication that it is as of."""
     return f"-- As of publication {number}."
 
 
 def _rows(store: Store, table: TableSpecification, state: State) -> str:
-    """Return the SELECT of all rows of a table's files; of no rows, with the right types, where there are none."""
+    """Return the SELECT of all rows of a table's files; of no rows, with the right types, if there are no files."""
     files = state.files[table.name]
     if not files:
         columns = ", ".join(f'NULL::{_type_name(column.type)} AS "{column.name}"' for column in table.columns)
@@ -118,10 +118,9 @@ def _rows(store: Store, table: TableSpecification, state: State) -> str:
 def _unified_rows(
     store: Store, table: TableSpecification, files: Sequence[DataFile], snapshots: Mapping[int, str]
 ) -> str:
-    """Return the rows of files of one or several schemas; those of networks with the snapshot that was published.
+    """Return the SELECT of files of one or more schemas; rows of networks get the snapshot of their publication.
 
-    Columns that older files lack are null. Where networks hold things of different kinds in a column of one name, the
-    column is text.
+    Columns that older files lack are null. Columns of the same name with incompatible types become text.
     """
     known = {
         fingerprint: _schema(store, table, file) for fingerprint, file in {f.fingerprint: f for f in files}.items()
@@ -138,7 +137,7 @@ def _unified_rows(
 
 
 def _schema(store: Store, table: TableSpecification, file: DataFile) -> pa.Schema:
-    """Return a file's columns, without opening it if they are those that all new files have."""
+    """Return a file's columns, without opening it if they are the usual ones of new files."""
     usual = table.file_schema
     return usual if file.fingerprint == schema_fingerprint(usual) else store.schema_of(file)
 
@@ -146,7 +145,7 @@ def _schema(store: Store, table: TableSpecification, file: DataFile) -> pa.Schem
 def _columns(
     table: TableSpecification, schema: pa.Schema, unified: pa.Schema, snapshot_id: str | None
 ) -> Iterator[str]:
-    """Yield what is selected from files of one schema."""
+    """Yield the expressions selected from files of one schema."""
     for column in table.columns:
         if column.name not in schema.names:
             is_known = column.name == "snapshot_id" and snapshot_id is not None
@@ -162,7 +161,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _current_rows(store: Store, table: TableSpecification, files: Sequence[DataFile]) -> str:
-    """Return the current rows of a keyed table: base rows without later changes, and the latest change of each key."""
+    """Return the SELECT of a keyed table: base rows without later changes, and the latest change of each key."""
     base = [file for file in files if file.role == "base"]
     changes = [file for file in files if file.role != "base"]
     columns = ", ".join(_name(name) for name in table.schema.names)
@@ -183,18 +182,18 @@ def _current_rows(store: Store, table: TableSpecification, files: Sequence[DataF
 
 
 def _parquet(store: Store, files: Sequence[DataFile], options: str = "") -> str:
-    """Return the call that reads files: names are no patterns, and folders called ``a=b`` are no columns."""
+    """Return the call that reads files, without expanding patterns or taking folders named ``a=b`` for columns."""
     listed = ", ".join(quoted(pattern(location(store, file))) for file in files)
     return f"read_parquet([{listed}], hive_partitioning = false{', ' if options else ''}{options})"
 
 
 def location(store: Store, file: DataFile) -> str:
-    """Return where DuckDB finds a file; fsspec puts the memory's root behind a further slash."""
+    """Return the path by which DuckDB finds a file; fsspec's memory paths need a further slash."""
     return store.location(file).replace("memory://", "memory:///")
 
 
 def pattern(path: str) -> str:
-    """Return the pattern that matches one path alone.
+    """Return the pattern that matches only this path.
 
     Examples
     --------
@@ -217,7 +216,7 @@ def _comments(table: TableSpecification) -> Iterator[str]:
 
 
 def _type_name(kind: pa.DataType) -> str:
-    """Return DuckDB's name of the type as which it reads a column of an Arrow type from Parquet."""
+    """Return DuckDB's type for a Parquet column of an Arrow type."""
     if pa.types.is_dictionary(kind):
         return _type_name(kind.value_type)
     if pa.types.is_list(kind):

@@ -110,9 +110,9 @@ def test_an_estimate_that_was_too_high_only_draws_again(tiny_pieces, tmp_path, m
 
 def test_too_few_likely_pairs_are_told_as_in_memory(tiny_pieces, tmp_path):
     generator = RMat(agents=64, edges=2_000, a=0.997, b=0.001, c=0.001)
-    with pytest.raises(InvalidInputError, match="too few pairs are likely enough"):
+    with pytest.raises(InvalidInputError, match="too few pairs are likely to be drawn"):
         generator.generate()
-    with pytest.raises(InvalidInputError, match="too few pairs are likely enough"):
+    with pytest.raises(InvalidInputError, match="too few pairs are likely to be drawn"):
         in_pieces(generator, tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if "scratch" in path.name] == []
 
@@ -194,10 +194,10 @@ def test_an_error_in_a_piece_arrives():
         list(in_order(lambda piece: 1 // piece, [1, 0, 2]))
 
 
-def test_a_spill_may_be_dealt_to_after_it_was_closed(tmp_path):
+def test_a_spill_may_be_appended_to_after_it_was_closed(tmp_path):
     spill = Spill(tmp_path / "spill", 2)
     for value in (1, 2):
-        spill.deal(np.array([value, value + 10]), np.array([0, 1, 2]))
+        spill.append(np.array([value, value + 10]), np.array([0, 1, 2]))
         spill.close()
     assert spill.read(0).tolist() == [1, 2]
     assert spill.read(1, 1).tolist() == [11]
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_the_scratch_folder_removed(tmp_path, monkeypatc
 
     monkeypatch.setattr(spills, "_write_all", refuse)
     with pytest.raises(WarehouseFullError, match="free some space"), scratch_folder(tmp_path) as folder:
-        Spill(folder / "spill", 1).deal(np.array([1]), np.array([0, 1]))
+        Spill(folder / "spill", 1).append(np.array([1]), np.array([0, 1]))
     assert list(tmp_path.iterdir()) == []
 
 

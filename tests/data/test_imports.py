@@ -67,7 +67,7 @@ def test_more_rejects_than_allowed_stop_the_import(warehouse, messy_edges):
     with pytest.raises(TooManyRejectsError) as refused:
         publish_network(warehouse, messy_edges, max_rejects=4)
     assert str(refused.value) == (
-        "friends.txt: 5 rows rejected (2 malformed, 1 self-loops, 2 duplicates), at most 4 are allowed; "
+        "friends.txt: 5 rows rejected (2 malformed, 1 self-loops, 2 duplicates), but at most 4 are allowed; "
         "allow more with --max-rejects"
     )
     assert warehouse.manifests() == []
@@ -75,7 +75,7 @@ def test_more_rejects_than_allowed_stop_the_import(warehouse, messy_edges):
 
 
 def test_duplicates_can_be_refused_with_their_line(warehouse, messy_edges):
-    with pytest.raises(EdgeListError, match=r"friends.txt, line 10: edge ann -> bob is there already"):
+    with pytest.raises(EdgeListError, match=r"friends.txt, line 10: edge ann -> bob is a duplicate"):
         publish_network(warehouse, messy_edges, duplicates="error")
     assert warehouse.manifests() == []
 
@@ -142,7 +142,7 @@ def test_what_was_guessed_is_logged_and_kept_with_the_snapshot(warehouse, tmp_pa
     path = tmp_path / "counts.txt"
     path.write_text("4 3\n1 2\n2 3\n3 4\n")
     network = warehouse.import_network("n", path)
-    sentence = f"{path}: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+    sentence = f"{path}: the first line '4 3' was read as an edge; if it counts agents and edges, use --header counts"
     assert network.warnings == (sentence,)
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         ("data.networks.imports", "WARNING", sentence)

@@ -83,8 +83,8 @@ def test_states_that_are_not_there_are_refused(local: Warehouse):
     refused: list[tuple[int | str | dt.datetime, str]] = [
         (4, "publication 4 does not exist in warehouse .*; the last is 3"),
         (-1, "publication -1 does not exist"),
-        (later, "lies in the future; give a time up to"),
-        (later.isoformat(), "lies in the future"),
+        (later, "is in the future; give a time up to"),
+        (later.isoformat(), "is in the future"),
         ("last tuesday", "'last tuesday' is neither a publication's number nor a time such as"),
         ("", "'' is neither"),
     ]

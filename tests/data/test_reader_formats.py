@@ -47,7 +47,7 @@ GML = 'graph [\n  node [\n    id 0\n    label "p0"\n  ]\n  edge [\n    source 0\
 def test_formats_that_are_no_edge_lists_are_refused_by_name(read: Any, name: str, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     for file, given in (("net.txt", data), ("net.gz", gzip.compress(data)), ("net.graph", data)):
-        with pytest.raises(EdgeListError, match=f"net.* is in the format {name}, which is no edge list; "):
+        with pytest.raises(EdgeListError, match=f"net.* is in the format {name}, which is not an edge list; "):
             read(given, file)
 
 
@@ -97,12 +97,15 @@ def test_matrices_that_scipy_writes_are_read_as_scipy_reads_them(tmp_path: Any, 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "that is array real general; read are"),
-        ("%%MatrixMarket matrix coordinate complex general\n1 1 0\n", "that is coordinate complex general"),
+        ("%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "of kind 'array real general'; accepted are"),
+        ("%%MatrixMarket matrix coordinate complex general\n1 1 0\n", "of kind .coordinate complex general"),
         ("%%MatrixMarket matrix coordinate real skew-symmetric\n1 1 0\n", "coordinate real skew-symmetric"),
-        ("%%MatrixMarket vector\n", "is no banner of a matrix"),
+        ("%%MatrixMarket vector\n", "is not a known banner"),
         ("%%MatrixMarket matrix coordinate pattern general\n2 3 1\n1 3\n", "of 2 rows and 3 columns"),
-        ("%%MatrixMarket matrix coordinate pattern general\n2 2\n1 2\n", "line 2: '2 2' is no size line"),
+        (
+            "%%MatrixMarket matrix coordinate pattern general\n2 2\n1 2\n",
+            "line 2: '2 2' is not a Matrix Market size line",
+        ),
         ("%%MatrixMarket matrix coordinate pattern general\n% x\n", "ends before the size line"),
         ("%%MatrixMarket matrix coordinate pattern general\n2 2 1\n1 3\n", r"line 3: row and column must be .* 1\.\.2"),
         ("%%MatrixMarket matrix coordinate pattern general\n2 2 1\n1 b\n", r"line 3: row and column must be .* 1\.\.2"),

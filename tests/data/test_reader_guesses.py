@@ -53,8 +53,8 @@ def test_a_first_line_of_ids_that_stand_nowhere_else_is_told(read: Any) -> None:
     assert pairs(edges) == [("chief", "report"), ("kim", "lou"), ("lou", "max")]
     assert told(edges) == [
         (
-            "the first line (chief, report) was read as an edge, but its ids stand in no other line; if it names the "
-            "columns, say --header names, else --header none"
+            "the first line (chief, report) was read as an edge, but its ids occur in no other line; if it names the "
+            "columns, use --header names, else --header none"
         )
     ]
     assert read("chief,report\nkim,lou\nlou,max\n", "e.csv", header="none").warnings == ()
@@ -67,8 +67,8 @@ def test_a_header_over_ids_that_are_numbers_may_be_an_edge_and_is_told(read: Any
     assert pairs(edges) == [(1, 2), (2, 3), (3, 1)]
     assert told(edges) == [
         (
-            "the first line (root, admin) was read as the names of columns, since below it are numbers; if it is an "
-            "edge, say --header none, else --header names"
+            "the first line (root, admin) was read as the names of columns, since the lines below it hold numbers; "
+            "use --header none if it is an edge, else --header names"
         )
     ]
     assert read("root admin\n1 2\n2 3\n3 1\n", header="names").warnings == ()
@@ -82,14 +82,14 @@ def test_a_header_that_comes_again_is_malformed(read: Any, monkeypatch: pytest.M
     edges = read("source,target,weight\nkim,lou,0.5\nsource,target,weight\nlou,max,0.25\n", "both.csv")
     assert pairs(edges) == [("kim", "lou"), ("lou", "max")]
     assert attributes(edges) == {"weight": [0.5, 0.25]}
-    assert rejects(edges) == [(3, "the header of line 1 comes again (files joined to one?)", "source,target,weight")]
+    assert rejects(edges) == [(3, "the header of line 1 is repeated (concatenated files?)", "source,target,weight")]
     edges = read("from to\n1 2\n from\tto \n2 3\n", "both.txt")
     assert (pairs(edges), [line for line, _, _ in rejects(edges)]) == ([(1, 2), (2, 3)], [3])
     assert len(read("from to\na b\nfrom to\n", "none.txt", header="none")) == 3
 
 
 def test_a_first_line_that_may_count_is_told(read: Any) -> None:
-    counts = "the first line {!r} was read as an edge; if it counts agents and edges, say --header counts"
+    counts = "the first line {!r} was read as an edge; if it counts agents and edges, use --header counts"
     assert told(read("4 3\n1 2\n2 3\n3 4\n")) == [counts.format("4 3")]
     assert told(read("4 6\n11 12\n12 13\n13 14\n")) == [counts.format("4 6")]
     assert told(read("15233 58891\n0 1\n1 2\n2 0\n")) == []
@@ -99,8 +99,8 @@ def test_a_first_line_that_may_count_is_told(read: Any) -> None:
 
 def test_comments_on_the_direction_are_heard_where_rows_do_not_bear_them_out(read: Any) -> None:
     undirected = (
-        "its comments say that the network is undirected, and the rows stand for one direction only; if edges go both "
-        "ways, say --undirected"
+        "its comments say that the network is undirected, but its rows list only one direction; if edges go both "
+        "ways, use --undirected"
     )
     assert told(read("# Undirected graph: x.txt\n# FromNodeId\tToNodeId\n1\t2\n2\t3\n")) == [undirected]
     assert told(read("% sym unweighted\n% 2 3 3\n1 2\n2 3\n")) == [undirected]
@@ -115,8 +115,8 @@ def test_comments_on_the_direction_are_heard_where_rows_do_not_bear_them_out(rea
 
 def test_ends_are_taken_by_name_whatever_their_order(read: Any) -> None:
     by_name = (
-        "columns {!r} and {!r} were read as source and target, by the names of the columns; if others are, name them "
-        "with --source and --target"
+        "columns {!r} and {!r} were read as source and target, because of their names; if that is wrong, name the "
+        "endpoints with --source and --target"
     )
     edges = read("id,source,target,weight\n1,kim,lou,0.5\n2,lou,max,0.25\n", "e.csv")
     assert (pairs(edges), told(edges)) == ([("kim", "lou"), ("lou", "max")], [by_name.format("source", "target")])
@@ -146,7 +146,7 @@ def test_a_frame_and_parquet_give_ends_by_name_also_from_the_index(tmp_path: Pat
     for source in (frame, indexed, tmp_path / "indexed.parquet"):
         edges = read_edges(source, ImportOptions())
         assert pairs(edges) == [("kim", "lou"), ("lou", "max")]
-        assert "by the names of the columns" in edges.warnings[0]
+        assert "because of their names" in edges.warnings[0]
 
 
 def test_the_type_of_gephi_says_which_edges_go_both_ways(read: Any) -> None:
@@ -159,7 +159,7 @@ def test_the_type_of_gephi_says_which_edges_go_both_ways(read: Any) -> None:
     assert edges.both_ways.tolist() == [True, True, False]
     assert told(edges) == [
         (
-            "column 'Type' calls 2 of 3 edges undirected; their reverses are added. If they are not meant to be, give "
+            "column 'Type' marks 2 of 3 edges as undirected; their reverses are added. If that is wrong, give "
             "the column another name with --columns"
         )
     ]
@@ -190,7 +190,7 @@ def test_rows_left_out_as_comments_are_told(read: Any) -> None:
     assert told(edges) == [
         (
             "2 lines that begin with # or % (the first is line 3) and look like rows were left out as comments; if "
-            "they are rows, put a line with the names of the columns above, and commas between the fields"
+            "they are rows, add a header line with the names of the columns, and separate the fields by commas"
         )
     ]
 
@@ -224,7 +224,9 @@ def test_quotes_between_blanks_are_those_of_r(read: Any, monkeypatch: pytest.Mon
 def test_single_quotes_quote_where_they_stand_around_fields(read: Any) -> None:
     edges = read("source,target\n'Ray, Kim','Lou'\n'Lou','Max'\n", "e.csv")
     assert pairs(edges) == [("Ray, Kim", "Lou"), ("Lou", "Max")]
-    assert told(edges) == ['fields in single quotes were read without them; quote with " where they belong to the ids']
+    assert told(edges) == [
+        'single quotes around fields were removed; if they belong to the ids, quote the fields with "'
+    ]
     assert pairs(read("source,target\nO'Brien,d'Arc\nlou,'t\n", "e.csv")) == [("O'Brien", "d'Arc"), ("lou", "'t")]
 
 
@@ -254,7 +256,7 @@ def test_a_file_url_is_a_path_and_any_other_is_told(tmp_path: Path, monkeypatch:
 def test_a_folder_of_parquet_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     parts = tmp_path / "parts.parquet"
     parts.mkdir()
-    with pytest.raises(EdgeListError, match=r"is a directory; name one file, or a folder that holds \*\.parquet files"):
+    with pytest.raises(EdgeListError, match=r"is a directory; name one file, or a folder of \*\.parquet files"):
         read_edges(parts, ImportOptions())
     pd.DataFrame({"a": [3, 4], "b": [4, 5], "w": [2.5, 3.0]}).to_parquet(parts / "part-00001.snappy.parquet")
     pd.DataFrame({"a": [1, 2], "b": [2, 3], "w": [1, 2]}).to_parquet(parts / "part-00000.snappy.parquet")
@@ -275,5 +277,5 @@ def test_a_folder_of_parquet_is_read_in_the_order_of_names(tmp_path: Path) -> No
         read_edges(parts, ImportOptions())
     (parts / "day=1").mkdir()
     pd.DataFrame({"a": [7], "b": [8]}).to_parquet(parts / "day=1" / "part-0.parquet")
-    with pytest.raises(EdgeListError, match=r"in folders of its own \(day=1\); import it with --query"):
+    with pytest.raises(EdgeListError, match=r"in subfolders \(day=1\); import it with --query"):
         read_edges(parts, ImportOptions())

@@ -60,7 +60,7 @@ def test_metis_entries_that_are_no_agents_are_malformed(read: Any) -> None:
         (4, "neighbour 0 is not an agent in 1..3", "0"),
         (4, "neighbour -1 is not an agent in 1..3", "-1"),
         (4, "neighbour 99999999999999999999 is not an agent in 1..3", "99999999999999999999"),
-        (5, "the header counts 3 agents, and this line is beyond them", "1"),
+        (5, "the header counts 3 agents, but this line is for a further one", "1"),
     ]
     assert edges.rows_read == 10
 

@@ -99,8 +99,11 @@ def test_half_malformed_among_the_first_thousand_is_not_too_much(read: Any) -> N
         (b"\xe9t\xe9 \xe0\n\xe9 \xe8\n", "is not UTF-8 text"),
         (b"PK\x03\x04abc", "zip archive or a workbook"),
         ("source,target\n", "has no edges after its header line 1"),
-        ("1 2 3\n4 5 6\n", "has 3 columns but only source and target are named; name all columns with --columns"),
-        ("a,b,b\n1,2,3\n", "has 3 columns but only source"),
+        (
+            "1 2 3\n4 5 6\n",
+            "has 3 columns but no names beyond source and target; name all columns in order with --columns",
+        ),
+        ("a,b,b\n1,2,3\n", "has 3 columns but no names beyond source"),
         ("source,target,source\n1,2,3\n", "two columns named 'source'"),
         (",source,target\n0,2,3\n", "column 1 has no name"),
         ("source,target\n1,2,3\n2,3,4\n", "the header names 2 columns"),
@@ -114,8 +117,8 @@ def test_a_text_file_that_is_no_edge_list_is_refused(read: Any, content: str | b
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": ("a", "b")}, r"has 3 columns but columns names 2 \(a, b\)"),
-        ({"columns": ("a", "b", "c", "d")}, "has 3 columns but columns names 4"),
+        ({"columns": ("a", "b")}, r"has 3 columns but --columns names 2 \(a, b\)"),
+        ({"columns": ("a", "b", "c", "d")}, "has 3 columns but --columns names 4"),
         ({"source": "x"}, "has no column 'x' to be the source; its columns are u, v, w"),
         ({"target": "x"}, "has no column 'x' to be the target"),
         ({"strength": "x"}, "has no column 'x' to be the strength"),

@@ -40,7 +40,7 @@ def test_rows_without_an_endpoint_are_malformed(monkeypatch: pytest.MonkeyPatch)
     assert rejects(edges) == [
         (2, "the source id is missing", "None, y"),
         (3, "the target id is missing", "3,  "),
-        (4, "the target id has 4097 characters; 4096 are the most", "4, " + "z" * 194 + "..."),
+        (4, "the target id has 4097 characters; at most 4096 are allowed", "4, " + "z" * 194 + "..."),
     ]
     with pytest.raises(TooManyRejectsError, match="more than 2 malformed rows"):
         read_edges(table, ImportOptions(max_rejects=2))
@@ -99,7 +99,7 @@ def test_pandas_objects_of_mixed_types_become_text() -> None:
 
 def test_mixed_objects_beside_the_endpoints_are_refused() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [2, 3], "x": pd.Series([1, "one"], dtype=object)})
-    with pytest.raises(EdgeListError, match="column 'x' of mixed types cannot be kept in Parquet"):
+    with pytest.raises(EdgeListError, match="column 'x' of mixed types cannot be stored in Parquet"):
         read_edges(frame, ImportOptions())
 
 
@@ -133,12 +133,12 @@ def test_weights_of_a_table_are_numbers() -> None:
 
 def test_columns_that_parquet_cannot_keep_are_refused() -> None:
     spans = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
-    with pytest.raises(EdgeListError, match=r"column 'span' .* cannot be kept in Parquet"):
+    with pytest.raises(EdgeListError, match=r"column 'span' .* cannot be stored in Parquet"):
         read_edges(pa.table({"a": [1], "b": [2], "span": spans}), ImportOptions())
 
 
 def test_nested_ids_are_refused() -> None:
-    with pytest.raises(EdgeListError, match=r"column 'a' of type list.* cannot hold ids"):
+    with pytest.raises(EdgeListError, match=r"column 'a' of type list.* cannot contain ids"):
         read_edges(pa.table({"a": [[1]], "b": [2]}), ImportOptions())
 
 

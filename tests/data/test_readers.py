@@ -94,7 +94,7 @@ def test_a_quote_that_is_not_closed_spoils_its_line_only(read: Any) -> None:
     assert pairs(edges) == [("a", "b"), ("e", "f"), ("m", "n"), ("o", "p"), ("q", "r")]
     assert [line for line, _, _ in rejects(edges)] == [2, 4, 5]
     assert rejects(edges)[0][1:] == (
-        "a quote is not closed on its line, or stands inside a field that is not quoted",
+        "a quote is not closed on its line, or is inside a field that is not quoted",
         '"c,d',
     )
 
@@ -114,7 +114,7 @@ def test_single_tabs_separate_where_blanks_give_ragged_lines(read: Any) -> None:
 def test_the_number_of_named_columns_decides_between_delimiters(read: Any) -> None:
     content = "ann lee\tbob ray\nbob ray\tcem koc\n"
     assert pairs(read(content, columns=("source", "target"))) == [("ann lee", "bob ray"), ("bob ray", "cem koc")]
-    with pytest.raises(EdgeListError, match="has 4 columns but only source and target are named"):
+    with pytest.raises(EdgeListError, match="has 4 columns but no names beyond source and target"):
         read(content)
 
 
@@ -205,8 +205,8 @@ def test_endpoints_are_taken_by_name_and_that_is_told(read: Any) -> None:
     assert pairs(edges) == [(2, 3)]
     assert [warning.split(": ")[1] for warning in edges.warnings] == [
         (
-            "columns 'source' and 'target' were read as source and target, by the names of the columns; if others are, "
-            "name them with --source and --target"
+            "columns 'source' and 'target' were read as source and target, because of their names; if that is wrong, "
+            "name the endpoints with --source and --target"
         )
     ]
     assert read("weight,source,target\n1,2,3\n", "e.csv", source="source", target="target").warnings == ()
@@ -253,7 +253,9 @@ def test_ids_may_be_as_long_as_urls_and_longer(read: Any) -> None:
     longest, longer = "ż" * 4096, "z" * 4097
     edges = read(f"a b\n{longest} b\na {longer}\nc d\n")
     assert pairs(edges) == [("a", "b"), (longest, "b"), ("c", "d")]
-    assert rejects(edges) == [(3, "the target id has 4097 characters; 4096 are the most", f"a {longer}"[:197] + "...")]
+    assert rejects(edges) == [
+        (3, "the target id has 4097 characters; at most 4096 are allowed", f"a {longer}"[:197] + "...")
+    ]
 
 
 def test_self_loops_and_duplicates_are_delivered(read: Any) -> None:

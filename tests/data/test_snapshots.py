@@ -324,7 +324,7 @@ def test_edge_values_are_numbers_in_the_order_of_the_sparse_rows(edge_list, ware
     values = network.edge_values("meetings")
     assert (values.dtype, values.tolist()) == (np.float64, [3.0, 2.0, 1.0])
     with pytest.raises(
-        InvalidInputError, match="edge column 'kind' of network 'friends' is text, a number is needed; choose"
+        InvalidInputError, match="edge column 'kind' of network 'friends' is text; a number is needed: choose"
     ):
         network.edge_values("kind")
     with pytest.raises(InvalidInputError, match=r"no column 'p' \(columns: meetings, kind\)"):

@@ -27,7 +27,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_flipped_byte_in_a_file_that_a_query_names_is_told(local: Warehouse, sql: str):
     file = publish(local, "a").files[0]
     flip_a_byte(path_of(local, file))
-    told = r"cascades/.*\(table cascades\) has other content than was published .*rumormill verify.*from a backup"
+    told = r"cascades/.*\(table cascades\) does not have the published content .*rumormill verify.*from a backup"
     with pytest.raises(CorruptFileError, match=told):
         query(local, sql)
 

@@ -298,7 +298,7 @@ def test_verifying_finds_a_flipped_byte_a_truncated_and_a_missing_file_one_sente
     path_of(local, truncated).write_bytes(path_of(local, truncated).read_bytes()[:-10])
     path_of(local, missing).unlink()
     assert Warehouse(local.url).verify() == [
-        f"{local.location(flipped)} (table cascades) has other content than was published (checksum differs)",
+        f"{local.location(flipped)} (table cascades) does not have the published content (checksum differs)",
         f"{local.location(truncated)} (table cascades) has {truncated.size - 10} bytes instead of {truncated.size}",
         f"{local.location(missing)} (table cascades) is missing",
     ]
@@ -309,7 +309,7 @@ def test_a_file_with_other_rows_than_its_manifest_says_is_not_read(local: Wareho
     (file, _) = publish(local, "a").files
     pq.write_table(cascades("a", 2).cast(TABLES["cascades"].schema), path_of(local, file))
     reader = Warehouse(local.url)
-    with pytest.raises(CorruptFileError, match=r"\(table cascades\) has 2 rows, its manifest says 3"):
+    with pytest.raises(CorruptFileError, match=r"\(table cascades\) has 2 rows, but its manifest says 3"):
         reader.read("cascades")
     with pytest.raises(CorruptFileError, match="its manifest says 3"):
         reader.scan("cascades").compute(scheduler="sync")

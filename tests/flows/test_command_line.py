@@ -173,7 +173,7 @@ def test_source_and_target_columns_can_be_chosen(rumormill: Rumormill, tmp_path:
 def test_what_an_import_guessed_is_told(rumormill: Rumormill, tmp_path: Path) -> None:
     (tmp_path / "counts.txt").write_text("4 3\n1 2\n2 3\n3 4\n")
     sentence = (
-        "counts.txt: the first line '4 3' was read as an edge; if it counts agents and edges, say --header counts"
+        "counts.txt: the first line '4 3' was read as an edge; if it counts agents and edges, use --header counts"
     )
     answer = rumormill("network", "import", "n", "counts.txt")
     assert answer.stderr.splitlines() == [f"warning: {sentence}"]
@@ -188,7 +188,7 @@ def test_what_an_import_guessed_is_told(rumormill: Rumormill, tmp_path: Path) ->
 def test_a_url_as_a_source_is_told_whole(rumormill: Rumormill, tmp_path: Path) -> None:
     answer = rumormill("network", "import", "n", "https://example.org/e.txt")
     assert answer.exit_code == 2
-    assert "https://example.org/e.txt is a URL, and an import reads local files; download it first" in answer.stderr
+    assert "https://example.org/e.txt is a URL, but imports read local files only; download it first" in answer.stderr
     (tmp_path / "e.txt").write_text("1 2\n")
     assert rumormill("network", "import", "n", f"file://{tmp_path}/e.txt").exit_code == 0
 
@@ -282,7 +282,7 @@ def test_verify_finds_damage_and_sweeps_orphans(rumormill: Rumormill, edges: Pat
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     answer = rumormill("verify")
     assert answer.exit_code == 1
-    assert f"error: {damaged} (table network_edges) has other content than was published" in answer.stderr
+    assert f"error: {damaged} (table network_edges) does not have the published content" in answer.stderr
     assert "1 damaged" in answer.stdout
 
 
@@ -342,14 +342,14 @@ def test_the_demo_is_handed_file_warehouse_and_console(
     ("content", "options", "messages"),
     [
         (None, [], ["source.csv does not exist", "name a local file"]),
-        (b"", [], ["source.csv is empty", "must hold at least one line"]),
-        (b"a b 0.5\nb c 0.7\n", [], ["source.csv has 3 columns", "name all columns with --columns"]),
+        (b"", [], ["source.csv is empty", "must contain at least one line"]),
+        (b"a b 0.5\nb c 0.7\n", [], ["source.csv has 3 columns", "name all columns in order with --columns"]),
         (b"\x00\x01\x02PAR\xff" * 99, [], ["source.csv is not text", "NUL bytes", "save it as UTF-8 text"]),
         (b"a,b,p\nx,y,nan\n", ["--strength", "p"], ["line 2", "strength column 'p' holds nan", "correct the value"]),
         (b"a,b,p\nx,y,1.3\n", ["--probability", "p"], ["line 2", "'p' holds 1.3", "[0, 1]", "correct the value"]),
         (b"a,b,p\nx,y,1\n", ["--probability", "q"], ["no column 'q'", "columns are a, b, p"]),
         (b"x y\nx y\nx x\n", ["--max-rejects", "1"], ["2 rows rejected", "at most 1", "--max-rejects"]),
-        (b"x y\nx y\n", ["--duplicates", "error"], ["line 2", "x -> y is there already", "--duplicates first"]),
+        (b"x y\nx y\n", ["--duplicates", "error"], ["line 2", "x -> y is a duplicate", "--duplicates first"]),
     ],
 )
 def test_files_that_cannot_be_imported(

@@ -42,15 +42,15 @@ class Own(PandasModel):
     ("model", "parameters", "message"),
     [
         # 1. A number is a number.
-        (SIR, {"gamma": True}, "gamma: True is a truth value; a number is needed"),
-        (SIR, {"beta": np.True_}, "beta: True is a truth value; a number is needed"),
-        (SIR, {"gamma": "0.2"}, "gamma: '0.2' is a text; a number is needed, without quotes or leading zeros"),
-        (SIR, {"infectious_period": "3"}, "infectious_period: '3' is a text; a number is needed, without quotes"),
-        (SIR, {"gamma": "often"}, "gamma: 'often' is a text; a number is needed"),
+        (SIR, {"gamma": True}, "gamma: True is a boolean; a number is needed"),
+        (SIR, {"beta": np.True_}, "beta: True is a boolean; a number is needed"),
+        (SIR, {"gamma": "0.2"}, "gamma: '0.2' is text; a number is needed, without quotes or leading zeros"),
+        (SIR, {"infectious_period": "3"}, "infectious_period: '3' is text; a number is needed, without quotes"),
+        (SIR, {"gamma": "often"}, "gamma: 'often' is text; a number is needed"),
         (SIR, {"infectious_period": 2.5}, "infectious_period: must be a valid integer, got a number with a fractional"),
-        (Viral, {"virality": False}, "virality: False is a truth value"),
-        (Own, {"steps": True}, "steps: True is a truth value; a number is needed"),
-        (Own, {"steps": "3"}, "steps: '3' is a text; a number is needed"),
+        (Viral, {"virality": False}, "virality: False is a boolean"),
+        (Own, {"steps": True}, "steps: True is a boolean; a number is needed"),
+        (Own, {"steps": "3"}, "steps: '3' is text; a number is needed"),
         # 2. One sentence per parameter, whatever it may be.
         (SIR, {"beta": [0.1]}, r"^model sir: beta: \[0.1\] is unknown; use a number in \[0, 1\], weigh.*NAME$"),
         (SIR, {"beta": None}, "^model sir: beta: None is unknown; use a number"),

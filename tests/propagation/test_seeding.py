@@ -136,8 +136,8 @@ def test_unknown_strategies_and_parameters_are_refused():
     ("parameters", "message"),
     [
         ({"budget": 0}, r"^seed strategy degree_discount: budget: must be greater than or equal to 1 \(given: 0\)$"),
-        ({"budget": True}, "budget: True is a truth value; a number is needed"),
-        ({"budget": "5"}, "budget: '5' is a text; a number is needed, without quotes"),
+        ({"budget": True}, "budget: True is a boolean; a number is needed"),
+        ({"budget": "5"}, "budget: '5' is text; a number is needed, without quotes"),
         ({"bugdet": 5}, r"bugdet: unknown parameter \(did you mean 'budget'\?\)"),
         ({}, "budget: is missing"),
     ],

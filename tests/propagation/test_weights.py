@@ -206,7 +206,7 @@ def columns_network(new_warehouse):
         ("column:other", r"network 'columns' has no edge column 'other' \(columns: good, high, missing, text, whole\)"),
         ("column:high", r"column 'high' of network 'columns' holds 1\.3; each number must be in \[0, 1\]"),
         ("column:missing", r"column 'missing' of network 'columns' holds nan; each number must be in \[0, 1\]"),
-        ("column:text", "^probability: edge column 'text' of network 'columns' is text, a number is needed; choose"),
+        ("column:text", "^probability: edge column 'text' of network 'columns' is text; a number is needed: choose"),
     ],
 )
 def test_a_column_that_holds_no_probabilities_is_refused_before_work_starts(columns_network, scheme, message):
@@ -248,7 +248,7 @@ def agents_network(publish):
         (
             "sir",
             {"activity": "column:city"},
-            "^activity: agent column 'city' of network 'people' is text, a number is nee",
+            "^activity: agent column 'city' of network 'people' is text; a number is nee",
         ),
         (
             "sir",

@@ -1,8 +1,8 @@
--- One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all others in which agents transmit in the one round after their activation and activations are recorded.
+-- One row per session, replicate, round and transmitting agent, for runs of the reference plan and for sessions with recorded activations whose agents transmit only in the round after their activation.
 WITH sessions AS (
     SELECT session_id, snapshot_id, propagation_model, record FROM files.propagation_sessions
 ),
--- In these models whoever is activated in a round transmits in the next, and only then: whatever the plan.
+-- In these models an agent transmits only in the round after its activation, so activations imply frontiers.
 once AS (
     SELECT session_id, propagation_model
     FROM sessions
@@ -27,7 +27,7 @@ implied AS (
     FROM files.activations
     INNER JOIN once USING (session_id)
 ),
--- All others, and runs that are not finished: what the reference plan has published.
+-- All other sessions, and unfinished runs: the rows that the reference plan has published.
 published AS (
     SELECT session_id, replicate, round, agent, compartment, since, occasion
     FROM files.frontiers
@@ -41,7 +41,7 @@ frontiers AS (
 agents AS (
     SELECT snapshot_id, agent, agent_id FROM files.network_agents
 )
--- Rounds of an unfinished run show before its session is published: their agent_id is null until then.
+-- Rounds of an unfinished run appear before its session is published; until then their agent_id is null.
 SELECT
     frontiers.*,
     agents.agent_id

@@ -1,4 +1,4 @@
-"""Specifications of all tables; each subject has a module, which alone changes when a table is added to it."""
+"""Specifications of all tables, one module per subject; to add a table, change only its subject's module."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -37,7 +37,7 @@ def tables_page() -> str:
     lines = [
         "# Tables",
         "",
-        "Made from `data/warehouse/tables/` by `make docs`; the same texts are comments in DuckDB.",
+        "Generated from `data/warehouse/tables/` by `make docs`; the same texts are comments in DuckDB.",
         "",
     ]
     for table in TABLES.values():
@@ -50,7 +50,7 @@ def tables_page() -> str:
             "",
         ]
         if table.further:
-            lines += [f"Files carry further columns: {table.further}.", ""]
+            lines += [f"Files have further columns: {table.further}.", ""]
         lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
             kind = "string" if column.type == SYMBOL else str(column.type)

@@ -1,4 +1,4 @@
-"""Events: what happened when."""
+"""Events: what happened, and when."""
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ SPECIFICATIONS = (
             Column("occurred_at", CLOCK, "clock time of the event"),
             Column("source_service", pa.string(), "what emitted it"),
             Column("data", pa.string(), "what happened, JSON"),
-            Column("correlation_id", pa.string(), "what events of one run share", nullable=True),
+            Column("correlation_id", pa.string(), "id shared by all events of one run", nullable=True),
         ),
     ),
 )

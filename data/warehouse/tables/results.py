@@ -7,7 +7,7 @@ import pyarrow as pa
 from data.warehouse.tables.specification import REPLICATE, ROUND, SESSION_ID, SYMBOL, Column, TableSpecification
 
 QUANTILES = (0.05, 0.25, 0.50, 0.75, 0.95)
-"""Quantiles over replicates that every summary of replicates reports."""
+"""Quantiles over replicates in every summary of replicates."""
 
 
 def _over_replicates(name: str, what: str) -> Iterator[Column]:
@@ -66,10 +66,10 @@ SPECIFICATIONS = (
         ),
         added=(
             Column("event_id", pa.string(), "UUID derived from the event's key"),
-            Column("message_id", pa.string(), "message that spreads in the session", nullable=True),
+            Column("message_id", pa.string(), "message of the session", nullable=True),
             Column("source_agent_id", pa.string(), "the transmitting agent's id in the user's data"),
             Column("target_agent_id", pa.string(), "the contacted agent's id in the user's data"),
-            Column("timestamp", pa.int32(), "simulated round of the contact: time in a simulation is the round"),
+            Column("timestamp", pa.int32(), "simulated round of the contact, the unit of simulated time"),
         ),
     ),
     TableSpecification(
@@ -81,7 +81,7 @@ SPECIFICATIONS = (
             REPLICATE,
             Column("size", pa.int64(), "cascade size: distinct agents reached, seeds included"),
             Column("depth", pa.int32(), "cascade depth: round of the last activation"),
-            Column("rounds", pa.int32(), "rounds simulated until nobody transmitted any more, or max_rounds"),
+            Column("rounds", pa.int32(), "rounds simulated until no agent transmitted any more, or max_rounds"),
             Column("peak_round", pa.int32(), "round with the most activations, the first if several"),
             Column("truncated", pa.bool_(), "whether agents could still transmit at max_rounds"),
         ),
@@ -95,7 +95,7 @@ SPECIFICATIONS = (
             Column("agent", pa.int32(), "dense id of the agent"),
             Column("times_reached", pa.int64(), "number of replicates that reached the agent"),
             Column("probability", pa.float64(), "share of replicates that reached the agent, in (0, 1]"),
-            Column("mean_round", pa.float64(), "mean round of its first activation, over those replicates"),
+            Column("mean_round", pa.float64(), "mean round of the agent's first activation, over those replicates"),
         ),
         added=(Column("agent_id", pa.string(), "the agent's id in the user's data"),),
     ),
@@ -115,7 +115,7 @@ SPECIFICATIONS = (
                 "reproduction_rate",
                 pa.float64(),
                 "r_t: mean number of secondary activations of the agents activated in this round; "
-                "null where there are none, and for models whose agents transmit in several rounds",
+                "null if there are none, and for models whose agents transmit in several rounds",
                 nullable=True,
             ),
         ),

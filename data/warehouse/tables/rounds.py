@@ -1,4 +1,4 @@
-"""Rounds of the reference plan, and how far partitioned runs have come."""
+"""Rounds of the reference plan, and the progress of partitioned runs."""
 
 import pyarrow as pa
 
@@ -7,8 +7,8 @@ from data.warehouse.tables.specification import REPLICATE, ROUND, SESSION_ID, SY
 SPECIFICATIONS = (
     TableSpecification(
         "frontiers",
-        "One row per session, replicate, round and transmitting agent, of runs of the reference plan, and of all "
-        "others in which agents transmit in the one round after their activation and activations are recorded.",
+        "One row per session, replicate, round and transmitting agent, for runs of the reference plan and for sessions "
+        "with recorded activations whose agents transmit only in the round after their activation.",
         ("session_id", "replicate", "round", "agent"),
         (
             SESSION_ID,
@@ -38,20 +38,25 @@ SPECIFICATIONS = (
             ROUND,
             Column("agent", pa.int32(), "dense id of the agent"),
             Column("compartment", SYMBOL, "the compartment it is in after the round"),
-            Column("since", pa.int32(), "round in which it entered; null in checkpoints if it is done", nullable=True),
+            Column(
+                "since",
+                pa.int32(),
+                "round in which it entered; null in checkpoints if the agent is finished",
+                nullable=True,
+            ),
             Column("occasion", pa.int32(), "activations of the agent so far"),
             Column("weight", pa.int64(), "influence weights received so far, in 2^-32"),
             Column("contacts", pa.int32(), "contacts received so far"),
             Column("activated", pa.bool_(), "whether it was activated in this round"),
             Column("infector", pa.int32(), "dense id of the agent that activated it then", nullable=True),
         ),
-        further="of models of users' own `moves`, how often the agent has changed its compartment, a seed's start "
-        "included, and each number of the model's `memory`; float64",
+        further="for users' own models, `moves`, the number of times the agent has changed its compartment, a seed's "
+        "start included, and each number of the model's `memory`; float64",
     ),
     TableSpecification(
         "lane_rounds",
-        "One row per session, replicate and round up to the last checkpoint of a partitioned run: how far it has come; "
-        "rows may be there twice if lanes began anew in another grouping.",
+        "One row per session, replicate and round up to the last checkpoint of a partitioned run: its progress; "
+        "rows may be duplicated if lanes restarted in another grouping.",
         ("session_id", "replicate", "round"),
         (
             SESSION_ID,
@@ -60,7 +65,7 @@ SPECIFICATIONS = (
             Column("activations", pa.int64(), "agents activated in this round"),
             Column("first_activations", pa.int64(), "of these, agents never activated before"),
             Column("infectious", pa.int64(), "agents that are reached and transmit after this round"),
-            Column("live", pa.int64(), "agents that transmit or may leave their compartment by themselves"),
+            Column("live", pa.int64(), "agents that transmit or may leave their compartment without a contact"),
             Column("changed", pa.bool_(), "whether any agent changed its compartment"),
         ),
     ),

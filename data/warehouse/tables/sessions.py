@@ -1,4 +1,4 @@
-"""Sessions: what was simulated, and what it took."""
+"""Sessions: what was simulated, and the time and memory it took."""
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ SPECIFICATIONS = (
         ("session_id",),
         (
             Column("session_id", pa.string(), "UUID derived from the specification hash"),
-            Column("specification_hash", pa.string(), "hash of everything that decides the session's rows"),
+            Column("specification_hash", pa.string(), "hash of everything that determines the session's rows"),
             Column("message_id", pa.string(), "message that spreads", nullable=True),
             Column("network_id", pa.string(), "name of the network"),
             Column("snapshot_id", pa.string(), "snapshot of the network"),
@@ -24,7 +24,7 @@ SPECIFICATIONS = (
             Column("max_rounds", pa.int32(), "last round in which activations were allowed"),
             Column("record", pa.string(), "detail recorded: rounds, reach, activations or contacts"),
             Column("draws_version", pa.int32(), "version of the definition of draws"),
-            Column("status", pa.string(), "completed"),
+            Column("status", pa.string(), "always completed"),
             Column("stopped_because", pa.string(), "died_out, or max_rounds if some replicate was truncated"),
             Column("truncated_replicates", pa.int32(), "replicates still active at max_rounds"),
             Column("rounds", pa.int32(), "rounds simulated by the longest replicate"),
@@ -42,7 +42,7 @@ SPECIFICATIONS = (
             Column(
                 "peak_bytes",
                 pa.int64(),
-                "measured peak memory of the job on this machine, above that before it, bytes; null if unknown",
+                "measured peak memory of the job on this machine, minus that before the job, bytes; null if unknown",
                 nullable=True,
             ),
             Column("job_seconds", pa.float64(), "clock time of the job the session ran in, seconds"),

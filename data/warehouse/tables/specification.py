@@ -1,8 +1,8 @@
-"""What a table is: its grain, key, columns and their documentation.
+"""Specifications of tables: grain, key, columns and their documentation.
 
-The DuckDB catalogue's comments, ``docs/tables.md`` and the checks of publishing all come from specifications. Names
-follow the vocabulary of the field; where another name is established for the same quantity (``current_infected``,
-``reproduction_rate``), the documentation says which term it stands for.
+The comments in the DuckDB catalogue, ``docs/tables.md`` and the checks on publishing are all derived from them. Names
+follow the vocabulary of the field; where a column has another established name (``current_infected``,
+``reproduction_rate``), its documentation gives the term.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSpecification:
-    """What a table is.
+    """The specification of a table.
 
     Attributes
     ----------
@@ -32,17 +32,17 @@ class TableSpecification:
     grain : str
         What one row is, as a sentence.
     key : tuple of str
-        Columns whose values together occur once.
+        Columns whose combination of values is unique.
     columns : tuple of Column
-        All columns every file of the table has, in order.
+        Columns of every file of the table, in order.
     further : str
-        What further columns are that files may carry; empty if they may not.
+        Describes the further columns that files may have; empty if they may have none.
     added : tuple of Column
-        Columns that only the table's view has, made by ``data/warehouse/sql/<table>.sql``.
+        Columns that only the table's view has, from ``data/warehouse/sql/<table>.sql``.
     keyed : bool
-        Whether a row replaces the row of the same key that was published before it.
+        Whether a row replaces the earlier row with the same key.
     of_snapshots : bool
-        Whether files lack the column ``snapshot_id``: the publication of a file says it (files of format 1 have it).
+        Whether files lack the column ``snapshot_id``, which is that of their publication (files of format 1 have it).
     """
 
     name: str
@@ -66,12 +66,12 @@ class TableSpecification:
         return pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns])
 
     def fingerprint(self) -> str:
-        """Return a short hash of column names, types and nullability: equal fingerprints, same schema."""
+        """Return a short hash of column names, types and nullability."""
         return schema_fingerprint(self.schema)
 
 
 def schema_fingerprint(schema: pa.Schema) -> str:
-    """Return a short hash of a schema's names, types and nullability; metadata does not count.
+    """Return a short hash of a schema's names, types and nullability, without metadata.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def schema_fingerprint(schema: pa.Schema) -> str:
 
 
 SYMBOL = pa.dictionary(pa.int32(), pa.string())
-"""A string that repeats over many rows."""
+"""A dictionary-encoded string, for values that repeat over many rows."""
 CLOCK = pa.timestamp("us", tz="UTC")
 STRINGS = pa.list_(pa.field("element", pa.string()))
 
