@@ -41,7 +41,7 @@ frontiers AS (
 agents AS (
     SELECT snapshot_id, agent, agent_id FROM files.network_agents
 )
--- Rounds of an unfinished run appear before its session is published; until then their agent_id is null.
+-- Rounds of an unfinished run appear before its session is published, with a null agent_id until then.
 SELECT
     frontiers.*,
     agents.agent_id
