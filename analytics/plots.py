@@ -15,7 +15,9 @@ from data.errors import InvalidInputError
 from data.warehouse.tables.results import QUANTILES
 from propagation.pictures import (
     BANDS,
+    COLOURS,
     INK,
+    LINE_STYLES,
     LINE_WIDTH,
     MUTED,
     Keys,
@@ -37,10 +39,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a0569a", "#b07d00", "#3a86c8", "#6b6b6b")
-"""Colours of sessions, in order: distinguishable with any colour vision, after Okabe and Ito (2008)."""
-LINE_STYLES: tuple[LineStyle, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-"""Line styles of sessions, in order, so that coinciding curves are both visible."""
 BINS = 60
 """Bins of the histograms of cascade sizes."""
 LABEL_POINTS = 27

@@ -1,13 +1,16 @@
 """Adoption curves: agents reached by each round, with quantile bands over replicates."""
 
 import functools
+import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 INK = "#1f2933"
 """Colour of titles, labels and marks that belong to no session."""
@@ -15,7 +18,8 @@ MUTED = "#5b6772"
 """Colour of ticks, their labels and notes."""
 GRID = "#d9dfe5"
 """Colour of grid lines."""
-BLUE = "#0072b2"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#a0569a", "#b07d00", "#3a86c8", "#6b6b6b")
+"""Colours of sessions, in order: distinguishable with any colour vision, after Okabe and Ito (2008)."""
 BANDS = ((0.05, 0.95, 0.14), (0.25, 0.75, 0.24))
 """Lower quantile, upper quantile and opacity of each band over replicates, the widest first."""
 SETTLED = 0.004
@@ -23,6 +27,8 @@ SETTLED = 0.004
 FIGURE_SIZE = (7.2, 4.4)
 """Width and height of a new figure, inches."""
 LINE_WIDTH = 2.2
+TITLE_SIZE = 12.0
+SMALLEST_TITLE = 7.0
 LEGEND_SIZE = 8.5
 FURTHER_FONTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
@@ -30,8 +36,24 @@ FURTHER_FONTS = (
 )  # fmt: skip
 """Fonts with Chinese, Japanese and Korean characters, which matplotlib's own lacks; those installed are used."""
 LineStyle: TypeAlias = "str | tuple[float, tuple[float, ...]]"
+LINE_STYLES: tuple[LineStyle, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+"""Line styles of sessions, in order, so that coinciding curves are both visible."""
 Keys: TypeAlias = "list[tuple[Artist, str]]"
 """Entries of a legend: what is drawn, and what it is called."""
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """An adoption curve on some axes."""
+
+    rounds: "pd.DataFrame"
+    line: "Line2D"
+    label: str | None
+    name: str
+
+
+_drawn: "weakref.WeakKeyDictionary[Axes, list[_Curve]]" = weakref.WeakKeyDictionary()
+"""The adoption curves on each axes, which share limits and legend."""
 
 
 def adoption_curve(
@@ -41,8 +63,15 @@ def adoption_curve(
     label: str | None = None,
     colour: str | None = None,
     n_agents: int | None = None,
+    title: str | None = "Agents reached by each round",
+    legend: bool = True,
+    share: bool | None = None,
+    name: str = "mean",
 ) -> "Axes":
     """Draw how many agents were reached by each round: the mean, and bands of 25-75 % and 5-95 % of replicates.
+
+    Curves drawn on the same axes share limits and legend, and differ in colour and line style. A figure of several
+    panels gets a constrained layout, unless it has a layout already.
 
     Parameters
     ----------
@@ -51,11 +80,19 @@ def adoption_curve(
     ax : matplotlib Axes, optional
         Where to draw; default: new axes.
     label : str, optional
-        What the curve is called in the legend; default: "mean".
+        What the curve is called in the legend; default: "mean", or `name` if there are several curves.
     colour : str, optional
-        Any colour matplotlib knows; default: blue.
+        Any colour matplotlib knows; default: the next of `COLOURS`.
     n_agents : int, optional
         Agents of the network: adds an axis with their share at the right.
+    title : str, optional
+        Title of the axes; None for none.
+    legend : bool
+        Whether to draw a legend.
+    share : bool, optional
+        Whether to add the axis with the share of agents; default: if the figure has no other panels.
+    name : str
+        What the curve is called beside others if it has no label.
 
     Returns
     -------
@@ -72,12 +109,21 @@ def adoption_curve(
     'agents reached, seeds included'
     """
     ax = ax or new_axes()
-    draw_curve(ax, rounds, "total_influenced", colour=colour or BLUE, label=label or "mean")
-    dress(ax, title="Agents reached by each round", x=rounds_label([rounds]), y="agents reached, seeds included")
-    legend_above(ax, curve_keys(colour or BLUE, label or "mean"))
-    end_rounds(ax, [rounds])
-    if n_agents:
+    before = [curve for curve in _drawn.get(ax, []) if curve.line in ax.lines]  # the others were cleared
+    colour = colour or COLOURS[len(before) % len(COLOURS)]
+    style = LINE_STYLES[len(before) % len(LINE_STYLES)]
+    line = draw_curve(ax, rounds, "total_influenced", colour=colour, label=label or name, line_style=style)
+    _drawn[ax] = curves = [*before, _Curve(rounds, line, label, name)]
+    frames = [curve.rounds for curve in curves]
+    dress(ax, title=title or "", x=rounds_label(frames), y="agents reached, seeds included")
+    if legend:
+        legend_above(ax, _curves_keys(curves))
+    end_rounds(ax, frames)
+    panels = [panel for panel in ax.figure.axes if panel is not ax]
+    if n_agents and not before and (not panels if share is None else share):
         _share_axis(ax, n_agents)
+    if panels and ax.figure.get_layout_engine() is None:
+        ax.figure.set_layout_engine("constrained")
     return ax
 
 
@@ -91,8 +137,8 @@ def new_axes(size: tuple[float, float] = FIGURE_SIZE) -> "Axes":
 
 def draw_curve(
     ax: "Axes", rounds: "pd.DataFrame", quantity: str, *, colour: str, label: str, line_style: LineStyle = "-"
-) -> None:
-    """Draw the mean of a quantity by round with its bands over replicates.
+) -> "Line2D":
+    """Draw the mean of a quantity by round with its bands over replicates; return the line.
 
     Parameters
     ----------
@@ -110,7 +156,10 @@ def draw_curve(
     for low, high, opacity in BANDS:
         lower, upper = (rounds[quantile_column(quantity, q)].to_numpy() for q in (low, high))
         ax.fill_between(x, lower, upper, color=colour, alpha=opacity, linewidth=0)
-    ax.plot(x, rounds[quantity].to_numpy(), color=colour, linestyle=line_style, linewidth=LINE_WIDTH, label=label)
+    (line,) = ax.plot(
+        x, rounds[quantity].to_numpy(), color=colour, linestyle=line_style, linewidth=LINE_WIDTH, label=label
+    )
+    return line
 
 
 def quantile_column(quantity: str, quantile: float) -> str:
@@ -139,11 +188,15 @@ def dress(ax: "Axes", *, title: str, x: str, y: str) -> None:
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.spines["bottom"].set_color(GRID)
+    ax.autoscale(axis="y")  # limits that were set for earlier curves end here
     ax.set_ylim(bottom=0)
 
 
 def _title(ax: "Axes", title: str, pad: float) -> None:
-    ax.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=12, pad=pad)
+    """Write the title, small enough for a narrow panel."""
+    fitting = size_in_points(ax)[0] / max(0.6 * len(title), 1.0)
+    size = min(TITLE_SIZE, max(SMALLEST_TITLE, fitting))
+    ax.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=size, pad=pad)
 
 
 # -- the legend -----------------------------------------------------------------------------------------------------
@@ -152,13 +205,28 @@ def _title(ax: "Axes", title: str, pad: float) -> None:
 def curve_keys(colour: str, label: str) -> "Keys":
     """Return the legend's entries (artist and label) of a curve and its bands."""
     from matplotlib.lines import Line2D
+
+    return [(Line2D([], [], color=colour, linewidth=LINE_WIDTH), label), *_band_keys(colour)]
+
+
+def _curves_keys(curves: "Sequence[_Curve]") -> "Keys":
+    """Return the legend's entries of all curves on some axes."""
+    if len(curves) == 1:
+        (curve,) = curves
+        return curve_keys(str(curve.line.get_color()), curve.label or "mean")
+    return [*((curve.line, curve.label or curve.name) for curve in curves), *_band_keys(MUTED)]
+
+
+def _band_keys(colour: str) -> "Keys":
     from matplotlib.patches import Patch
 
-    keys: Keys = [(Line2D([], [], color=colour, linewidth=LINE_WIDTH), label)]
-    for low, high, opacity in reversed(BANDS):
-        patch = Patch(facecolor=colour, alpha=2 * opacity, linewidth=0)
-        keys.append((patch, f"{low * 100:.0f} to {high * 100:.0f} % of replicates"))
-    return keys
+    return [
+        (
+            Patch(facecolor=colour, alpha=2 * opacity, linewidth=0),
+            f"{low * 100:.0f} to {high * 100:.0f} % of replicates",
+        )
+        for low, high, opacity in reversed(BANDS)
+    ]
 
 
 def legend_above(ax: "Axes", keys: "Keys") -> None:

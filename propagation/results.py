@@ -370,6 +370,7 @@ class Result:
         """
         from propagation.pictures import adoption_curve
 
+        style.setdefault("name", f"{self.session['propagation_model']} {self.session_id[:8]}")
         return adoption_curve(self.rounds, ax=ax, n_agents=self.network.n_agents, **style)
 
     def table(self, name: str) -> pa.Table:

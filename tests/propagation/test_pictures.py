@@ -1,6 +1,7 @@
 """The adoption curve shows the frame's numbers, and can be read."""
 
 import io
+import itertools
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from propagation.pictures import adoption_curve, last_seen_round
+from propagation.pictures import COLOURS, adoption_curve, last_seen_round
 
 QUANTITIES = ("new_infections", "total_influenced")
 LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -149,3 +150,49 @@ def test_without_axes_a_new_figure_is_made_where_notebooks_find_it(rounds: pd.Da
 def test_importing_the_pictures_loads_no_matplotlib() -> None:
     code = "import sys, analytics.plots, propagation.pictures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_on_the_same_axes_share_limits_and_legend(rounds: pd.DataFrame) -> None:
+    counts = np.full((50, 12), 3_000)
+    ax = drawn_on(rounds, label="hubs")
+    adoption_curve(metrics(counts), ax=ax, name="sir 1234")
+    first, second = ax.lines
+    assert (first.get_color(), first.get_linestyle()) != (second.get_color(), second.get_linestyle())
+    assert ax.get_ylim()[1] >= 36_000
+    assert ax.get_xlim()[1] >= 10
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "hubs",
+        "sir 1234",
+        "25 to 75 % of replicates",
+        "5 to 95 % of replicates",
+    ]
+    assert len(ax.get_title(loc="left")) > 0
+
+
+def test_axes_that_are_cleared_begin_again(rounds: pd.DataFrame) -> None:
+    ax = drawn_on(rounds)
+    ax.clear()
+    adoption_curve(rounds, ax=ax)
+    (line,) = ax.lines
+    assert line.get_color() == COLOURS[0]
+    assert len(ax.get_legend().get_texts()) == 3
+
+
+def test_title_legend_and_share_can_be_chosen(rounds: pd.DataFrame) -> None:
+    ax = drawn_on(rounds, title="Town", legend=False, n_agents=5_000, share=False)
+    assert ax.get_title(loc="left") == "Town"
+    assert ax.get_legend() is None
+    assert ax.child_axes == []
+    assert drawn_on(rounds, title=None).get_title(loc="left") == ""
+
+
+def test_panels_of_a_figure_do_not_overlap(rounds: pd.DataFrame) -> None:
+    figure = Figure(figsize=(9, 6))
+    panels = figure.subplots(2, 2).ravel()
+    for panel in panels:
+        adoption_curve(rounds, ax=panel, n_agents=5_000)
+    figure.savefig(io.BytesIO())
+    boxes = [panel.get_tightbbox() for panel in panels]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    assert all(panel.child_axes == [] for panel in panels)
