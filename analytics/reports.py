@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from analytics.plots import (
-    COLOURS,
     adoption_curves,
     half_width,
     reach_comparison,
@@ -23,7 +22,7 @@ from analytics.plots import (
 from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.warehouse.catalogue import query
-from propagation.pictures import GRID, INK, MUTED
+from propagation.pictures import COLOURS, GRID, INK, MUTED
 from propagation.results import Reach, Result
 
 if TYPE_CHECKING:

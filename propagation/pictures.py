@@ -119,11 +119,12 @@ def adoption_curve(
     if legend:
         legend_above(ax, _curves_keys(curves))
     end_rounds(ax, frames)
-    panels = [panel for panel in ax.figure.axes if panel is not ax]
+    figure = ax.get_figure(root=True)
+    panels = [panel for panel in figure.axes if panel is not ax] if figure is not None else []
     if n_agents and not before and (not panels if share is None else share):
         _share_axis(ax, n_agents)
-    if panels and ax.figure.get_layout_engine() is None:
-        ax.figure.set_layout_engine("constrained")
+    if figure is not None and panels and figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
     return ax
 
 

@@ -601,7 +601,10 @@ def test_columns_that_a_model_of_ones_own_reads_are_said_with_the_line_of_the_mo
     edges = pd.DataFrame({"source": ["1", "2"], "target": ["2", "3"], "kind": ["x", "y"]})
     warehouse.import_network("town", edges)
     text = BASE.replace("- name: one", "- name: one\n    model: mine").replace("probability:", "beta:")
-    for column, sentence in {"trust": "reads edge column 'trust', which", "kind": "edge column 'kind' of netw"}.items():
+    for column, sentence in {
+        "trust": "reads edge column 'trust', but network",
+        "kind": "edge column 'kind' of netw",
+    }.items():
         (tmp_path / "mine.py").write_text(OWN.replace("    seeds =", f"    edge_columns = ('{column}',)\n    seeds ="))
         path = campaign_file(text + "models: [mine.py]\n")
         with pytest.raises(UnfitModelError) as raised:

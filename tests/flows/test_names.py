@@ -61,7 +61,10 @@ def test_a_name_that_is_none_is_told_in_words_at_its_line(
 
 def test_a_file_whose_name_is_none_is_told_by_its_path(campaign_file: Callable[..., str]) -> None:
     path = campaign_file(campaign_of("one"), "x" * 101)
-    with pytest.raises(CampaignError, match=r"xxx\.yaml: the file's name is the campaign's, .* has 101 characters"):
+    with pytest.raises(
+        CampaignError,
+        match=r"xxx\.yaml: the file has no `name:`, so its file name is the campaign's name, but .* has 101 characters",
+    ):
         load_campaign(path)
     assert load_campaign(campaign_file(campaign_of("one", name="short"), "x" * 101)).name == "short"
 
