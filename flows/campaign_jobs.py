@@ -300,6 +300,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     found = {name: result.session for name, result in results(resolved).items()}
     first = next(iter(found.values()))
     done = _jobs_of(found.values())
+    requested = {session.name: session.strategy for session in resolved.campaign.sessions}
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,
@@ -314,7 +315,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
         "jobs": done,
         "lanes": sum(session.replicates for session in resolved.distinct_sessions),
         "seconds": sum(job["job_seconds"] for job in done),
-        "sessions": [{"session": name, **_session_summary(row)} for name, row in found.items()],
+        "sessions": [{"session": name, **_session_summary(row, requested[name])} for name, row in found.items()],
     }
 
 
@@ -349,9 +350,11 @@ def _jobs_of(sessions: Any) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _session_summary(row: Any) -> dict[str, Any]:
+def _session_summary(row: Any, requested: tuple[str, Any] | None) -> dict[str, Any]:
+    """Return a session's row of the summary; another campaign may have requested the same seeds by another strategy."""
     return {
         **{column: row[column] for column in _SUMMARISED},
+        "seed_strategy": "explicit" if requested is None else requested[0],
         "model_parameters": json.loads(row["model_parameters"]),
         "seeds": len(row["seed_agents"]),
     }

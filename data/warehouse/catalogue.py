@@ -19,7 +19,7 @@ import pyarrow as pa
 from data.errors import CorruptFileError, QueryError, RumormillError
 from data.warehouse import views
 from data.warehouse.store import Store
-from data.warehouse.tables import TABLES
+from data.warehouse.tables import TABLES, VIEWS
 from data.warehouse.verification import REMEDY, check_once, verify
 from data.warehouse.views import State, quoted, state_of, tables_read_by
 
@@ -235,7 +235,7 @@ def _needed_state(connection: "DuckDBPyConnection", warehouse: Store, sql: str) 
         named = {name.rpartition(".")[2].strip('"') for name in connection.get_table_names(sql)}
     except duckdb.Error:
         named = set()
-    if _LISTS_TABLES.search(sql) or not named or not named <= TABLES.keys():
+    if _LISTS_TABLES.search(sql) or not named or not named <= TABLES.keys() | VIEWS.keys():
         named = set(TABLES)
     needed = {read for table in named for read in tables_read_by(table)}
     state = state_of(warehouse, [table for table in TABLES if table in needed])
@@ -310,7 +310,7 @@ def _damage(error: Exception, warehouse: Store, state: State) -> RumormillError 
 def _query_error(error: Exception) -> QueryError:
     import duckdb
 
-    hint = f"tables are {', '.join(TABLES)}"
+    hint = f"tables are {', '.join([*TABLES, *VIEWS])}"
     if isinstance(error, duckdb.InterruptException):
         hint = "give it more time, or ask for less"
     elif isinstance(error, duckdb.PermissionException):

@@ -33,6 +33,13 @@ def pandas_frame(rows: pa.Table) -> "pd.DataFrame":
     return pd.DataFrame(columns, index=pd.RangeIndex(rows.num_rows))
 
 
+def declared_frame(schema: pa.Schema) -> "pd.DataFrame":
+    """Return the empty frame that declares the columns of a lazy Dask DataFrame; categories are left unknown."""
+    from dask.dataframe.utils import clear_known_categories
+
+    return clear_known_categories(pandas_frame(schema.empty_table()))
+
+
 def unified_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """Return a schema that fits the rows of all schemas: numbers are widened, incompatible types become text.
 

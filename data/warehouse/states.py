@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import CorruptFileError, InvalidInputError
-from data.warehouse.frames import concatenated, pandas_frame, unified_schema
+from data.warehouse.frames import concatenated, declared_frame, pandas_frame, unified_schema
 from data.warehouse.key_filter import KeyFilter
 from data.warehouse.keyed_rows import current, ranges_of, versions
 from data.warehouse.log import Log
@@ -271,16 +271,15 @@ class PublishedTables:
         schema = self._columns(table, files)
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
-        empty = pandas_frame(schema.empty_table())
         if not files:
-            return dd.from_pandas(empty, npartitions=1)
+            return dd.from_pandas(pandas_frame(schema.empty_table()), npartitions=1)
         read = partial(
             self._read_part,
             schema=schema,
             wanted=None if keys is None else KeyFilter(table, keys),
             snapshots=self._snapshots(table, files),
         )
-        return dd.from_map(read, files, meta=empty)
+        return dd.from_map(read, files, meta=declared_frame(schema))
 
     def _scan_keyed(self, table: str, keys: list[str] | None, columns: Sequence[str] | None) -> "dd.DataFrame":
         import dask.dataframe as dd
@@ -289,7 +288,8 @@ class PublishedTables:
         names = specification.schema.names if columns is None else list(columns)
         wanted = None if keys is None else KeyFilter(table, keys)
         read = partial(self._read_range, table=table, files=files, columns=names, wanted=wanted)
-        return dd.from_map(read, ranges_of(files), meta=pandas_frame(specification.schema.empty_table().select(names)))
+        chosen = pa.schema([specification.schema.field(name) for name in names])
+        return dd.from_map(read, ranges_of(files), meta=declared_frame(chosen))
 
     def _read_range(
         self,

@@ -15,8 +15,8 @@ from data.warehouse.frames import unified_schema
 from data.warehouse.keyed_rows import OPERATION, PUBLICATION, UPSERT
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
-from data.warehouse.tables import TABLES
-from data.warehouse.tables.specification import TableSpecification, schema_fingerprint
+from data.warehouse.tables import TABLES, VIEWS
+from data.warehouse.tables.specification import Column, TableSpecification, schema_fingerprint
 
 _TYPES = {
     pa.bool_(): "BOOLEAN",
@@ -73,7 +73,9 @@ def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
 
 
 def tables_read_by(table: str) -> set[str]:
-    """Return the tables whose files the view of a table reads."""
+    """Return the tables whose files the view of a table, or one of `VIEWS`, reads."""
+    if table in VIEWS:
+        return {name for name in _READS.findall(_sql_file(table)) if name in TABLES}
     return {table} | {name for name in _READS.findall(_joined_view(TABLES[table])) if name in TABLES}
 
 
@@ -95,7 +97,11 @@ def definition(store: Store, state: State) -> str:
     for table in chosen:
         if tables_read_by(table.name) <= state.files.keys():
             statements.append(f"CREATE OR REPLACE VIEW {table.name} AS\n{_joined_view(table)};")
-            statements += _comments(table)
+            statements += _comments(table.name, table.grain, (*table.columns, *table.added))
+    for view in VIEWS.values():
+        if tables_read_by(view.name) <= state.files.keys():
+            statements.append(f"CREATE OR REPLACE VIEW {view.name} AS\n{_sql_file(view.name)};")
+            statements += _comments(view.name, view.grain, view.columns)
     return "\n".join([*statements, "COMMIT;"]) + "\n"
 
 
@@ -206,13 +212,17 @@ def pattern(path: str) -> str:
 def _joined_view(table: TableSpecification) -> str:
     if not table.added:
         return f"SELECT * FROM files.{table.name}"
-    return (package_files("data.warehouse") / "sql" / f"{table.name}.sql").read_text(encoding="utf-8").rstrip()
+    return _sql_file(table.name)
 
 
-def _comments(table: TableSpecification) -> Iterator[str]:
-    yield f"COMMENT ON VIEW {table.name} IS {quoted(table.grain)};"
-    for column in (*table.columns, *table.added):
-        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {quoted(column.documentation)};'
+def _sql_file(view: str) -> str:
+    return (package_files("data.warehouse") / "sql" / f"{view}.sql").read_text(encoding="utf-8").rstrip()
+
+
+def _comments(view: str, grain: str, columns: Iterable[Column]) -> Iterator[str]:
+    yield f"COMMENT ON VIEW {view} IS {quoted(grain)};"
+    for column in columns:
+        yield f'COMMENT ON COLUMN {view}."{column.name}" IS {quoted(column.documentation)};'
 
 
 def _type_name(kind: pa.DataType) -> str:

@@ -94,7 +94,7 @@ def tables(
 ) -> None:
     """List the tables with their grain, or the columns of one table with their meaning."""
     from data.facade import Warehouse
-    from data.warehouse.tables import TABLES
+    from data.warehouse.tables import TABLES, VIEWS
 
     if name is not None:
         _describe_table(name, as_json=as_json)
@@ -103,6 +103,7 @@ def tables(
     listed: list[dict[str, Any]] = [
         {"table": table.name, "rows": place.count(table.name), "grain": table.grain} for table in TABLES.values()
     ]
+    listed += [{"table": view.name, "rows": None, "grain": view.grain} for view in VIEWS.values()]
     if as_json:
         print_json(listed)
     else:
@@ -110,10 +111,11 @@ def tables(
 
 
 def _describe_table(name: str, *, as_json: bool) -> None:
-    from data.warehouse.tables import table_specification
+    from data.warehouse.tables import VIEWS, table_specification
     from data.warehouse.tables.specification import SYMBOL
 
-    table = table_specification(name)
+    table = VIEWS.get(name) or table_specification(name)
+    added, key = getattr(table, "added", ()), getattr(table, "key", ())
     columns: list[dict[str, Any]] = [
         {
             "column": column.name,
@@ -124,16 +126,15 @@ def _describe_table(name: str, *, as_json: bool) -> None:
         for column in table.columns
     ]
     columns += [
-        {"column": column.name, "type": "in SQL", "null": None, "meaning": column.documentation}
-        for column in table.added
+        {"column": column.name, "type": "in SQL", "null": None, "meaning": column.documentation} for column in added
     ]
     if as_json:
-        print_json({"table": table.name, "grain": table.grain, "key": list(table.key), "columns": columns})
+        print_json({"table": table.name, "grain": table.grain, "key": list(key), "columns": columns})
         return
-    print_line(f"{table.name}: {table.grain} Key: {', '.join(table.key)}.")
+    print_line(f"{table.name}: {table.grain} " + (f"Key: {', '.join(key)}." if key else "A view over several tables."))
     print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
-    if table.further:
-        print_line(f"Further columns: {table.further}.")
+    if further := getattr(table, "further", ""):
+        print_line(f"Further columns: {further}.")
 
 
 def verify(

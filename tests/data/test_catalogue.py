@@ -15,7 +15,7 @@ from data.facade import Warehouse
 from data.networks.edge_lists import EdgeList
 from data.networks.network import Network
 from data.warehouse.catalogue import connect, definition, query, write_bootstrap
-from data.warehouse.tables import TABLES
+from data.warehouse.tables import TABLES, VIEWS
 from tests.data.publications import one_of_each, publish_network, record, rows
 
 MakeEdges = Callable[..., EdgeList]
@@ -59,7 +59,7 @@ def test_every_table_is_a_view_with_no_rows_in_a_new_warehouse(place: str):
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
         assert connection.execute(f"SELECT count(*) FROM files.{table}").fetchall() == [(0,)]
     shown = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
-    assert shown == set(TABLES)
+    assert shown == TABLES.keys() | VIEWS.keys()
 
 
 def test_views_have_the_same_columns_and_types_with_rows_and_without(tmp_path: Path):
@@ -232,22 +232,24 @@ def test_the_key_of_a_view_occurs_once(warehouse: Warehouse, friends: Network, t
 def test_every_view_says_its_grain_and_every_column_its_meaning(warehouse: Warehouse):
     one_of_each(warehouse)
     views = "SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal"
+    of_tables = [(schema, table.name, table.grain) for table in TABLES.values() for schema in ("files", "main")]
     assert sorted(rows(warehouse, views)) == sorted(
-        (schema, table.name, table.grain) for table in TABLES.values() for schema in ("files", "main")
+        [*of_tables, *(("main", view.name, view.grain) for view in VIEWS.values())]
     )
     columns = (
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'main' AND NOT internal"
     )
     specified = [(t.name, c.name, c.documentation) for t in TABLES.values() for c in (*t.columns, *t.added)]
+    specified += [(view.name, c.name, c.documentation) for view in VIEWS.values() for c in view.columns]
     assert sorted(rows(warehouse, columns)) == sorted(specified)
 
 
 def test_sql_files_begin_with_the_grain_and_there_is_one_for_every_view_that_adds_columns():
     folder = package_files("data.warehouse") / "sql"
     texts = {file.name.removesuffix(".sql"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
-    assert texts.keys() == {table.name for table in TABLES.values() if table.added}
-    for table, text in texts.items():
-        assert text.splitlines()[0] == f"-- {TABLES[table].grain}"
+    assert texts.keys() == {table.name for table in TABLES.values() if table.added} | VIEWS.keys()
+    for name, text in texts.items():
+        assert text.splitlines()[0] == f"-- {(VIEWS.get(name) or TABLES[name]).grain}"
         assert ";" not in text
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import cloudpickle
+import pandas as pd
 import pytest
 
 from data.errors import (
@@ -29,6 +30,7 @@ from data.errors import (
     WarehouseFullError,
 )
 from data.facade import Warehouse
+from data.warehouse.catalogue import query
 from data.warehouse.store import Store
 from flows import campaign_jobs, run_events
 from flows.campaign_jobs import prepare_run, publish_campaign, publish_messages
@@ -93,6 +95,29 @@ def artifacts_of(flow_run_id: UUID) -> dict[str, Any]:
 
 
 # -- a run that ends well -------------------------------------------------------------------------------------------
+
+
+def test_results_name_the_strategy_that_the_campaign_requested(
+    warehouse: Warehouse, campaign_file: Callable[..., str]
+) -> None:
+    """Two strategies that choose the same seeds are one session under two names."""
+    star = pd.DataFrame({"source": ["hub"] * 5, "target": list("abcde")})
+    warehouse.import_network("star", star)
+    session = {"parameters": {"probability": 0.5}, "replicates": 4}
+    strategies = [{"strategy": name, "budget": 1} for name in ("degree_discount", "top_out_degree")]
+    sessions = [{**session, "name": seeds["strategy"], "seeds": seeds} for seeds in strategies]
+    path = campaign_file({"network": "star", "sessions": [*sessions, {**session, "name": "own", "seeds": ["a", "b"]}]})
+    summary = run_campaign(path, warehouse.url)
+    asked = ["degree_discount", "top_out_degree", "explicit"]
+    assert [row["seed_strategy"] for row in summary["sessions"]] == asked
+    columns = "session, strategy, budget, strategy_parameters, reach, session_id, job_id"
+    found = query(warehouse, f"SELECT {columns} FROM campaign_results ORDER BY position").to_pylist()
+    assert [row["strategy"] for row in found] == asked
+    assert [row["budget"] for row in found] == [1, 1, 2]
+    assert [json.loads(row["strategy_parameters"] or "null") for row in found] == [*strategies, None]
+    assert [row["reach"] for row in found] == [row["total_influenced"] for row in summary["sessions"]]
+    assert found[0]["session_id"] == found[1]["session_id"] != found[2]["session_id"]
+    assert len({row["job_id"] for row in found}) == 1
 
 
 def test_a_campaign_is_computed_and_published(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:

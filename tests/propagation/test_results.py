@@ -288,3 +288,19 @@ def test_the_public_names():
     assert propagation.Result is Result
     with pytest.raises(AttributeError, match="has no attribute 'replay'"):
         _ = propagation.replay
+
+
+@pytest.mark.parametrize("publish_it", [True, False])
+def test_recorded_rows_can_be_written_as_parquet(publish, tmp_path, publish_it):
+    network = publish([(0, 1), (1, 2), (2, 3)], 4)
+    model = IndependentCascade(probability=1.0)
+    result = simulate(network, model, seed_set=["0"], replicates=2, record="contacts", publish=publish_it)
+    for name in ("activations", "contacts"):
+        lazy = getattr(result, name)
+        lazy.to_parquet(str(tmp_path / name))
+        written = pd.read_parquet(tmp_path / name)
+        assert list(written.columns) == list(lazy.columns)
+        expected = lazy.compute()
+        assert len(written) == len(expected) > 0
+        assert (written["session_id"] == result.session_id).all()
+        assert written["round"].tolist() == expected["round"].tolist()

@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 from data.errors import TableNotFoundError
 from data.validation import suggestion
-from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions
-from data.warehouse.tables.specification import SYMBOL, TableSpecification
+from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions, views
+from data.warehouse.tables.specification import SYMBOL, TableSpecification, ViewSpecification
 
 _SUBJECTS = (networks, campaigns, sessions, rounds, results, events)
 
@@ -14,6 +14,8 @@ TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
 )
 """All table specifications by name, in the order in which they are documented."""
+VIEWS: Mapping[str, ViewSpecification] = MappingProxyType({view.name: view for view in views.SPECIFICATIONS})
+"""Views over several tables, by name."""
 
 
 def table_specification(name: str) -> TableSpecification:
@@ -56,5 +58,11 @@ def tables_page() -> str:
             kind = "string" if column.type == SYMBOL else str(column.type)
             null = "yes" if column.nullable else ""
             lines.append(f"| {column.name} | {kind} | {null} | {column.documentation} |")
+        lines += [f"| {column.name} | in SQL | | {column.documentation} |" for column in table.added]
+        lines.append("")
+    for view in VIEWS.values():
+        lines += [f"## {view.name}", "", view.grain, "", "A view in SQL, over several tables.", ""]
+        lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| {c.name} | {c.type} | {'yes' if c.nullable else ''} | {c.documentation} |" for c in view.columns]
         lines.append("")
     return "\n".join(lines)

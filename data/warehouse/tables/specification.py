@@ -70,6 +70,23 @@ class TableSpecification:
         return schema_fingerprint(self.schema)
 
 
+@dataclass(frozen=True)
+class ViewSpecification:
+    """The specification of a view over several tables, defined in ``data/warehouse/sql/<name>.sql``.
+
+    Attributes
+    ----------
+    name : str
+    grain : str
+        What one row is, as a sentence.
+    columns : tuple of Column
+    """
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+
+
 def schema_fingerprint(schema: pa.Schema) -> str:
     """Return a short hash of a schema's names, types and nullability, without metadata.
 
