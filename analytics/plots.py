@@ -33,7 +33,7 @@ from propagation.pictures import (
     rounds_label,
     size_in_points,
 )
-from propagation.results import Reach, Result
+from propagation.result import Reach, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,7 +23,7 @@ from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.warehouse.catalogue import query
 from propagation.pictures import COLOURS, GRID, INK, MUTED
-from propagation.results import Reach, Result
+from propagation.result import Reach, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,16 +1,43 @@
 """The public class `data.Warehouse`: the table store, and the networks in it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from data.cards import card
 from data.errors import NetworkNotFoundError
 from data.networks import imports, index
 from data.networks.network import Network
 from data.progress import Progress, ignore_progress
-from data.warehouse import maintenance, verification
+from data.warehouse import catalogue, maintenance, verification
+from data.warehouse.frames import pandas_frame
 from data.warehouse.maintenance import MaintenanceReport
 from data.warehouse.manifests import DataFile, Manifest
 from data.warehouse.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_COUNTED = {"sessions": "propagation_sessions", "campaigns": "campaigns"}
+_SESSIONS = """
+    SELECT
+        session_id, network_id, propagation_model, model_parameters, seed_strategy, len(seed_agents) AS seeds,
+        replicates, record, total_influenced AS reach, total_influenced_standard_error AS reach_standard_error,
+        coalesce(campaigns, []) AS campaigns, completed_at
+    FROM propagation_sessions
+    LEFT JOIN (
+        SELECT session_id, list(DISTINCT campaign ORDER BY campaign) AS campaigns
+        FROM campaign_sessions INNER JOIN campaigns USING (campaign_id)
+        GROUP BY session_id
+    ) USING (session_id)
+    ORDER BY completed_at, session_id
+"""
+_CAMPAIGNS = """
+    SELECT campaign, network_id, count(*) AS sessions, max(reach) AS largest_reach, completed_at, campaign_id
+    FROM campaign_results
+    GROUP BY ALL
+    ORDER BY completed_at, campaign
+"""
 
 
 class Warehouse(Store):
@@ -28,6 +55,12 @@ class Warehouse(Store):
     >>> warehouse.read("networks").num_rows
     0
     """
+
+    def _repr_html_(self) -> str:
+        counts = {name: self.count(table) for name, table in _COUNTED.items()}
+        facts = {"networks": f"{len(index.names(self)):,}", **{name: f"{rows:,}" for name, rows in counts.items()}}
+        asks = [f"warehouse.{name}()" for name in ("networks", "sessions", "campaigns")]
+        return card(f"Warehouse {self.url}", facts, [*asks, 'warehouse.sql("SELECT ...")'])
 
     def commit(self, kind: str, keys: Iterable[str], files: Iterable[DataFile], **options: Any) -> Manifest:
         """Publish staged files as `data.warehouse.store.Store.commit` does; every so often, compact tiny files."""
@@ -61,6 +94,30 @@ class Warehouse(Store):
                 f"rumormill network generate {name!r} rmat --agents 100000 --edges 1000000"
             )
         return network
+
+    def sql(self, query: str, *, limit_seconds: float | None = None) -> "pd.DataFrame":
+        """Return the answer to one SELECT over all tables as a DataFrame; see `data.warehouse.catalogue.query`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> Warehouse(tempfile.mkdtemp()).sql("SELECT count(*) AS networks FROM networks")
+           networks
+        0         0
+        """
+        return pandas_frame(catalogue.query(self, query, limit_seconds=limit_seconds))
+
+    def networks(self) -> "pd.DataFrame":
+        """Return one row per network, in its current snapshot: counts, number of snapshots, origin."""
+        return pandas_frame(index.listing(self))
+
+    def sessions(self) -> "pd.DataFrame":
+        """Return one row per session, oldest first: what was simulated, its reach, and the campaigns that list it."""
+        return self.sql(_SESSIONS)
+
+    def campaigns(self) -> "pd.DataFrame":
+        """Return one row per campaign and configuration, oldest first."""
+        return self.sql(_CAMPAIGNS)
 
     def verify(self, progress: Progress = ignore_progress) -> list[str]:
         """Check every published file; return one sentence per damaged one. See `data.warehouse.verification`."""

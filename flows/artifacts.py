@@ -21,7 +21,7 @@ from prefect.artifacts import (
 from data.progress import Progress
 
 if TYPE_CHECKING:
-    from propagation.results import Result
+    from propagation.result import Result
 
 SECONDS_BETWEEN_UPDATES = 1.0
 """Minimum time between updates of a progress artifact; each costs about 40 ms."""

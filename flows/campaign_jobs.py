@@ -28,7 +28,7 @@ from propagation.jobs import Execution
 from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan, PlanChoice
 from propagation.published import load_results
-from propagation.results import Result
+from propagation.result import Result
 from propagation.sessions import Session
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from data.facade import Warehouse
     from data.networks.network import Network
     from data.progress import Progress
-    from propagation.results import Result
+    from propagation.result import Result
 
 NETWORK = "demo"
 """Name of the generated network."""

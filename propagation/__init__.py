@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from propagation.results import Result
+    from propagation.published import results
+    from propagation.result import Result
     from propagation.simulation import simulate, simulate_many
 
-__all__ = ["Result", "simulate", "simulate_many"]
+__all__ = ["Result", "results", "simulate", "simulate_many"]
 
 
 def __getattr__(name: str) -> object:
@@ -15,8 +16,12 @@ def __getattr__(name: str) -> object:
         from propagation import simulation
 
         return getattr(simulation, name)
+    if name == "results":
+        from propagation.published import results
+
+        return results
     if name == "Result":
-        from propagation.results import Result
+        from propagation.result import Result
 
         return Result
     raise AttributeError(f"module 'propagation' has no attribute {name!r}")

@@ -25,7 +25,7 @@ from propagation.plans.lane_rows import LaneRows, job_rows
 from propagation.plans.partitioned import plan as partitioned
 from propagation.plans.reference.plan import run_reference
 from propagation.resource_usage import Measures
-from propagation.results import (
+from propagation.result import (
     MemoryTables,
     PublishedTables,
     Result,

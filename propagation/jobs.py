@@ -30,7 +30,7 @@ from propagation.engine import JobOutcome
 from propagation.models.pandas_model import PandasModel
 from propagation.planner import JobPlan, PlanChoice
 from propagation.published import differing_tables, load_session_rows
-from propagation.results import PublishedTables, Result
+from propagation.result import PublishedTables, Result
 from propagation.sessions import Session
 
 if TYPE_CHECKING:

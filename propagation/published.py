@@ -5,14 +5,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from data.errors import NetworkNotFoundError, TableNotFoundError
+from data.errors import InvalidInputError, NetworkNotFoundError, TableNotFoundError
 from data.networks import index
 from data.networks.network import Network
+from data.validation import suggestion
 from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.specification import SYMBOL
-from propagation.results import TABLE_OF_RECORD, PublishedTables, Result
+from propagation.result import TABLE_OF_RECORD, PublishedTables, Result
 from propagation.sessions import RECORDS
 
 
@@ -45,6 +46,42 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
             networks[key] = _network_of(warehouse, row)
         results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
     return results
+
+
+def results(warehouse: Store, campaign: str) -> dict[str, Result]:
+    """Return the results of a campaign, by the names of its sessions, in its order.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+    campaign : str
+        Name of the campaign, of which the configuration that was completed last counts; or its campaign_id.
+
+    Raises
+    ------
+    InvalidInputError
+        If the warehouse has no such campaign; the message lists those it has.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> results(Store(tempfile.mkdtemp()), "spring")
+    Traceback (most recent call last):
+      ...
+    data.errors.InvalidInputError: no campaign 'spring' in warehouse ... (campaigns there: none yet)...
+    """
+    campaigns = sorted(warehouse.read("campaigns").to_pylist(), key=lambda row: row["completed_at"])
+    found = [row["campaign_id"] for row in campaigns if campaign in {row["campaign"], row["campaign_id"]}]
+    if not found:
+        names = sorted({row["campaign"] for row in campaigns})
+        raise InvalidInputError(
+            f"no campaign {campaign!r}{suggestion(campaign, names)} in warehouse {warehouse.url} (campaigns there: "
+            f"{', '.join(names) or 'none yet'}); run one with: rumormill run CAMPAIGN"
+        )
+    rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == found[-1]]
+    rows.sort(key=lambda row: row["position"])
+    loaded = load_results(warehouse, [row["session_id"] for row in rows])
+    return {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
 
 
 def load_session_rows(warehouse: Store, session_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

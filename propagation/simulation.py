@@ -13,13 +13,15 @@ from propagation.cancellation import StopFlag
 from propagation.jobs import Execution, SessionResults, run_sessions
 from propagation.models.model import Model
 from propagation.planner import PlanChoice
-from propagation.results import Result
+from propagation.result import Result
 from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
 
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
+SHOWN_SESSIONS = 20
+"""Sessions that a notebook shows of many."""
 FIELDS = ("model", "seed_set", "replicates", "random_seed", "record", "max_rounds", "first_replicate", "blocked")
 """Keywords that specify a session."""
 DEFAULTS: Mapping[str, Any] = {"replicates": 1000}
@@ -165,6 +167,11 @@ class ManyResults(Mapping[str, Result]):
 
     def __repr__(self) -> str:
         return f"ManyResults({len(self)} sessions; see .reach)"
+
+    def _repr_html_(self) -> str:
+        best = self.reach.sort_values("reach", ascending=False).head(SHOWN_SESSIONS)
+        shown = f"the {len(best)} of {len(self):,} sessions with the largest reach" if len(self) > len(best) else ""
+        return f"<b>{len(self):,} sessions</b> {shown}{best.to_html()}"
 
     @cached_property
     def reach(self) -> "pd.DataFrame":

@@ -191,7 +191,7 @@ def test_nothing_prints_but_the_command_line():
 LAZY_ENDS = {
     "propagation/engine.py",
     "propagation/plans/reference/plan.py",
-    "propagation/results.py",
+    "propagation/result.py",
     "data/warehouse/store.py",
 }
 """Modules where lazy frames are computed or persisted, beside flows."""

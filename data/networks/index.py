@@ -5,6 +5,7 @@ newest snapshot is current.
 """
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from data.warehouse.keyed_tables import Changes, current_rows, stage_changes
 from data.warehouse.keys import network_key
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
+from data.warehouse.tables import table_specification
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,19 @@ def current(store: Store, name: str) -> Network | None:
 def names(store: Store) -> list[str]:
     """Return the names of all networks, in the order of their first imports."""
     return list(dict.fromkeys(row["network_id"] for row in _rows(store)))
+
+
+def listing(store: Store) -> pa.Table:
+    """Return one row per network, in its current snapshot, in the order of their first imports."""
+    rows = _rows(store)
+    counts = Counter(row["network_id"] for row in rows)
+    schema = table_specification("networks").schema
+    columns = ["network_id", "agents", "edges", "created_at", "description", "snapshot_id"]
+    found = [network.row for name in counts if (network := current(store, name)) is not None]
+    table = pa.Table.from_pylist(
+        [{name: row[name] for name in columns} for row in found], schema=pa.schema([schema.field(n) for n in columns])
+    )
+    return table.add_column(3, "snapshots", pa.array([counts[row["network_id"]] for row in found], pa.int64()))
 
 
 def snapshot(store: Store, name: str, snapshot_id: str) -> Network | None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.cards import card
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.numeric_types import as_floats, is_numeric
 from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
@@ -63,6 +64,18 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({self.network_id!r}, agents={self.n_agents:,}, edges={self.n_edges:,})"
+
+    def _repr_html_(self) -> str:
+        name = self.network_id
+        facts = {
+            "agents": f"{self.n_agents:,}",
+            "edges": f"{self.n_edges:,}, directed",
+            "origin": str(self.row["description"]),
+            "snapshot": f"{self.snapshot_id[:12]}, {self.row['created_at']:%Y-%m-%d %H:%M} UTC",
+        }
+        return card(
+            f"Network {name}", facts, ["network.agents", "network.edges", "simulate(network, model, seed_set=[...])"]
+        )
 
     @property
     def n_agents(self) -> int:

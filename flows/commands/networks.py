@@ -214,27 +214,23 @@ def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonO
     from data.networks import index
 
     place = Warehouse(warehouse)
-    networks = [_listed(place, name) for name in index.names(place)]
+    networks = [
+        {
+            "network": row["network_id"],
+            "agents": row["agents"],
+            "edges": row["edges"],
+            "snapshots": row["snapshots"],
+            "created": row["created_at"],
+            "description": row["description"],
+        }
+        for row in index.listing(place).to_pylist()
+    ]
     if as_json:
         print_json(networks)
     elif networks:
         print_table(networks)
     else:
         print_line(f"no networks yet in warehouse {place.url}; import one: rumormill network import NAME FILE")
-
-
-def _listed(warehouse: "Warehouse", name: str) -> dict[str, Any]:
-    from data.networks import index
-
-    row = warehouse.network(name).row
-    return {
-        "network": name,
-        "agents": row["agents"],
-        "edges": row["edges"],
-        "snapshots": len(index.snapshots(warehouse, name)),
-        "created": row["created_at"],
-        "description": row["description"],
-    }
 
 
 @app.command("describe", epilog=examples("rumormill network describe wiki-vote"))

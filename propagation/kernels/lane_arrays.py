@@ -8,7 +8,7 @@ import numpy.typing as npt
 ARRIVED, SUCCEEDED, ADDED, MOVED, STOPPED, TOUCHED = 1, 2, 4, 8, 16, 32
 """Flags of an agent: in the list of arrivals; of a success; of a weight; moved by either; stopped; to be cleared."""
 RECEIVED, IGNORED, SENT, PENDING = 0, 1, 2, 3
-"""What became of a contact, in the order of `propagation.results.EVENT_TYPES`; pending until the round is settled."""
+"""What became of a contact, in the order of `propagation.result.EVENT_TYPES`; pending until the round is settled."""
 NOTHING = -(2**62)
 """Value of a contact that adds nothing and is sent only to be recorded."""
 OVER, TRUNCATED, FULL, STOPPED_EARLY = 0, 1, 2, 3

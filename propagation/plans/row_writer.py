@@ -13,7 +13,7 @@ from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.specification import SYMBOL
 from propagation.kernels.lane_arrays import Contacts, Events
-from propagation.results import EVENT_TYPES
+from propagation.result import EVENT_TYPES
 
 ROWS_PER_WRITE = 2_000_000
 """Rows of a table that are buffered before they are written together."""

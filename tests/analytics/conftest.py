@@ -19,7 +19,7 @@ from data.networks.network import Network
 from propagation import Result, simulate
 from propagation.lane_counts import AgentReach, Lanes
 from propagation.models import IndependentCascade
-from propagation.results import MemoryTables, cascade_rows
+from propagation.result import MemoryTables, cascade_rows
 from propagation.seeding import DegreeDiscount, RandomSeeds, SeedStrategy, TopOutDegree
 from propagation.sessions import Session
 

@@ -21,7 +21,7 @@ from analytics.plots import (
 )
 from data.errors import InvalidInputError
 from propagation import Result
-from propagation.results import Reach
+from propagation.result import Reach
 
 HOSTILE = "_<b>$x_{ & a name that is far too long to be written anywhere"
 Results = Mapping[str, Result]

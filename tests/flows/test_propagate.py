@@ -21,6 +21,7 @@ import cloudpickle
 import pandas as pd
 import pytest
 
+import propagation
 from data.errors import (
     CommitConflictError,
     InvalidInputError,
@@ -118,6 +119,13 @@ def test_results_name_the_strategy_that_the_campaign_requested(
     assert [row["reach"] for row in found] == [row["total_influenced"] for row in summary["sessions"]]
     assert found[0]["session_id"] == found[1]["session_id"] != found[2]["session_id"]
     assert len({row["job_id"] for row in found}) == 1
+    loaded = propagation.results(warehouse, summary["campaign"])
+    assert {name: result.reach.mean for name, result in loaded.items()} == {
+        row["session"]: row["reach"] for row in found
+    }
+    assert warehouse.campaigns()[["campaign", "sessions"]].to_dict("records") == [
+        {"campaign": summary["campaign"], "sessions": 3}
+    ]
 
 
 def test_a_campaign_is_computed_and_published(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:

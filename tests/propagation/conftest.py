@@ -22,7 +22,7 @@ from propagation.kernels import bit_packed_cascades as words
 from propagation.kernels import cascades, messages, partitions, rules, scheduled_contacts, thresholds
 from propagation.kernels import epidemic_schedule as schedule_kernels
 from propagation.kernels import partitioned_thresholds as sums
-from propagation.results import TABLE_OF_RECORD, Result
+from propagation.result import TABLE_OF_RECORD, Result
 from propagation.sessions import RECORDS, Session
 from tests.reference.small_networks import SmallNetwork, attributes_of
 

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import propagation
 from data import Warehouse
 from data.errors import InvalidInputError, TableNotFoundError
-from propagation import Result, simulate
+from propagation import Result, simulate, simulate_many
 from propagation.models import IndependentCascade
 from propagation.published import load_result
-from propagation.results import standard_errors
+from propagation.result import standard_errors
 from propagation.sessions import RECORDS, resolve_session
 
 REPLICATES = 130
@@ -237,7 +238,7 @@ def test_published_and_unpublished_results_read_alike(publish, run):
             pd.testing.assert_frame_equal(one, two, check_exact=True, check_dtype=False, check_categorical=False)
             assert len(one) > 60
         assert published.reach == other.reach
-    assert repr(recalled) == f"Result(independent_cascade on 'network', {published.reach}, answered from the warehouse)"
+    assert repr(recalled) == f"Result(independent_cascade on 'network', {published.reach}, read from the warehouse)"
     assert repr(published) == f"Result(independent_cascade on 'network', {published.reach})"
 
 
@@ -284,7 +285,7 @@ def test_an_unknown_session_is_refused(new_warehouse):
 def test_the_public_names():
     import propagation
 
-    assert propagation.__all__ == ["Result", "simulate", "simulate_many"]
+    assert propagation.__all__ == ["Result", "results", "simulate", "simulate_many"]
     assert propagation.Result is Result
     with pytest.raises(AttributeError, match="has no attribute 'replay'"):
         _ = propagation.replay
@@ -304,3 +305,26 @@ def test_recorded_rows_can_be_written_as_parquet(publish, tmp_path, publish_it):
         assert len(written) == len(expected) > 0
         assert (written["session_id"] == result.session_id).all()
         assert written["round"].tolist() == expected["round"].tolist()
+
+
+def test_results_and_sessions_in_notebooks(publish):
+    network = publish([(0, 1), (1, 2), (2, 3)], 4)
+    options = {"replicates": 2, "record": "activations"}
+    result = simulate(network, IndependentCascade(probability=1.0), seed_set=["0"], **options)
+    shown = result._repr_html_()
+    for text in ("4.0 ± 0.0 agents", "100.00% of 4 agents", "independent_cascade, probability 1.0", "1, explicit"):
+        assert text in shown
+    assert "result.activations" in shown
+    assert "result.contacts" not in shown
+    sets = {"one": {"seed_set": ["0"]}, "two": {"seed_set": ["3"]}}
+    shown = simulate_many(network, sets, model=IndependentCascade(probability=1.0), **options)._repr_html_()
+    assert shown.index("one") < shown.index("two")
+    listed = network.warehouse.sessions()
+    assert sorted(listed["reach"]) == [1.0, 4.0]
+    assert listed["campaigns"].map(len).tolist() == [0, 0]
+
+
+def test_results_of_a_campaign_that_is_not_there(publish):
+    network = publish([(0, 1)], 2)
+    with pytest.raises(InvalidInputError, match=r"no campaign 'spring' in warehouse .* \(campaigns there: none yet\)"):
+        propagation.results(network.warehouse, "spring")

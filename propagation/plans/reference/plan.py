@@ -48,7 +48,7 @@ from propagation.plans.reference.round_tables import (
     round_rows,
 )
 from propagation.plans.reference.rules_in_pandas import RulesInPandas
-from propagation.results import EVENT_TYPES, session_id_column
+from propagation.result import EVENT_TYPES, session_id_column
 from propagation.sessions import Session
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from data.networks.network import Network
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
-from propagation.results import session_id_column
+from propagation.result import session_id_column
 from propagation.sessions import Session
 
 FRONTIER = {"replicate": "int32", "agent": "int32", "compartment": "int8", "since": "int32", "occasion": "int32"}

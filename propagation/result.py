@@ -1,5 +1,6 @@
 """Results: what a session's lanes add up to, and how an analyst reads it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.cards import card
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
@@ -311,8 +313,24 @@ class Result:
         self._tables = tables
 
     def __repr__(self) -> str:
-        origin = ", answered from the warehouse" if self.recalled else ""
+        origin = ", read from the warehouse" if self.recalled else ""
         return f"Result({self.session['propagation_model']} on {self.network.network_id!r}, {self.reach}{origin})"
+
+    def _repr_html_(self) -> str:
+        row = self.session
+        parameters = ", ".join(f"{name} {value}" for name, value in json.loads(row["model_parameters"]).items())
+        agents = self.network.n_agents
+        facts = {
+            "reach": str(self.reach),
+            "share of the network": f"{self.reach.mean / agents:.2%} of {agents:,} agents",
+            "model": f"{row['propagation_model']}, {parameters}",
+            "seeds": f"{len(row['seed_agents']):,}, {row['seed_strategy']}",
+            "rounds": f"{row['rounds']:,}, {row['stopped_because'].replace('_', ' ')}",
+        }
+        recorded = RECORDS[1 : RECORDS.index(row["record"]) + 1]
+        details = [f"result.{'agents' if detail == 'reach' else detail}" for detail in recorded]
+        title = f"{row['propagation_model']} on {self.network.network_id}"
+        return card(title, facts, ["result.plot()", "result.rounds", "result.cascades", *details])
 
     @property
     def session_id(self) -> str:
