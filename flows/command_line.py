@@ -6,17 +6,19 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import metadata
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, networks
+from flows.commands import answers, campaigns, maintenance, models, networks
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
+from flows.commands.terminal import print_line
 
-COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "verify", "maintain", "delete")
+COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "models", "verify", "maintain", "delete")
 PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
@@ -85,7 +87,14 @@ app = typer.Typer(
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 campaigns.register(app)
 answers.register(app)
+models.register(app)
 maintenance.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"rumormill {metadata.version('rumormill')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -100,6 +109,9 @@ def rumormill(
         help="Warehouse: a local folder or s3://bucket/folder.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print results as JSON."),
+    version: bool = typer.Option(  # noqa: ARG001 (the callback prints it)
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
     """Pass options given before a command on to it."""
     context.default_map = _shared_defaults(context.command, {"warehouse": warehouse, "as_json": as_json})

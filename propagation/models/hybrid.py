@@ -30,7 +30,7 @@ class Hybrid(Viral):
     alpha : float
         Probability that an agent is reached as in `Viral`, in [0, 1]; drawn per agent and replicate.
     threshold : float or str
-        As in `Diffusion`.
+        Share of its in-strength at which an agent adopts, as in `Diffusion`.
     strength : str, optional
         Edge column: a factor of the probabilities of viral, normalised for diffusion.
     base_rate, virality, decay, fatigue, susceptibility, activity
