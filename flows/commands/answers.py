@@ -1,13 +1,13 @@
 """Commands that read the warehouse: ``rumormill sql | tables | verify``."""
 
-import csv
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.terminal import cell, print_error, print_json, print_line, print_note, print_table, progress_bars
+from flows.commands.terminal import print_error, print_json, print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,9 +18,10 @@ SHOWN_ROWS = 100
 
 def sql(
     query: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; '-' reads it from standard input.")],
-    output: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="Output format.")] = "table",
+    chosen: FormatOption = None,
+    output: OutputOption = None,
     rows: Annotated[
-        int, typer.Option("--rows", min=1, help="Maximum rows of a table; csv and json always print all.")
+        int, typer.Option("--rows", min=1, help="Maximum rows of a table; other formats have all.")
     ] = SHOWN_ROWS,
     as_of: Annotated[
         str | None,
@@ -33,42 +34,13 @@ def sql(
     from data.facade import Warehouse
     from data.warehouse import catalogue
 
+    check_format(chosen, output, as_json=as_json)
     statement = sys.stdin.read() if query == "-" else query
     place = Warehouse(warehouse)
     if as_of is not None:
         place = place.as_of(int(as_of) if as_of.isdecimal() else as_of)
     answer = catalogue.query(place, statement)
-    if as_json or output == "json":
-        print_json(_distinctly_named(answer).to_pylist())
-    elif output == "csv":
-        _print_csv(answer)
-    else:
-        _print_answer(answer, rows)
-
-
-def _distinctly_named(answer: "pa.Table") -> "pa.Table":
-    """Return the answer with repeated column names numbered (``a``, ``a_2``): a JSON object has each name once."""
-    names: list[str] = []
-    for name in answer.column_names:
-        number, distinct = 1, name
-        while distinct in names:
-            number += 1
-            distinct = f"{name}_{number}"
-        names.append(distinct)
-    return answer.rename_columns(names)
-
-
-def _print_csv(answer: "pa.Table") -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.column_names)
-    for batch in answer.to_batches():
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            writer.writerow([_csv_value(value) for value in row])
-
-
-def _csv_value(value: Any) -> Any:
-    """Return numbers and text unchanged, everything else formatted as in tables."""
-    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else cell(value)
+    write(answer, lambda: _print_answer(answer, rows), chosen=chosen, output=output, as_json=as_json)
 
 
 def _print_answer(answer: "pa.Table", rows: int) -> None:
@@ -77,7 +49,7 @@ def _print_answer(answer: "pa.Table", rows: int) -> None:
     names = _distinct(answer.column_names)
     print_table([dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)], names)
     if answer.num_rows > rows:
-        print_note(f"{rows:,} of {answer.num_rows:,} rows; --rows N shows more, --format csv all")
+        print_note(f"{rows:,} of {answer.num_rows:,} rows; --rows N shows more, --output FILE.parquet writes all")
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -89,6 +61,8 @@ def _distinct(names: list[str]) -> list[str]:
 
 def tables(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, to see its columns.")] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,10 +78,7 @@ def tables(
         {"table": table.name, "rows": place.count(table.name), "grain": table.grain} for table in TABLES.values()
     ]
     listed += [{"table": view.name, "rows": None, "grain": view.grain} for view in VIEWS.values()]
-    if as_json:
-        print_json(listed)
-    else:
-        print_table(listed)
+    write_rows(listed, lambda: print_table(listed), chosen=chosen, output=output, as_json=as_json)
 
 
 def _describe_table(name: str, *, as_json: bool) -> None:
@@ -178,6 +149,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             'rumormill sql "SELECT * FROM networks"',
             'rumormill sql "SELECT round, total_influenced FROM propagation_metrics" --format csv > curve.csv',
+            'rumormill sql "FROM propagation_events" --output contacts.parquet',
             'rumormill sql "SELECT count(*) FROM campaigns" --as-of 2026-11-28T12:00',
             "rumormill sql - < question.sql",
         ),

@@ -9,6 +9,7 @@ import typer
 from data.errors import RumormillError, RunCancelledError
 from flows.commands.estimates import SESSIONS_SHOWN, print_estimate, readable_bytes, readable_seconds
 from flows.commands.failures import report
+from flows.commands.formats import FormatOption, OutputOption, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
 
@@ -198,6 +199,8 @@ def _reach(row: Mapping[str, Any]) -> str:
 def sessions(
     campaign: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions of this campaign.")] = None,
     network: Annotated[str | None, typer.Option(metavar="NAME", help="Only sessions on this network.")] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
@@ -208,12 +211,14 @@ def sessions(
     rows = _listed_sessions(place)
     rows = [row for row in rows if campaign is None or campaign in row["campaigns"]]
     rows = [row for row in rows if network is None or network == row["network_id"]]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table([_listing(row) for row in rows])
-    else:
-        print_line(f"no such sessions in warehouse {place.url}; run a campaign: rumormill run CAMPAIGN")
+
+    def show() -> None:
+        if rows:
+            print_table([_listing(row) for row in rows])
+        else:
+            print_line(f"no such sessions in warehouse {place.url}; run a campaign: rumormill run CAMPAIGN")
+
+    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
 def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from flows.commands.formats import FormatOption, OutputOption, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import print_json, print_line, print_note, print_table, progress_bars
 
@@ -208,7 +209,12 @@ def _settings(settings: list[str]) -> dict[str, str]:
 
 
 @app.command("list", epilog=examples("rumormill network list", "rumormill network list --json"))
-def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonOption = False) -> None:
+def list_networks(
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
     """List the networks of the warehouse, each in its current snapshot."""
     from data.facade import Warehouse
     from data.networks import index
@@ -225,12 +231,14 @@ def list_networks(warehouse: WarehouseOption = DEFAULT_WAREHOUSE, as_json: JsonO
         }
         for row in index.listing(place).to_pylist()
     ]
-    if as_json:
-        print_json(networks)
-    elif networks:
-        print_table(networks)
-    else:
-        print_line(f"no networks yet in warehouse {place.url}; import one: rumormill network import NAME FILE")
+
+    def show() -> None:
+        if networks:
+            print_table(networks)
+        else:
+            print_line(f"no networks yet in warehouse {place.url}; import one: rumormill network import NAME FILE")
+
+    write_rows(networks, show, chosen=chosen, output=output, as_json=as_json)
 
 
 @app.command("describe", epilog=examples("rumormill network describe wiki-vote"))

@@ -36,7 +36,12 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON: NaN and infinities become null, times ISO 8601."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, default=_text) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON: NaN and infinities become null, times ISO 8601."""
+    return json.dumps(_plain(value), indent=2, default=_text)
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ import pytest
 from data.facade import Warehouse
 from data.generators import GENERATORS
 from data.networks.edge_lists import DuplicatePolicy, HeaderKind, ImportOptions
-from data.warehouse.tables import TABLES
+from data.warehouse.tables import TABLES, VIEWS
 from tests.deadlines import PATIENCE
 
 Rumormill = Callable[..., Any]
@@ -112,7 +112,7 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_on_demand(
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr.startswith("error: unexpected KeyError: 'missing'. ")
     assert "RUMORMILL_TRACEBACK=1" in answer.stderr
-    script = "import flows.command_line as c; c.networks.print_json = None; c.main()"
+    script = "import flows.command_line as c; c.networks.write_rows = None; c.main()"
     shown = subprocess.run(
         [sys.executable, "-c", script, "--json", "network", "list"],
         env={**os.environ, "RUMORMILL_TRACEBACK": "1"},
@@ -256,13 +256,17 @@ def test_sql_answers_as_table_csv_and_json(rumormill: Rumormill) -> None:
 def test_tables_lists_rows_and_columns(rumormill: Rumormill, edges: Path) -> None:
     rumormill("network", "import", "path", str(edges))
     listed = {row["table"]: row for row in rumormill("tables", "--json").json}
-    assert list(listed) == list(TABLES)
+    assert list(listed) == [*TABLES, *VIEWS]
     assert (listed["network_edges"]["rows"], listed["cascades"]["rows"]) == (4, 0)
     assert TABLES["cascades"].grain in rumormill("tables").stdout
     described = rumormill("tables", "reach", "--json").json
     assert described["key"] == ["session_id", "agent"]
     assert [c["column"] for c in described["columns"]] == [*(c.name for c in TABLES["reach"].columns), "agent_id"]
     assert "share of replicates that reached the agent" in rumormill("tables", "reach").stdout
+    view = VIEWS["campaign_results"]
+    described = rumormill("tables", view.name, "--json").json
+    assert [c["column"] for c in described["columns"]] == [c.name for c in view.columns]
+    assert "A view over several tables." in rumormill("tables", view.name).stdout
 
 
 def test_verify_finds_damage_and_sweeps_orphans(rumormill: Rumormill, edges: Path, tmp_path: Path) -> None:
@@ -501,3 +505,55 @@ def test_verifying_where_nothing_is_published_is_a_mistake(rumormill):
     assert answer.exit_code == 2
     assert "nothing is published in warehouse" in answer.stderr
     assert "--warehouse" in answer.stderr
+
+
+# -- formats --------------------------------------------------------------------------------------------------------
+
+TIMES = "SELECT 1 AS n, 'a, b' AS text, TIMESTAMPTZ '2026-01-02 03:04:05+00' AS at, [1, 2] AS list"
+
+
+def test_answers_are_written_as_files_by_their_endings(rumormill: Rumormill, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for name in ("a.parquet", "a.csv", "a.json"):
+        answer = rumormill("sql", TIMES, "--output", name)
+        assert (answer.exit_code, answer.stdout) == (0, "")
+        assert f"wrote {name}" in answer.stderr
+    (row,) = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert (row["n"], row["text"], row["list"], row["at"].isoformat()) == (
+        1,
+        "a, b",
+        [1, 2],
+        "2026-01-02T03:04:05+00:00",
+    )
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].startswith('1,"a, b",2026-01-02 03:04:05Z')
+    assert json.loads((tmp_path / "a.json").read_text())[0]["list"] == [1, 2]
+    assert {path.name for path in tmp_path.iterdir()} >= {"a.parquet", "a.csv", "a.json"}
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_listings_are_written_in_every_format(rumormill: Rumormill, edges: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    rumormill("network", "import", "path", str(edges))
+    for command in (["network", "list"], ["tables"]):
+        listed = rumormill(*command, "--json").json
+        assert rumormill(*command, "--format", "json").json == listed
+        rumormill(*command, "--output", "listed.parquet")
+        assert pq.read_table(tmp_path / "listed.parquet").num_rows == len(listed)
+        assert len(rumormill(*command, "--format", "csv").stdout.splitlines()) == len(listed) + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--output", "answer.xls"], "does not end in .csv, .json, .parquet"),
+        (["--output", "a.csv", "--format", "table"], "--format table is for the terminal"),
+        (["--output", "missing/a.csv"], "cannot write 'missing/a.csv': No such file or directory"),
+        (["--json", "--format", "csv"], "--json and --format csv exclude each other"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused(rumormill: Rumormill, options: list[str], sentence: str) -> None:
+    answer = rumormill("sql", "SELECT 1", *options)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert sentence in " ".join(answer.stderr.split())
