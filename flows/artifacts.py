@@ -51,6 +51,18 @@ class ProgressBar:
             logger.debug("progress was not shown: %s", error)
 
 
+def label_flow_run(flow_run_id: str, campaign: str, network: str) -> None:
+    """Name a flow run after its campaign and network, and tag it with both, whatever it was started from."""
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            tags = {*client.read_flow_run(UUID(flow_run_id)).tags, campaign, network}
+            client.update_flow_run(UUID(flow_run_id), name=f"{campaign} on {network}", tags=sorted(tags))
+    except Exception as error:  # a run without its label must not fail
+        logger.debug("the flow run was not labelled: %s", error)
+
+
 class JobProgress:
     """Progress of a job: passed to a listener in this process, and shown as a bar in Prefect's UI after `begin`."""
 

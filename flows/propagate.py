@@ -20,6 +20,7 @@ from data.errors import CommitConflictError, RunCancelledError
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
 
+    from flows.campaigns import ResolvedCampaign
     from propagation.planner import JobPlan
 
 
@@ -95,12 +96,15 @@ def start(
     campaign: str, warehouse: str, again: bool, models: list[str], plan: str | None, cluster: str | None
 ) -> dict[str, Any]:
     """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
-    from flows import campaign_jobs, run_events
+    from flows import artifacts, campaign_jobs, run_events
 
     run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
+    artifacts.label_flow_run(str(flow_run.id), run.resolved.campaign.name, run.resolved.network.network_id)
     if run.nothing_to_do:
-        get_run_logger().info("campaign %s is already finished: nothing to do", run.resolved.campaign.name)
-        return {"finished": campaign_jobs.summary(run.resolved, run.status)}
+        get_run_logger().info(
+            "campaign %s is already finished: nothing to do; its results are shown", run.resolved.campaign.name
+        )
+        return {"finished": _shown(run.resolved, run.status)}
     campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(run.resolved.campaign, plan, cluster))
     return {
         "run": run.stored.reference,
@@ -156,9 +160,15 @@ def register(warehouse: str, run: str, status: str, started_at: str, stored_now:
 @task(cache_policy=NO_CACHE, persist_result=False)
 def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
     """Create artifacts of the results, and return them."""
+    from flows import campaign_jobs
+
+    return _shown(campaign_jobs.stored_campaign(warehouse, run), status)
+
+
+def _shown(resolved: "ResolvedCampaign", status: str) -> dict[str, Any]:
+    """Show the results of a campaign as artifacts of the current flow run; return their summary."""
     from flows import artifacts, campaign_jobs
 
-    resolved = campaign_jobs.stored_campaign(warehouse, run)
     summary = campaign_jobs.summary(resolved, status)
     artifacts.show_results(summary)
     artifacts.show_curves(resolved.campaign.name, campaign_jobs.results(resolved))

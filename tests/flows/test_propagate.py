@@ -282,6 +282,19 @@ def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: C
     assert len(flow_runs()) == known  # answered without a flow
     assert propagate(path, warehouse.url) == second
     assert len(warehouse.manifests()) == publications
+    # A flow that has nothing to do, such as the next run of a schedule, shows the results again.
+    run = flow_runs()[0]
+    assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "curves"}
+
+
+def test_flow_runs_are_named_after_campaign_and_network(
+    warehouse: Warehouse, campaign_file: Callable[..., str]
+) -> None:
+    summary = run_campaign(campaign_file(TOWN), warehouse.url)
+    propagate(f"run/{warehouse.read('runs')['run_id'][0].as_py()}", warehouse.url, again=True)
+    for run in flow_runs()[:2]:
+        assert run.name == f"{summary['campaign']} on town"
+        assert set(run.tags) == {summary["campaign"], "town"}
 
 
 def test_again_recomputes_compares_and_publishes_nothing_twice(

@@ -140,7 +140,7 @@ def test_installed_packages_offer_models(model_file, tmp_path, monkeypatch):
         InvalidInputError, match=r"model 'gone' of offered \(nowhere:Mine\) cannot be imported: ModuleNot"
     ):
         known["gone"]
-    with pytest.raises(InvalidInputError, match=r"model 'other' of offered .* by the name that the class declares"):
+    with pytest.raises(InvalidInputError, match=r"model 'other' of offered .* under the name that the class declares"):
         known["other"]
 
 
