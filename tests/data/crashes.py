@@ -73,15 +73,19 @@ def commit_two(warehouse: Warehouse) -> None:
         change(warehouse, counters(z=1))
 
 
-def expire_all(warehouse: Warehouse) -> None:
-    """Compact, then give up every past state."""
-    compact(warehouse)
+def expire_history(warehouse: Warehouse) -> None:
+    """Give up every past state."""
     expire(warehouse, dt.timedelta(0), -60.0)
 
 
+def expire_all(warehouse: Warehouse) -> None:
+    """Compact, then give up every past state."""
+    compact(warehouse)
+    expire_history(warehouse)
+
+
 def sweep_all(warehouse: Warehouse) -> None:
-    """Remove whatever the compaction before has left."""
-    expire_all(warehouse)
+    """Remove whatever compaction and expiry have left."""
     sweep(warehouse, -60.0)
 
 
@@ -91,17 +95,22 @@ def delete_one(warehouse: Warehouse) -> None:
         delete(warehouse, session_deletion(warehouse, "c"))
 
 
-OPERATIONS: dict[str, Callable[[Warehouse], object]] = {
-    "commit": commit_two,
-    "compact": compact,
-    "sweep": sweep_all,  # after compaction and expiry
-    "delete": delete_one,
+Operation = Callable[[Warehouse], object]
+OPERATIONS: dict[str, tuple[Operation, ...]] = {
+    "commit": (commit_two,),
+    "compact": (compact,),
+    "expire": (compact, expire_history),
+    "sweep": (expire_all, sweep_all),
+    "delete": (delete_one,),
 }
+"""What is done before, undisturbed, and the operation that dies."""
 
 
-def survive(folder: Path, operation: Callable[[Warehouse], object]) -> int:
+def survive(folder: Path, *earlier: Operation, operation: Operation) -> int:
     """Let an operation die at each of its system calls; return how many there were."""
     original = prepared(folder / "original")
+    for work in earlier:
+        work(original)
     states = states_on_the_way(folder, operation, original)
     for last in range(1, 1000):
         place = folder / f"dies-at-{last}"
@@ -154,4 +163,5 @@ def main() -> None:
     """Kill the operation named by the first argument in the folder named by the second; print how often."""
     add_tables(setattr)
     log.CHECKPOINT_EVERY = 3
-    sys.stdout.write(f"{survive(Path(sys.argv[2]), OPERATIONS[sys.argv[1]])}\n")
+    *earlier, operation = OPERATIONS[sys.argv[1]]
+    sys.stdout.write(f"{survive(Path(sys.argv[2]), *earlier, operation=operation)}\n")

@@ -77,8 +77,8 @@ def model_file(tmp_path: Path) -> Callable[..., str]:
 
 def test_a_file_is_a_source_of_models(network, run, model_file, ordered):
     mine = make_model("mine", {"probability": 0.4}, [model_file()])
-    ours = run(session_of(network, mine), network)
-    same = run(session_of(network, OwnCascade(probability=0.4)), network)
+    ours = run(session_of(network, mine, max_rounds=4), network)
+    same = run(session_of(network, OwnCascade(probability=0.4), max_rounds=4), network)
     for table in ("activations", "propagation_events"):
         pd.testing.assert_frame_equal(rows_of(ordered, ours, table), rows_of(ordered, same, table))
     assert ours.session["propagation_model"] == "mine"
@@ -116,7 +116,7 @@ def test_models_of_a_script_are_told_apart_by_their_code():
 
 def test_worker_processes_need_not_have_the_file(network, run, model_file, assert_same_rows):
     mine = make_model("mine", {"probability": 0.6}, [model_file()])
-    session = session_of(network, mine)
+    session = session_of(network, mine, max_rounds=4)
     Path(sys.modules[type(mine).__module__].__file__).unlink()
     with connect(ClusterProfile(kind="processes", workers=1)) as client:
         away = run(session, network, client=client)

@@ -54,8 +54,9 @@ def played(run: Callable[..., Any]) -> Callable[..., Any]:
     ],
 )
 def test_where_no_draw_decides_the_rows_are_those_of_the_built_in_model(network, played, run, ordered, own, built_in):
-    ours = played(network, own, seeds=("0", "5", "6"))
-    theirs = run(session_of(network, built_in, seeds=("0", "5", "6")), network, plan="reference")
+    options = {"seeds": ("0", "5", "6"), "max_rounds": 8}
+    ours = played(network, own, **options)
+    theirs = run(session_of(network, built_in, **options), network, plan="reference")
     assert ours.session["plan"] == "reference"
     for table in ("activations", "cascades", "reach"):
         pd.testing.assert_frame_equal(rows_of(ordered, ours, table), rows_of(ordered, theirs, table))
@@ -96,7 +97,7 @@ def test_draws_are_those_of_their_definition(network, played, out_neighbours):
 def test_rows_are_the_same_whatever_the_partitions_and_the_cluster(publish, run, assert_same_rows):
     made = [publish_attributed(publish, partitions) for partitions in (1, 4)]
     sessions = [
-        session_of(network, Loud(probability=0.9), seeds=("0", "5", "9", "11"), max_rounds=12) for network in made
+        session_of(network, Loud(probability=0.9), seeds=("0", "5", "9", "11"), max_rounds=6) for network in made
     ]
     one, other = (run(session, network) for session, network in zip(sessions, made, strict=True))
     assert one.table("activations").num_rows > 40
@@ -190,7 +191,7 @@ def test_a_run_goes_on_from_published_rounds(publish, new_warehouse, monkeypatch
         "agent_attributes": {"age": [float(i) for i in range(23)]},
     }
     network = publish(EDGES, 23, warehouse=warehouse, partitions=2, **columns)
-    options = {"seed_set": ["0", "5", "9", "11"], "replicates": 3, "max_rounds": 8, "record": "activations"}
+    options = {"seed_set": ["0", "5", "9", "11"], "replicates": 3, "max_rounds": 6, "record": "activations"}
     model = Loud(probability=0.9)
     whole = simulate(network, model, publish=False, **options)
     settled, calls = plan._ReferenceRun._settled, []
@@ -255,5 +256,5 @@ def documented_model(tmp_path: Path) -> str:
 
 def test_the_documented_example_runs(network, run, tmp_path):
     (model,) = models_of_file(documented_model(tmp_path))
-    result = run(session_of(network, model(), replicates=20), network)
+    result = run(session_of(network, model(), replicates=20, max_rounds=8), network)
     assert 2 <= result.reach.mean <= 23
