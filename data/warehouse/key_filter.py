@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from data.warehouse.keys import rows_of
 from data.warehouse.manifests import DataFile
@@ -40,6 +41,25 @@ class KeyFilter:
     def may_be_in(self, file: DataFile) -> bool:
         """Return whether a file may contain wanted rows, judging by its range of keys."""
         return holds_one_of(file, self._first_values)
+
+    def row_groups(self, parquet: pq.ParquetFile) -> list[int]:
+        """Return the row groups of a file that may contain wanted rows, judging by their statistics."""
+        groups = list(range(parquet.num_row_groups))
+        if self._passes_all or not self._values or not all(self._first in names for names in self._values):
+            return groups
+        names = [column.path for column in parquet.schema]
+        position = names.index(self._first)
+        found = [parquet.metadata.row_group(number).column(position).statistics for number in groups]
+        return [
+            number
+            for number, statistics in zip(groups, found, strict=True)
+            if statistics is None or not statistics.has_min_max or self._is_within(statistics.min, statistics.max)
+        ]
+
+    def _is_within(self, low: Any, high: Any) -> bool:
+        """Return whether one of the first key column's wanted values is in a range."""
+        position = bisect_left(self._first_values, low)
+        return position < len(self._first_values) and self._first_values[position] <= high
 
     def applied(self, rows: pa.Table) -> pa.Table:
         """Return the wanted rows, in the given order."""

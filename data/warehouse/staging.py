@@ -13,13 +13,19 @@ from data.warehouse.manifests import DataFile, Role
 from data.warehouse.storage import Storage
 from data.warehouse.tables.specification import schema_fingerprint
 
+ROWS_PER_GROUP = 1 << 14
+"""Rows per row group of compacted files, which hold many keys: a read by key reads the row groups that may have it."""
+
 
 class StagedFile:
     """A Parquet file being written for a table; it becomes a `DataFile` when its block ends."""
 
-    def __init__(self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema, key: str) -> None:
+    def __init__(
+        self, table: str, path: str, writer: pq.ParquetWriter, schema: pa.Schema, key: str, rows_per_group: int | None
+    ) -> None:
         self._table, self._path, self._writer, self._schema = table, path, writer, schema
         self._rows = 0
+        self._rows_per_group = rows_per_group
         self._key = key if key in schema.names else None
         self._key_range: tuple[Any, Any] | None = None
         self._result: DataFile | None = None
@@ -27,7 +33,7 @@ class StagedFile:
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns are reordered and cast to fit the schema."""
         rows = pa.table(rows).select(self._schema.names).cast(self._schema)
-        self._writer.write_table(rows)
+        self._writer.write_table(rows, row_group_size=self._rows_per_group)
         self._rows += rows.num_rows
         if self._key is not None and rows.num_rows:
             self._extend_range(rows[self._key])
@@ -120,7 +126,7 @@ def staged_file(
             write_page_index=True,
             write_page_checksum=True,  # without it, most flipped bits would be read as wrong values, without an error
         )
-        staged = StagedFile(table, path, writer, schema, key)
+        staged = StagedFile(table, path, writer, schema, key, ROWS_PER_GROUP if role == "compacted" else None)
         try:
             yield staged
         except BaseException:

@@ -387,7 +387,10 @@ def _rows_of_file(
         there = opened.schema_arrow.names
         chosen = None if columns is None else [name for name in dict.fromkeys((*columns, *needed)) if name in there]
         try:
-            rows = opened.read(columns=chosen)
+            if wanted is None:
+                rows = opened.read(columns=chosen)
+            else:
+                rows = opened.read_row_groups(wanted.row_groups(opened), columns=chosen)
         except (OSError, pa.ArrowException) as error:
             raise _corrupt(file, store, f"cannot be read ({_first_line(error)})") from error
     if table_specification(file.table).of_snapshots and "snapshot_id" not in there:

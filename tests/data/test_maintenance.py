@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data.facade import Warehouse
@@ -327,3 +328,26 @@ def test_a_compaction_that_fails_does_not_fail_the_publication_before_it(
         publish(local, session)
     assert local.head == 4  # reach was compacted
     assert "tiny files of cascades were not compacted" in caplog.text
+
+
+def test_a_read_by_key_reads_the_row_groups_that_may_have_it(local: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.warehouse.staging.ROWS_PER_GROUP", 2)
+    for session in "abcdef":
+        publish(local, session, replicates=2)
+    compact(local)
+    (file,) = local.files("cascades")
+    asked: list[list[int]] = []
+    original = pq.ParquetFile.read_row_groups
+
+    def noted(self, groups, **options):
+        asked.append(list(groups))
+        return original(self, groups, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    for session in "abcdef":
+        rows = local.read("cascades", [f"session/{session}"])
+        assert rows["session_id"].to_pylist() == [session] * 2
+    assert pq.read_metadata(local.location(file)).num_row_groups == 6
+    assert asked == [[0], [1], [2], [3], [4], [5]]
+    assert local.read("cascades", ["session/a", "session/f"]).num_rows == 4
+    assert asked[-1] == [0, 5]
