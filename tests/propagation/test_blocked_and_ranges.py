@@ -151,8 +151,17 @@ def test_blocked_agents_and_the_first_replicate_belong_to_the_specification(netw
 # -- ranges of replicates ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("plan", ["broadcast", *OTHER_PLANS])
+ONE_OF_EACH_KIND = ("independent_cascade", "linear_threshold", "seir", "daley_kendall")
+"""The reference plan runs all models in one way, and slowly: these cover what their rules can say."""
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"),
+    [
+        *((plan, name) for plan in ("broadcast", "partitioned") for name in MODELS),
+        *(("reference", name) for name in ONE_OF_EACH_KIND),
+    ],
+)
 def test_a_range_of_replicates_has_the_rows_of_the_whole_session(network, run, ordered, plan, name):
     model = make_model(name, HARDEST[name])
     whole = run(resolved(network, model), network)

@@ -250,7 +250,12 @@ def test_strengths_sum_by_ascending_source_in_every_plan(publish, run, plan):
     strengths = [0.1 * (1 + (7 * src + 3 * dst) % 11) for src, dst in small.edges]
     network = publish(small.edges, 20, attributes={"s": strengths}, strength="s", partitions=3)
     session = resolve_session(
-        network, make_model("diffusion", {"threshold": "uniform"}), seed_set=[3, 1], replicates=20, record="contacts"
+        network,
+        make_model("diffusion", {"threshold": "uniform"}),
+        seed_set=[3, 1],
+        replicates=20,
+        record="contacts",
+        max_rounds=4,
     )
     assert_textbook(run(session, network, plan=plan), textbook_rows(session, network))
 

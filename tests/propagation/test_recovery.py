@@ -97,7 +97,7 @@ def test_killed_workers_are_not_seen_in_the_rows(publish, run, assert_same_rows,
     network = publish(LADDER, 62, partitions=3)
     kills, numbers = 0, itertools.count()
     with connect(ClusterProfile(kind="processes", workers=3)) as client:
-        while kills < 10:
+        while kills < 6:
             number = next(numbers)
             assert number < 40, "runs end before anybody is killed"
             fields = {"seed_set": [0, 30], "replicates": 30, "record": "contacts", "random_seed": number}
