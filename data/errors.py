@@ -129,6 +129,6 @@ class RowsDifferError(RumormillError, AssertionError):
 
 
 class RunCancelledError(RumormillError, RuntimeError):
-    """Raised when the user cancels a run; nothing of it was published."""
+    """Raised when the user cancels a run; the message says what was published before."""
 
     exit_code = 130
