@@ -32,8 +32,14 @@ class StagedFile:
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append rows; columns are reordered and cast to fit the schema."""
-        rows = pa.table(rows).select(self._schema.names).cast(self._schema)
-        self._writer.write_table(rows, row_group_size=self._rows_per_group)
+        rows = pa.table(rows).select(self._schema.names)
+        step = self._rows_per_group or max(rows.num_rows, 1)
+        for first in range(0, rows.num_rows or 1, step):
+            # Each row group is cast alone: Arrow writes the whole dictionary of a column into every row group.
+            self._write_group(rows.slice(first, step).cast(self._schema))
+
+    def _write_group(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows)
         self._rows += rows.num_rows
         if self._key is not None and rows.num_rows:
             self._extend_range(rows[self._key])
