@@ -175,6 +175,7 @@ class _ReferenceRun:
         self.edges = client.persist(network.edges.map_partitions(self.rounds.weigh, meta=meta))
         self.transmitting = [self.rules.number(name) for name in self.rules.transmitting]
         self.leaving = [self.rules.number(name) for name in self.rules.leaving]
+        self._collected: tuple[int, pd.DataFrame] | None = None  # the latest states that were brought here
 
     def run(self, progress: Progress) -> ReferenceRows:
         session = self.session
@@ -240,7 +241,7 @@ class _ReferenceRun:
 
     def _goes_on(self, number: int, attempts: "dd.DataFrame | None") -> npt.NDArray[np.bool_]:
         """Return the replicates in which something can still change after a round."""
-        current = self.client.compute(self._states(number)).result()
+        current = self._states_here(number)
         waits = current["replicate"][current["compartment"].isin(self.leaving)]
         if attempts is None:
             acts = current["replicate"][current["compartment"].isin(self.transmitting)]
@@ -327,8 +328,16 @@ class _ReferenceRun:
             )
 
     def _after(self, number: int, changed: pd.DataFrame) -> pd.DataFrame:
-        before = self.client.compute(self._states(number - 1)).result()
-        return _current(pd.concat([before.assign(round=number - 1), changed.assign(round=number)]))
+        before = self._states_here(number - 1)
+        after = _current(pd.concat([before.assign(round=number - 1), changed.assign(round=number)]))
+        self._collected = number, after[list(self.state)]
+        return after
+
+    def _states_here(self, number: int) -> pd.DataFrame:
+        """Return the states of agents after a round, read again only if they are not those of the round just run."""
+        if self._collected is None or self._collected[0] != number:
+            self._collected = number, self.client.compute(self._states(number)).result()
+        return self._collected[1]
 
 
 def _rounds(network: Network, session: Session) -> RulesInPandas | PandasRounds:
