@@ -95,7 +95,7 @@ def test_a_script_without_main_guard_is_told_so_before_processes_start(script, a
     assert ended.stdout == "starts __main__\n"
     last = ended.stderr.splitlines()[-1]
     line = len((PRELUDE + UNGUARDED + "\n\n").splitlines()) + 1
-    assert f"script.py, line {line}: worker processes import this script, and would run it again: put the script" in last
+    assert f"script.py, line {line}: worker processes import this script, and would run it again: put the" in last
     assert '`if __name__ == "__main__":`' in last
     assert ended.stderr.count("Traceback") == 1
     assert ended.returncode == 1
