@@ -44,16 +44,15 @@ Keys: TypeAlias = "list[tuple[Artist, str]]"
 
 @dataclass(frozen=True)
 class _Curve:
-    """An adoption curve on some axes."""
+    """What an adoption curve shows, and what it is called."""
 
     rounds: "pd.DataFrame"
-    line: "Line2D"
     label: str | None
     name: str
 
 
-_drawn: "weakref.WeakKeyDictionary[Axes, list[_Curve]]" = weakref.WeakKeyDictionary()
-"""The adoption curves on each axes, which share limits and legend."""
+_drawn: "weakref.WeakKeyDictionary[Line2D, _Curve]" = weakref.WeakKeyDictionary()
+"""The adoption curves by their lines: those on the same axes share limits and legend."""
 
 
 def adoption_curve(
@@ -109,15 +108,16 @@ def adoption_curve(
     'agents reached, seeds included'
     """
     ax = ax or new_axes()
-    before = [curve for curve in _drawn.get(ax, []) if curve.line in ax.lines]  # the others were cleared
+    before = [line for line in ax.lines if line in _drawn]
     colour = colour or COLOURS[len(before) % len(COLOURS)]
     style = LINE_STYLES[len(before) % len(LINE_STYLES)]
     line = draw_curve(ax, rounds, "total_influenced", colour=colour, label=label or name, line_style=style)
-    _drawn[ax] = curves = [*before, _Curve(rounds, line, label, name)]
-    frames = [curve.rounds for curve in curves]
+    _drawn[line] = _Curve(rounds, label, name)
+    lines = [*before, line]
+    frames = [_drawn[each].rounds for each in lines]
     dress(ax, title=title or "", x=rounds_label(frames), y="agents reached, seeds included")
     if legend:
-        legend_above(ax, _curves_keys(curves))
+        legend_above(ax, _curves_keys(lines))
     end_rounds(ax, frames)
     figure = ax.get_figure(root=True)
     panels = [panel for panel in figure.axes if panel is not ax] if figure is not None else []
@@ -210,12 +210,11 @@ def curve_keys(colour: str, label: str) -> "Keys":
     return [(Line2D([], [], color=colour, linewidth=LINE_WIDTH), label), *_band_keys(colour)]
 
 
-def _curves_keys(curves: "Sequence[_Curve]") -> "Keys":
+def _curves_keys(lines: "Sequence[Line2D]") -> "Keys":
     """Return the legend's entries of all curves on some axes."""
-    if len(curves) == 1:
-        (curve,) = curves
-        return curve_keys(str(curve.line.get_color()), curve.label or "mean")
-    return [*((curve.line, curve.label or curve.name) for curve in curves), *_band_keys(MUTED)]
+    if len(lines) == 1:
+        return curve_keys(str(lines[0].get_color()), _drawn[lines[0]].label or "mean")
+    return [*((line, _drawn[line].label or _drawn[line].name) for line in lines), *_band_keys(MUTED)]
 
 
 def _band_keys(colour: str) -> "Keys":

@@ -53,13 +53,10 @@ class KeyFilter:
         return [
             number
             for number, statistics in zip(groups, found, strict=True)
-            if statistics is None or not statistics.has_min_max or self._is_within(statistics.min, statistics.max)
+            if statistics is None
+            or not statistics.has_min_max
+            or _includes_one_of(self._first_values, statistics.min, statistics.max)
         ]
-
-    def _is_within(self, low: Any, high: Any) -> bool:
-        """Return whether one of the first key column's wanted values is in a range."""
-        position = bisect_left(self._first_values, low)
-        return position < len(self._first_values) and self._first_values[position] <= high
 
     def applied(self, rows: pa.Table) -> pa.Table:
         """Return the wanted rows, in the given order."""
@@ -90,8 +87,13 @@ def holds_one_of(file: DataFile, values: Sequence[Any]) -> bool:
     """Return whether a file's range of keys includes one of the sorted values of its first key column."""
     if file.key_range is None:
         return bool(values)
-    position = bisect_left(values, file.key_range[0])
-    return position < len(values) and values[position] <= file.key_range[1]
+    return _includes_one_of(values, *file.key_range)
+
+
+def _includes_one_of(values: Sequence[Any], low: Any, high: Any) -> bool:
+    """Return whether a range includes one of some sorted values."""
+    position = bisect_left(values, low)
+    return position < len(values) and values[position] <= high
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -133,9 +133,11 @@ def _write(work: Callable[[IO[Any]], Any], output: str | None, *, binary: bool =
         with part.open("wb") if binary else part.open("w", encoding="utf-8", newline="") as file:
             work(file)
         part.replace(target)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise InvalidInputError(
             f"cannot write {output!r}: {error.strerror or error}; choose another file with --output"
         ) from None

@@ -1,9 +1,11 @@
 """The adoption curve shows the frame's numbers, and can be read."""
 
+import gc
 import io
 import itertools
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -196,3 +198,11 @@ def test_panels_of_a_figure_do_not_overlap(rounds: pd.DataFrame) -> None:
     for one, other in itertools.combinations(boxes, 2):
         assert not one.overlaps(other)
     assert all(panel.child_axes == [] for panel in panels)
+
+
+def test_figures_that_are_closed_are_not_kept(rounds: pd.DataFrame) -> None:
+    ax = drawn_on(rounds)
+    kept = weakref.ref(ax)
+    del ax
+    gc.collect()
+    assert kept() is None
