@@ -1,9 +1,11 @@
 """Fixtures that tests of all packages share."""
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from hypothesis import settings
 
@@ -38,6 +40,20 @@ def unsynced_files() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_are_forked() -> Iterator[None]:
+    """Fork worker processes of Dask from a process that has imported everything, instead of importing it in each.
+
+    How worker processes start elsewhere, tests/propagation/test_processes.py sees in scripts of their own.
+    """
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context()  # names what Dask would import, once
+        multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "propagation.engine"])
         yield
 
 

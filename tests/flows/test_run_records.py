@@ -266,14 +266,19 @@ def test_only_ids_are_references() -> None:
 
 
 def test_a_process_killed_between_rounds_goes_on_from_them(
-    warehouse: Warehouse, campaign_file: Callable[..., str], environment: dict[str, str], tmp_path: Path
+    warehouse: Warehouse,
+    campaign_file: Callable[..., str],
+    environment: dict[str, str],
+    prefect_url: str,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "rumour.py").write_text(OWN)
     session = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "parameters": {"needed": 1, "boredom": 0.0}}
     session |= {"replicates": 2, "max_rounds": 12}
     path = campaign_file({"network": "town", "models": ["rumour.py"], "sessions": [session], "record": "activations"})
     command = [sys.executable, "-m", "flows.command_line", "run", path, "-w", warehouse.url]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
+    settings = {**environment, "PREFECT_API_URL": prefect_url}
+    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     try:
         while process.poll() is None:
             found = unfinished_runs(Warehouse(warehouse.url))

@@ -265,15 +265,16 @@ class _ReferenceRun:
 
     def _settled(self, attempts: "dd.DataFrame", number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Run the end of one round; return the states that changed, and the contacts if they are recorded."""
-        stops = attempts[attempts["stop_to"] >= 0][list(STOP)]
-        with dask.config.set({"dataframe.shuffle.method": "tasks"}):
-            stops = stops.set_index("src", drop=False, divisions=self.network.divisions)
+        stops: dd.DataFrame | pd.DataFrame = empty(STOP)
+        if self.rules.changes_source:
+            sent = attempts[attempts["stop_to"] >= 0][list(STOP)]
+            with dask.config.set({"dataframe.shuffle.method": "tasks"}):
+                stops = sent.set_index("src", drop=False, divisions=self.network.divisions)
         settle = partial(_settle, rounds=self.rounds, number=number, columns=self.state, blocked=self.session.blocked)
         changed = attempts.map_partitions(settle, stops, self._states(number - 1), meta=empty(self.state))
-        changed = self.client.compute(changed).result()
         if not self.session.records("contacts"):
-            return changed, empty(CONTACT)
-        rows = self.client.compute(attempts).result()
+            return self.client.compute(changed).result(), empty(CONTACT)
+        changed, rows = self.client.gather(self.client.compute([changed, attempts]))
         return changed, _contact_rows(rows, changed, number, [self.rules.number(name) for name in self.rules.reached])
 
     # -- the tables of a round ----------------------------------------------------------------------------------
