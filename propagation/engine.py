@@ -132,7 +132,8 @@ def run_job(
             "runs out: see their logs, give them more memory or run fewer replicates, and run again"
         ) from error
     session_rows = [
-        _session_row(session, lanes, job_plan, measures) for session, lanes in zip(sessions, rows.lanes, strict=True)
+        _session_row(network, session, lanes, job_plan, measures)
+        for session, lanes in zip(sessions, rows.lanes, strict=True)
     ]
     if publish:
         _stage_small_tables(network.warehouse, sessions, rows, session_rows)
@@ -242,7 +243,9 @@ def _stage_small_tables(
     rows.files.append(warehouse.stage_records("propagation_sessions", session_rows))
 
 
-def _session_row(session: Session, lanes: Lanes, job_plan: JobPlan, measures: Measures) -> dict[str, Any]:
+def _session_row(
+    network: Network, session: Session, lanes: Lanes, job_plan: JobPlan, measures: Measures
+) -> dict[str, Any]:
     sizes = lanes.sizes
     truncated = int(lanes.truncated.sum())
     return {
@@ -255,7 +258,9 @@ def _session_row(session: Session, lanes: Lanes, job_plan: JobPlan, measures: Me
         "model_parameters": json.dumps(session.model.resolved_parameters),
         "seed_strategy": session.seed_strategy,
         "seed_agents": list(session.seed_agents),
+        "blocked_agents": network.agent_ids.take(pa.array(session.blocked, pa.int32())).to_pylist(),
         "replicates": session.replicates,
+        "first_replicate": session.first_replicate,
         "random_seed": session.random_seed,
         "max_rounds": session.max_rounds,
         "record": session.record,

@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,10 @@ def import_network(
     name : str
         Name of the network. A network that exists gets a new snapshot: its agents keep their dense ids, new agents
         are appended.
-    source : path, pandas.DataFrame or pyarrow.Table
-        SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market, or a dataframe.
+    source : path, table, graph or sparse matrix
+        SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market; tables of pandas,
+        Arrow, Polars, Dask or DuckDB; graphs of NetworkX or igraph; SciPy sparse matrices. See
+        `data.readers.objects.read_object`.
     agents : path or frame, optional
         Further agents, such as isolated ones, with their attributes.
     progress : Progress, optional
@@ -67,7 +68,7 @@ def import_network(
     -------
     Network
         The new snapshot, or the existing one if the same content was imported before. Its `warnings` say what was
-        guessed about the source; they are also logged.
+        guessed about the source, its `rejects()` which rows were left out; both are also logged.
 
     Raises
     ------
@@ -95,6 +96,13 @@ def import_network(
     edges = read_edges(source, chosen, agents=agents, progress=progress)
     for warning in edges.warnings:
         _log.warning("%s", warning)
+    if malformed := edges.malformed.num_rows:
+        _log.warning(
+            "%s: %d of %d rows are malformed and were left out; rejects() of the network lists them",
+            edges.description,
+            malformed,
+            edges.rows_read,
+        )
     return publish_edges(
         warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=progress
     )
@@ -370,9 +378,3 @@ def _check_name(name: str) -> None:
     allowed = set("-_.")
     if not 0 < len(name) <= 100 or not all(c.isalnum() or c in allowed for c in name):
         raise InvalidInputError(f"network name {name!r}: {_NAME_RULE}")
-
-
-def rejected_rows(network: Network) -> Sequence[dict[str, Any]]:
-    """Return the rejected rows of a snapshot as mappings, ordered by line."""
-    rows = network.warehouse.read("network_rejects", [network.key])
-    return list(rows.sort_by("line").to_pylist())

@@ -17,6 +17,7 @@ from data.cards import card
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.numeric_types import as_floats, is_numeric
 from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
+from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import network_key
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
@@ -113,6 +114,11 @@ class Network:
     def warnings(self) -> tuple[str, ...]:
         """What the import guessed, doubted or left out, in sentences."""
         return tuple(self.row.get("warnings") or ())
+
+    def rejects(self) -> "pd.DataFrame":
+        """Return the rejected rows of the import, by line: what the row says and why it was rejected."""
+        rows = self.warehouse.read("network_rejects", [self.key]).drop_columns(["snapshot_id"])
+        return pandas_frame(rows.sort_by("line"))
 
     @property
     def key(self) -> str:

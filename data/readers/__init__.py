@@ -1,17 +1,17 @@
 """Readers: edge lists of all supported formats, as `EdgeList`.
 
-Formats are text (SNAP, CSV, TSV; plain or compressed), METIS, Matrix Market, Parquet, pandas DataFrames and Arrow
-tables. A reader returns every well-formed row in order, counts the others, and reports what it guessed. Self-loops and
-duplicates are removed later, in `data.networks.cleaning`.
+Formats are text (SNAP, CSV, TSV; plain or compressed), METIS, Matrix Market, Parquet, and the tables, graphs and
+matrices of other libraries. A reader returns every well-formed row in order, counts the others, and reports what it
+guessed. Self-loops and duplicates are removed later, in `data.networks.cleaning`.
 """
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from data.errors import EdgeListError
 from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress, ignore_progress
 from data.readers.agents import read_agents
@@ -20,6 +20,7 @@ from data.readers.formats import refuse_other_formats
 from data.readers.layout import suffix_of
 from data.readers.matrix_market import is_matrix_market, read_matrix_market
 from data.readers.metis import read_metis
+from data.readers.objects import read_object
 from data.readers.sources import local_path
 from data.readers.tabular import is_parquet, read_frame, read_parquet, read_table
 from data.readers.text import read_text
@@ -28,10 +29,10 @@ __all__ = ["read_agents", "read_edges"]
 
 
 def read_edges(
-    source: str | os.PathLike[str] | pd.DataFrame | pa.Table,
+    source: Any,
     options: ImportOptions,
     *,
-    agents: str | os.PathLike[str] | pd.DataFrame | pa.Table | None = None,
+    agents: Any = None,
     progress: Progress = ignore_progress,
 ) -> EdgeList:
     """Read an edge list of any supported format.
@@ -43,11 +44,12 @@ def read_edges(
 
     Parameters
     ----------
-    source : str, path-like, pandas.DataFrame or pyarrow.Table
-        The edges: a file, or a table with one row per edge.
+    source : str, path-like, table, graph or sparse matrix
+        The edges: a file, a table with one row per edge (pandas, Arrow), or an object of another library that
+        `data.readers.objects.read_object` knows.
     options : ImportOptions
         Header, columns, roles, direction and the limit of malformed rows.
-    agents : str, path-like, pandas.DataFrame or pyarrow.Table, optional
+    agents : str, path-like or table, optional
         Agents that may have no edges, with their attributes; see `read_agents`.
     progress : Progress
         Called with ``("reading", done, total)``, in bytes of a text file or rows of a table.
@@ -81,7 +83,7 @@ def read_edges(
 
 
 def _read(
-    source: str | os.PathLike[str] | pd.DataFrame | pa.Table,
+    source: Any,
     options: ImportOptions,
     agents: pa.Table | None,
     progress: Progress,
@@ -91,9 +93,7 @@ def _read(
     if isinstance(source, pa.Table):
         return read_table(source, options, agents, progress)
     if not isinstance(source, str | os.PathLike):
-        raise EdgeListError(
-            f"a {type(source).__name__} is not an edge list; give a path, a pandas DataFrame or an Arrow table"
-        )
+        return read_object(source, options, agents, progress)
     path = local_path(source)
     if not path.is_dir() or not is_parquet(path):
         check_file(path)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,14 @@ from data.readers.layout import SampleLine, TextLayout, is_data, suffix_of
 from data.readers.line_numbers import LineIndex, LineRun
 from data.readers.rejects import Rejects
 from data.readers.sources import local_path
-from data.readers.tabular import is_parquet, parquet_batches, parquet_schema, refuse_unstorable, table_of
+from data.readers.tabular import (
+    is_parquet,
+    parquet_batches,
+    parquet_schema,
+    refuse_unstorable,
+    stream_of,
+    table_of,
+)
 from data.readers.text import first_data, from_line
 from data.readers.text_rows import TextRows
 
@@ -33,12 +41,12 @@ _NO_LIMIT = 1 << 62
 _NAMED = "the first line ({}) was read as the name of the column; if it is an agent, add the line agent_id above it"
 
 
-def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table, doubts: list[str] | None = None) -> pa.Table:
+def read_agents(source: Any, doubts: list[str] | None = None) -> pa.Table:
     """Read agents and their attributes.
 
     Parameters
     ----------
-    source : str, path-like, pandas.DataFrame or pyarrow.Table
+    source : str, path-like, or table (pandas, Arrow, or anything that exports an Arrow stream)
         A text file with one id per line; or a CSV, TSV or blank-separated file with a header line, a Parquet file or a
         table. The ids are in the column named ``agent_id``, ``id`` or ``node``, else in the first.
     doubts : list of str, optional
@@ -68,6 +76,11 @@ def read_agents(source: str | os.PathLike[str] | pd.DataFrame | pa.Table, doubts
         return _from_table(table_of(source, ids, description), description)
     if isinstance(source, pa.Table):
         return _from_table(source, "the agents table")
+    if (stream := stream_of(source)) is not None:
+        schema, batches = stream
+        return _from_table(pa.Table.from_batches(batches, schema), f"the agents {type(source).__name__}")
+    if not isinstance(source, str | os.PathLike):
+        raise EdgeListError(f"agents: a {type(source).__name__} is no list of agents; give a path or a table")
     path = local_path(source)
     if not path.is_dir() or not is_parquet(path):
         check_file(path)

@@ -1,7 +1,7 @@
 """Edge lists in tables: Parquet files, pandas DataFrames, Arrow tables."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,7 @@ def read_parquet(path: Path, options: ImportOptions, agents: pa.Table | None, pr
         If there are more malformed rows than ``options.max_rejects``.
     """
     schema, count = parquet_schema(path)
-    rows = _Rows(str(path), schema, options)
-    for batch in parquet_batches(path):
-        rows.add(batch)
-        progress("reading", rows.count, count)
-    return rows.finish(agents)
+    return read_batches(parquet_batches(path), schema, count, options, agents, progress, str(path))
 
 
 def read_frame(frame: pd.DataFrame, options: ImportOptions, agents: pa.Table | None, progress: Progress) -> EdgeList:
@@ -52,9 +48,7 @@ def read_frame(frame: pd.DataFrame, options: ImportOptions, agents: pa.Table | N
     Its index is ignored, except for levels with names of endpoints, which become columns.
     """
     description = "the data frame"
-    frame = _with_ends_of_index(frame)
-    names = renamed([str(name) for name in frame.columns], options, description)
-    table = table_of(frame, endpoint_positions(names, options, description), description)
+    table = frame_table(frame, options, description)
     return read_table(table, options, agents, progress, description)
 
 
@@ -74,11 +68,83 @@ def read_table(
     TooManyRejectsError
         If there are more malformed rows than ``options.max_rejects``.
     """
-    rows = _Rows(description, table.schema, options)
-    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
-        rows.add(batch)
-        progress("reading", rows.count, len(table))
+    batches = table.to_batches(max_chunksize=BATCH_ROWS)
+    return read_batches(batches, table.schema, len(table), options, agents, progress, description)
+
+
+def read_batches(
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    count: int | None,
+    options: ImportOptions,
+    agents: pa.Table | None,
+    progress: Progress,
+    description: str,
+) -> EdgeList:
+    """Read record batches as an edge list, one after the other.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+    schema : pyarrow.Schema
+        Columns and types of all batches; they are cast to it.
+    count : int or None
+        Rows of all batches, for `progress`; None if it is not known.
+    options : ImportOptions
+    agents : pyarrow.Table or None
+        What `read_agents` returned.
+    progress : Progress
+    description : str
+        Readable origin of the edges, for messages.
+    """
+    rows = _Rows(description, schema, options)
+    for batch in batches:
+        rows.add(batch if batch.schema.equals(schema) else batch.replace_schema_metadata(None).cast(schema))
+        progress("reading", rows.count, rows.count if count is None else count)
     return rows.finish(agents)
+
+
+def frame_table(frame: pd.DataFrame, options: ImportOptions, description: str) -> pa.Table:
+    """Return a data frame of edges as an Arrow table; levels of its index with names of endpoints become columns."""
+    frame = _with_ends_of_index(frame)
+    names = renamed([str(name) for name in frame.columns], options, description)
+    return table_of(frame, endpoint_positions(names, options, description), description)
+
+
+def stream_of(source: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]] | None:
+    """Return schema and batches of an object that exports an Arrow stream; None if it does not.
+
+    Text is plain: Polars exports views of strings, which few Arrow functions take.
+    """
+    if not hasattr(source, "__arrow_c_stream__"):
+        return None
+    reader = pa.RecordBatchReader.from_stream(source)
+    schema = pa.schema([field.with_type(_without_views(field.type)) for field in reader.schema])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            yield pa.RecordBatch.from_arrays([_plain(column) for column in batch.columns], schema=schema)
+
+    return schema, batches()
+
+
+_PLAIN = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+    return _PLAIN.get(kind, kind)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    kind = _without_views(column.type)
+    if kind == column.type:
+        return column
+    if pa.types.is_dictionary(kind):
+        values = column.dictionary.cast(kind.value_type)
+        return pa.DictionaryArray.from_arrays(column.indices, values, ordered=kind.ordered)
+    return column.cast(kind)
 
 
 def is_parquet(path: Path) -> bool:

@@ -21,7 +21,6 @@ from data.errors import CorruptFileError, EdgeListError, InvalidInputError, Unkn
 from data.facade import Warehouse
 from data.networks import network as snapshots
 from data.networks.edge_lists import EdgeList
-from data.networks.imports import rejected_rows
 from data.networks.network import Network
 from tests.data.publications import edges_of, new_warehouse, publish_network
 from tests.deadlines import PATIENCE
@@ -105,7 +104,7 @@ def test_edges_and_rejects_are_those_of_cleaning_row_by_row(edge_list: MakeEdges
         len(expected.duplicates),
         0,
     )
-    rejects = [(reject["line"], reject["reason"]) for reject in rejected_rows(network)]
+    rejects = list(network.rejects()[["line", "reason"]].itertuples(index=False, name=None))
     assert rejects == sorted(
         [(line, "self_loop") for line in expected.self_loops] + [(line, "duplicate") for line in expected.duplicates]
     )

@@ -9,6 +9,7 @@ from data.errors import InvalidInputError, UnknownAgentError
 from propagation.models import MODELS, IndependentCascade, make_model
 from propagation.plans.broadcast.families import families_for
 from propagation.sessions import resolve_session
+from propagation.simulation import simulate
 from tests.propagation.own_models import OwnCascade, Reinforcement
 from tests.reference.parameters import EXAMPLES, HARDEST
 from tests.reference.small_networks import numbered_network
@@ -206,3 +207,14 @@ def test_a_range_is_checkpointed_and_resumed_as_any_session(network):
 def test_the_first_replicate_is_checked(network, first):
     with pytest.raises(InvalidInputError, match="first_replicate"):
         resolved(network, IndependentCascade(probability=0.5), first_replicate=first)
+
+
+def test_sql_tells_which_agents_were_blocked_and_which_replicates_ran(publish_small):
+    network = publish_small(numbered_network(8, 30, 150))
+    model = IndependentCascade(probability=0.2)
+    fields = {"seed_set": [1], "replicates": 5}
+    part = simulate(network, model, **fields, blocked=[9, 4], first_replicate=20)
+    whole = simulate(network, model, **fields)
+    rows = network.warehouse.sql("SELECT session_id, blocked_agents, first_replicate FROM propagation_sessions")
+    found = {row.session_id: (list(row.blocked_agents), row.first_replicate) for row in rows.itertuples()}
+    assert found == {part.session_id: (["4", "9"], 20), whole.session_id: ([], 0)}
