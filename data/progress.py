@@ -1,14 +1,111 @@
-"""The protocol of progress callbacks: long-running work calls them, the caller decides how to display progress."""
+"""Progress of long work: the protocol of callbacks, and the bars that are drawn if the caller gives none."""
 
-from typing import Protocol
+import importlib.util
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOW_AFTER = 2.0
+"""Seconds of work after which bars are drawn without being asked for."""
+_BAR_WIDTH = 24
 
 
 class Progress(Protocol):
-    """A progress callback; the data and engine layers call it, flows and the command line display it."""
+    """A progress callback; the data and engine layers call it, the caller decides how to display progress."""
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         """Report that ``done`` of ``total`` units of ``stage`` are finished (any unit, ``done <= total``)."""
 
 
 def ignore_progress(stage: str, done: float, total: float) -> None:
-    """Do nothing: the default callback."""
+    """Do nothing."""
+
+
+class ProgressBars:
+    """A bar per stage on standard error or in a notebook; a context manager that is a `Progress`.
+
+    Parameters
+    ----------
+    after : float
+        Seconds without bars, so that short work draws none.
+    console : rich.console.Console, optional
+    unmeasured : mapping
+        Stages of unknown length, and the text shown during them.
+    """
+
+    def __init__(
+        self,
+        after: float = 0.0,
+        console: "Console | None" = None,
+        unmeasured: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._begin, self._console, self._unmeasured = time.monotonic() + after, console, unmeasured
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        """Draw the progress of a stage, once it is time for bars."""
+        if self._bars is None:
+            if time.monotonic() < self._begin:
+                return
+            self._bars = self._opened()
+        if stage not in self._tasks:
+            text = self._unmeasured.get(stage, stage)
+            self._tasks[stage] = self._bars.add_task(text, total=None, amount="")
+        if stage in self._unmeasured:
+            self._bars.update(self._tasks[stage], visible=done < total)
+        else:
+            amount = f"{done:,.0f} of {total:,.0f}"
+            self._bars.update(self._tasks[stage], completed=done, total=total, amount=amount)
+
+    def _opened(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=_BAR_WIDTH),
+            TextColumn("{task.fields[amount]}"),
+            TimeElapsedColumn(),
+        )
+        bars = Bars(*columns, console=self._console or Console(stderr=True), transient=True)
+        bars.start()
+        return bars
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+
+@contextmanager
+def shown(progress: Progress | None) -> Iterator[Progress]:
+    """Yield a progress callback; None stands for bars, drawn if work takes over two seconds and somebody can see them.
+
+    Examples
+    --------
+    >>> with shown(None) as progress:  # neither a terminal nor a notebook: nothing is drawn
+    ...     progress("simulating", 1, 2)
+    """
+    if progress is not None:
+        yield progress
+    elif sys.stderr.isatty() or _in_notebook():
+        with ProgressBars(SHOW_AFTER) as bars:
+            yield bars
+    else:
+        yield ignore_progress
+
+
+def _in_notebook() -> bool:
+    """Whether this is a notebook that can update what it shows, for which Rich needs ipywidgets."""
+    return "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None

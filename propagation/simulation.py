@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
-from data.progress import Progress, ignore_progress
+from data.progress import Progress, shown
 from data.validation import suggestion
 from propagation import planner
 from propagation.cancellation import StopFlag
@@ -42,7 +42,7 @@ def simulate(
     client: "Client | None" = None,
     publish: bool = True,
     again: bool = False,
-    progress: Progress = ignore_progress,
+    progress: Progress | None = None,
     stop: StopFlag | None = None,
 ) -> Result:
     """Simulate one session: how a message spreads from a seed set, over independent replicates.
@@ -77,7 +77,7 @@ def simulate(
     again : bool
         Recompute a published session and compare.
     progress : Progress, optional
-        Called with the number of replicates done.
+        Called with the number of replicates done; default: bars in terminals and notebooks, after two seconds.
     stop : StopFlag, optional
         Such as a `threading.Event`: once it is set, the run is cancelled.
 
@@ -120,8 +120,9 @@ def simulate(
             "blocked": blocked,
         },
     )
-    execution = Execution(plan, client, progress, stop)
-    return run_sessions(network, [session], execution, publish=publish, again=again)[session.session_id]
+    with shown(progress) as watched:
+        execution = Execution(plan, client, watched, stop)
+        return run_sessions(network, [session], execution, publish=publish, again=again)[session.session_id]
 
 
 class ManyResults(Mapping[str, Result]):
@@ -197,7 +198,7 @@ def simulate_many(
     client: "Client | None" = None,
     publish: bool = True,
     again: bool = False,
-    progress: Progress = ignore_progress,
+    progress: Progress | None = None,
     stop: StopFlag | None = None,
     **common: Any,
 ) -> ManyResults:
@@ -237,8 +238,9 @@ def simulate_many(
     _check_execution(plan, client)
     _check_fields(common)
     resolved = {name: _named(name, network, asked, common) for name, asked in sessions.items()}
-    execution = Execution(plan, client, progress, stop)
-    results = run_sessions(network, list(resolved.values()), execution, publish=publish, again=again)
+    with shown(progress) as watched:
+        execution = Execution(plan, client, watched, stop)
+        results = run_sessions(network, list(resolved.values()), execution, publish=publish, again=again)
     return ManyResults(resolved, results)
 
 

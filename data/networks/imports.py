@@ -23,7 +23,7 @@ from data.networks.numbering import agent_attributes, dense_numbering, known_ids
 from data.networks.snapshot_writer import SnapshotContent, publish_snapshot
 from data.networks.sparse_rows import pair_order
 from data.networks.spill_files import scratch_folder
-from data.progress import Progress, ignore_progress
+from data.progress import Progress, ignore_progress, shown
 from data.validation import validation_sentences
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
@@ -41,7 +41,7 @@ def import_network(
     /,
     *,
     agents: Any = None,
-    progress: Progress = ignore_progress,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Network:
     """Import an edge list as a snapshot of the network called `name`.
@@ -59,7 +59,7 @@ def import_network(
     agents : path or frame, optional
         Further agents, such as isolated ones, with their attributes.
     progress : Progress, optional
-        Called with the progress of the import.
+        Called with the progress of the import; default: bars in terminals and notebooks, after two seconds.
     **options
         Fields of `data.networks.edge_lists.ImportOptions`. They include `source` and `target`, names of columns, so
         the parameters above are positional-only.
@@ -93,19 +93,20 @@ def import_network(
     if known is not None:
         return known
     # 2. Read, clean, number, publish.
-    edges = read_edges(source, chosen, agents=agents, progress=progress)
-    for warning in edges.warnings:
-        _log.warning("%s", warning)
-    if malformed := edges.malformed.num_rows:
-        _log.warning(
-            "%s: %d of %d rows are malformed and were left out; rejects() of the network lists them",
-            edges.description,
-            malformed,
-            edges.rows_read,
+    with shown(progress) as watched:
+        edges = read_edges(source, chosen, agents=agents, progress=watched)
+        for warning in edges.warnings:
+            _log.warning("%s", warning)
+        if malformed := edges.malformed.num_rows:
+            _log.warning(
+                "%s: %d of %d rows are malformed and were left out; rejects() of the network lists them",
+                edges.description,
+                malformed,
+                edges.rows_read,
+            )
+        return publish_edges(
+            warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=watched
         )
-    return publish_edges(
-        warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=progress
-    )
 
 
 def generate_network(
@@ -114,7 +115,7 @@ def generate_network(
     generator: str,
     *,
     partitions: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress | None = None,
     **parameters: Any,
 ) -> Network:
     """Generate a network and publish it as a snapshot called `name`.
@@ -128,6 +129,7 @@ def generate_network(
     partitions : int, optional
         Edge partitions; never changes the network.
     progress : Progress, optional
+        Default: bars in terminals and notebooks, after two seconds.
     **parameters
         Fields of the generator's class.
 
@@ -150,15 +152,18 @@ def generate_network(
     known = _made_current(warehouse, name, "options", options_json(described))
     if known is not None:
         return known
-    # 2. Generate in pieces on disk, if the generator can and no agent has a dense id yet (only memory keeps those).
-    if index.current(warehouse, name) is None:
-        with scratch_folder(warehouse.cache_folder) as folder:
-            pieces = made.in_pieces(folder, progress)
-            if pieces is not None:
-                given = (described, made.describe())
-                return publish_pieces(warehouse, name, pieces, *given, folder, partitions=partitions, progress=progress)
-    # 3. Otherwise generate in memory.
-    return publish_edges(warehouse, name, made.generate(progress), options, described, progress=progress)
+    with shown(progress) as watched:
+        # 2. Generate in pieces on disk, if the generator can and no agent has a dense id yet (only memory keeps those).
+        if index.current(warehouse, name) is None:
+            with scratch_folder(warehouse.cache_folder) as folder:
+                pieces = made.in_pieces(folder, watched)
+                if pieces is not None:
+                    given = (described, made.describe())
+                    return publish_pieces(
+                        warehouse, name, pieces, *given, folder, partitions=partitions, progress=watched
+                    )
+        # 3. Otherwise generate in memory.
+        return publish_edges(warehouse, name, made.generate(watched), options, described, progress=watched)
 
 
 def import_options(options: dict[str, Any]) -> ImportOptions:

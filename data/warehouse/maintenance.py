@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from data.errors import CommitConflictError, RumormillError
-from data.progress import Progress, ignore_progress
+from data.progress import Progress, ignore_progress, shown
 from data.warehouse import keyed_tables
 from data.warehouse.frames import concatenated
 from data.warehouse.keys import session_key
@@ -72,7 +72,7 @@ def maintain(
     *,
     retention: dt.timedelta = RETENTION,
     grace_seconds: float = GRACE_SECONDS,
-    progress: Progress = ignore_progress,
+    progress: Progress | None = None,
 ) -> MaintenanceReport:
     """Compact small files, expire history, and delete unused files.
 
@@ -84,12 +84,14 @@ def maintain(
     grace_seconds : float
         Age below which nothing is deleted.
     progress : Progress, optional
+        Default: bars in terminals and notebooks, after two seconds.
 
     Returns
     -------
     MaintenanceReport
     """
-    compacted = compact(store, progress)
+    with shown(progress) as watched:
+        compacted = compact(store, watched)
     expire(store, retention, grace_seconds)
     return MaintenanceReport(compacted, store.log.oldest, sweep(store, grace_seconds))
 

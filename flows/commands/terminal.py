@@ -8,21 +8,17 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from data.progress import Progress
+from data.progress import Progress, ProgressBars, ignore_progress
 
 FILE_WIDTH = 1_000
 """Width in columns if the output is not a terminal: nothing is wrapped or cut."""
-BAR_WIDTH = 24
 STAGES = {"starting Prefect": "starting a Prefect server for this run (10 to 25 s the first time)"}
 """Stages of unknown length, and the text shown during them."""
 
@@ -127,36 +123,10 @@ def print_error(message: str) -> None:
 
 
 @contextmanager
-def progress_bars(*, hidden: bool = False) -> "Iterator[Progress]":
+def progress_bars(*, hidden: bool = False) -> Iterator[Progress]:
     """Yield a listener that draws a bar per stage on standard error; no bars if `hidden` or not a terminal."""
     if hidden or not sys.stderr.isatty():
-        from data.progress import ignore_progress
-
         yield ignore_progress
         return
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=BAR_WIDTH),
-        TextColumn("{task.fields[amount]}"),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
-        yield _listener(bars)
-
-
-def _listener(bars: Any) -> "Progress":
-    tasks: dict[str, TaskID] = {}
-
-    def progress(stage: str, done: float, total: float) -> None:
-        if stage not in tasks:
-            tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=None, amount="")
-        if stage in STAGES:
-            bars.update(tasks[stage], visible=done < total)
-        else:
-            bars.update(tasks[stage], completed=done, total=total, amount=f"{done:,.0f} of {total:,.0f}")
-
-    return progress
+    with ProgressBars(console=console(stderr=True), unmeasured=STAGES) as bars:
+        yield bars
