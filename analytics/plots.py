@@ -16,6 +16,7 @@ from data.warehouse.tables.results import QUANTILES
 from propagation.pictures import (
     BANDS,
     COLOURS,
+    GRID,
     INK,
     LINE_STYLES,
     LINE_WIDTH,
@@ -36,6 +37,7 @@ from propagation.pictures import (
 from propagation.result import Reach, Result
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -317,3 +319,72 @@ def campaign_figure(results: Mapping[str, Result]) -> "Figure":
     adoption_curves(results, ax=left)
     reach_comparison(results, ax=right)
     return figure
+
+
+# -- answers in SQL -------------------------------------------------------------------------------------------------
+
+
+def draw_rows(rows: "pa.Table", drawn_as: str, *, title: str, ax: "Axes | None" = None) -> "Axes":
+    """Draw the rows of a report.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+    drawn_as : str
+        ``line X Y`` draws a line for each session; ``bar Y [LABEL]`` a bar for each row, with the session or another
+        column as its label.
+    title : str
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no rows.
+    """
+    kind, *columns = drawn_as.split()
+    if not rows.num_rows:
+        raise InvalidInputError(f"nothing to draw: the report {title!r} has no rows")
+    ax = new_axes() if ax is None else ax
+    table = rows.to_pydict()
+    if kind == "line":
+        names = list(dict.fromkeys(table["session"]))
+        styles = cycle(LINE_STYLES)
+        for name, colour in session_colours(names).items():
+            of_session = [at for at, session in enumerate(table["session"]) if session == name]
+            x, y = ([table[column][at] for at in of_session] for column in columns)
+            points = [np.nan if value is None else value for value in y]
+            marker = "o" if len(x) == 1 else None
+            label = shortened(name)
+            ax.plot(x, points, color=colour, linestyle=next(styles), linewidth=LINE_WIDTH, marker=marker, label=label)
+        dress(ax, title=title, x=_in_words(columns[0]), y=_in_words(columns[1]))
+        _show_fractions(ax.yaxis)
+        if len(names) > 1:
+            ax.legend(frameon=False, labelcolor=INK)
+        return ax
+    length, label = columns[0], columns[1] if len(columns) > 1 else "session"
+    bars = [shortened(str(value)) for value in table[label]][::-1]
+    if label != "session" and "session" in table:
+        bars = [f"{shortened(str(s))}: {bar}" for s, bar in zip(table["session"][::-1], bars, strict=True)]
+    values = [0.0 if value is None else float(value) for value in table[length]][::-1]
+    ax.barh(range(len(bars)), values, color=COLOURS[0], height=0.6)
+    dress(ax, title=title, x=_in_words(length), y="")
+    ax.set_ylim(-0.5, len(bars) - 0.5)
+    ax.set_yticks(range(len(bars)), bars)
+    ax.grid(visible=False, axis="y")
+    ax.grid(axis="x", color=GRID, linewidth=0.8)
+    _show_fractions(ax.xaxis)
+    return ax
+
+
+def _show_fractions(axis: Any) -> None:
+    """Give an axis of small numbers, such as shares, ticks between whole numbers."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+    if axis.get_data_interval()[1] < 5:
+        axis.set_major_locator(MaxNLocator(nbins=6))
+        axis.set_major_formatter(ScalarFormatter())
+
+
+def _in_words(column: str) -> str:
+    return column.replace("_", " ")

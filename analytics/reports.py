@@ -1,12 +1,10 @@
-"""Reports on campaigns: a headline, answers to questions in SQL, and one self-contained HTML page."""
+"""Reports on campaigns: a headline, and one self-contained HTML page."""
 
 import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +17,8 @@ from analytics.plots import (
     session_colours,
     with_interval,
 )
+from analytics.sql_reports import Answer
 from data.errors import InvalidInputError
-from data.facade import Warehouse
-from data.warehouse.catalogue import query
 from propagation.pictures import COLOURS, GRID, INK, MUTED
 from propagation.result import Reach, Result
 
@@ -30,69 +27,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-QUESTIONS = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
-"""The questions in ``analytics/sql``, in the order in which an analyst asks them."""
-LATEST = "(SELECT max_by(campaign_id, completed_at) FROM campaigns)"
-"""The expression by which the questions select their campaign."""
 MOST_CURVES = 12
 """Most sessions shown in the figures of a page: those with the largest reach."""
 _THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--line", **{c: f"--session-{i}" for i, c in enumerate(COLOURS)}}
 """Colours of the figures, and the page's CSS variables for them, which differ in light and dark mode."""
 
 
-# -- questions in SQL -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A question to the warehouse, and its answer.
-
-    Attributes
-    ----------
-    question : str
-        The question, as a sentence.
-    grain : str
-        What one row of the answer is, as a sentence.
-    sql : str
-        The statement, without its leading comments.
-    rows : pyarrow.Table
-        The answer.
-    """
-
-    question: str
-    grain: str
-    sql: str
-    rows: pa.Table
-
-
-def ask(warehouse: Warehouse, name: str, campaign_id: str | None = None) -> Answer:
-    """Ask the warehouse one of `QUESTIONS`.
-
-    Parameters
-    ----------
-    warehouse : Warehouse
-    name : str
-        One of `QUESTIONS`.
-    campaign_id : str, optional
-        The campaign it is about; default: the latest.
-
-    Returns
-    -------
-    Answer
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such question.
-    """
-    if name not in QUESTIONS:
-        raise InvalidInputError(f"no question {name!r}; questions are {', '.join(QUESTIONS)}")
-    text = (package_files("analytics") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-    grain, question, sql = text.strip().split("\n", 2)
-    if campaign_id is not None:
-        quoted = campaign_id.replace("'", "''")
-        grain, sql = grain.replace("the latest campaign", "the campaign"), sql.replace(LATEST, f"'{quoted}'")
-    return Answer(question.removeprefix("-- "), grain.removeprefix("-- "), sql, query(warehouse, sql))
+# -- tables ---------------------------------------------------------------------------------------------------------
 
 
 def format_value(value: Any) -> str:

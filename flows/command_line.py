@@ -18,7 +18,20 @@ from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
 
-COMMANDS = ("demo", "network", "run", "resume", "sessions", "sql", "tables", "models", "verify", "maintain", "delete")
+COMMANDS = (
+    "demo",
+    "network",
+    "run",
+    "resume",
+    "sessions",
+    "report",
+    "sql",
+    "tables",
+    "models",
+    "verify",
+    "maintain",
+    "delete",
+)
 PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from analytics.reports import Answer
+    from analytics.sql_reports import Answer
     from data.facade import Warehouse
     from data.networks.network import Network
     from data.progress import Progress
@@ -48,8 +48,9 @@ QUESTION = "Which agents should a message start from? Three strategies compared.
 PAGE = "demo.html"
 PREFECT_UI = "http://127.0.0.1:4200"
 """Default address of the user interface of ``prefect server start``."""
+ASKED = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
 PRINTED = ("fastest_rounds", "large_cascades")
-"""Questions whose answers are printed; the page shows all of them."""
+"""Reports on the page, and those of them that are printed."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     RumormillError
         If the file cannot be imported, the warehouse cannot be written, or the run was cancelled.
     """
-    from analytics.reports import QUESTIONS, ask, headline
+    from analytics.reports import headline
+    from analytics.sql_reports import report
     from data.facade import Warehouse
     from flows.runs import prepare_run, run_campaign
     from propagation.published import load_result
@@ -130,12 +132,12 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
     results = {row["session"]: load_result(place, row["session_id"]) for row in summary["sessions"]}
     # 3. SQL queries, and a page with all results.
     with steps.step("answers") as step:
-        answers = {question: ask(place, question, summary["campaign_id"]) for question in QUESTIONS}
+        answers = {name: report(place, name, summary["campaign_id"]) for name in ASKED}
         places = _write_page(network, results, list(answers.values()), campaign)
         step.told = f"{len(answers)} SQL queries, and a page with plots"
     seconds = time.perf_counter() - started
     _print_results(console, headline(results), results, summary)
-    _print_answers(console, [answers[question] for question in PRINTED])
+    _print_answers(console, [answers[name] for name in PRINTED])
     _print_places(console, place.url, places)
     console.print(f"\nDone in {seconds:.1f} s.", style="bold")
     asked = [{"question": a.question, "sql": a.sql, "rows": a.rows.to_pylist()} for a in answers.values()]

@@ -70,6 +70,21 @@ def results(warehouse: Store, campaign: str) -> dict[str, Result]:
       ...
     data.errors.InvalidInputError: no campaign 'spring' in warehouse ... (campaigns there: none yet)...
     """
+    campaign_id = campaign_id_of(warehouse, campaign)
+    rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == campaign_id]
+    rows.sort(key=lambda row: row["position"])
+    loaded = load_results(warehouse, [row["session_id"] for row in rows])
+    return {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
+
+
+def campaign_id_of(warehouse: Store, campaign: str) -> str:
+    """Return the id of a campaign: of the configuration that was completed last, if `campaign` is a name.
+
+    Raises
+    ------
+    InvalidInputError
+        If the warehouse has no such campaign; the message lists those it has.
+    """
     campaigns = sorted(warehouse.read("campaigns").to_pylist(), key=lambda row: row["completed_at"])
     found = [row["campaign_id"] for row in campaigns if campaign in {row["campaign"], row["campaign_id"]}]
     if not found:
@@ -78,10 +93,7 @@ def results(warehouse: Store, campaign: str) -> dict[str, Result]:
             f"no campaign {campaign!r}{suggestion(campaign, names)} in warehouse {warehouse.url} (campaigns there: "
             f"{', '.join(names) or 'none yet'}); run one with: rumormill run CAMPAIGN"
         )
-    rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == found[-1]]
-    rows.sort(key=lambda row: row["position"])
-    loaded = load_results(warehouse, [row["session_id"] for row in rows])
-    return {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
+    return str(found[-1])
 
 
 def load_session_rows(warehouse: Store, session_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 -- One row per session of the latest campaign, the largest median first.
 -- How much do single replicates vary: how large are their cascades?
+-- Plot: bar median
 SELECT
     session,
     min(size) AS smallest,

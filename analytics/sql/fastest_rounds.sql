@@ -1,5 +1,6 @@
 -- One row per session of the latest campaign, the fastest first.
 -- In which round does the message spread fastest?
+-- Plot: bar newly_active_agents
 SELECT
     session,
     round AS fastest_round,

@@ -1,5 +1,6 @@
 -- One row per session of the latest campaign, the largest mean size first.
 -- In what share of replicates does the message reach 1 % and 10 % of all agents?
+-- Plot: bar share_reaching_10_percent
 SELECT
     session,
     count_if(size >= 0.01 * agents) / count(*) AS share_reaching_1_percent,

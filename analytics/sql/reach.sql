@@ -1,5 +1,6 @@
 -- One row per session of the latest campaign, the largest reach first.
 -- Which session reaches most agents?
+-- Plot: bar reach
 SELECT
     session,
     round(total_influenced, 1) AS reach,

@@ -1,6 +1,7 @@
 """Commands that read the warehouse: ``rumormill sql | tables | verify``."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,9 @@ from flows.commands.terminal import print_error, print_json, print_line, print_n
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from analytics.sql_reports import Answer
+
+PICTURES = (".png", ".svg", ".pdf")
 SHOWN_ROWS = 100
 """Rows of a result that are shown as a table by default."""
 
@@ -57,6 +61,76 @@ def _distinct(names: list[str]) -> list[str]:
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)
     ]
+
+
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A report; see --list.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the reports with their questions.")] = False,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="Name or id of the campaign; default: the latest.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the report, such as limit=20; repeatable."),
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Also draw it, into a PNG, SVG or PDF file.")
+    ] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    rows: Annotated[
+        int, typer.Option("--rows", min=1, help="Maximum rows of a table; other formats have all.")
+    ] = SHOWN_ROWS,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer one of the usual questions about a campaign. For a list: rumormill report --list."""
+    from analytics import sql_reports
+    from data.errors import InvalidInputError
+    from data.facade import Warehouse
+
+    check_format(chosen, output, as_json=as_json)
+    if listed:
+        asked = [sql_reports.question(each) for each in sql_reports.REPORTS]
+        found: list[dict[str, Any]] = [
+            {
+                "report": each.name,
+                "question": each.purpose,
+                "grain": each.grain,
+                "parameters": ", ".join(f"{key}={value}" for key, value in each.parameters.items()),
+                "plot": each.plot is not None,
+            }
+            for each in asked
+        ]
+        brief = [{name: row[name] for name in ("report", "question", "parameters")} for row in found]
+        write_rows(found, lambda: print_table(brief), chosen=chosen, output=output, as_json=as_json)
+        return
+    if name is None:
+        raise InvalidInputError("which report? For a list: rumormill report --list")
+    given = dict(each.partition("=")[::2] for each in parameters or ())
+    answer = sql_reports.report(Warehouse(warehouse), name, campaign, **given)
+    if plot is not None:
+        _save_plot(answer, plot)
+    write(answer.rows, lambda: _print_report(answer, rows), chosen=chosen, output=output, as_json=as_json)
+
+
+def _print_report(answer: "Answer", rows: int) -> None:
+    print_line(answer.question)
+    print_note(answer.grain)
+    _print_answer(answer.rows, rows)
+
+
+def _save_plot(answer: "Answer", path: str) -> None:
+    from data.errors import InvalidInputError
+
+    if Path(path).suffix.lower() not in PICTURES:
+        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
+    figure = answer.plot().get_figure()
+    try:
+        figure.savefig(path, dpi=150)  # type: ignore[union-attr]
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {path!r}: {error.strerror or error}; choose another file") from None
+    print_note(f"drew {path}")
 
 
 def tables(
@@ -154,6 +228,15 @@ def register(app: typer.Typer) -> None:
             "rumormill sql - < question.sql",
         ),
     )(sql)
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            "rumormill report --list",
+            "rumormill report reach_by_strategy --campaign seed-strategies",
+            "rumormill report super_spreaders --set limit=20 --output spreaders.csv",
+            "rumormill report adoption_curve --plot curve.png",
+        ),
+    )(report)
     app.command(
         rich_help_panel="Answers",
         epilog=examples("rumormill tables", "rumormill tables propagation_metrics"),

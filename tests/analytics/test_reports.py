@@ -3,20 +3,18 @@
 import re
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
-from importlib.resources import files as package_files
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy import stats
 
 from analytics.plots import reach_comparison
-from analytics.reports import QUESTIONS, Answer, ask, campaign_page, difference, headline, inline_svg
+from analytics.reports import campaign_page, difference, headline, inline_svg
+from analytics.sql_reports import Answer
 from data.errors import InvalidInputError
 from data.networks.network import Network
-from data.warehouse.catalogue import query
 from propagation import Result
 
 MadeResult = Callable[..., Result]
@@ -84,80 +82,6 @@ def test_sessions_with_draws_of_their_own_are_compared_as_independent(make_resul
     first, second = make_result(one), make_result(other, random_seed=1)
     errors = [stats.sem([sum(replicate) for replicate in counts]) for counts in (one, other)]
     assert difference(first, second).standard_error == pytest.approx(np.hypot(*errors))
-
-
-# -- questions in SQL -----------------------------------------------------------------------------------------------
-
-
-def answers(campaigns: tuple, question: str) -> pd.DataFrame:
-    first, _ = campaigns
-    return ask(first.warehouse, question, first.campaign_id).rows.to_pandas()
-
-
-def test_reach_equals_the_results(campaigns: tuple) -> None:
-    rows = answers(campaigns, "reach").set_index("session")
-    for name, result in campaigns[0].results.items():
-        assert rows.loc[name, "reach"] == pytest.approx(result.reach.mean, abs=0.0501)
-        assert rows.loc[name, "standard_error"] == pytest.approx(result.reach.standard_error, abs=0.0501)
-    assert rows["reach"].is_monotonic_decreasing
-
-
-def test_fastest_rounds_equal_pandas(campaigns: tuple) -> None:
-    rows = answers(campaigns, "fastest_rounds").set_index("session")
-    assert set(rows.index) == set(campaigns[0].results)
-    for name, result in campaigns[0].results.items():
-        fastest = result.rounds.iloc[1:].nlargest(1, "new_infections").iloc[0]
-        assert rows.loc[name, "fastest_round"] == fastest["round"]
-        assert rows.loc[name, "newly_active_agents"] == pytest.approx(fastest["new_infections"], abs=0.0501)
-        assert rows.loc[name, "reproduction_rate"] == pytest.approx(fastest["reproduction_rate"], abs=0.00501)
-
-
-def test_quantiles_of_cascade_sizes_equal_pandas(campaigns: tuple) -> None:
-    rows = answers(campaigns, "cascade_sizes").set_index("session")
-    for name, result in campaigns[0].results.items():
-        sizes = result.cascades["size"]
-        found = rows.loc[name, ["smallest", "q05", "median", "q95", "largest"]].to_numpy(float)
-        np.testing.assert_allclose(found, sizes.quantile([0, 0.05, 0.5, 0.95, 1]), atol=0.5)
-
-
-def test_shares_of_large_cascades_equal_pandas(campaigns: tuple, network: Network) -> None:
-    rows = answers(campaigns, "large_cascades").set_index("session")
-    for name, result in campaigns[0].results.items():
-        sizes = result.cascades["size"]
-        for percent in (1, 10):
-            share = (sizes >= percent / 100 * network.n_agents).mean()
-            assert rows.loc[name, f"share_reaching_{percent}_percent"] == pytest.approx(share)
-    assert 0 < rows["share_reaching_10_percent"].min() < 1
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_each_question_runs_as_it_stands_and_is_then_about_the_latest_campaign(campaigns: tuple, question: str) -> None:
-    first, latest = campaigns
-    text = (package_files("analytics") / "sql" / f"{question}.sql").read_text()
-    assert text.startswith("-- One row per ")
-    as_it_stands = query(first.warehouse, text)
-    assert as_it_stands["session"].to_pylist() == ["random"]
-    assert as_it_stands.equals(ask(latest.warehouse, question, latest.campaign_id).rows)
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_about_a_campaign_names_it_in_the_sql_it_shows(campaigns: tuple, question: str) -> None:
-    first, _ = campaigns
-    answer = ask(first.warehouse, question, first.campaign_id)
-    assert f"campaign_id = '{first.campaign_id}'" in answer.sql
-    assert answer.question.endswith("?")
-    assert answer.grain.startswith("One row per session of the campaign")
-    assert answer.rows.num_rows == len(first.results)
-    assert query(first.warehouse, answer.sql).equals(answer.rows)
-
-
-def test_a_campaign_id_cannot_leave_its_quotes(campaigns: tuple) -> None:
-    assert ask(campaigns[0].warehouse, "reach", "x' OR true --").rows.num_rows == 0
-
-
-def test_an_unknown_question_is_refused(campaigns: tuple) -> None:
-    with pytest.raises(InvalidInputError, match="no question 'why'"):
-        ask(campaigns[0].warehouse, "why")
 
 
 # -- the page -------------------------------------------------------------------------------------------------------

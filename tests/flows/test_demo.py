@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from analytics.reports import QUESTIONS, headline
+from analytics.reports import headline
 from data.facade import Warehouse
 from data.warehouse.catalogue import query
 from flows.config import campaign_path, load_campaign
-from flows.demo import DemoResult, campaign_for, draw_picture, network_name, run_demo
+from flows.demo import ASKED, DemoResult, campaign_for, draw_picture, network_name, run_demo
 from propagation import simulate
 from propagation.models import IndependentCascade
 from propagation.published import load_result
@@ -104,7 +104,7 @@ def test_hubs_reach_more_than_random_agents_and_the_headline_says_so(generated: 
 
 
 def test_the_answers_are_those_of_their_sql(generated: Shown) -> None:
-    assert len(generated.result.answers) == len(QUESTIONS)
+    assert len(generated.result.answers) == len(ASKED)
     for answer in generated.result.answers:
         assert query(generated.warehouse, answer["sql"]).to_pylist() == answer["rows"]
     printed = [answer for answer in generated.result.answers if answer["question"] in generated.text]
