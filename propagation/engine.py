@@ -258,7 +258,7 @@ def _session_row(
         "model_parameters": json.dumps(session.model.resolved_parameters),
         "seed_strategy": session.seed_strategy,
         "seed_agents": list(session.seed_agents),
-        "blocked_agents": network.agent_ids.take(pa.array(session.blocked, pa.int32())).to_pylist(),
+        "blocked_agents": network.agent_ids.take(pa.array(session.blocked)).to_pylist() if session.blocked else [],
         "replicates": session.replicates,
         "first_replicate": session.first_replicate,
         "random_seed": session.random_seed,

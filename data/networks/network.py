@@ -32,8 +32,8 @@ CALLS_WITHOUT_ORDER = 8
 """Calls of `Network.dense_ids` that search all ids before one sorts them for later calls: sorting takes as long as ten
 searches or more."""
 
-FEW_NAMES, PLACES_REMEMBERED = 20, 1 << 16
-"""Most ids that are faster to look up one by one; and how many of these look-ups are cached."""
+FEW_NAMES, MANY_NAMES, PLACES_REMEMBERED = 20, 1000, 1 << 16
+"""Most ids that are faster to look up one by one; most ids of a call whose places are cached; most cached places."""
 
 
 @dataclass(frozen=True)
@@ -225,9 +225,30 @@ class Network:
         return self.cache_folder / "agents_by_id"
 
     def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 if unknown, by binary search: one by one if few, vectorised if many."""
-        if len(names) <= FEW_NAMES:
-            return np.array([self._place_of(name) for name in names.to_pylist()], np.int64)
+        """Return the dense ids of names, -1 if unknown, by binary search: one by one if few, vectorised if many.
+
+        Results are cached unless they are many, as seeds are looked up again and again.
+        """
+        if len(names) > MANY_NAMES:
+            return self._places_of(names)
+        wanted, remembered = names.to_pylist(), self._places
+        places = {name: remembered.get(name) for name in wanted}
+        if new := [name for name, place in places.items() if place is None]:
+            found = [self._place_of(name) for name in new] if len(new) <= FEW_NAMES else self._places_of(pa.array(new))
+            fresh = dict(zip(new, map(int, found), strict=True))
+            places |= fresh
+            if len(remembered) + len(fresh) > PLACES_REMEMBERED:
+                remembered.clear()
+            remembered.update(fresh)
+        return np.array([places[name] for name in wanted], np.int64)
+
+    def _place_of(self, name: str) -> int:
+        ids, by_id = self.agent_ids, self._by_id
+        place = bisect.bisect_left(by_id, name, hi=self.n_agents, key=lambda agent: ids[int(agent)].as_py())
+        found = int(by_id[place]) if place < self.n_agents else -1
+        return found if found >= 0 and ids[found].as_py() == name else -1
+
+    def _places_of(self, names: pa.Array) -> npt.NDArray[np.int64]:
         low, high = np.zeros(len(names), np.int64), np.full(len(names), self.n_agents)
         while (low < high).any():
             middle = (low + high) // 2
@@ -236,22 +257,9 @@ class Network:
         agents = self._by_id[np.minimum(low, self.n_agents - 1)]
         return np.where(self._compared(pc.equal, low, names), agents, -1)
 
-    def _place_of(self, name: str) -> int:
-        """Return the dense id of a name, -1 if unknown; recent results are cached."""
-        if (known := self._places.get(name)) is not None:
-            return known
-        ids, by_id = self.agent_ids, self._by_id
-        place = bisect.bisect_left(by_id, name, hi=self.n_agents, key=lambda agent: ids[int(agent)].as_py())
-        found = int(by_id[place]) if place < self.n_agents else -1
-        found = found if found >= 0 and ids[found].as_py() == name else -1
-        if len(self._places) >= PLACES_REMEMBERED:
-            self._places.clear()
-        self._places[name] = found
-        return found
-
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Cache of `_place_of`: dense ids by name."""
+        """Cache of `_looked_up`: dense ids by name."""
         return {}
 
     def _compared(
