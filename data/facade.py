@@ -95,8 +95,10 @@ class Warehouse(Store):
             )
         return network
 
-    def sql(self, query: str, *, limit_seconds: float | None = None) -> "pd.DataFrame":
+    def sql(self, query: str, **limits: Any) -> "pd.DataFrame":
         """Return the answer to one SELECT over all tables as a DataFrame; see `data.warehouse.catalogue.query`.
+
+        Its keywords `limit_seconds` and `limit_memory` change or lift the limits of time and memory.
 
         Examples
         --------
@@ -105,7 +107,7 @@ class Warehouse(Store):
            networks
         0         0
         """
-        return pandas_frame(catalogue.query(self, query, limit_seconds=limit_seconds))
+        return pandas_frame(catalogue.query(self, query, **limits))
 
     def networks(self) -> "pd.DataFrame":
         """Return one row per network, in its current snapshot: counts, number of snapshots, origin."""

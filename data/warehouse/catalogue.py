@@ -10,8 +10,11 @@ that needs no original ids is faster on ``files.<table>``, which needs no joins.
 
 import json
 import re
+import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = "bootstrap.sql"
 BOOTSTRAP_ATTEMPTS = 5
+LIMIT_SECONDS, LIMIT_MEMORY = 600.0, "50%"
+"""Longest time of a query, and the share of this machine's memory that it may take before it spills to disk."""
 
 _ACCEPTED = "one SELECT (or WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN, PIVOT ... ON column IN (...))"
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?(?P<explained>.*)", re.IGNORECASE | re.DOTALL)
@@ -81,7 +86,9 @@ def connect(warehouse: Store, *, read_only_guards: bool = False) -> "DuckDBPyCon
     return connection
 
 
-def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> pa.Table:
+def query(
+    warehouse: Store, sql: str, *, limit_seconds: float | None = LIMIT_SECONDS, limit_memory: str | None = LIMIT_MEMORY
+) -> pa.Table:
     """Run one SQL query over what is published now; it can read only published files, and write nothing.
 
     Parameters
@@ -90,8 +97,11 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
     sql : str
         One statement that DuckDB parses as a SELECT: SELECT, WITH, FROM, VALUES, TABLE, DESCRIBE, SHOW, SUMMARIZE, and
         PIVOT with an explicit list of values; or EXPLAIN of one of these.
-    limit_seconds : float, optional
-        Longest time the query may run.
+    limit_seconds : float or None
+        Longest time the query may run; None: as long as it takes.
+    limit_memory : str or None
+        Most memory it may take, as DuckDB writes it: ``"50%"``, ``"4GB"``; more is spilled to the system's temporary
+        folder (``TMPDIR``). None: DuckDB's own limit, 80 %.
 
     Returns
     -------
@@ -100,7 +110,7 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
     Raises
     ------
     QueryError
-        If the statement is of another kind, DuckDB refuses it, or it runs longer than allowed.
+        If the statement is of another kind, DuckDB refuses it, or it takes more time or memory than allowed.
     CorruptFileError
         If a published file is missing or damaged.
 
@@ -115,6 +125,7 @@ def query(warehouse: Store, sql: str, *, limit_seconds: float | None = None) -> 
         _check_statement(connection, sql)
         state = _needed_state(connection, warehouse, sql)
         _define(connection, warehouse, state)
+        _limit_memory(connection, limit_memory)
         _guard(connection, warehouse, state, limit_seconds)
         with _translated(warehouse, state):
             return connection.sql(sql).to_arrow_table()
@@ -156,7 +167,8 @@ def _empty_connection(warehouse: Store) -> "DuckDBPyConnection":
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    connection.execute("SET TimeZone = 'UTC'")
+    spilled = Path(tempfile.gettempdir(), f"rumormill-query-{uuid.uuid4().hex}")  # by default in the current folder
+    connection.execute(f"SET TimeZone = 'UTC'; SET temp_directory = {quoted(str(spilled))}")
     if warehouse.filesystem is not None:
         connection.register_filesystem(warehouse.filesystem)
     if warehouse.url.startswith("memory://"):
@@ -191,6 +203,16 @@ def _guard(
         SET lock_configuration = true;
         """
     )
+
+
+def _limit_memory(connection: "DuckDBPyConnection", limit: str | None) -> None:
+    import duckdb
+
+    try:
+        if limit is not None:
+            connection.execute(f"SET memory_limit = {quoted(limit)}")
+    except duckdb.Error as error:
+        raise QueryError(f"limit_memory {limit!r}: {_first_line(error)}; give it like '4GB' or '50%'") from error
 
 
 # -- views ----------------------------------------------------------------------------------------------------------
@@ -312,7 +334,9 @@ def _query_error(error: Exception) -> QueryError:
 
     hint = f"tables are {', '.join([*TABLES, *VIEWS])}"
     if isinstance(error, duckdb.InterruptException):
-        hint = "give it more time, or ask for less"
+        hint = "ask for less, or lift the limit (--no-limits, limit_seconds=None)"
+    elif isinstance(error, duckdb.OutOfMemoryException):
+        hint = "ask for less, or lift the limit (--no-limits, limit_memory=None)"
     elif isinstance(error, duckdb.PermissionException):
         hint = "a query reads the warehouse's tables only"
     elif isinstance(error, duckdb.BinderException):

@@ -31,6 +31,10 @@ def sql(
         str | None,
         typer.Option("--as-of", metavar="WHEN", help="A past state: a time (UTC), or the number of a publication."),
     ] = None,
+    no_limits: Annotated[
+        bool,
+        typer.Option("--no-limits", help="Allow more than 10 minutes and half of the machine's memory."),
+    ] = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +47,8 @@ def sql(
     place = Warehouse(warehouse)
     if as_of is not None:
         place = place.as_of(int(as_of) if as_of.isdecimal() else as_of)
-    answer = catalogue.query(place, statement)
+    limits: dict[str, Any] = {"limit_seconds": None, "limit_memory": None} if no_limits else {}
+    answer = catalogue.query(place, statement, **limits)
     write(answer, lambda: _print_answer(answer, rows), chosen=chosen, output=output, as_json=as_json)
 
 

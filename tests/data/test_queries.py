@@ -1,5 +1,6 @@
 """What may be asked of a warehouse in SQL, what is refused, and how errors and damage are told."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from data.errors import CorruptFileError, QueryError
 from data.facade import Warehouse
 from data.networks.edge_lists import EdgeList
-from data.warehouse.catalogue import connect, definition, query, run_import_query
+from data.warehouse.catalogue import LIMIT_SECONDS, connect, definition, query, run_import_query
 from tests.data.publications import one_of_each, publish_network, record, rows
 
 MakeEdges = Callable[..., EdgeList]
@@ -153,11 +154,36 @@ def test_extensions_are_never_installed_or_loaded_unasked(warehouse: Warehouse):
 
 def test_a_query_stops_at_its_time_limit(warehouse: Warehouse):
     endless = "SELECT count(*) FROM range(1000000000000) a, range(1000000) b WHERE a.range % 7 = b.range % 5"
-    with pytest.raises(QueryError, match=r"exceeded maximum execution time \(give it more time, or ask for less\)"):
+    with pytest.raises(QueryError, match=r"exceeded maximum execution time \(ask for less, or lift the limit \("):
         query(warehouse, endless, limit_seconds=0.2)
     milliseconds = "SELECT current_setting('max_execution_time') AS limit"
     assert query(warehouse, milliseconds, limit_seconds=60).to_pydict() == {"limit": [60_000]}
-    assert query(warehouse, milliseconds).to_pydict() == {"limit": [0]}
+    assert query(warehouse, milliseconds).to_pydict() == {"limit": [1000 * LIMIT_SECONDS]}
+    assert query(warehouse, milliseconds, limit_seconds=None).to_pydict() == {"limit": [0]}
+
+
+def test_a_query_stops_at_its_memory_limit_and_spills_before_to_the_temporary_folder(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    spilled = tmp_path / "spilled"
+    spilled.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spilled))
+    monkeypatch.chdir(tmp_path)
+    sorted_rows = (
+        "SELECT sum(n) AS sum FROM (SELECT row_number() OVER (ORDER BY md5(i::VARCHAR)) AS n FROM range(300000) r(i))"
+    )
+    assert query(warehouse, sorted_rows, limit_memory="30MB").to_pydict() == {"sum": [300_000 * 300_001 // 2]}
+    with pytest.raises(QueryError, match=r"^Out of Memory Error: .* \(ask for less, or lift the limit \(--no-limits"):
+        query(warehouse, "SELECT list(md5(i::VARCHAR)) FROM range(1000000) r(i)", limit_memory="30MB")
+    with pytest.raises(QueryError, match="^limit_memory 'lots': .* give it like '4GB' or '50%'"):
+        query(warehouse, "SELECT 1", limit_memory="lots")
+    assert not (tmp_path / ".tmp").exists()
+    memory = "SELECT current_setting('memory_limit') AS limit, current_setting('temp_directory') AS folder"
+    (kept,) = query(warehouse, memory).to_pylist()
+    (lifted,) = query(warehouse, memory, limit_memory=None).to_pylist()
+    assert float(kept["limit"].split()[0]) < float(lifted["limit"].split()[0])
+    assert kept["folder"].startswith(str(spilled))
+    assert list(spilled.iterdir()) == [], "nothing is left"
 
 
 def test_all_threads_work_but_in_memory_where_they_would_share_one_position(place: str):
