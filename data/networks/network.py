@@ -210,9 +210,18 @@ class Network:
         return {name: int(dense) for name, dense in zip(agent_ids, found, strict=True) if dense >= 0}
 
     def _found(self, agent_ids: Collection[str]) -> npt.NDArray[np.int64]:
-        """Return the dense ids of agents, -1 for unknown ones."""
-        names = pa.array(agent_ids, pa.string())
-        return self._looked_up(names) if self._is_worth_sorting() else self._searched(names)
+        """Return the dense ids of agents, -1 for unknown ones; cached unless they are many, as seeds come up again."""
+        if len(agent_ids) > MANY_NAMES:
+            return self._looked_up(pa.array(agent_ids, pa.string()))
+        remembered = self._places
+        places = {name: remembered.get(name) for name in agent_ids}
+        if new := [name for name, place in places.items() if place is None]:
+            fresh = dict(zip(new, self._looked_up(pa.array(new, pa.string())).tolist(), strict=True))
+            places |= fresh
+            if len(remembered) + len(fresh) > PLACES_REMEMBERED:
+                remembered.clear()
+            remembered.update(fresh)
+        return np.array([places[name] for name in agent_ids], np.int64)
 
     def _is_worth_sorting(self) -> bool:
         """Return whether to use the sorted order of ids: it exists, or enough calls have asked to justify sorting."""
@@ -225,22 +234,12 @@ class Network:
         return self.cache_folder / "agents_by_id"
 
     def _looked_up(self, names: pa.Array) -> npt.NDArray[np.int64]:
-        """Return the dense ids of names, -1 if unknown, by binary search: one by one if few, vectorised if many.
-
-        Results are cached unless they are many, as seeds are looked up again and again.
-        """
-        if len(names) > MANY_NAMES:
-            return self._places_of(names)
-        wanted, remembered = names.to_pylist(), self._places
-        places = {name: remembered.get(name) for name in wanted}
-        if new := [name for name, place in places.items() if place is None]:
-            found = [self._place_of(name) for name in new] if len(new) <= FEW_NAMES else self._places_of(pa.array(new))
-            fresh = dict(zip(new, map(int, found), strict=True))
-            places |= fresh
-            if len(remembered) + len(fresh) > PLACES_REMEMBERED:
-                remembered.clear()
-            remembered.update(fresh)
-        return np.array([places[name] for name in wanted], np.int64)
+        """Return the dense ids of names, -1 if unknown: by binary search, or among all ids if these are not sorted."""
+        if not self._is_worth_sorting():
+            return self._searched(names)
+        if len(names) <= FEW_NAMES:
+            return np.array([self._place_of(name) for name in names.to_pylist()], np.int64)
+        return self._places_of(names)
 
     def _place_of(self, name: str) -> int:
         ids, by_id = self.agent_ids, self._by_id
@@ -259,7 +258,7 @@ class Network:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Cache of `_looked_up`: dense ids by name."""
+        """Cache of `_found`: dense ids by name."""
         return {}
 
     def _compared(

@@ -302,8 +302,11 @@ def test_ids_are_found_in_their_order_as_by_a_search(edge_list, warehouse):
     positions = {name: dense for dense, name in enumerate(network.agent_ids.to_pylist())}
     expected = [positions[name] for name in asked]
     for _ in range(snapshots.CALLS_WITHOUT_ORDER):
+        network._places.clear()
         assert network.dense_ids(asked).tolist() == expected
+    assert network.dense_ids(asked).tolist() == expected, "from the cache"
     assert not (network.cache_folder / "agents_by_id").exists()
+    network._places.clear()
     assert network.dense_ids(asked).tolist() == expected
     assert (network.cache_folder / "agents_by_id").exists()
     absent = pa.array([*ODD_IDS, "hh", "g", "0", "~"])
