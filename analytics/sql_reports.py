@@ -68,7 +68,7 @@ class Question:
         The question, as a sentence.
     grain : str
         What one row of the answer is, as a sentence.
-    plot : str or None
+    drawn_as : str or None
         How the answer is drawn: ``line`` with the columns of x and y, or ``bar`` with that of the length and, unless it
         is the session, of the label.
     parameters : dict
@@ -80,7 +80,7 @@ class Question:
     name: str
     purpose: str
     grain: str
-    plot: str | None
+    drawn_as: str | None
     parameters: dict[str, int | str]
     sql: str
 
@@ -144,10 +144,10 @@ def question(name: str) -> Question:
     lines = (package_files("analytics") / "sql" / f"{name}.sql").read_text(encoding="utf-8").strip().split("\n")
     heads = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
     sql = "\n".join(line for line in lines if not line.startswith("-- "))
-    plot = next((head.removeprefix("Plot: ") for head in heads if head.startswith("Plot: ")), None)
+    drawn_as = next((head.removeprefix("Plot: ") for head in heads if head.startswith("Plot: ")), None)
     found = {match["name"]: match["default"] for match in _PARAMETER.finditer(sql)}
     parameters = {key: int(default) if default.isdecimal() else default for key, default in found.items()}
-    return Question(name, heads[1], heads[0], plot, parameters, sql)
+    return Question(name, heads[1], heads[0], drawn_as, parameters, sql)
 
 
 def report(warehouse: Warehouse, name: str, campaign: str | None = None, **parameters: Any) -> Answer:
@@ -178,17 +178,23 @@ def report(warehouse: Warehouse, name: str, campaign: str | None = None, **param
     Examples
     --------
     >>> import tempfile
-    >>> report(Warehouse(tempfile.mkdtemp()), "super_spreaders", limit=3).rows.column_names
-    ['session', 'agent_id', 'activated_per_replicate', 'share_of_replicates']
+    >>> report(Warehouse(tempfile.mkdtemp()), "super_spreaders", limit=3)
+    Traceback (most recent call last):
+      ...
+    data.errors.InvalidInputError: no campaign in warehouse ...; run one with: rumormill run CAMPAIGN
     """
     asked = question(name)
     grain, sql = asked.grain, asked.sql
     for key, value in parameters.items():
         sql = _with_parameter(asked, sql, key, value)
+    if campaign is None and not warehouse.count("campaigns"):
+        raise InvalidInputError(f"no campaign in warehouse {warehouse.url}; run one with: rumormill run CAMPAIGN")
     if campaign is not None:
         quoted = campaign_id_of(warehouse, campaign).replace("'", "''")
         grain, sql = grain.replace("the latest campaign", "the campaign"), sql.replace(LATEST, f"'{quoted}'")
-    return Answer(asked.purpose, grain, sql, query(warehouse, sql), asked.plot)
+    # The statement is ours: it needs no limits.
+    rows = query(warehouse, sql, limit_seconds=None, limit_memory=None)
+    return Answer(asked.purpose, grain, sql, rows, asked.drawn_as)
 
 
 def _with_parameter(asked: Question, sql: str, name: str, value: Any) -> str:

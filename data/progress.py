@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -99,7 +100,7 @@ def shown(progress: Progress | None) -> Iterator[Progress]:
     """
     if progress is not None:
         yield progress
-    elif sys.stderr.isatty() or _in_notebook():
+    elif (sys.stderr is not None and sys.stderr.isatty()) or _in_notebook():
         with ProgressBars(SHOW_AFTER) as bars:
             yield bars
     else:
@@ -108,4 +109,9 @@ def shown(progress: Progress | None) -> Iterator[Progress]:
 
 def _in_notebook() -> bool:
     """Whether this is a notebook that can update what it shows, for which Rich needs ipywidgets."""
-    return "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None
+    return "ipykernel" in sys.modules and _has_widgets()
+
+
+@cache
+def _has_widgets() -> bool:
+    return importlib.util.find_spec("ipywidgets") is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dask
 import pytest
+from distributed.utils import get_mp_context
 from hypothesis import settings
 
 from propagation import clusters
@@ -49,8 +50,6 @@ def workers_are_forked() -> Iterator[None]:
 
     How worker processes start elsewhere, tests/propagation/test_processes.py sees in scripts of their own.
     """
-    from distributed.utils import get_mp_context
-
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context()  # names what Dask would import, once
         multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "propagation.engine"])

@@ -116,7 +116,11 @@ class Network:
         return tuple(self.row.get("warnings") or ())
 
     def rejects(self) -> "pd.DataFrame":
-        """Return the rejected rows of the import, by line: what the row says and why it was rejected."""
+        """Return the rows that the import left out, by line.
+
+        Columns are those of the table `network_rejects`: ``line`` (or row, from 1), ``reason`` (malformed, self_loop or
+        duplicate), ``detail``, ``source_agent_id``, ``target_agent_id``, ``text``.
+        """
         rows = self.warehouse.read("network_rejects", [self.key]).drop_columns(["snapshot_id"])
         return pandas_frame(rows.sort_by("line"))
 

@@ -16,7 +16,7 @@ from data.networks.edge_lists import EdgeList, ImportOptions
 from data.progress import Progress
 from data.readers.agents import read_agents
 from data.readers.edge_list_builder import AGENT_ID
-from data.readers.tabular import frame_table, read_batches, stream_of, table_of
+from data.readers.tabular import frame_table, read_batches, read_table, stream_of, table_of
 
 SOURCE, TARGET = "source", "target"
 
@@ -27,7 +27,7 @@ def read_object(source: Any, options: ImportOptions, agents: pa.Table | None, pr
     - **NetworkX and igraph graphs**: nodes become agents (those of igraph by their attribute ``name``, else by number),
       isolated ones included; attributes of nodes and edges are kept; the edges of undirected graphs go both ways.
     - **SciPy sparse matrices and arrays**: the stored entry (i, j) is an edge from i to j, its value the attribute
-      ``weight`` (none if the matrix is Boolean); rows without entries are agents without out-edges.
+      ``weight`` (none if the matrix is Boolean); entries of one place are summed, as SciPy does.
     - **Dask DataFrames**: one partition after the other is read, so that the edges need not fit into memory twice.
     - **Anything that exports an Arrow stream** (``__arrow_c_stream__``): Polars frames, DuckDB relations, record batch
       readers; batch by batch.
@@ -102,8 +102,8 @@ def _read_dask(frame: Any, options: ImportOptions, agents: pa.Table | None, prog
 
 def _read_graph(
     description: str,
-    edges: pa.Table | pd.DataFrame,
-    nodes: pa.Table | pd.DataFrame,
+    edges: pd.DataFrame,
+    nodes: pd.DataFrame,
     options: ImportOptions,
     agents: pa.Table | None,
     progress: Progress,
@@ -118,8 +118,7 @@ def _read_graph(
             raise EdgeListError(f"{description}: the {what} attribute {taken[0]!r} has the name of an id; rename it")
     ends = options.model_copy(update={"source": SOURCE, "target": TARGET})
     known = read_agents(table_of(nodes, [0], description))
-    table = table_of(edges, [0, 1], description)
-    found = read_batches(table.to_batches(), table.schema, len(table), ends, known, progress, description)
+    found = read_table(table_of(edges, [0, 1], description), ends, known, progress, description)
     return found if directed else replace(found, both_ways=np.ones(len(found), np.bool_))
 
 
@@ -163,7 +162,7 @@ def _matrix_tables(matrix: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise EdgeListError(f"the sparse matrix has shape {matrix.shape}; a network needs one row and column per agent")
     if np.iscomplexobj(matrix):
         raise EdgeListError("the sparse matrix has complex entries; a weight must be a real number")
-    entries = matrix.tocoo()
+    entries = matrix.tocsr().tocoo()
     edges = pd.DataFrame({SOURCE: entries.row, TARGET: entries.col})
     if entries.dtype != np.bool_:
         edges["weight"] = entries.data

@@ -35,8 +35,13 @@ SMALL_BYTES = 16 << 20
 """Files below this size are compacted."""
 TINY_BYTES = 256 << 10
 MANY_TINY = 64
-"""Writers compact tables with this many files below `TINY_BYTES`, after every `COMPACT_EVERY` publications."""
+"""Writers compact tables with this many files below `TINY_BYTES`; see `COMPACT_EVERY`."""
 COMPACT_EVERY = 128
+"""Publications after which a writer compacts tiny files.
+
+After 1,000 publications of a file each, without `maintain`, a count in SQL takes 60 ms instead of 185 ms, and the rows of
+a key in SQL 54 ms instead of 195 ms; each publication takes 8 ms instead of 4 ms.
+"""
 TARGET_BYTES = 128 << 20
 """Largest size of a compacted file, as stored."""
 TARGET_ROWS = 20_000_000

@@ -103,7 +103,7 @@ def report(
                 "question": each.purpose,
                 "grain": each.grain,
                 "parameters": ", ".join(f"{key}={value}" for key, value in each.parameters.items()),
-                "plot": each.plot is not None,
+                "plot": each.drawn_as is not None,
             }
             for each in asked
         ]
@@ -123,6 +123,8 @@ def _print_report(answer: "Answer", rows: int) -> None:
     print_line(answer.question)
     print_note(answer.grain)
     _print_answer(answer.rows, rows)
+    if not answer.rows.num_rows:
+        print_note("no rows: the campaign has no such sessions, or nothing happened in them")
 
 
 def _save_plot(answer: "Answer", path: str) -> None:

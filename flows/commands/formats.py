@@ -94,10 +94,12 @@ def check_format(chosen: Format | None, output: str | None, *, as_json: bool) ->
 
     if as_json and chosen not in {None, "json"}:
         raise InvalidInputError(f"--json and --format {chosen} exclude each other; give one of them")
+    by_ending = None if output is None else ENDINGS.get(Path(output).suffix.lower())
+    if as_json and by_ending not in {None, "json"}:
+        raise InvalidInputError(f"--json and --output {output!r} exclude each other; give one of them")
     if as_json:
         return "json"
     if output is not None:
-        by_ending = ENDINGS.get(Path(output).suffix.lower())
         if chosen is None and by_ending is None:
             raise InvalidInputError(
                 f"--output {output!r} does not end in {', '.join(ENDINGS)}; rename it, or give --format"

@@ -136,6 +136,13 @@ def test_a_sparse_matrix_has_an_edge_per_entry(kind: Any) -> None:
     assert sorted(edges.agent_ids.to_pylist()) == [0, 1, 2, 3]
 
 
+def test_entries_of_one_place_are_summed_as_scipy_does() -> None:
+    matrix = sparse.coo_array(([0.5, 0.25, 1.0], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    edges = read_edges(matrix, ImportOptions())
+    assert pairs(edges) == [(0, 1), (1, 0)]
+    assert attributes(edges) == {"weight": [0.75, 1.0]}
+
+
 def test_a_graph_without_edges_is_a_network() -> None:
     graph = nx.empty_graph(3)
     assert sorted(read_edges(graph, ImportOptions()).agent_ids.to_pylist()) == [0, 1, 2]

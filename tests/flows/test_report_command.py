@@ -67,6 +67,7 @@ def test_parameters_formats_and_pictures(asked: Rumormill, tmp_path: Path) -> No
     ("arguments", "said"),
     [
         ([], "which report? For a list: rumormill report --list"),
+        (["reach", "--json", "--output", "reach.csv"], "--json and --output 'reach.csv' exclude each other"),
         (["reech"], "no report 'reech' (did you mean 'reach'?)"),
         (["reach", "--campaign", "talk"], "no campaign 'talk' (did you mean 'walk'?)"),
         (["super_spreaders", "--set", "limit"], "limit '' is not a whole number of at least 0"),
