@@ -39,8 +39,8 @@ MANY_TINY = 64
 COMPACT_EVERY = 128
 """Publications after which a writer compacts tiny files.
 
-After 1,000 publications of a file each, without `maintain`, a count in SQL takes 60 ms instead of 185 ms, and the rows of
-a key in SQL 54 ms instead of 195 ms; each publication takes 8 ms instead of 4 ms.
+After 1,000 publications of a file each, without `maintain`, a count in SQL takes 60 ms instead of 185 ms, and the rows
+of a key in SQL 54 ms instead of 195 ms; each publication takes 8 ms instead of 4 ms.
 """
 TARGET_BYTES = 128 << 20
 """Largest size of a compacted file, as stored."""
