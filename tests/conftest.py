@@ -1,5 +1,6 @@
 """Fixtures that tests of all packages share."""
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -54,6 +55,17 @@ def workers_are_forked() -> Iterator[None]:
         get_mp_context()  # names what Dask would import, once
         multiprocessing.get_context("forkserver").set_forkserver_preload(["distributed.nanny", "propagation.engine"])
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def handlers_of_pytest_keep_their_level() -> None:
+    """Let records of Dask and Bokeh propagate to the root logger.
+
+    Where they do not, pytest adds its handlers to those loggers as well, and a cluster raises the level of all handlers
+    of these: `caplog` would see no warnings any more, of any logger, in all tests after the first cluster's.
+    """
+    for name in ("distributed", "bokeh"):
+        logging.getLogger(name).propagate = True
 
 
 pytest.register_assert_rewrite("tests.data", "tests.reference")  # what they compare is told like in a test
