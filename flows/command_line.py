@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks
+from flows.commands import answers, campaigns, maintenance, models, networks, platform
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -31,6 +32,9 @@ COMMANDS = (
     "verify",
     "maintain",
     "delete",
+    "up",
+    "status",
+    "down",
 )
 PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
@@ -102,6 +106,7 @@ campaigns.register(app)
 answers.register(app)
 models.register(app)
 maintenance.register(app)
+platform.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -153,10 +158,17 @@ class _Ending:
             os._exit(self.code)  # registered first, so it runs after all other exit handlers
 
 
-def main() -> None:
-    """Run the command line."""
+@cache
+def end_at_exit() -> _Ending:
+    """Register the end of this process; call this before imports that register exit handlers."""
     ending = _Ending()
     atexit.register(ending)
+    return ending
+
+
+def main() -> None:
+    """Run the command line."""
+    ending = end_at_exit()
     try:
         app()
     except SystemExit as leaving:
