@@ -98,7 +98,14 @@ class CampaignRun:
 # 1. -- from a file, or a stored run, to its jobs --------------------------------------------------------------------
 
 
-def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: Sequence[str] = ()) -> CampaignRun:
+def prepare_run(
+    campaign: str,
+    warehouse: str,
+    *,
+    again: bool = False,
+    models: Sequence[str] = (),
+    snapshot_id: str | None = None,
+) -> CampaignRun:
     """Validate a campaign file against its network, and determine what is to be computed.
 
     Parameters
@@ -111,6 +118,8 @@ def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: S
         Whether published sessions are recomputed and compared.
     models : sequence of str
         Python files with the user's own models, in addition to those of the campaign.
+    snapshot_id : str, optional
+        Snapshot of the network; default: the current one. A stored run has its own.
 
     Raises
     ------
@@ -125,7 +134,7 @@ def prepare_run(campaign: str, warehouse: str, *, again: bool = False, models: S
         resolved = resolve_run(stored, place)
     else:
         asked, where = load_with_places(campaign, models)
-        resolved = remembered(asked, place) or resolve(asked, place, where=where)
+        resolved = remembered(asked, place, snapshot_id) or resolve(asked, place, snapshot_id, where=where)
         stored = StoredRun.of_campaign(resolved)
     missing = jobs.unpublished(place, resolved.distinct_sessions)
     lacking = {session.session_id for session in missing}

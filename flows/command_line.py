@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks, platform
+from flows.commands import answers, campaigns, maintenance, models, networks, platform, schedules
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -34,6 +34,9 @@ COMMANDS = (
     "delete",
     "up",
     "status",
+    "deploy",
+    "schedules",
+    "backfill",
     "down",
 )
 PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
@@ -107,6 +110,7 @@ answers.register(app)
 models.register(app)
 maintenance.register(app)
 platform.register(app)
+schedules.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from data.facade import Warehouse
 from data.validation import Location, Problem, checked_name, problems_of, suggestion
 from flows.campaign_problems import MOST_PROBLEMS, campaign_problems
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
+from flows.deployments import DeploymentSpecification, absolute
 from propagation.clusters import ClusterProfile
 from propagation.models import known_models
 
@@ -36,7 +37,27 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the bundled campaigns and cluster profiles."""
 
 _Configuration = TypeVar("_Configuration", bound=BaseModel)
-_TEXT = {"name", "network", "sender", "content", "message", "model", "models", "type", "cluster", "strategy", "seeds"}
+_TEXT = {
+    "name",
+    "network",
+    "sender",
+    "content",
+    "message",
+    "model",
+    "models",
+    "type",
+    "cluster",
+    "strategy",
+    "seeds",
+    "campaign",
+    "cron",
+    "timezone",
+    "warehouse",
+    "path",
+    "import",
+    "agents",
+    "tags",
+}
 _FREE = {"properties", "parameters", "model_parameters", "message_types"}
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """The libyaml loader, ten times as fast, if PyYAML was built with it."""
@@ -178,6 +199,69 @@ def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterPro
     'threads'
     """
     return _Document(_find(name_or_path, "cluster profile", CONFIGS / "clusters", folder)).validated(ClusterProfile)
+
+
+def is_deployment_file(path: str) -> bool:
+    """Whether a file describes a deployment: a mapping with the key ``campaign``."""
+    return Path(path).is_file() and "campaign" in _Document(Path(path)).content
+
+
+def load_deployment(path: str, default_warehouse: str) -> DeploymentSpecification:
+    """Return the deployment of a YAML file, with absolute paths; its campaign is validated as well.
+
+    Parameters
+    ----------
+    path : str
+        Path of the file.
+    default_warehouse : str
+        Warehouse of a file that names none.
+
+    Raises
+    ------
+    CampaignError
+        If the file or its campaign is invalid; the message names line, field, value and rule.
+    SourceNotFoundError
+        If there is no such file.
+    """
+    if not Path(path).is_file():
+        raise SourceNotFoundError(f"no deployment file {path!r}")
+    document = _Document(Path(path))
+    document.content.setdefault("name", _name_of_file(Path(path)))
+    specification = document.validated(DeploymentSpecification)
+    return located(specification, Path(path).absolute().parent, default_warehouse)
+
+
+def located(specification: DeploymentSpecification, folder: Path, default_warehouse: str) -> DeploymentSpecification:
+    """Return a deployment with absolute paths, which are relative to `folder`, after validating its campaign.
+
+    Raises
+    ------
+    CampaignError, SourceNotFoundError
+        If the campaign, the cluster profile or the source of imports is invalid or missing.
+    """
+    campaign = _find(specification.campaign, "campaign", CONFIGS / "campaigns", folder)
+    models = [absolute(path, folder) for path in specification.models]
+    load_campaign(str(campaign), models)
+    changes: dict[str, Any] = {"campaign": str(campaign.absolute()), "models": tuple(models)}
+    changes["warehouse"] = (
+        absolute(default_warehouse, Path())
+        if specification.warehouse is None
+        else absolute(specification.warehouse, folder)
+    )
+    if specification.cluster is not None:
+        load_cluster_profile(specification.cluster, folder)
+        changes["cluster"] = str(
+            _find(specification.cluster, "cluster profile", CONFIGS / "clusters", folder).absolute()
+        )
+    if (given := specification.import_) is not None:
+        found = {"path": absolute(given.path, folder)}
+        if given.agents is not None:
+            found["agents"] = absolute(given.agents, folder)
+        for what in found.values():
+            if not Path(what).exists():
+                raise SourceNotFoundError(f"no file or folder {what!r} to import from")
+        changes["import_"] = given.model_copy(update=found)
+    return specification.model_copy(update=changes)
 
 
 def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:

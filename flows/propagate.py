@@ -37,6 +37,9 @@ def propagate(
     models: list[str] | None = None,
     plan: str | None = None,
     cluster: str | None = None,
+    import_from: str | None = None,
+    import_options: dict[str, Any] | None = None,
+    scheduled_for: dt.datetime | None = None,
 ) -> dict[str, Any]:
     """Run a campaign: validate and store it, compute and publish its jobs, publish the campaign, summarise.
 
@@ -54,6 +57,12 @@ def propagate(
         ``auto``, ``broadcast``, ``partitioned`` or ``reference``; default: the campaign's.
     cluster : str, optional
         Name or path of a cluster profile; default: the campaign's.
+    import_from : str, optional
+        File or folder: its newest file is first imported as the campaign's network.
+    import_options : dict, optional
+        Options of that import, such as ``undirected``.
+    scheduled_for : datetime, optional
+        A time in the past for which the run stands in: it uses the network as it was then, or the newest file of then.
 
     Returns
     -------
@@ -61,8 +70,11 @@ def propagate(
         JSON: campaign, status, plan, and one row per session with its reach. Status is ``completed``, ``confirmed``
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
-    # 1. Validate, and store the run; a finished campaign returns its summary at once.
-    begun = start(campaign, warehouse, again, models or [], plan, cluster)
+    # 1. Import the newest file; validate, and store the run; a finished campaign returns its summary at once.
+    snapshot_id = None
+    if import_from is not None or scheduled_for is not None:
+        snapshot_id = choose_snapshot(campaign, warehouse, models or [], import_from, import_options, scheduled_for)
+    begun = start(campaign, warehouse, again, models or [], plan, cluster, snapshot_id)
     if "finished" in begun:
         return cast("dict[str, Any]", begun["finished"])
     run = begun["run"]
@@ -92,13 +104,39 @@ def _was_outrun(_task: object, _run: "TaskRun", state: "State[Any]") -> bool:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
+def choose_snapshot(
+    campaign: str,
+    warehouse: str,
+    models: list[str],
+    import_from: str | None,
+    import_options: dict[str, Any] | None,
+    scheduled_for: dt.datetime | None,
+) -> str:
+    """Import the newest file of a folder, or find the network of a time in the past; return the snapshot's id."""
+    from data.facade import Warehouse
+    from flows import sources
+    from flows.config import load_campaign
+
+    network = load_campaign(campaign, models).network
+    chosen = sources.choose_snapshot(Warehouse(warehouse), network, import_from, import_options or {}, scheduled_for)
+    get_run_logger().info("%s", chosen.description)
+    return chosen.network.snapshot_id
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
 def start(
-    campaign: str, warehouse: str, again: bool, models: list[str], plan: str | None, cluster: str | None
+    campaign: str,
+    warehouse: str,
+    again: bool,
+    models: list[str],
+    plan: str | None,
+    cluster: str | None,
+    snapshot_id: str | None = None,
 ) -> dict[str, Any]:
     """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
     from flows import artifacts, campaign_jobs, run_events
 
-    run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
+    run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models, snapshot_id=snapshot_id)
     artifacts.label_flow_run(str(flow_run.id), run.resolved.campaign.name, run.resolved.network.network_id)
     if run.nothing_to_do:
         get_run_logger().info(

@@ -284,12 +284,12 @@ def resolve_run(run: StoredRun, warehouse: Warehouse) -> ResolvedCampaign:
     return resolved
 
 
-def remembered(campaign: Campaign, warehouse: Warehouse) -> ResolvedCampaign | None:
+def remembered(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = None) -> ResolvedCampaign | None:
     """Return a campaign from this process's cache, if its network and its models are unchanged."""
     if not _remembered:
         return None
     try:
-        snapshot_id = warehouse.network(campaign.network).snapshot_id
+        snapshot_id = snapshot_id or warehouse.network(campaign.network).snapshot_id
     except NetworkNotFoundError:
         return None
     models = [ModelSource.of_file(path) for path in campaign.models]

@@ -41,6 +41,7 @@ def import_network(
     /,
     *,
     agents: Any = None,
+    make_current: bool = True,
     progress: Progress | None = None,
     **options: Any,
 ) -> Network:
@@ -58,6 +59,9 @@ def import_network(
         `data.readers.objects.read_object`.
     agents : path or frame, optional
         Further agents, such as isolated ones, with their attributes.
+    make_current : bool
+        Whether the name means this snapshot from now on. False imports an earlier state of a network that exists,
+        which only its snapshot id then leads to.
     progress : Progress, optional
         Called with the progress of the import; default: bars in terminals and notebooks, after two seconds.
     **options
@@ -74,6 +78,8 @@ def import_network(
     ------
     EdgeListError, SourceNotFoundError, TooManyRejectsError
         If the source is missing, cannot be understood, or breaks a rule of the options.
+    NetworkNotFoundError
+        If `make_current` is False and there is no such network.
 
     Examples
     --------
@@ -87,9 +93,13 @@ def import_network(
 
     _check_name(name)
     chosen = import_options(options)
-    # 1. If the same file was imported before with the same options, make that snapshot current.
+    if not make_current:
+        index.keep_current(warehouse, name)
+    # 1. If the same file was imported before with the same options, take that snapshot.
     fingerprint = _source_fingerprint(source, agents, chosen)
-    known = None if fingerprint is None else _made_current(warehouse, name, "source_fingerprint", fingerprint)
+    known = None
+    if fingerprint is not None:
+        known = _known(warehouse, name, "source_fingerprint", fingerprint, make_current)
     if known is not None:
         return known
     # 2. Read, clean, number, publish.
@@ -105,7 +115,14 @@ def import_network(
                 edges.rows_read,
             )
         return publish_edges(
-            warehouse, name, edges, chosen, chosen.model_dump(), fingerprint=fingerprint, progress=watched
+            warehouse,
+            name,
+            edges,
+            chosen,
+            chosen.model_dump(),
+            fingerprint=fingerprint,
+            make_current=make_current,
+            progress=watched,
         )
 
 
@@ -149,7 +166,7 @@ def generate_network(
     described = {"generator": generator, **made.model_dump()}
     options = ImportOptions(partitions=partitions)
     # 1. If the same parameters were published before, make that snapshot current.
-    known = _made_current(warehouse, name, "options", options_json(described))
+    known = _known(warehouse, name, "options", options_json(described))
     if known is not None:
         return known
     with shown(progress) as watched:
@@ -188,6 +205,7 @@ def publish_edges(
     described: dict[str, Any],
     *,
     fingerprint: str | None = None,
+    make_current: bool = True,
     progress: Progress = ignore_progress,
 ) -> Network:
     """Publish an edge list as a snapshot of the network called `name`.
@@ -204,6 +222,8 @@ def publish_edges(
         The options as recorded with the snapshot.
     fingerprint : str, optional
         Hash of source and options, by which a repeated import is recognised without reading the source.
+    make_current : bool
+        Whether the name means this snapshot from now on.
 
     Returns
     -------
@@ -257,7 +277,7 @@ def publish_edges(
         "source_fingerprint": fingerprint,
         "warnings": list(edges.warnings),
     }
-    return publish_snapshot(warehouse, snapshot, row, rejects, options.partitions, progress)
+    return publish_snapshot(warehouse, snapshot, row, rejects, options.partitions, progress, make_current=make_current)
 
 
 def publish_pieces(
@@ -320,12 +340,13 @@ def _row(
     }
 
 
-def _made_current(warehouse: Store, name: str, column: str, value: str) -> Network | None:
-    """Make the last snapshot of a network with this value in its row current and return it; None if there is none."""
+def _known(warehouse: Store, name: str, column: str, value: str, make_current: bool = True) -> Network | None:
+    """Return the last snapshot of a network with this value in its row, and make it current; None if there is none."""
     found = [snapshot for snapshot in index.snapshots(warehouse, name) if snapshot.row[column] == value]
     if not found:
         return None
-    index.make_current(warehouse, found[-1])
+    if make_current:
+        index.make_current(warehouse, found[-1])
     return found[-1]
 
 

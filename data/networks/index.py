@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from data.errors import NetworkNotFoundError
 from data.networks.network import Network
 from data.warehouse.keyed_tables import Changes, current_rows, stage_changes
 from data.warehouse.keys import network_key
@@ -95,3 +96,21 @@ def make_current(store: Store, network: Network) -> None:
     file = staged_current(store, network.network_id, network.snapshot_id)
     store.commit("network", [], [file], requires=[network.key])
     logger.info("network %r: snapshot %s is current again", network.network_id, network.snapshot_id)
+
+
+def keep_current(store: Store, name: str) -> None:
+    """Record which snapshot of a network is current, so that another one can be published without becoming it.
+
+    Raises
+    ------
+    NetworkNotFoundError
+        If there is no such network.
+    """
+    found = current(store, name)
+    if found is None:
+        raise NetworkNotFoundError(
+            f"no network {name!r} in warehouse {store.url}: its first import makes it current; import it that way once"
+        )
+    if current_rows(store, TABLE, name, name).num_rows == 0:  # written by an earlier version
+        file = staged_current(store, name, found.snapshot_id)
+        store.commit("network", [], [file], requires=[found.key])

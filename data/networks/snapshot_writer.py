@@ -118,6 +118,8 @@ def publish_snapshot(
     rejects: pa.Table,
     partitions: int | None,
     progress: Progress,
+    *,
+    make_current: bool = True,
 ) -> Network:
     """Write and publish the files of a snapshot; if the same content is already published, make that current.
 
@@ -132,6 +134,8 @@ def publish_snapshot(
     partitions : int or None
         Edge partitions; default: one per `EDGES_PER_PARTITION` edges, with at most `AGENTS_PER_PARTITION` agents.
     progress : Progress
+    make_current : bool
+        Whether the network's name means this snapshot from now on.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def publish_snapshot(
     """
     key = network_key(row["network_id"], row["snapshot_id"])
     if warehouse.find(key) is not None:
-        return _current_again(warehouse, row)
+        return _published(warehouse, row, make_current)
     bounds = _partition_bounds(content.offsets, partitions)
     ranges = [(int(low), int(high)) for low, high in itertools.pairwise(bounds)]
     row = {
@@ -158,14 +162,15 @@ def publish_snapshot(
         schema = table_specification("network_rejects").schema
         files.append(warehouse.stage("network_rejects", rejects.select(schema.names).cast(schema)))
     files.append(warehouse.stage_records("networks", [row]))
-    files.append(index.staged_current(warehouse, row["network_id"], row["snapshot_id"]))
+    if make_current:
+        files.append(index.staged_current(warehouse, row["network_id"], row["snapshot_id"]))
     # The second key keeps two imports from succeeding the same snapshot: both would number new agents.
     successor = successor_key(row["network_id"], row["parent_snapshot_id"])
     try:
         warehouse.commit("network", [key, successor], files, specification_hash=row["snapshot_id"])
     except AlreadyPublishedError as error:
         if warehouse.find(key) is not None:  # another process has imported the same content
-            return _current_again(warehouse, row)
+            return _published(warehouse, row, make_current)
         raise CommitConflictError(
             f"another import into network {row['network_id']!r} finished first: run again to build on it"
         ) from error
@@ -205,11 +210,12 @@ def _joined(columns: dict[str, Any], further: pa.Table) -> pa.Table:
     return pa.table({**columns, **{name: further[name] for name in further.column_names}})
 
 
-def _current_again(warehouse: Store, row: dict[str, Any]) -> Network:
-    """Make a published snapshot current; return it with the warnings of this import."""
+def _published(warehouse: Store, row: dict[str, Any], make_current: bool) -> Network:
+    """Return a published snapshot with the warnings of this import, and make it current if that is wanted."""
     network = index.snapshot(warehouse, row["network_id"], row["snapshot_id"])
     assert network is not None, f"{row['snapshot_id']} is published"
-    index.make_current(warehouse, network)
+    if make_current:
+        index.make_current(warehouse, network)
     return Network.from_row(warehouse, {**network.row, "warnings": row["warnings"]})
 
 

@@ -326,15 +326,10 @@ def _snapshots(warehouse: "Warehouse", name: str) -> list[str]:
 def _report(network: "Network", known: list[str], *, as_json: bool) -> None:
     """Print what was imported and record the event; `known` are the snapshots before the import."""
     from flows.events import Event, publish_events
+    from flows.sources import import_counts
 
     changed = known[-1:] != [network.snapshot_id]
-
-    counts = {
-        "network": network.network_id,
-        "snapshot_id": network.snapshot_id,
-        **{name: network.row[name] for name in ("agents", "edges", "rows_read")},
-        **{name: network.row[name] for name in ("self_loops", "duplicates", "malformed", "partitions")},
-    }
+    counts = import_counts(network)
     if changed:
         publish_events(network.warehouse, [Event("network_imported", network.key, counts)])
     for warning in network.warnings:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import ClusterUnreachableError, InvalidInputError
@@ -238,12 +239,17 @@ def server_settings(api_url: str) -> Iterator[None]:
 
 
 def _make_work_pool() -> None:
+    """Create the work pool, and the deployment whose form in the Prefect UI runs any campaign."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
 
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of Rumormill"))
+    from flows.scheduling import deploy_form
+
+    with get_client(sync_client=True) as client:
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", description="Runs of Rumormill"))
+        deploy_form(client, WORK_POOL, str(Path.cwd()))
 
 
 # -- stopping -------------------------------------------------------------------------------------------------------
