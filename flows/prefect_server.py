@@ -20,6 +20,7 @@ from functools import cache
 from types import MappingProxyType
 
 from data.errors import ClusterUnreachableError
+from flows.platform.home import running_api_url
 
 STARTUP_SECONDS = 120
 """Longest time the embedded server may take to start; on a fresh machine it first creates its database."""
@@ -36,13 +37,18 @@ PREFECT_DEFAULTS = MappingProxyType(
 
 
 def set_prefect_defaults() -> None:
-    """Put `PREFECT_DEFAULTS` into the environment; call this before importing Prefect, which reads them once."""
+    """Put `PREFECT_DEFAULTS` into the environment, and the address of the platform's server if it runs.
+
+    Call this before importing Prefect, which reads them once.
+    """
     for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if "PREFECT_API_URL" not in os.environ and (url := running_api_url()) is not None:
+        os.environ["PREFECT_API_URL"] = url
 
 
 class EmbeddedServer:
-    """The Prefect server of this process; does nothing if PREFECT_API_URL or a Prefect profile names another one."""
+    """The Prefect server of this process; does nothing if the platform runs, or PREFECT_API_URL or a profile names one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

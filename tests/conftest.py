@@ -25,6 +25,14 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests away from a platform that runs on this machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RUMORMILL_HOME", str(tmp_path_factory.mktemp("no-platform")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def patient_runs() -> Iterator[None]:
     """Let runs wait for workers that a busy machine starts slowly; a test of giving up sets a time of its own."""
     with pytest.MonkeyPatch.context() as patched:

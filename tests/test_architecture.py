@@ -291,7 +291,7 @@ def test_nothing_happens_at_import(package, tmp_path):
     assert len(answer.stdout.splitlines()) == 1, "an import prints nothing"
 
 
-LIGHT = ("data", "data.errors", "propagation", "flows.command_line")
+LIGHT = ("data", "data.errors", "propagation", "flows.command_line", "flows.launch")
 HEAVY = {"pandas", "pyarrow", "numba", "dask", "distributed", "duckdb", "prefect", "matplotlib", "scipy"}
 
 

@@ -33,18 +33,16 @@ def connected() -> "Iterator[SyncPrefectClient]":
     """
     from data.errors import ClusterUnreachableError
     from flows.commands.logs import quiet_logs
-    from flows.platform.home import running_api_url
 
     quiet_logs()
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL
 
-    url = PREFECT_API_URL.value() or running_api_url()
-    if url is None:
+    if not (url := PREFECT_API_URL.value()):
         raise ClusterUnreachableError(
             "schedules need a Prefect server: start the platform with `rumormill up`, or set PREFECT_API_URL"
         )
-    with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client:
         if client.api_healthcheck() is not None:
             raise ClusterUnreachableError(f"no Prefect server answers at {url}; repair the platform: rumormill up")
         yield client

@@ -92,7 +92,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
     """Return an environment for subprocesses: a Prefect home below `folder`, none of this process's settings."""
     ours = ("PREFECT", "RUMORMILL", "COLUMNS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "PREFECT_HOME": str(folder / "prefect")}
+    return {**kept, "PREFECT_HOME": str(folder / "prefect"), "RUMORMILL_HOME": str(folder / "platform")}
 
 
 @pytest.fixture
