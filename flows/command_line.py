@@ -144,7 +144,7 @@ def _shared_defaults(command: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
     below = getattr(command, "commands", None)
     if below is None:
         return dict(shared)
-    return {name: _shared_defaults(inner, shared) for name, inner in below.items()}
+    return {**shared, **{name: _shared_defaults(inner, shared) for name, inner in below.items()}}
 
 
 class _Ending:

@@ -24,6 +24,8 @@ from flows.platform.home import running_api_url
 
 STARTUP_SECONDS = 120
 """Longest time the embedded server may take to start; on a fresh machine it first creates its database."""
+ATTEMPTS = 3
+"""How often a configured server is asked; each waits ten seconds for an answer."""
 PREFECT_DEFAULTS = MappingProxyType(
     {
         "DO_NOT_TRACK": "1",
@@ -48,7 +50,7 @@ def set_prefect_defaults() -> None:
 
 
 class EmbeddedServer:
-    """The Prefect server of this process; does nothing if the platform runs, or PREFECT_API_URL or a profile names one."""
+    """The Prefect server of this process; idle if the platform, PREFECT_API_URL or a Prefect profile provides one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -87,7 +89,8 @@ class EmbeddedServer:
                 started.process.kill()
             elif started is not None:
                 started.hand_over()
-        _check_configured_server()
+        if self.is_configured:
+            check_configured_server()
 
     @property
     def is_configured(self) -> bool:
@@ -158,19 +161,29 @@ def embedded_server() -> EmbeddedServer:
     return EmbeddedServer()
 
 
-def _check_configured_server() -> None:
+def check_configured_server() -> None:
+    """Wait until the server that the user configured answers; a busy one may take a while.
+
+    Raises
+    ------
+    ClusterUnreachableError
+        If no server is configured, or it does not answer.
+    """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
     if not (url := PREFECT_API_URL.value()):
-        return
-    with get_client(sync_client=True) as client:
-        refusal = client.api_healthcheck()
-    if refusal is not None:
         raise ClusterUnreachableError(
-            f"no Prefect server answers at {url!r}, set by PREFECT_API_URL or your Prefect profile ({refusal}); "
-            "start one with `prefect server start`, or unset PREFECT_API_URL to run embedded"
+            "no Prefect server is running: start the platform with `rumormill up`, or set PREFECT_API_URL"
         )
+    with get_client(sync_client=True) as client:
+        for _ in range(ATTEMPTS):
+            if (refusal := client.api_healthcheck()) is None:
+                return
+    raise ClusterUnreachableError(
+        f"no Prefect server answers at {url!r}, set by `rumormill up`, PREFECT_API_URL or your Prefect profile "
+        f"({refusal}); start one with `rumormill up`, or unset PREFECT_API_URL to run embedded"
+    )
 
 
 def _free_port() -> int:

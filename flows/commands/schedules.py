@@ -31,20 +31,15 @@ def connected() -> "Iterator[SyncPrefectClient]":
     ClusterUnreachableError
         If neither answers.
     """
-    from data.errors import ClusterUnreachableError
     from flows.commands.logs import quiet_logs
 
     quiet_logs()
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL
 
-    if not (url := PREFECT_API_URL.value()):
-        raise ClusterUnreachableError(
-            "schedules need a Prefect server: start the platform with `rumormill up`, or set PREFECT_API_URL"
-        )
+    from flows.prefect_server import check_configured_server
+
+    check_configured_server()
     with get_client(sync_client=True) as client:
-        if client.api_healthcheck() is not None:
-            raise ClusterUnreachableError(f"no Prefect server answers at {url}; repair the platform: rumormill up")
         yield client
 
 

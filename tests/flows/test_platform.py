@@ -134,7 +134,9 @@ def test_a_run_is_handed_to_the_runner_and_prints_what_it_prints_without_one(she
 
 def test_errors_and_exit_codes_are_those_of_the_command(shell: Shell) -> None:
     shell.campaign("wrong", seeds=["nobody"])
-    assert "wrong.yaml, line 1: sessions.0.seeds: agent 'nobody'" in " ".join(shell("run", "wrong.yaml", code=2).split())
+    assert "wrong.yaml, line 1: sessions.0.seeds: agent 'nobody'" in " ".join(
+        shell("run", "wrong.yaml", code=2).split()
+    )
 
 
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGKILL])

@@ -59,4 +59,4 @@ def test_a_server_that_does_not_answer_is_named(environment: dict[str, str]) -> 
         [sys.executable, "-c", script], env={**environment, "PREFECT_API_URL": url}, capture_output=True, text=True
     )
     assert f"no Prefect server answers at '{url}'" in ended.stderr
-    assert "prefect server start" in ended.stderr
+    assert "rumormill up" in ended.stderr
