@@ -4,7 +4,7 @@ VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs-pages bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the results (FILE=edges.txt imports a file)
@@ -18,8 +18,8 @@ lint: $(VENV)/.ready-test  ## Style, types, architecture
 	@cd $(ROOT) && $(BIN)/mypy
 	@cd $(ROOT) && $(BIN)/pytest tests/test_architecture.py
 
-docs: $(VENV)/.ready-test  ## Write docs/tables.md and the README's picture anew
-	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.warehouse.tables import tables_page; Path('docs/tables.md').write_text(tables_page())"
+docs-pages: $(VENV)/.ready-test  ## Write docs/reference/tables.md and the picture of the README
+	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.warehouse.tables import tables_page; Path('docs/reference/tables.md').write_text(tables_page())"
 	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
 
 bench: $(VENV)/.ready-bench  ## Measure Rumormill beside its peers (a quarter of an hour)

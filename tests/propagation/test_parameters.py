@@ -119,7 +119,7 @@ def test_an_agent_column_is_the_same_in_both_spellings():
 
 
 def test_the_page_of_models_says_all_defaults():
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
     table = page.partition("Default values:\n\n")[2].partition("\n\n")[0]
     said = {
         name: dict(re.findall(r"`(\w+)` ([\w.]+)", rest))
