@@ -4,7 +4,7 @@ VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs docs-pages docs-picture docs-test bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the results (FILE=edges.txt imports a file)
@@ -18,9 +18,18 @@ lint: $(VENV)/.ready-test  ## Style, types, architecture
 	@cd $(ROOT) && $(BIN)/mypy
 	@cd $(ROOT) && $(BIN)/pytest tests/test_architecture.py
 
-docs: $(VENV)/.ready-test  ## Write docs/tables.md and the README's picture anew
-	@cd $(ROOT) && $(BIN)/python -c "from pathlib import Path; from data.warehouse.tables import tables_page; Path('docs/tables.md').write_text(tables_page())"
+docs: docs-pages  ## Build the documentation site in docs/_build/html
+	@cd $(ROOT) && $(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "The site is $(ROOT)/docs/_build/html/index.html"
+
+docs-pages: $(VENV)/.ready-docs  ## Write what pages take from the code: tables, commands, models, keys of campaigns
+	@cd $(ROOT) && $(BIN)/python docs/tools/generated_pages.py
+
+docs-picture: $(VENV)/.ready-docs  ## Draw the picture of the README
 	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
+
+docs-test: $(VENV)/.ready-docs  ## Run every snippet of the documentation, execute the notebooks, build the site
+	@cd $(ROOT) && $(BIN)/pytest docs/tests docs/tools -n 2
 
 bench: $(VENV)/.ready-bench  ## Measure Rumormill beside its peers (a quarter of an hour)
 	@cd $(ROOT) && $(BIN)/python -m benchmarks.speed
@@ -53,6 +62,10 @@ $(VENV)/.ready: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
 $(VENV)/.ready-test: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
 	$(call install,[test])
 	@touch $(VENV)/.ready
+
+$(VENV)/.ready-docs: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	$(call install,[docs])
+	@touch $(VENV)/.ready $(VENV)/.ready-test
 
 $(VENV)/.ready-bench: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
 	@echo "One of the peers, PyNetIM, is compiled from source: some five minutes, the first time"

@@ -292,7 +292,7 @@ class _Document:
         except (yaml.YAMLError, UnicodeError) as error:
             raise CampaignError(f"{path} is not a text file ({' '.join(str(error).split())})") from None
         if root is None:
-            raise CampaignError(f"{path} is empty; docs/campaigns.md shows an example")
+            raise CampaignError(f"{path} is empty; docs/reference/campaigns.md shows an example")
         if not isinstance(root, yaml.MappingNode):
             raise self._error(root.start_mark.line + 1, "the file must be a mapping, such as 'network: demo'")
         self._root = root

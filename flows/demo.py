@@ -40,7 +40,7 @@ EDGES = 1_000_000
 RANDOM_SEED = 1
 CAMPAIGN = "seed-strategies"
 """Name of the bundled campaign that the demo runs."""
-BUDGET = 50
+BUDGET = 500
 """Seeds of each strategy in the campaign."""
 AGENTS_PER_SEED = 10
 """In a small network of the user's, at most one in `AGENTS_PER_SEED` agents is a seed."""

@@ -106,7 +106,7 @@ def _opened(profile: ClusterProfile) -> "Iterator[Client]":
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterUnreachableError(
                 f"no Dask scheduler answers at {profile.address!r} within {CONNECT_SECONDS} s ({error}); start one "
-                "with `dask scheduler` and `dask worker` (see docs/propagation.md, Clusters), or use another cluster "
+                "with `dask scheduler` and `dask worker` (see docs/how-to/clusters.md), or use another cluster "
                 "profile"
             ) from None
         with client:
@@ -331,7 +331,7 @@ def wait_for_workers(client: "Client", check: Callable[[], None]) -> None:
         if waited > WORKERS_SECONDS:
             raise ClusterLostError(
                 f"the Dask scheduler at {scheduler_address(client)} has had no worker for {WORKERS_SECONDS} s; "
-                "start some with `dask worker` (see docs/propagation.md, Clusters), then run again"
+                "start some with `dask worker` (see docs/how-to/clusters.md), then run again"
             )
         time.sleep(0.05)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from data.errors import InvalidInputError
 
-REMEDY = 'put the script\'s work below a line `if __name__ == "__main__":` (see docs/propagation.md, Clusters)'
+REMEDY = 'put the script\'s work below a line `if __name__ == "__main__":` (see docs/how-to/clusters.md)'
 
 
 def check_worker_processes() -> None:

@@ -85,7 +85,7 @@ def definition(store: Store, state: State) -> str:
     statements = [
         heading(state.number),
         f"-- Tables of warehouse {store.url}, as views.",
-        "-- Derived from its publications; later ones need a new definition. See docs/tables.md.",
+        "-- Derived from its publications; later ones need a new definition. See docs/reference/tables.md.",
         "BEGIN TRANSACTION;",
         "CREATE SCHEMA IF NOT EXISTS files;",
     ]

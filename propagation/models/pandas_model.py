@@ -1,7 +1,7 @@
 """Users' own models: two functions on pandas frames, and declarations of what they need.
 
-`docs/own-models.md` describes arguments and results of the functions, with an example. The reference plan runs them
-(`propagation.plans.reference.pandas_rounds`).
+`docs/how-to/own-models.md` describes arguments and results of the functions, with an example. The reference plan
+runs them (`propagation.plans.reference.pandas_rounds`).
 """
 
 import functools

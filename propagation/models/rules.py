@@ -1,7 +1,7 @@
 """Rules: a declarative description of a model's round, which every plan runs.
 
 The compiled kernels use them as arrays (`propagation.compiled_rules`), the reference plan as masks over pandas frames
-(`propagation.plans.reference.rules_in_pandas`); `docs/models.md` defines them exactly.
+(`propagation.plans.reference.rules_in_pandas`); `docs/reference/models.md` defines them exactly.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from data.errors import TableNotFoundError
 from data.warehouse.tables import TABLES, table_specification, tables_page
 from data.warehouse.tables.specification import SYMBOL, TableSpecification, schema_fingerprint
 
-TABLES_PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
+TABLES_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tables.md"
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 
 
@@ -88,4 +88,4 @@ def test_fingerprints_tell_schemas_apart_by_everything_but_metadata(other: pa.Sc
 
 
 def test_the_page_of_tables_is_what_the_specifications_say():
-    assert TABLES_PAGE.read_text(encoding="utf-8") == tables_page(), "docs/tables.md is out of date: run `make docs`"
+    assert TABLES_PAGE.read_text(encoding="utf-8") == tables_page(), "run `make docs-pages`"

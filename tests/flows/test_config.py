@@ -182,7 +182,7 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file(campaign_fil
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty; docs/campaigns.md shows"),
+        (b"", "is empty; docs/reference/campaigns.md shows"),
         (b"# only a comment\n", "is empty"),
         (b"- a\n- b\n", "line 1: the file must be a mapping"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "is not a text file"),
@@ -617,7 +617,7 @@ def test_columns_that_a_model_of_ones_own_reads_are_said_with_the_line_of_the_mo
 
 
 def test_the_documented_example_is_valid_and_every_key_is_explained(campaign_file: Callable[..., str]) -> None:
-    page = (CONFIGS.parent / "docs" / "campaigns.md").read_text()
+    page = (CONFIGS.parent / "docs" / "reference" / "campaigns.md").read_text()
     example, tables = re.findall(r"```yaml\n(.+?)```", page, flags=re.DOTALL)
     load_campaign(campaign_file(f"network: town\n{tables}", "tables"))
     campaign = load_campaign(campaign_file(example, "documented"))

@@ -76,12 +76,12 @@ def test_the_network_has_100000_agents_1000000_edges_and_a_heavy_tail(generated:
     assert "demo: 100,000 agents, 1,000,000 edges" in generated.words
 
 
-def test_three_strategies_with_50_seeds_and_1000_replicates_are_compared(generated: Shown) -> None:
+def test_three_strategies_with_500_seeds_and_1000_replicates_are_compared(generated: Shown) -> None:
     sessions = generated.result.summary["sessions"]
     assert [row["session"] for row in sessions] == list(STRATEGIES)
     assert [row["seed_strategy"] for row in sessions] == [strategy.name for strategy in STRATEGIES.values()]
     for row in sessions:
-        assert (row["seeds"], row["replicates"]) == (50, 1_000)
+        assert (row["seeds"], row["replicates"]) == (500, 1_000)
         assert row["propagation_model"] == "independent_cascade"
         assert row["model_parameters"] == {"probability": "weighted_cascade"}
 
@@ -89,16 +89,15 @@ def test_three_strategies_with_50_seeds_and_1000_replicates_are_compared(generat
 def test_the_table_shows_each_strategys_reach(generated: Shown) -> None:
     for row in generated.result.summary["sessions"]:
         mean, error = row["total_influenced"], row["total_influenced_standard_error"]
-        assert re.search(
-            rf"{row['session']} +50 +{mean:,.1f} +{error:,.1f} +{mean / 1_000:.2f} % +{row['rounds']}\n", generated.text
-        )
+        figures = rf"500 +{mean:,.1f} +{error:,.1f} +{mean / 1_000:.2f} % +{row['rounds']}\n"
+        assert re.search(f"{row['session']} +{figures}", generated.text)
     assert re.search(r"Time: [\d.]+ s for all 3,000 cascades, [\d.]+ s estimated", generated.words)
 
 
 def test_hubs_reach_more_than_random_agents_and_the_headline_says_so(generated: Shown) -> None:
     rows = {row["session"]: row for row in generated.result.summary["sessions"]}
     results = {name: load_result(generated.warehouse, row["session_id"]) for name, row in rows.items()}
-    assert rows["top out-degree"]["total_influenced"] > 10 * rows["random"]["total_influenced"]
+    assert rows["top out-degree"]["total_influenced"] > 5 * rows["random"]["total_influenced"]
     assert generated.result.headline == headline(results)
     assert generated.result.headline in generated.words
 
@@ -193,7 +192,7 @@ def test_a_file_that_is_not_there_is_the_users_mistake(rumormill: Callable[..., 
     assert "nowhere.txt" in answer.stderr
 
 
-@pytest.mark.parametrize(("agents", "budget"), [(5, 1), (34, 3), (499, 49), (500, 50), (100_000, 50)])
+@pytest.mark.parametrize(("agents", "budget"), [(5, 1), (34, 3), (499, 49), (500, 50), (5_000, 500), (100_000, 500)])
 def test_small_networks_get_fewer_seeds(tmp_path: Path, agents: int, budget: int) -> None:
     network = Warehouse(tmp_path / "warehouse").generate_network("a.b_c-1", "erdos_renyi", agents=agents, edges=agents)
     path = tmp_path / "campaign.yaml"

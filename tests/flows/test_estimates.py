@@ -94,7 +94,8 @@ def test_the_command_prints_it_and_exits_as_the_run_would(
     assert rumormill("run", path, "--dry-run").exit_code == 2
 
 
-OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-models.md"
+OWN = PAGE.read_text().split("```python\n")[1].split("```")[0]
 
 
 def test_jobs_come_in_the_order_in_which_they_run(

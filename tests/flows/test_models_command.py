@@ -11,7 +11,8 @@ from propagation.models import MODELS
 from propagation.models.description import describe
 
 Rumormill = Callable[..., Any]
-OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-models.md"
+OWN = PAGE.read_text().split("```python\n")[1].split("```")[0]
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=str)

@@ -119,7 +119,8 @@ def test_one_of_several_is_chosen_by_name_or_id(
     assert rumormill("resume", "autumn").exit_code == 2
 
 
-OWN = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text().split("```python\n")[1].split("```")[0]
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-models.md"
+OWN = PAGE.read_text().split("```python\n")[1].split("```")[0]
 
 
 MINE = {"name": "mine", "model": "rumour", "seeds": ["1", "2"], "replicates": 2, "max_rounds": 2}

@@ -1,4 +1,4 @@
-"""Acceptance: Prefect itself runs the flow, by a schedule and a worker or served, as docs/operations.md says.
+"""Acceptance: Prefect itself runs the flow, by a schedule and a worker or served, as docs/how-to/operations.md says.
 
 The versions of Prefect's own dependencies decide whether it does. With SQLAlchemy 2.1 no scheduled run is ever created,
 and with FastAPI 0.152 to 0.154 every listing answers 422; so these tests hold the bounds in pyproject.toml.

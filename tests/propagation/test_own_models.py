@@ -246,7 +246,7 @@ def test_purposes_of_users_are_their_own():
 
 
 def documented_model(tmp_path: Path) -> str:
-    page = (Path(__file__).parents[2] / "docs" / "own-models.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "own-models.md").read_text()
     blocks = re.findall(r"```python\n(.+?)```", page, flags=re.DOTALL)
     (example,) = [block for block in blocks if "(PandasModel)" in block]
     path = tmp_path / "rumour.py"

@@ -116,17 +116,3 @@ def test_an_agent_column_is_the_same_in_both_spellings():
     assert bare.resolved_parameters["susceptibility"] == "care"
     rest = ((0,), ("0",), "explicit", 1, 0, 10, "rounds")
     assert len({Session("n", "s", model, *rest).session_id for model in (bare, spelt)}) == 1
-
-
-def test_the_page_of_models_says_all_defaults():
-    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-    table = page.partition("Default values:\n\n")[2].partition("\n\n")[0]
-    said = {
-        name: dict(re.findall(r"`(\w+)` ([\w.]+)", rest))
-        for name, rest in re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
-    }
-    expected = {
-        name: {key: str(field.default) for key, field in MODELS[name].model_fields.items() if field.default is not None}
-        for name in MODELS
-    }
-    assert said == expected

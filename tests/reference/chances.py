@@ -1,4 +1,4 @@
-"""Chances and weights by docs/models.md: how many of the 2**32 draws let an attempt succeed.
+"""Chances and weights by docs/reference/models.md: how many of the 2**32 draws let an attempt succeed.
 
 Factors multiply as float64, in the order base, strength or scheme, susceptibility, activity; then the product is capped
 at 1 and becomes a whole number, rounded up. Everything after that is exact.

@@ -39,7 +39,7 @@ def tables_page() -> str:
     lines = [
         "# Tables",
         "",
-        "Generated from `data/warehouse/tables/` by `make docs`; the same texts are comments in DuckDB.",
+        "Generated from `data/warehouse/tables/` by `make docs-pages`; the same texts are comments in DuckDB.",
         "",
     ]
     for table in TABLES.values():

@@ -1,7 +1,7 @@
 """Specifications of tables: grain, key, columns and their documentation.
 
-The comments in the DuckDB catalogue, ``docs/tables.md`` and the checks on publishing are all derived from them. Names
-follow the vocabulary of the field; where a column has another established name (``current_infected``,
+The comments in the DuckDB catalogue, ``docs/reference/tables.md`` and the checks on publishing are all derived from
+them. Names follow the vocabulary of the field; where a column has another established name (``current_infected``,
 ``reproduction_rate``), its documentation gives the term.
 """
 

@@ -1,6 +1,6 @@
-"""Rules in pandas: a model's round as masks over frames, as `docs/models.md` defines it, for the reference plan.
+"""Rules in pandas: a model's round as masks over frames, for the reference plan.
 
-Deliberately simple and slow: the compiled kernels must give the same rows.
+`docs/reference/models.md` defines them. Deliberately simple and slow: the compiled kernels must give the same rows.
 """
 
 from typing import Any
