@@ -12,7 +12,7 @@ from data.validation import suggestion
 from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
-from data.warehouse.tables.specification import SYMBOL
+from data.warehouse.tables.specification import SYMBOL, Column
 from propagation.result import TABLE_OF_RECORD, PublishedTables, Result
 from propagation.sessions import RECORDS
 
@@ -140,9 +140,17 @@ def differing_tables(warehouse: Store, results: Mapping[str, Result]) -> list[st
         published = PublishedTables(warehouse, session_id)
         for detail in RECORDS[: RECORDS.index(result.session["record"]) + 1]:
             for table in TABLE_OF_RECORD[detail]:
-                if not _ordered(table, result.table(table)).equals(_ordered(table, published.read(table))):
+                stored = published.read(table)
+                lacking = [column.name for column in table_specification(table).columns if _is_lacking(stored, column)]
+                compared = [_ordered(table, rows).drop_columns(lacking) for rows in (result.table(table), stored)]
+                if not compared[0].equals(compared[1]):
                     differing.add(table)
     return sorted(differing)
+
+
+def _is_lacking(stored: pa.Table, column: Column) -> bool:
+    """Return whether a session was published by an older version, which did not have this column."""
+    return column.later and stored[column.name].null_count == stored.num_rows
 
 
 def _ordered(table: str, rows: pa.Table) -> pa.Table:

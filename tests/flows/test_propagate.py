@@ -119,6 +119,8 @@ def test_results_name_the_strategy_that_the_campaign_requested(
     assert [row["reach"] for row in found] == [row["total_influenced"] for row in summary["sessions"]]
     assert found[0]["session_id"] == found[1]["session_id"] != found[2]["session_id"]
     assert len({row["job_id"] for row in found}) == 1
+    joined = "FROM campaign_results JOIN propagation_sessions USING (session_id, job_id)"
+    assert query(warehouse, f"SELECT count(*) AS rows {joined}").to_pylist() == [{"rows": 3}]
     loaded = propagation.results(warehouse, summary["campaign"])
     assert {name: result.reach.mean for name, result in loaded.items()} == {
         row["session"]: row["reach"] for row in found
