@@ -1,30 +1,33 @@
 """Campaign and cluster files: YAML, validated once into frozen classes, with errors that name the line.
 
 YAML's implicit conversions are restricted: ``no`` and ``007`` are text, ``1e-3`` is a number, and agent ids stay as
-written.
+written. A campaign may also be a dictionary with the content of a file; its errors name the part in words.
 """
 
 import contextlib
 import gc
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from data.errors import CampaignError, RumormillError, SourceNotFoundError
+from data.errors import CampaignError, InvalidInputError, RumormillError, SourceNotFoundError
 from data.facade import Warehouse
-from data.validation import Location, Problem, checked_name, problems_of, suggestion
-from flows.campaign_problems import MOST_PROBLEMS, campaign_problems
+from data.validation import Location, Problem, checked_name, suggestion
+from flows.campaign_content import FREE, Content, DictionaryContent, is_text
+from flows.campaign_problems import campaign_problems
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from propagation.clusters import ClusterProfile
 from propagation.models import known_models
 
 __all__ = [
     "Campaign",
+    "CampaignSource",
     "ResolvedCampaign",
+    "campaign_from_dict",
     "campaign_path",
     "load_campaign",
     "load_cluster_profile",
@@ -35,9 +38,8 @@ __all__ = [
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the bundled campaigns and cluster profiles."""
 
-_Configuration = TypeVar("_Configuration", bound=BaseModel)
-_TEXT = {"name", "network", "sender", "content", "message", "model", "models", "type", "cluster", "strategy", "seeds"}
-_FREE = {"properties", "parameters", "model_parameters", "message_types"}
+CampaignSource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Campaign"
+"""A campaign: path of a file or name of a bundled campaign; a dictionary with a file's content; or a `Campaign`."""
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """The libyaml loader, ten times as fast, if PyYAML was built with it."""
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
@@ -89,10 +91,53 @@ def load_campaign(name_or_path: str, models: Sequence[str] = ()) -> Campaign:
     return _loaded(name_or_path, models)[0]
 
 
-def load_with_places(name_or_path: str, models: Sequence[str] = ()) -> tuple[Campaign, Callable[[Location], str]]:
-    """Return the campaign as `load_campaign` does, and a function that gives file, line and key of a part of it."""
-    campaign, document = _loaded(name_or_path, models)
-    return campaign, document.place
+def campaign_from_dict(content: Mapping[str, Any], models: Sequence[str] = ()) -> Campaign:
+    """Return the campaign of a dictionary with the content of a campaign file; equal content gives an equal campaign.
+
+    Agent ids and names may be whole numbers; NumPy arrays and pandas Series are lists. Relative paths start from the
+    current folder.
+
+    Parameters
+    ----------
+    content : mapping
+        Keys and values as in a campaign file; `name` is required.
+    models : sequence of str
+        Python files with the user's own models, in addition to those of the campaign.
+
+    Raises
+    ------
+    CampaignError
+        If it is invalid; the message names campaign, part, value and rule.
+
+    Examples
+    --------
+    >>> sessions = [{"name": "hubs", "seeds": {"strategy": "top_out_degree", "budget": 5}}]
+    >>> campaign_from_dict({"name": "spring", "network": "town", "sessions": sessions}).sessions[0].model
+    'independent_cascade'
+    """
+    return _read(DictionaryContent(content), Path(), models)
+
+
+def load_with_places(source: CampaignSource, models: Sequence[str] = ()) -> tuple[Campaign, Callable[[Location], str]]:
+    """Return a validated campaign, and a function that says where a part of it is: in a file, or in words.
+
+    Raises
+    ------
+    InvalidInputError
+        If `source` is none of the kinds of `CampaignSource`.
+    CampaignError, SourceNotFoundError
+        As `load_campaign` and `campaign_from_dict`.
+    """
+    if isinstance(source, str | os.PathLike):
+        campaign, document = _loaded(os.fspath(source), models)
+        return campaign, document.place
+    if not isinstance(source, Campaign | Mapping):
+        raise InvalidInputError(
+            f"{source!r} is no campaign; give the path of a campaign file, a dictionary with its content, or a Campaign"
+        )
+    content = source.model_dump(exclude_unset=True) if isinstance(source, Campaign) else source
+    dictionary = DictionaryContent(content)
+    return _read(dictionary, Path(), models), dictionary.place
 
 
 def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] = ()) -> ResolvedCampaign:
@@ -118,7 +163,11 @@ def resolve_file(name_or_path: str, warehouse: Warehouse, models: Sequence[str] 
 
 def _loaded(name_or_path: str, models: Sequence[str]) -> "tuple[Campaign, _Document]":
     with _no_garbage_collection():
-        return _read(campaign_path(name_or_path), models)
+        path = campaign_path(name_or_path)
+        document = _Document(path)
+        if "name" not in document.content:
+            document.content["name"] = _name_of_file(path)
+        return _read(document, path.parent, models), document
 
 
 @contextlib.contextmanager
@@ -133,16 +182,16 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _read(path: Path, models: Sequence[str]) -> "tuple[Campaign, _Document]":
-    document = _Document(path)
-    if "name" not in document.content:
-        document.content["name"] = _name_of_file(path)
-    document.load_cluster(path.parent)
-    document.find_models(path.parent, models)
-    campaign = document.validated(Campaign)
-    known = known_models(campaign.models)
-    document.refuse(list(campaign_problems(campaign, known)))
-    return campaign, document
+def _read(content: Content, folder: Path, models: Sequence[str]) -> Campaign:
+    if isinstance(content.content.get("cluster"), str):
+        try:
+            content.content["cluster"] = load_cluster_profile(content.content["cluster"], folder)
+        except RumormillError as error:
+            content.refuse([Problem(("cluster",), str(error))])
+    content.find_models(folder, models)
+    campaign = content.validated(Campaign)
+    content.refuse(list(campaign_problems(campaign, known_models(campaign.models))))
+    return campaign
 
 
 def _name_of_file(path: Path) -> str:
@@ -195,7 +244,7 @@ def _find(name_or_path: str, kind: str, shipped: Path, folder: Path) -> Path:
 # -- YAML with lines ------------------------------------------------------------------------------------------------
 
 
-class _Document:
+class _Document(Content):
     """A YAML file: its content, and the line of each part."""
 
     def __init__(self, path: Path) -> None:
@@ -215,50 +264,14 @@ class _Document:
         self._entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
         self.content: dict[str, Any] = self._value(root, (), ())
 
-    def validated(self, model: type[_Configuration]) -> _Configuration:
-        """Return the content as an instance of `model`; raise CampaignError if it is invalid."""
-        try:
-            return model(**self.content)
-        except ValidationError as error:
-            self.refuse(list(problems_of(error, model)))
-            raise
-
-    def load_cluster(self, folder: Path) -> None:
-        """Replace the name or path of a cluster profile by the profile."""
-        if isinstance(self.content.get("cluster"), str):
-            try:
-                self.content["cluster"] = load_cluster_profile(self.content["cluster"], folder)
-            except RumormillError as error:
-                self.refuse([Problem(("cluster",), str(error))])
-
-    def find_models(self, folder: Path, others: Sequence[str]) -> None:
-        """Load the model files named in the document, relative to its folder, then the others, relative to the cwd."""
-        named = self.content.get("models") or []
-        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-            return  # reported by the validation of the campaign
-        files = [str((folder / Path(name).expanduser()).absolute()) for name in named]
-        for position in range(len(files)):
-            try:
-                known_models(files[: position + 1])
-            except RumormillError as error:
-                self.refuse([Problem(("models", position), str(error))])
-        files += [str(Path(name).expanduser().absolute()) for name in others]
-        known_models(files)
-        if files:
-            self.content["models"] = list(dict.fromkeys(files))
-
-    def refuse(self, problems: list[Problem]) -> None:
-        """Raise CampaignError if there are problems."""
-        if not problems:
-            return
-        found = sorted({(self._line(p.location), ".".join(map(str, p.location)), p.sentence) for p in problems})
-        sentences = [f"line {line}: {where + ': ' if where else ''}{what}" for line, where, what in found]
-        more = f"; and {len(found) - MOST_PROBLEMS} more" if len(found) > MOST_PROBLEMS else ""
-        raise CampaignError(f"{self.path}, {'; '.join(sentences[:MOST_PROBLEMS])}{more}")
-
     def place(self, location: Location) -> str:
         """Return file, line and key of a part of the campaign."""
         return f"{self.path}, line {self._line(location)}: {'.'.join(map(str, location))}"
+
+    def sentences(self, problems: list[Problem]) -> tuple[str, list[str]]:
+        """Return the file, and each problem with its line and key, by line."""
+        found = sorted({(self._line(p.location), ".".join(map(str, p.location)), p.sentence) for p in problems})
+        return f"{self.path}, ", [f"line {line}: {where + ': ' if where else ''}{what}" for line, where, what in found]
 
     def _error(self, line: int, sentence: str) -> CampaignError:
         return CampaignError(f"{self.path}, line {line}: {sentence}")
@@ -325,7 +338,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
         return _whole_characters(text)
     if text in _NOTHING and not (text and _is_seed(location)):
         return None
-    if _is_text(location):
+    if is_text(location):
         return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -346,10 +359,4 @@ def _whole_characters(text: str) -> str:
 
 def _is_seed(location: Location) -> bool:
     """Whether a scalar is an entry of a list of seeds, where null is an agent id."""
-    return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not _FREE.intersection(location)
-
-
-def _is_text(location: Location) -> bool:
-    """Whether a plain scalar stays text, as written: names, and agent ids in the list of seeds."""
-    key = location[-2] if isinstance(location[-1], int) else location[-1]
-    return key in _TEXT and not _FREE.intersection(location)
+    return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not FREE.intersection(location)

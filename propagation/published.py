@@ -48,35 +48,6 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
     return results
 
 
-def results(warehouse: Store, campaign: str) -> dict[str, Result]:
-    """Return the results of a campaign, by the names of its sessions, in its order.
-
-    Parameters
-    ----------
-    warehouse : Warehouse
-    campaign : str
-        Name of the campaign, of which the configuration that was completed last counts; or its campaign_id.
-
-    Raises
-    ------
-    InvalidInputError
-        If the warehouse has no such campaign; the message lists those it has.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> results(Store(tempfile.mkdtemp()), "spring")
-    Traceback (most recent call last):
-      ...
-    data.errors.InvalidInputError: no campaign 'spring' in warehouse ... (campaigns there: none yet)...
-    """
-    campaign_id = campaign_id_of(warehouse, campaign)
-    rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == campaign_id]
-    rows.sort(key=lambda row: row["position"])
-    loaded = load_results(warehouse, [row["session_id"] for row in rows])
-    return {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
-
-
 def campaign_id_of(warehouse: Store, campaign: str) -> str:
     """Return the id of a campaign: of the configuration that was completed last, if `campaign` is a name.
 
