@@ -19,8 +19,9 @@ from analytics.plots import (
 )
 from analytics.sql_reports import Answer
 from data.errors import InvalidInputError
+from propagation.campaign_results import difference
 from propagation.pictures import COLOURS, GRID, INK, MUTED
-from propagation.result import Reach, Result
+from propagation.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,32 +95,6 @@ def headline(results: Mapping[str, Result]) -> str:
     if rest:
         sentence += f"; {_lead(results, best, rest)}"
     return f"{sentence}."
-
-
-def difference(first: Result, second: Result) -> Reach:
-    """Return how many more agents one session reaches than another, with its standard error.
-
-    Sessions with the same random seed use common random numbers, so they are compared replicate by replicate, which
-    removes the shared variance; all others are compared as independent.
-
-    Parameters
-    ----------
-    first, second : Result
-
-    Returns
-    -------
-    Reach
-        Mean difference; its standard error is None for one replicate.
-    """
-    mean = first.reach.mean - second.reach.mean
-    replicates = min(first.reach.replicates, second.reach.replicates)
-    if replicates < 2:
-        return Reach(mean, None, replicates)
-    if all(first.session[column] == second.session[column] for column in ("random_seed", "replicates")):
-        apart = first.cascades["size"].to_numpy() - second.cascades["size"].to_numpy()
-        return Reach(mean, float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
-    errors = first.reach.standard_error or 0.0, second.reach.standard_error or 0.0
-    return Reach(mean, float(np.hypot(*errors)), replicates)
 
 
 def _is_less(result: Result, best: Result) -> bool:

@@ -71,7 +71,7 @@ def cascades(publication: int) -> pa.Table:
     """Return the rows of one publication."""
     ids = sorted(session_id(publication, number) for number in range(KEYS))
     columns: dict[str, Any] = {"session_id": ids, "replicate": np.zeros(KEYS, np.int32)}
-    columns |= {name: np.ones(KEYS, np.int32) for name in ("depth", "rounds", "peak_round")}
+    columns |= {name: np.ones(KEYS, np.int32) for name in ("depth", "rounds", "peak_round", "half_round")}
     columns |= {"size": np.ones(KEYS, np.int64), "truncated": np.zeros(KEYS, bool)}
     schema = TABLES["cascades"].schema
     return pa.table({name: columns[name] for name in schema.names}).cast(schema)

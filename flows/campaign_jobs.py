@@ -18,7 +18,7 @@ from data.facade import Warehouse
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
-from flows.config import load_cluster_profile, load_with_places
+from flows.config import CampaignSource, load_cluster_profile, load_with_places
 from flows.events import Event, event_keys, publish_events, stage_events
 from flows.run_records import StoredRun, find_run, is_reference, remembered, remembered_run, resolve_run
 from flows.worker_processes import connected
@@ -99,21 +99,22 @@ class CampaignRun:
 
 
 def prepare_run(
-    campaign: str,
-    warehouse: str,
+    campaign: CampaignSource,
+    warehouse: str | Warehouse,
     *,
     again: bool = False,
     models: Sequence[str] = (),
     snapshot_id: str | None = None,
 ) -> CampaignRun:
-    """Validate a campaign file against its network, and determine what is to be computed.
+    """Validate a campaign against its network, and determine what is to be computed.
 
     Parameters
     ----------
-    campaign : str
-        Path of the campaign's file, the name of a bundled campaign, or ``run/<id>`` for a stored run.
-    warehouse : str
-        Folder or URL of the warehouse.
+    campaign : str, path, mapping or Campaign
+        Path of the campaign's file, the name of a bundled campaign, or ``run/<id>`` for a stored run; or a dictionary
+        with the content of a campaign file, or a `Campaign`.
+    warehouse : str or Warehouse
+        Folder or URL of the warehouse, or the warehouse.
     again : bool
         Whether published sessions are recomputed and compared.
     models : sequence of str
@@ -124,12 +125,12 @@ def prepare_run(
     Raises
     ------
     CampaignError, SourceNotFoundError
-        If the file is missing or invalid.
+        If the file is missing, or the campaign invalid.
     NetworkNotFoundError, UnknownAgentError, InvalidInputError
         If the campaign does not fit the warehouse's network.
     """
-    place = Warehouse(warehouse)
-    if is_reference(campaign):
+    place = warehouse if isinstance(warehouse, Warehouse) else Warehouse(warehouse)
+    if isinstance(campaign, str) and is_reference(campaign):
         stored = find_run(campaign, place)
         resolved = resolve_run(stored, place)
     else:

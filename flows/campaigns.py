@@ -15,6 +15,7 @@ from data.networks.index import snapshot
 from data.networks.network import Network
 from data.validation import Location, Name, Problem, UserInput
 from data.warehouse.keys import campaign_key, message_key
+from flows.campaign_cards import requested_card, steps_after_a_run
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.planner import PlanChoice
@@ -101,12 +102,15 @@ class SessionSpecification(UserInput):
     def _ids_or_strategy(cls, seeds: Any) -> Any:
         if isinstance(seeds, dict) and seeds:
             return seeds
-        if isinstance(seeds, list | tuple) and seeds and all(isinstance(seed, str | int) for seed in seeds):
+        if isinstance(seeds, list | tuple) and seeds and all(map(_is_id, seeds)):
             return tuple(str(seed) for seed in seeds)
         if isinstance(seeds, list | tuple) and None in seeds:
             raise ValueError(
                 f"entry {seeds.index(None) + 1} of the list is empty; write the agent's id, or remove the entry"
             )
+        if isinstance(seeds, list | tuple) and seeds:
+            number, odd = next((n, each) for n, each in enumerate(seeds, 1) if not _is_id(each))
+            raise ValueError(f"entry {number} of the list is {odd!r}; give agent ids as text or whole numbers")
         raise ValueError(f"{seeds!r} gives no seeds; list agent ids, or give a strategy with its budget")
 
     @property
@@ -116,6 +120,19 @@ class SessionSpecification(UserInput):
             return None
         parameters = {key: value for key, value in self.seeds.items() if key != "strategy"}
         return str(self.seeds.get("strategy", "")), parameters
+
+
+def _session_in_words(session: SessionSpecification) -> str:
+    if session.strategy is None:
+        seeds = f"{len(session.seeds):,} seeds"
+    else:
+        name, parameters = session.strategy
+        seeds = f"{name}, {', '.join(f'{key} {value}' for key, value in parameters.items())}"
+    return f"{session.model}; {seeds}; {session.replicates:,} replicates"
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 class Campaign(UserInput):
@@ -155,6 +172,11 @@ class Campaign(UserInput):
             raise ValueError("no session; a campaign needs at least one")
         return sessions
 
+    def _repr_html_(self) -> str:
+        sessions = {session.name: _session_in_words(session) for session in self.sessions}
+        steps = ["run_campaign(campaign, warehouse)", "estimate_campaign(campaign, warehouse)"]
+        return requested_card(self.name, self.network, "validated, not compared with the network yet", sessions, steps)
+
     def part(self, location: Location) -> str:
         """Return a description of a part of the campaign, for campaigns that do not come from a file.
 
@@ -164,13 +186,7 @@ class Campaign(UserInput):
         >>> Campaign(name="spring", network="town", sessions=sessions).part(("sessions", 0, "seeds"))
         "campaign 'spring', session 'hubs', seeds"
         """
-        entries: Mapping[Any, tuple[Any, ...]] = {"messages": self.messages, "sessions": self.sessions}
-        named, rest = [f"campaign {self.name!r}"], location
-        if location[0] in entries:
-            kind, index, *_ = location
-            named.append(f"{str(kind).removesuffix('s')} {entries[kind][int(index)].name!r}")
-            rest = location[2:]
-        return ", ".join([*named, ".".join(map(str, rest))] if rest else named)
+        return part_in_words(self.model_dump(include={"name", "messages", "sessions"}), location)
 
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
         """Return the message that spreads in a session of the campaign, if any."""
@@ -200,6 +216,24 @@ class Campaign(UserInput):
                 if name in message.properties:
                     found[parameter] = Given(message.properties[name], (*place, name))
         return found | _given(session.parameters, "sessions", position, "parameters")
+
+
+def part_in_words(campaign: Mapping[str, Any], location: Location) -> str:
+    """Return a description of a part of a campaign, given its content, which may be invalid.
+
+    Examples
+    --------
+    >>> part_in_words({"name": "spring", "sessions": [{"seeds": []}]}, ("sessions", 0, "seeds"))
+    "campaign 'spring', session 1, seeds"
+    """
+    named, rest = [f"campaign {campaign['name']!r}" if "name" in campaign else "campaign"], location
+    if len(location) > 1 and location[0] in ("messages", "sessions") and isinstance(location[1], int):
+        kind, position, *further = location
+        entry = campaign[str(kind)][position]
+        is_named = isinstance(entry, Mapping) and isinstance(entry.get("name"), str)
+        named.append(f"{str(kind).removesuffix('s')} {repr(entry['name']) if is_named else int(position) + 1}")
+        rest = tuple(further)
+    return ", ".join([*named, ".".join(map(str, rest))] if rest else named)
 
 
 def _given(parameters: Parameters, *place: str | int) -> dict[str, Given]:
@@ -242,6 +276,19 @@ class ResolvedCampaign:
     def key(self) -> str:
         """Key under which the campaign is published."""
         return campaign_key(self.campaign_id)
+
+    def _repr_html_(self) -> str:
+        campaign, warehouse = self.campaign, self.network.warehouse
+        distinct = self.distinct_sessions
+        done = len(warehouse.published(session.key for session in distinct))
+        if warehouse.published([self.key]):
+            state, steps = "published", steps_after_a_run(campaign.name)
+        else:
+            state = f"{done:,} of {len(distinct):,} sessions published" if done else "not run yet"
+            steps = ["run_campaign(resolved.campaign, warehouse)", "estimate_campaign(resolved.campaign, warehouse)"]
+        network = f"{campaign.network}, {self.network.n_agents:,} agents, {self.network.n_edges:,} edges"
+        sessions = {session.name: _session_in_words(session) for session in campaign.sessions}
+        return requested_card(campaign.name, network, state, sessions, steps)
 
     @property
     def configuration(self) -> dict[str, Any]:

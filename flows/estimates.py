@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+from data.facade import Warehouse
 from flows.campaign_jobs import CampaignRun, Job, execution_of, plan_jobs, prepare_run
+from flows.config import CampaignSource
 from propagation.clusters import machine_memory
 from propagation.models import PandasModel
 from propagation.planner import JobPlan
 
 
 def estimate_campaign(
-    campaign: str, warehouse: str = "warehouse", *, again: bool = False, models: Sequence[str] = ()
+    campaign: CampaignSource,
+    warehouse: str | Warehouse = "warehouse",
+    *,
+    again: bool = False,
+    models: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what a campaign's run would compute, with plans and estimates; nothing is run or published.
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def record_start(run: CampaignRun, flow_run_id: str) -> bool:
     """Store a run with its start event, unless it was stored before; return whether it was stored now."""
     started = _event(run.resolved, flow_run_id, "propagation_started")
-    stored = store_run(run.warehouse, run.stored, started)
+    stored = store_run(run.warehouse, run.stored, [started])
     emit(started)
     return stored
 

@@ -166,8 +166,8 @@ def _canonical(value: Any) -> str:
 # -- storing and finding --------------------------------------------------------------------------------------------
 
 
-def store_run(warehouse: Store, run: StoredRun, started: Event) -> bool:
-    """Store a run together with its start event; if the run was stored before, store nothing and return False.
+def store_run(warehouse: Store, run: StoredRun, events: Sequence[Event] = ()) -> bool:
+    """Store a run together with events; if the run was stored before, store nothing and return False.
 
     Raises
     ------
@@ -176,8 +176,8 @@ def store_run(warehouse: Store, run: StoredRun, started: Event) -> bool:
     """
     if warehouse.find(run.reference) is not None:
         return False
-    files = [warehouse.stage_records("runs", [run.record]), *stage_events(warehouse, [started])]
-    keys = [run.reference, *event_keys([started])]
+    files = [warehouse.stage_records("runs", [run.record]), *stage_events(warehouse, events)]
+    keys = [run.reference, *event_keys(events)]
     network = network_key(run.campaign.network, run.snapshot_id)
     try:
         warehouse.commit(KIND, keys, files, requires=[network])

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from propagation.published import results
+    from propagation.campaign_results import results
     from propagation.result import Result
     from propagation.simulation import simulate, simulate_many
 
@@ -17,7 +17,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(simulation, name)
     if name == "results":
-        from propagation.published import results
+        from propagation.campaign_results import results
 
         return results
     if name == "Result":

@@ -122,6 +122,16 @@ class Lanes:
         return np.minimum.reduceat(np.where(self.activations == peaks, self._rounds_counted, beyond), self._starts)
 
     @property
+    def half_rounds(self) -> npt.NDArray[np.int64]:
+        """First round by which at least half of the distinct agents reached were activated, (replicates,) int64."""
+        counts = self.activations if self.distinct is None else self.distinct
+        reached = counts.cumsum(dtype=np.int64)
+        before = np.repeat(reached[self._starts] - counts[self._starts], self.lengths)
+        is_half = 2 * (reached - before) >= np.repeat(self.sizes, self.lengths)
+        beyond = self._rounds_counted.max(initial=0) + 1
+        return np.minimum.reduceat(np.where(is_half, self._rounds_counted, beyond), self._starts)
+
+    @property
     def _starts(self) -> npt.NDArray[np.int64]:
         """Where each replicate's counts begin."""
         return np.cumsum(self.lengths) - self.lengths

@@ -12,7 +12,7 @@ from data.validation import suggestion
 from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
-from data.warehouse.tables.specification import SYMBOL
+from data.warehouse.tables.specification import SYMBOL, Column
 from propagation.result import TABLE_OF_RECORD, PublishedTables, Result
 from propagation.sessions import RECORDS
 
@@ -46,35 +46,6 @@ def load_results(warehouse: Store, session_ids: Sequence[str]) -> list[Result]:
             networks[key] = _network_of(warehouse, row)
         results.append(Result(row, networks[key], PublishedTables(warehouse, session_id), recalled=True))
     return results
-
-
-def results(warehouse: Store, campaign: str) -> dict[str, Result]:
-    """Return the results of a campaign, by the names of its sessions, in its order.
-
-    Parameters
-    ----------
-    warehouse : Warehouse
-    campaign : str
-        Name of the campaign, of which the configuration that was completed last counts; or its campaign_id.
-
-    Raises
-    ------
-    InvalidInputError
-        If the warehouse has no such campaign; the message lists those it has.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> results(Store(tempfile.mkdtemp()), "spring")
-    Traceback (most recent call last):
-      ...
-    data.errors.InvalidInputError: no campaign 'spring' in warehouse ... (campaigns there: none yet)...
-    """
-    campaign_id = campaign_id_of(warehouse, campaign)
-    rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == campaign_id]
-    rows.sort(key=lambda row: row["position"])
-    loaded = load_results(warehouse, [row["session_id"] for row in rows])
-    return {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
 
 
 def campaign_id_of(warehouse: Store, campaign: str) -> str:
@@ -140,9 +111,17 @@ def differing_tables(warehouse: Store, results: Mapping[str, Result]) -> list[st
         published = PublishedTables(warehouse, session_id)
         for detail in RECORDS[: RECORDS.index(result.session["record"]) + 1]:
             for table in TABLE_OF_RECORD[detail]:
-                if not _ordered(table, result.table(table)).equals(_ordered(table, published.read(table))):
+                stored = published.read(table)
+                lacking = [column.name for column in table_specification(table).columns if _is_lacking(stored, column)]
+                compared = [_ordered(table, rows).drop_columns(lacking) for rows in (result.table(table), stored)]
+                if not compared[0].equals(compared[1]):
                     differing.add(table)
     return sorted(differing)
+
+
+def _is_lacking(stored: pa.Table, column: Column) -> bool:
+    """Return whether a session was published by an older version, which did not have this column."""
+    return column.later and stored[column.name].null_count == stored.num_rows
 
 
 def _ordered(table: str, rows: pa.Table) -> pa.Table:

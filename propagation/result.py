@@ -54,6 +54,7 @@ def cascade_rows(sessions: Sequence[Session], lanes: Sequence[Lanes]) -> pa.Tabl
             "rounds": joined.rounds,
             "peak_round": joined.peak_rounds,
             "truncated": joined.truncated,
+            "half_round": joined.half_rounds,
         }
         parts.append(_rows("cascades", group, [session.replicates for session in group], columns))
     return pa.concat_tables(parts)
@@ -353,7 +354,7 @@ class Result:
 
     @cached_property
     def cascades(self) -> "pd.DataFrame":
-        """One row per replicate: size, depth, rounds, peak_round, truncated (table `cascades`)."""
+        """One row per replicate: size, depth, rounds, peak_round, truncated, half_round (table `cascades`)."""
         return self._frame("cascades", ["replicate"])
 
     @cached_property

@@ -26,7 +26,7 @@ _TYPES = {
     pa.string(): "VARCHAR",
 }
 _GLOB = re.compile(r"[*?\[]")
-_READS = re.compile(r"\bfiles\.(\w+)")
+_READS = re.compile(r"\b(?:FROM|JOIN) (?:files\.)?(\w+)")
 
 
 @dataclass(frozen=True)

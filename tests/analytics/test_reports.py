@@ -11,11 +11,12 @@ import pytest
 from scipy import stats
 
 from analytics.plots import reach_comparison
-from analytics.reports import campaign_page, difference, headline, inline_svg
+from analytics.reports import campaign_page, headline, inline_svg
 from analytics.sql_reports import Answer
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from propagation import Result
+from propagation.campaign_results import difference
 
 MadeResult = Callable[..., Result]
 Results = Mapping[str, Result]

@@ -34,6 +34,7 @@ def cascades(session: str, replicates: int) -> pa.Table:
             "rounds": pa.array([2] * replicates, pa.int32()),
             "peak_round": pa.array([0] * replicates, pa.int32()),
             "truncated": [False] * replicates,
+            "half_round": pa.array([0] * replicates, pa.int32()),
         }
     )
 

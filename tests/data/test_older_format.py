@@ -20,8 +20,6 @@ from data.warehouse.tables.specification import schema_fingerprint
 from tests.data.publications import manifest_path, publish, record, rows
 
 SNAPSHOT = "5" * 32
-LATER = {"networks": ("warnings", "id_range")}
-"""Columns that tables have gained since."""
 
 
 class Format1:
@@ -31,7 +29,8 @@ class Format1:
         self.folder, self.number, self.parent = folder, 0, None
 
     def file(self, table: str, *given: dict[str, Any]) -> dict[str, Any]:
-        fields = [field for field in TABLES[table].schema if field.name not in LATER.get(table, ())]
+        later = {column.name: column.later for column in TABLES[table].columns}
+        fields = [field for field in TABLES[table].schema if not later[field.name]]
         kept = [{f.name: record(table, **row)[f.name] for f in fields} for row in given]
         path = self.folder / "tables" / table / f"{self.number}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,10 @@ from typing import Any
 from uuid import UUID
 
 import cloudpickle
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import propagation
 from data.errors import (
@@ -35,7 +37,7 @@ from data.warehouse.catalogue import query
 from data.warehouse.store import Store
 from flows import campaign_jobs, run_events
 from flows.campaign_jobs import prepare_run, publish_campaign, publish_messages
-from flows.config import load_campaign, resolve
+from flows.config import campaign_from_dict, load_campaign, resolve
 from flows.propagate import propagate
 from flows.runs import run_campaign
 from propagation import engine, jobs
@@ -119,6 +121,8 @@ def test_results_name_the_strategy_that_the_campaign_requested(
     assert [row["reach"] for row in found] == [row["total_influenced"] for row in summary["sessions"]]
     assert found[0]["session_id"] == found[1]["session_id"] != found[2]["session_id"]
     assert len({row["job_id"] for row in found}) == 1
+    joined = "FROM campaign_results JOIN propagation_sessions USING (session_id, job_id)"
+    assert query(warehouse, f"SELECT count(*) AS rows {joined}").to_pylist() == [{"rows": 3}]
     loaded = propagation.results(warehouse, summary["campaign"])
     assert {name: result.reach.mean for name, result in loaded.items()} == {
         row["session"]: row["reach"] for row in found
@@ -126,6 +130,64 @@ def test_results_name_the_strategy_that_the_campaign_requested(
     assert warehouse.campaigns()[["campaign", "sessions"]].to_dict("records") == [
         {"campaign": summary["campaign"], "sessions": 3}
     ]
+
+
+def test_a_dictionary_runs_as_the_file_with_the_same_content(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
+) -> None:
+    numbers = {**TOWN["sessions"][0], "seeds": np.array([1, 2, 3])}
+    content = {**TOWN, "name": "spread", "sessions": (numbers, TOWN["sessions"][1])}
+    summary = run_campaign(content, warehouse)
+    assert (summary["campaign"], summary["status"], len(summary["sessions"])) == ("spread", "completed", 2)
+    path = campaign_file(TOWN, "spread")
+    assert run_campaign(path, warehouse.url) == {**summary, "status": "already_completed"}
+    assert run_campaign(load_campaign(path), warehouse.url) == {**summary, "status": "already_completed"}
+    # Elsewhere, the file stores the same run, and the same sessions.
+    elsewhere = Warehouse(tmp_path / "elsewhere")
+    elsewhere.generate_network("town", "watts_strogatz", agents=300, degree=6)
+    assert run_campaign(path, elsewhere.url)["campaign_id"] == summary["campaign_id"]
+    columns = ["run_id", "campaign_id", "configuration", "session_ids"]
+    assert elsewhere.read("runs").select(columns).to_pylist() == warehouse.read("runs").select(columns).to_pylist()
+    kinds = Counter(warehouse.read("events")["event_type"].to_pylist())
+    assert kinds == {"propagation_started": 1, "propagation_completed": 1}
+
+
+def test_campaigns_show_cards_before_and_after_their_run(warehouse: Warehouse) -> None:
+    campaign = campaign_from_dict({**TOWN, "name": "<spread>"})
+    resolved = resolve(campaign, warehouse)
+    for shown in (campaign._repr_html_(), resolved._repr_html_()):
+        assert "Campaign &lt;spread&gt;" in shown
+        assert "independent_cascade; 3 seeds; 70 replicates" in shown
+        assert "top_out_degree, budget 5" in shown
+        assert "run_campaign(" in shown
+    assert "not run yet" in resolved._repr_html_()
+    assert "300 agents" in resolved._repr_html_()
+    summary = run_campaign(campaign, warehouse)
+    reach = propagation.results(warehouse, "<spread>")["hubs"].reach
+    for shown in (summary._repr_html_(), propagation.results(warehouse, "<spread>")._repr_html_()):
+        assert "Campaign &lt;spread&gt;" in shown
+        assert str(reach) in shown
+    assert "propagation.results(warehouse, " in summary._repr_html_()
+    assert "published" in resolved._repr_html_()
+    assert "run_campaign(" not in resolved._repr_html_()
+
+
+def test_results_of_a_campaign_stand_side_by_side(warehouse: Warehouse) -> None:
+    run_campaign({**TOWN, "name": "spread"}, warehouse)
+    results = propagation.results(warehouse, "spread")
+    table = results.table()
+    assert table.index.tolist() == list(results) == ["three", "hubs"]
+    assert table["strategy"].tolist() == ["explicit", "top_out_degree"]
+    assert table["reach"].tolist() == [result.reach.mean for result in results.values()]
+    ax = results.plot(Figure().subplots())
+    assert [text.get_text() for text in ax.get_legend().get_texts()][:2] == ["three", "hubs"]
+    sizes = {name: result.cascades["size"] for name, result in results.items()}
+    found, paired = results.difference("hubs", "three"), sizes["hubs"] - sizes["three"]
+    assert (found.mean, found.standard_error) == pytest.approx((paired.mean(), paired.sem()))
+    with pytest.raises(
+        InvalidInputError, match=r"no session 'hub' \(did you mean 'hubs'\?\); sessions are 'three', 'hubs'"
+    ):
+        results.difference("hub", "three")
 
 
 def test_a_campaign_is_computed_and_published(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:

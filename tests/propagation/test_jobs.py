@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 
+import pyarrow as pa
 import pytest
 
 from data import Warehouse
@@ -23,6 +24,8 @@ from data.errors import (
 from data.warehouse.store import Store
 from propagation import clusters, engine, jobs, simulate, simulate_many
 from propagation.models import SIR, IndependentCascade, LinearThreshold
+from propagation.published import differing_tables
+from propagation.result import PublishedTables
 from propagation.sessions import resolve_session
 from tests.deadlines import PATIENCE
 from tests.propagation.own_models import OwnCascade
@@ -69,6 +72,20 @@ def test_many_sessions_have_the_rows_of_each_alone(network, assert_same_rows):
     assert publications(network) == 1
     assert again.reach.equals(frame)
     assert all(result.recalled for result in again.values())
+
+
+@pytest.mark.parametrize(("known", "differing"), [([None] * 3, []), ([0, None, None], ["cascades"])])
+def test_columns_that_an_older_version_did_not_publish_are_not_compared(network, monkeypatch, known, differing):
+    session = resolve_session(network, HALF, seed_set=["0"], replicates=3)
+    (result,) = engine.run_job(network, [session], engine.plan_job(network, [session]), publish=False).results.values()
+
+    def published(_, table):
+        rows = result.table(table)
+        at = rows.column_names.index("half_round") if table == "cascades" else None
+        return rows if at is None else rows.set_column(at, "half_round", pa.array(known, pa.int32()))
+
+    monkeypatch.setattr(PublishedTables, "read", published)
+    assert differing_tables(network.warehouse, {session.session_id: result}) == differing
 
 
 def test_many_sessions_can_stay_in_memory(network, assert_same_rows):

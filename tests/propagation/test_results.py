@@ -104,6 +104,9 @@ def test_cascades_are_sizes_depths_and_peaks(result, by_round):
     assert cascades["rounds"].tolist() == (depth + 1).tolist()
     assert cascades["peak_round"].tolist() == by_round.idxmax(axis=1).tolist()
     assert cascades["peak_round"].nunique() > 2
+    reached = by_round.cumsum(axis=1)
+    assert cascades["half_round"].tolist() == (reached.ge(reached.iloc[:, -1] / 2, axis=0)).idxmax(axis=1).tolist()
+    assert cascades["half_round"].nunique() > 2
     assert not cascades["truncated"].any()
 
 
@@ -199,7 +202,7 @@ def test_the_example_of_the_issue_works_as_written(shared_data, tmp_path, monkey
     assert 3 < result.reach.mean < 7115
     assert 0 < result.reach.standard_error < result.reach.mean
     assert list(result.rounds["round"]) == list(range(len(result.rounds)))
-    assert {"replicate", "size", "depth", "rounds", "peak_round", "truncated"} == set(result.cascades)
+    assert {"replicate", "size", "depth", "rounds", "peak_round", "truncated", "half_round"} == set(result.cascades)
     assert len(result.cascades) == 1000
     rows = result.activations
     assert type(rows).__module__.startswith("dask.")

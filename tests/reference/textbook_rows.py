@@ -50,7 +50,7 @@ class TextbookRows:
     contacts: list
     """(replicate, round, src, dst, event_type)."""
     cascades: list
-    """(replicate, size, depth, rounds, peak_round, truncated)."""
+    """(replicate, size, depth, rounds, peak_round, truncated, half_round)."""
     reach: list
     """(agent, times_reached, probability, mean_round)."""
     new: np.ndarray
@@ -77,7 +77,15 @@ def textbook_rows(session, network):
         ),
         contacts=sorted((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.contacts),
         cascades=[
-            (replicate, lane.reached[-1], lane.depth, lane.rounds, lane.new.index(max(lane.new)), lane.truncated)
+            (
+                replicate,
+                lane.reached[-1],
+                lane.depth,
+                lane.rounds,
+                lane.new.index(max(lane.new)),
+                lane.truncated,
+                next(number for number, reached in enumerate(lane.reached) if reached >= lane.reached[-1] / 2),
+            )
             for replicate, lane in enumerate(lanes)
         ],
         reach=[
@@ -93,7 +101,7 @@ def textbook_rows(session, network):
 def assert_textbook(result, rows):
     """Compare what a result recorded with the oracle's rows."""
     session = result.session
-    columns = ["replicate", "size", "depth", "rounds", "peak_round", "truncated"]
+    columns = ["replicate", "size", "depth", "rounds", "peak_round", "truncated", "half_round"]
     assert tuples(result, "cascades", columns) == rows.cascades
     assert_textbook_rounds(result, rows)
     if RECORDS.index(session["record"]) >= RECORDS.index("reach"):

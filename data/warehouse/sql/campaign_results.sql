@@ -31,7 +31,7 @@ SELECT
     sessions.job_seconds,
     sessions.estimated_bytes,
     sessions.peak_bytes,
-    md5(concat_ws(' ', epoch_us(sessions.started_at), sessions.job_seconds, sessions.job_lanes)) AS job_id,
+    sessions.job_id,
     campaigns.completed_at,
     campaign_sessions.position,
     campaign_sessions.session_id,
@@ -39,5 +39,5 @@ SELECT
     campaign_sessions.campaign_id
 FROM files.campaign_sessions AS campaign_sessions
 INNER JOIN files.campaigns AS campaigns USING (campaign_id)
-INNER JOIN files.propagation_sessions AS sessions USING (session_id)
+INNER JOIN propagation_sessions AS sessions USING (session_id)
 LEFT JOIN seeds ON campaign_sessions.campaign_id = seeds.campaign_id AND campaign_sessions.session = seeds.session

@@ -84,6 +84,14 @@ SPECIFICATIONS = (
             Column("rounds", pa.int32(), "rounds simulated until no agent transmitted any more, or max_rounds"),
             Column("peak_round", pa.int32(), "round with the most activations, the first if several"),
             Column("truncated", pa.bool_(), "whether agents could still transmit at max_rounds"),
+            Column(
+                "half_round",
+                pa.int32(),
+                "first round by which at least half of the cascade's agents were activated; null in sessions of older "
+                "versions",
+                nullable=True,
+                later=True,
+            ),
         ),
     ),
     TableSpecification(

@@ -24,6 +24,7 @@ SPECIFICATIONS = (
                 STRINGS,
                 "agent_id of each blocked agent; null in sessions of older versions",
                 nullable=True,
+                later=True,
             ),
             Column("replicates", pa.int32(), "number of replicates"),
             Column(
@@ -31,6 +32,7 @@ SPECIFICATIONS = (
                 pa.int32(),
                 "number of the first replicate; null in sessions of older versions",
                 nullable=True,
+                later=True,
             ),
             Column("random_seed", pa.int64(), "random seed of all draws"),
             Column("max_rounds", pa.int32(), "last round in which activations were allowed"),
@@ -61,6 +63,11 @@ SPECIFICATIONS = (
             Column("job_lanes", pa.int64(), "lanes of that job: replicates of all its sessions"),
             Column("started_at", CLOCK, "clock time at which the job started"),
             Column("completed_at", CLOCK, "clock time at which its rows were ready to publish"),
+        ),
+        added=(
+            Column(
+                "job_id", pa.string(), "the same for sessions that ran in one job, whose times and memory they share"
+            ),
         ),
     ),
 )

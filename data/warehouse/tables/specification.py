@@ -13,12 +13,25 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, Arrow type, documentation with units, and whether it may be null."""
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+    type : pyarrow.DataType
+    documentation : str
+        Meaning and unit.
+    nullable : bool
+        Whether it may be null.
+    later : bool
+        Whether files of older versions lack it; it is null there.
+    """
 
     name: str
     type: pa.DataType
     documentation: str
     nullable: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True)
