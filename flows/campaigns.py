@@ -17,7 +17,7 @@ from data.validation import Location, Name, Problem, UserInput
 from data.warehouse.keys import campaign_key, message_key
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
-from propagation.planner import PlanChoice
+from propagation.plans import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
 

@@ -8,7 +8,7 @@ import contextlib
 import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import yaml
@@ -46,6 +46,7 @@ _WORDS = {"true": True, "false": False, ".nan": float("nan"), ".inf": float("inf
 _DIGITS = "[0-9]+(?:_[0-9]+)*"
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*(?:_[0-9]+)*")
 _NUMBER = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?")
+_STATED_NAME = re.compile(r"^(?P<key>name|network):[ \t]+(?P<value>.+)$", re.MULTILINE)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 
 
@@ -153,6 +154,23 @@ def _name_of_file(path: Path) -> str:
         raise CampaignError(
             f"{path}: the file has no `name:`, so its file name is the campaign's name, but {error}"
         ) from None
+
+
+def stated_names(name_or_path: str) -> list[str]:
+    """Return the name of a campaign and that of its network, if stated, without validating the file.
+
+    Only its top-level lines are looked at, so that a run can be labelled at once, even if its campaign is invalid. The
+    default name is that of the file.
+    """
+    found = {"name": PurePath(name_or_path).stem}
+    with contextlib.suppress(OSError, SourceNotFoundError):
+        text = campaign_path(name_or_path).read_text(encoding="utf-8", errors="replace")
+        for line in _STATED_NAME.finditer(text):
+            with contextlib.suppress(yaml.YAMLError):
+                value = _composed(line["value"].encode())
+                if isinstance(value, yaml.ScalarNode) and value.value.strip():
+                    found[line["key"]] = value.value
+    return [found[key] for key in ("name", "network") if key in found]
 
 
 def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterProfile:
