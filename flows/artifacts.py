@@ -6,7 +6,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,14 +25,17 @@ DOTS_PER_INCH = 100
 logger = logging.getLogger(__name__)
 
 
-def label_flow_run(flow_run_id: str, campaign: str, network: str, models: Iterable[str]) -> None:
-    """Name a flow run after its campaign and network, and tag it with both and its models, whatever it started from."""
+def label_flow_run(flow_run_id: str, names: Sequence[str], tags: Iterable[str] = ()) -> None:
+    """Name a flow run after what it works on, such as its campaign and network, and tag it with these names and others.
+
+    Whatever a run was started from, its labels are the same; tags that it has already are kept.
+    """
     from prefect.client.orchestration import get_client
 
     try:
         with get_client(sync_client=True) as client:
-            tags = {*client.read_flow_run(UUID(flow_run_id)).tags, campaign, network, *models}
-            client.update_flow_run(UUID(flow_run_id), name=f"{campaign} on {network}", tags=sorted(tags))
+            known = client.read_flow_run(UUID(flow_run_id)).tags
+            client.update_flow_run(UUID(flow_run_id), name=" on ".join(names), tags=sorted({*known, *names, *tags}))
     except Exception as error:  # a run without its label must not fail
         logger.debug("the flow run was not labelled: %s", error)
 
@@ -51,8 +54,9 @@ def show_results(summary: Mapping[str, Any]) -> None:
         f"reached, seeds included, ± its standard error. Warehouse `{summary['warehouse']}`.{notes}"
     )
     create_table_artifact(rows, key=f"results-{name}", description=description)
-    jobs = [{**job_cells(job), "why this plan": job["plan_reason"]} for job in summary["jobs"]]
-    create_table_artifact(jobs, key=f"jobs-{name}", description=f"Estimated and actual time and memory of {about}.")
+    reasons = "".join(f"\n\n{job['plan']} plan: {job['plan_reason']}." for job in summary["jobs"])
+    description = f"Estimated and actual time and memory of {about}.{reasons}"
+    create_table_artifact([job_cells(job) for job in summary["jobs"]], key=f"jobs-{name}", description=description)
 
 
 def show_page(campaign: str, page: Path) -> None:

@@ -15,7 +15,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed
 
-from data.errors import CommitConflictError, RunCancelledError
+from data.errors import CommitConflictError, RumormillError, RunCancelledError
 from flows.run_forms import described
 from propagation.plans import PlanChoice
 
@@ -134,11 +134,16 @@ def start(
 ) -> dict[str, Any]:
     """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
     from flows import artifacts, campaign_jobs, run_events
+    from flows.config import stated_names
 
-    run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
+    try:
+        run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models)
+    except RumormillError:
+        artifacts.label_flow_run(str(flow_run.id), stated_names(campaign))
+        raise
     resolved = run.resolved
-    models_used = {session.model.name for session in resolved.distinct_sessions}
-    artifacts.label_flow_run(str(flow_run.id), resolved.campaign.name, resolved.network.network_id, models_used)
+    models_used = dict.fromkeys(session.model.name for session in resolved.distinct_sessions)
+    artifacts.label_flow_run(str(flow_run.id), [resolved.campaign.name, resolved.network.network_id], models_used)
     _log_start(run)
     started_at = dt.datetime.now(dt.UTC).isoformat()
     if not run.nothing_to_do:

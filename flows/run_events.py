@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any
 
 from data.errors import RumormillError
@@ -25,6 +26,8 @@ ENDS = {
     "propagation_failed": "failed",
 }
 """Events that end a run, as words."""
+MOST_CHARACTERS = 120
+"""Length of a message that says why a run failed, in a list of runs."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +88,9 @@ def last_attempts(warehouse: Warehouse) -> dict[str, str]:
 def _end_text(started: dict[str, Any], ended: dict[str, Any] | None) -> str:
     if ended is None:
         return f"started {started['occurred_at']:%Y-%m-%d %H:%M:%SZ}, no end recorded: still running, or killed"
-    why = json.loads(ended["data"]).get("message")
-    return f"{ENDS[ended['event_type']]} {ended['occurred_at']:%Y-%m-%d %H:%M:%SZ}" + (f": {why}" if why else "")
+    how, data = ENDS[ended["event_type"]], json.loads(ended["data"])
+    why = f": {shorten(data['message'], MOST_CHARACTERS, placeholder=' ...')}" if how == "failed" else ""
+    return f"{how} {ended['occurred_at']:%Y-%m-%d %H:%M:%SZ}{why}"
 
 
 def _run_events(warehouse: Warehouse) -> Iterable[dict[str, Any]]:

@@ -81,9 +81,9 @@ def outcome_text(summary: Mapping[str, Any], computed: int, seconds: float) -> s
     sessions = summary["sessions"]
     best = max(sessions, key=lambda row: row["total_influenced"])
     done = {
-        "completed": f"computed {computed:,} of {counted(len(sessions), 'session')}",
-        "confirmed": f"recomputed {counted(computed, 'session')}: every row equals the published one",
-        "already_completed": f"nothing new: {counted(len(sessions), 'session')} published before",
+        "completed": f"Computed {computed:,} of {counted(len(sessions), 'session')}",
+        "confirmed": f"Recomputed {counted(computed, 'session')}: every row equals the published one",
+        "already_completed": f"Nothing new: {counted(len(sessions), 'session')} published before",
     }[summary["status"]]
     reach = f"best reach {reach_text(best)} of {summary['agents']:,} agents ({best['session']})"
     return f"{done}; {reach}; {readable_seconds(seconds)}"

@@ -101,17 +101,19 @@ def resume(
     """
     from data.facade import Warehouse
     from flows.commands.logs import quiet_logs
+    from flows.run_events import last_attempts
     from flows.run_records import chosen_runs
     from flows.runs import run_campaign
 
     quiet_logs(verbose=verbose)
     place = Warehouse(warehouse)
     unfinished = chosen_runs(place, campaign)
+    attempts = last_attempts(place) if unfinished else {}
     if not as_json:
-        _print_unfinished(unfinished, place)
+        _print_unfinished(unfinished, attempts, place)
     if only_list:
         if as_json:
-            print_json([vars(run) for run in unfinished])
+            print_json([{**vars(run), "latest_run": attempts.get(run.campaign_key)} for run in unfinished])
         return
     summaries, failures = [], []
     for run in unfinished:
@@ -133,7 +135,7 @@ def resume(
         raise typer.Exit(failures[0])
 
 
-def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse") -> None:
+def _print_unfinished(unfinished: "Sequence[StartedRun]", attempts: Mapping[str, str], warehouse: "Warehouse") -> None:
     if not unfinished:
         print_line(f"no unfinished runs in warehouse {warehouse.url}")
         return
@@ -146,6 +148,7 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
                 "started": run.started_at,
                 "sessions published": f"{run.sessions_published} of {run.sessions}",
                 "rounds kept": run.rounds_kept,
+                "latest run": attempts.get(run.campaign_key, "not known"),
             }
             for run in unfinished
         ]

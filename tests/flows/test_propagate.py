@@ -292,7 +292,7 @@ def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: C
     # A flow that has nothing to do, such as the next run of a schedule, shows the results again.
     run = flow_runs()[0]
     assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "jobs", "curves"}
-    assert re.fullmatch(r"nothing new: 2 sessions published before; best reach .*", run.state.message)
+    assert re.fullmatch(r"Nothing new: 2 sessions published before; best reach .*", run.state.message)
 
 
 def test_flow_runs_are_named_after_campaign_and_network(
