@@ -17,6 +17,7 @@ from prefect.states import Cancelled, Completed
 
 from data.errors import CommitConflictError, RumormillError, RunCancelledError
 from flows.run_forms import described
+from flows.run_logs import omit_tracebacks
 from propagation.plans import PlanChoice
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def propagate(
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
     # 1. Validate, and store the run; a finished campaign shows its results at once.
+    omit_tracebacks()
     begun_at = time.monotonic()
     begun = start(campaign, warehouse, again, models or [], plan, cluster)
     run, jobs = begun["run"], begun["jobs"]
