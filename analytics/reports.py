@@ -19,6 +19,7 @@ from analytics.plots import (
 )
 from analytics.sql_reports import Answer
 from data.errors import InvalidInputError
+from data.quantities import readable_bytes, readable_seconds
 from propagation.campaign_results import difference
 from propagation.pictures import COLOURS, GRID, INK, MUTED
 from propagation.result import Result
@@ -290,8 +291,9 @@ def _time_text(sessions: Iterable[Mapping[str, Any]]) -> str:
     """Return the times of the sessions' jobs, with the planner's estimates."""
     jobs = {session["started_at"]: session for session in sessions}
     return "; ".join(
-        f"{job['job_lanes']:,} replicates in {job['job_seconds']:,.2f} s (estimated {job['estimated_seconds']:,.2f} s "
-        f"and {job['estimated_bytes'] / 1e6:,.0f} MB), on {started_at:%Y-%m-%d at %H:%M} UTC"
+        f"{job['job_lanes']:,} replicates in {readable_seconds(job['job_seconds'])} "
+        f"(estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])}), "
+        f"on {started_at:%Y-%m-%d at %H:%M} UTC"
         for started_at, job in sorted(jobs.items())
     )
 

@@ -25,7 +25,7 @@ from propagation.draws import Purpose, replicate_salts, stream
 from propagation.kernels import cascades
 from propagation.kernels.lane_arrays import LaneSeeds
 from propagation.kernels.primitives import CHUNK
-from propagation.planner import PlanChoice
+from propagation.plans import PlanChoice
 from propagation.sessions import resolve_session
 
 LONG_JOB_REPLICATES = 10_000

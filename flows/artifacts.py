@@ -1,30 +1,23 @@
-"""Artifacts that a run shows in Prefect's UI, during the run and afterwards."""
+"""Labels and artifacts of a run in Prefect's UI."""
 
 import base64
 import hashlib
 import io
 import logging
 import re
-import time
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from data.progress import Progress
+from flows.summaries import job_cells, model_text, session_cells, truncation_notes
 
 if TYPE_CHECKING:
     from propagation.result import Result
 
-SECONDS_BETWEEN_UPDATES = 1.0
-"""Minimum time between updates of a progress artifact; each costs about 40 ms."""
 MOST_CURVES = 12
 """Maximum number of sessions in one plot."""
 DOTS_PER_INCH = 100
@@ -32,81 +25,51 @@ DOTS_PER_INCH = 100
 logger = logging.getLogger(__name__)
 
 
-class ProgressBar:
-    """A progress bar in Prefect's UI: a progress callback that updates it about once a second."""
+def label_flow_run(flow_run_id: str, names: Sequence[str], tags: Iterable[str] = ()) -> None:
+    """Name a flow run after what it works on, such as its campaign and network, and tag it with these names and others.
 
-    def __init__(self, key: str, description: str) -> None:
-        self._artifact_id = cast("UUID", create_progress_artifact(0.0, key, description))
-        self._updated = time.monotonic()
-
-    def __call__(self, stage: str, done: float, total: float) -> None:  # noqa: ARG002 (the protocol of Progress)
-        """Update the bar, unless it was updated less than a second ago."""
-        now = time.monotonic()
-        if done < total and now - self._updated < SECONDS_BETWEEN_UPDATES:
-            return
-        self._updated = now
-        try:
-            update_progress_artifact(self._artifact_id, progress=100.0 * done / max(total, 1))
-        except Exception as error:  # a failing progress bar must not end the run
-            logger.debug("progress was not shown: %s", error)
-
-
-def label_flow_run(flow_run_id: str, campaign: str, network: str) -> None:
-    """Name a flow run after its campaign and network, and tag it with both, whatever it was started from."""
+    Whatever a run was started from, its labels are the same; tags that it has already are kept.
+    """
     from prefect.client.orchestration import get_client
 
     try:
         with get_client(sync_client=True) as client:
-            tags = {*client.read_flow_run(UUID(flow_run_id)).tags, campaign, network}
-            client.update_flow_run(UUID(flow_run_id), name=f"{campaign} on {network}", tags=sorted(tags))
+            known = client.read_flow_run(UUID(flow_run_id)).tags
+            client.update_flow_run(UUID(flow_run_id), name=" on ".join(names), tags=sorted({*known, *names, *tags}))
     except Exception as error:  # a run without its label must not fail
         logger.debug("the flow run was not labelled: %s", error)
 
 
-class JobProgress:
-    """Progress of a job: passed to a listener in this process, and shown as a bar in Prefect's UI after `begin`."""
-
-    def __init__(self, campaign: str, listener: Progress) -> None:
-        self._campaign, self._listener = campaign, listener
-        self._bar: ProgressBar | None = None
-
-    def begin(self, lanes: int) -> None:
-        """Show a bar for this number of lanes."""
-        self._bar = ProgressBar(f"progress-{slug(self._campaign)}", f"Campaign {self._campaign}: {lanes:,} lanes")
-
-    def __call__(self, stage: str, done: float, total: float) -> None:
-        """Pass progress on to the listener and the bar."""
-        self._listener(stage, done, total)
-        if self._bar is not None:
-            self._bar(stage, done, total)
-
-
 def show_results(summary: Mapping[str, Any]) -> None:
-    """Create a table artifact of a finished run: one row per session."""
+    """Create tables of a finished run: one row per session, and one per job with its estimate and what it took."""
+    agents, name = summary["agents"], slug(summary["campaign"])
     rows = [
-        {
-            "session": row["session"],
-            "seeds": f"{row['seeds']} ({row['seed_strategy']})",
-            "reach": round(row["total_influenced"], 2),
-            "standard error": row["total_influenced_standard_error"],
-            "rounds": row["rounds"],
-            "replicates": row["replicates"],
-            "session_id": row["session_id"],
-        }
+        {**session_cells(row, agents), "model": model_text(row), "session_id": row["session_id"]}
         for row in summary["sessions"]
     ]
+    about = f"campaign {bold(summary['campaign'])} on network {bold(summary['network'])}"
+    notes = "".join(f"\n\n{note}." for note in truncation_notes(summary))
     description = (
-        f"Campaign {_bold(summary['campaign'])} on network {_bold(summary['network'])} ({summary['agents']:,} agents, "
-        f"{summary['edges']:,} edges): {summary['lanes']:,} lanes in {summary['seconds']:.2f} s. "
-        f"Plan {summary['plan']}: {summary['plan_reason']}. Warehouse `{summary['warehouse']}`."
+        f"Results of {about} ({agents:,} agents, {summary['edges']:,} edges). Reach is the mean number of agents "
+        f"reached, seeds included, ± its standard error. Warehouse `{summary['warehouse']}`.{notes}"
     )
-    create_table_artifact(rows, key=f"results-{slug(summary['campaign'])}", description=description)
+    create_table_artifact(rows, key=f"results-{name}", description=description)
+    reasons = "".join(f"\n\n{job['plan']} plan: {job['plan_reason']}." for job in summary["jobs"])
+    description = f"Estimated and actual time and memory of {about}.{reasons}"
+    create_table_artifact([job_cells(job) for job in summary["jobs"]], key=f"jobs-{name}", description=description)
+
+
+def show_page(campaign: str, page: Path) -> None:
+    """Create an artifact with the path of the campaign's page; browsers do not follow links from a server to files."""
+    create_markdown_artifact(
+        f"`{page.absolute()}`", key=f"page-{slug(campaign)}", description=f"Page of campaign {bold(campaign)}"
+    )
 
 
 def show_curves(campaign: str, results: "Mapping[str, Result]") -> None:
     """Create a Markdown artifact with the adoption curves of a campaign's sessions as an inline image."""
     markdown = f"![Agents reached by each round](data:image/png;base64,{_encoded_curves(results)})"
-    description = f"Adoption curves of campaign {_bold(campaign)}"
+    description = f"Adoption curves of campaign {bold(campaign)}"
     if len(results) > MOST_CURVES:
         description += f", its first {MOST_CURVES} sessions"
     create_markdown_artifact(markdown, key=f"curves-{slug(campaign)}", description=description)
@@ -126,7 +89,7 @@ def _encoded_curves(results: "Mapping[str, Result]") -> str:
     return base64.b64encode(picture.getvalue()).decode()
 
 
-def _bold(name: str) -> str:
+def bold(name: str) -> str:
     """Return a name in bold Markdown, with its special characters escaped."""
     return "**" + re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", name) + "**"
 

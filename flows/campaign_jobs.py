@@ -26,7 +26,8 @@ from propagation import engine, jobs, planner
 from propagation.clusters import ClusterProfile, ExpectedWorkers, connect, expected_workers, thread_count
 from propagation.jobs import Execution
 from propagation.own_threads import OwnThreads
-from propagation.planner import JobPlan, PlanChoice
+from propagation.planner import JobPlan
+from propagation.plans import PlanChoice
 from propagation.published import load_results
 from propagation.result import Result
 from propagation.sessions import Session

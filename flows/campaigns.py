@@ -18,7 +18,7 @@ from data.warehouse.keys import campaign_key, message_key
 from flows.campaign_cards import requested_card, steps_after_a_run
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
-from propagation.planner import PlanChoice
+from propagation.plans import PlanChoice
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
 

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 from data.errors import CampaignError, InvalidInputError, RumormillError, SourceNotFoundError
@@ -17,7 +17,7 @@ from flows.campaign_content import Content, DictionaryContent
 from flows.campaign_problems import campaign_problems
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from flows.deployments import DeploymentSpecification, absolute
-from flows.yaml_documents import YamlDocument
+from flows.yaml_documents import YamlDocument, stated_values
 from propagation.clusters import ClusterProfile
 from propagation.models import known_models
 
@@ -191,6 +191,19 @@ def _name_of_file(path: Path) -> str:
         raise CampaignError(
             f"{path}: the file has no `name:`, so its file name is the campaign's name, but {error}"
         ) from None
+
+
+def stated_names(name_or_path: str) -> list[str]:
+    """Return the name of a campaign and that of its network, if stated, without validating the file.
+
+    Only its top-level lines are looked at, so that a run can be labelled at once, even if its campaign is invalid. The
+    default name is that of the file.
+    """
+    found = {"name": PurePath(name_or_path).stem}
+    with contextlib.suppress(OSError, SourceNotFoundError):
+        text = campaign_path(name_or_path).read_text(encoding="utf-8", errors="replace")
+        found |= stated_values(text, ("name", "network"))
+    return [found[key] for key in ("name", "network") if key in found]
 
 
 def load_cluster_profile(name_or_path: str, folder: Path = Path()) -> ClusterProfile:

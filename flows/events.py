@@ -48,6 +48,13 @@ class Event:
         return derived_uuid("event", f"{self.event_type}/{self.subject}/{run}")
 
     @property
+    def title(self) -> str:
+        """What it is about, as people call it."""
+        about = [f"campaign {self.data['campaign']}"] if "campaign" in self.data else []
+        about += [f"network {self.data['network']}"] if "network" in self.data else []
+        return " on ".join(about) or self.subject
+
+    @property
     def record(self) -> dict[str, Any]:
         """The event's row of the table `events`."""
         return {
@@ -85,7 +92,7 @@ def emit(event: Event) -> None:
     kind, _, identity = event.subject.partition("/")
     emit_event(
         event=f"rumormill.{event.event_type}",
-        resource={"prefect.resource.id": f"rumormill.{kind}.{identity}", "prefect.resource.name": event.subject},
+        resource={"prefect.resource.id": f"rumormill.{kind}.{identity}", "prefect.resource.name": event.title},
         payload=json.loads(event.record["data"]),
         occurred=event.occurred_at,
         id=uuid.UUID(event.event_id),

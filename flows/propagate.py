@@ -6,36 +6,64 @@ runs, so that importing this module is cheap. Prefect stores nothing: only the w
 """
 
 import datetime as dt
-from pathlib import PurePath
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import TerminationSignal
-from prefect.runtime import flow_run
-from prefect.states import Cancelled
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Completed
 
-from data.errors import CommitConflictError, RunCancelledError
+from data.errors import CommitConflictError, RumormillError, RunCancelledError
+from flows.run_forms import described
+from flows.run_logs import omit_tracebacks
+from propagation.plans import PlanChoice
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State, TaskRun
+    from prefect.client.schemas.objects import FlowRun, State, TaskRun
+    from prefect.flows import Flow
 
-    from flows.campaigns import ResolvedCampaign
+    from flows.campaign_jobs import CampaignRun
     from propagation.planner import JobPlan
 
 
 def _run_name() -> str:
-    """Name a flow run after its campaign's file, without the folder."""
-    return f"propagate {PurePath(flow_run.parameters['campaign']).stem}"
+    """Name a flow run after the campaign and the network that its file states; `start` corrects what was guessed."""
+    from flows.config import stated_names
+
+    return " on ".join(stated_names(flow_run.parameters["campaign"]))
 
 
-@flow(name="propagate", flow_run_name=_run_name, persist_result=False)
+def record_missing_end(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[Any]") -> None:  # noqa: ARG001
+    """Record how a run ended whose process was killed; a worker, or whoever serves the flow, calls this afterwards."""
+    from data.facade import Warehouse
+    from flows import run_events
+
+    warehouse = Warehouse(flow_run.parameters.get("warehouse", "warehouse"))
+    if state.is_crashed():
+        run_events.record_missing_end(
+            warehouse, str(flow_run.id), "propagation_failed", error="Crashed", message=state.message
+        )
+    else:
+        run_events.record_missing_end(warehouse, str(flow_run.id), "propagation_cancelled", message=state.message)
+
+
+@flow(
+    name="propagate",
+    description="Runs a campaign on a network of the warehouse, publishes its results and shows them as artifacts.",
+    flow_run_name=_run_name,
+    persist_result=False,
+    on_cancellation=[record_missing_end],
+    on_crashed=[record_missing_end],
+)
+@described
 def propagate(
     campaign: str,
     warehouse: str = "warehouse",
     again: bool = False,
     models: list[str] | None = None,
-    plan: str | None = None,
+    plan: PlanChoice | None = None,
     cluster: str | None = None,
     import_from: str | None = None,
     import_options: dict[str, Any] | None = None,
@@ -46,21 +74,22 @@ def propagate(
     Parameters
     ----------
     campaign : str
-        ``run/<run_id>`` for a stored run; or the path of a campaign's YAML file, or the name of a bundled campaign.
+        Path of a campaign's YAML file, name of a bundled campaign, or `run/<run_id>` for a stored run.
     warehouse : str
-        Folder or URL of the warehouse.
+        Folder or URL of the warehouse, such as `s3://bucket/folder`.
     again : bool
         Recompute published sessions and compare every row; nothing is published twice.
     models : list of str, optional
-        Python files with the user's own models, in addition to those of the campaign.
+        Python files with your own models, in addition to those of the campaign.
     plan : str, optional
-        ``auto``, ``broadcast``, ``partitioned`` or ``reference``; default: the campaign's.
+        How rounds are executed: `auto`, `broadcast`, `partitioned` or `reference`; never changes a row. Default: the
+        campaign's.
     cluster : str, optional
-        Name or path of a cluster profile; default: the campaign's.
+        Cluster profile: `threads`, `processes`, `scheduler`, or the path of one. Default: the campaign's.
     import_from : str, optional
         File or folder: its newest file is first imported as the campaign's network.
     import_options : dict, optional
-        Options of that import, such as ``undirected``.
+        Options of that import, such as `undirected`.
     scheduled_for : datetime, optional
         A time in the past for which the run stands in: it uses the network as it was then, or the newest file of then.
 
@@ -70,29 +99,39 @@ def propagate(
         JSON: campaign, status, plan, and one row per session with its reach. Status is ``completed``, ``confirmed``
         (recomputed, and equal) or ``already_completed`` (nothing was done).
     """
-    # 1. Import the newest file; validate, and store the run; a finished campaign returns its summary at once.
+    # 1. Import the newest file; validate, and store the run; a finished campaign shows its results at once.
+    omit_tracebacks()
+    begun_at = time.monotonic()
     snapshot_id = None
     if import_from is not None or scheduled_for is not None:
         snapshot_id = choose_snapshot(campaign, warehouse, models or [], import_from, import_options, scheduled_for)
     begun = start(campaign, warehouse, again, models or [], plan, cluster, snapshot_id)
-    if "finished" in begun:
-        return cast("dict[str, Any]", begun["finished"])
-    run = begun["run"]
+    run, jobs = begun["run"], begun["jobs"]
     try:
         # 2. One task per job: connect, plan, run, publish.
-        for job in begun["jobs"]:
+        for job in jobs:
             compute(warehouse, run, job["sessions"], job["compare"], plan, cluster)
         # 3. Publish the campaign with the events of the run, and return its results.
-        register(warehouse, run, begun["status"], begun["started_at"], begun["stored_now"])
-        return summarise(warehouse, run, begun["status"])
-    except (RunCancelledError, KeyboardInterrupt, TerminationSignal) as error:
-        _record_failure(warehouse, begun, "propagation_cancelled")
-        if isinstance(error, RunCancelledError):
-            return cast("dict[str, Any]", Cancelled(message=str(error)))
+        if begun["status"] != "already_completed":
+            register(warehouse, run, begun["status"], begun["started_at"])
+        summary = summarise(warehouse, run, begun["status"])
+    except (RunCancelledError, KeyboardInterrupt) as error:
+        return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
+    except TerminationSignal:  # whoever sent the signal decides what state the flow run has
+        _record_failure(warehouse, run, "propagation_cancelled")
         raise
     except Exception as error:
-        _record_failure(warehouse, begun, "propagation_failed", error=type(error).__name__, message=str(error))
+        _record_failure(warehouse, run, "propagation_failed", error=type(error).__name__, message=str(error))
         raise
+    return cast("dict[str, Any]", _completed(summary, jobs, time.monotonic() - begun_at))
+
+
+def _completed(summary: dict[str, Any], jobs: list[dict[str, Any]], seconds: float) -> "State[dict[str, Any]]":
+    """Return the state of a run that ended well, with a line about its outcome."""
+    from flows.summaries import outcome_text
+
+    computed = sum(len(job["sessions"]) for job in jobs)
+    return Completed(message=outcome_text(summary, computed, seconds), data=summary)
 
 
 # -- tasks ----------------------------------------------------------------------------------------------------------
@@ -135,20 +174,25 @@ def start(
 ) -> dict[str, Any]:
     """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
     from flows import artifacts, campaign_jobs, run_events
+    from flows.config import stated_names
 
-    run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models, snapshot_id=snapshot_id)
-    artifacts.label_flow_run(str(flow_run.id), run.resolved.campaign.name, run.resolved.network.network_id)
-    if run.nothing_to_do:
-        get_run_logger().info(
-            "campaign %s is already finished: nothing to do; its results are shown", run.resolved.campaign.name
-        )
-        return {"finished": _shown(run.resolved, run.status)}
-    campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(run.resolved.campaign, plan, cluster))
+    try:
+        run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models, snapshot_id=snapshot_id)
+    except RumormillError:
+        artifacts.label_flow_run(str(flow_run.id), stated_names(campaign))
+        raise
+    resolved = run.resolved
+    models_used = dict.fromkeys(session.model.name for session in resolved.distinct_sessions)
+    artifacts.label_flow_run(str(flow_run.id), [resolved.campaign.name, resolved.network.network_id], models_used)
+    _log_start(run)
+    started_at = dt.datetime.now(dt.UTC).isoformat()
+    if not run.nothing_to_do:
+        campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(resolved.campaign, plan, cluster))
+        run_events.record_start(run, str(flow_run.id))
     return {
         "run": run.stored.reference,
         "status": run.status,
-        "started_at": dt.datetime.now(dt.UTC).isoformat(),
-        "stored_now": run_events.record_start(run, str(flow_run.id)),
+        "started_at": started_at,
         "jobs": [
             {"sessions": [session.session_id for session in job.sessions], "compare": not job.publish}
             for job in run.jobs
@@ -161,63 +205,102 @@ def compute(
     warehouse: str, run: str, sessions: list[str], compare: bool, plan: str | None, cluster: str | None
 ) -> None:
     """Compute a job of a stored run: connect, plan, run, and publish or compare its sessions."""
-    from flows import artifacts, campaign_jobs
+    from data.quantities import counted, readable_bytes, readable_seconds
+    from flows import campaign_jobs
+    from flows.job_progress import JobProgress
     from flows.listeners import listener_of
     from propagation.jobs import Execution
 
     resolved = campaign_jobs.stored_campaign(warehouse, run)
     chosen, profile = campaign_jobs.execution_of(resolved.campaign, plan, cluster)
-    bar = artifacts.JobProgress(resolved.campaign.name, listener_of(run))
+    log, watched = get_run_logger(), None if deployment.id else str(flow_run.id)
 
     def planned(job_plan: "JobPlan") -> None:
-        get_run_logger().info(
-            "%s plan for %d lanes: %s; estimated %.1f s and %.0f MB",
+        log.info(
+            "%s plan for %s: %s; estimated %s and %s",
             job_plan.plan,
-            job_plan.lanes,
+            counted(job_plan.lanes, "lane"),
             job_plan.reason,
-            job_plan.estimated_seconds,
-            job_plan.estimated_bytes / 1e6,
+            readable_seconds(job_plan.estimated_seconds),
+            readable_bytes(job_plan.estimated_bytes),
         )
-        bar.begin(job_plan.lanes)
+        progress.begin(job_plan)
 
-    execution = Execution(plan=chosen, progress=bar, planned=planned)
-    campaign_jobs.run_job(resolved, sessions, execution, profile, compare=compare)
+    with JobProgress(resolved.campaign.name, listener_of(run), log, watched) as progress:
+        execution = Execution(plan=chosen, progress=progress, stop=progress, planned=planned)
+        campaign_jobs.run_job(resolved, sessions, execution, profile, compare=compare)
     done = "recomputed: every row equals the published one" if compare else "published"
-    get_run_logger().info("%d sessions %s", len(sessions), done)
+    log.info("%s %s", counted(len(sessions), "session"), done)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
-def register(warehouse: str, run: str, status: str, started_at: str, stored_now: bool) -> None:
-    """Publish the campaign with its resolved configuration, together with the events of this run."""
+def register(warehouse: str, run: str, status: str, started_at: str) -> None:
+    """Publish the campaign with its resolved configuration, together with the completion event of this run."""
     from flows import campaign_jobs, run_events
 
     resolved = campaign_jobs.stored_campaign(warehouse, run)
-    run_events.record_completion(resolved, str(flow_run.id), status, started_at, stored_now=stored_now)
+    run_events.record_completion(resolved, str(flow_run.id), status, started_at)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
-    """Create artifacts of the results, and return them."""
-    from flows import campaign_jobs
-
-    return _shown(campaign_jobs.stored_campaign(warehouse, run), status)
-
-
-def _shown(resolved: "ResolvedCampaign", status: str) -> dict[str, Any]:
-    """Show the results of a campaign as artifacts of the current flow run; return their summary."""
+    """Create artifacts of the results, and return the summary of the run."""
     from flows import artifacts, campaign_jobs
 
+    resolved = campaign_jobs.stored_campaign(warehouse, run)
     summary = campaign_jobs.summary(resolved, status)
     artifacts.show_results(summary)
     artifacts.show_curves(resolved.campaign.name, campaign_jobs.results(resolved))
+    # The place for the campaign's page, where one is written: artifacts.show_page(resolved.campaign.name, path)
     return summary
 
 
-def _record_failure(warehouse: str, begun: dict[str, Any], event_type: Any, **data: Any) -> None:
+# -- starts and ends ------------------------------------------------------------------------------------------------
+
+
+def _log_start(run: "CampaignRun") -> None:
+    """Log what a run is about, and how much of it is to be computed."""
+    from data.quantities import counted
+
+    resolved, log = run.resolved, get_run_logger()
+    network, sessions = resolved.network, len(resolved.distinct_sessions)
+    log.info(
+        "campaign %r on network %r of %s and %s, warehouse %s",
+        resolved.campaign.name,
+        network.network_id,
+        counted(network.n_agents, "agent"),
+        counted(network.n_edges, "edge"),
+        run.warehouse.url,
+    )
+    if run.nothing_to_do:
+        log.info("all of its %s are published: nothing to compute; the results are shown", counted(sessions, "session"))
+        return
+    todo = sum(len(job.sessions) for job in run.jobs if job.publish)
+    compared = sum(len(job.sessions) for job in run.jobs if not job.publish)
+    log.info(
+        "%s to compute, %d published before%s",
+        counted(todo, "session"),
+        sessions - todo,
+        f", of which {compared} are recomputed and compared" if compared else "",
+    )
+
+
+def _record_cancellation(warehouse: str, begun: dict[str, Any], error: BaseException) -> str:
+    """Record that a run was cancelled; return what it had published, as a sentence."""
+    from flows import campaign_jobs
+    from propagation.jobs import cancelled
+
+    if not isinstance(error, RunCancelledError):  # Ctrl-C between two tasks, or while one begins or ends
+        resolved = campaign_jobs.stored_campaign(warehouse, begun["run"])
+        wanted = {each for job in begun["jobs"] if not job["compare"] for each in job["sessions"]}
+        error = cancelled(resolved.network, [s for s in resolved.distinct_sessions if s.session_id in wanted])
+    _record_failure(warehouse, begun["run"], "propagation_cancelled", message=str(error))
+    return str(error)
+
+
+def _record_failure(warehouse: str, run: str, event_type: Any, **data: Any) -> None:
     """Record that a run failed or was cancelled."""
     from flows import campaign_jobs, run_events
 
-    resolved = campaign_jobs.stored_campaign(warehouse, begun["run"])
-    run_events.record_failure(
-        resolved, str(flow_run.id), event_type, begun["started_at"], stored_now=begun["stored_now"], **data
-    )
+    resolved = campaign_jobs.stored_campaign(warehouse, run)
+    run_events.record_failure(resolved, str(flow_run.id), event_type, **data)

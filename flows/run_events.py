@@ -1,79 +1,108 @@
-"""Start and end events of a campaign's run, published together with the run's other data where possible.
+"""Events of a campaign's run: its start, and how it ended.
 
-The start is published with the stored run. If the run was stored before, the start of a new attempt is published
-with the end of that attempt. Completion is published with the campaign, failure and cancellation on their own.
+The start is published with the stored run, or on its own if the run was stored before; completion is published with the
+campaign, failure and cancellation on their own. A start without an end is a run that is running, or was killed.
 """
 
 import datetime as dt
+import json
 import logging
+from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any
 
 from data.errors import RumormillError
+from data.facade import Warehouse
+from data.warehouse.store import Store
 from flows.campaign_jobs import CampaignRun, publish_campaign
 from flows.campaigns import ResolvedCampaign
 from flows.events import Event, EventType, emit, publish_events
 from flows.run_records import store_run
 
+STARTED = "propagation_started"
+ENDS = {
+    "propagation_completed": "completed",
+    "propagation_cancelled": "cancelled",
+    "propagation_failed": "failed",
+}
+"""Events that end a run, as words."""
+MOST_CHARACTERS = 120
+"""Length of a message that says why a run failed, in a list of runs."""
+
 logger = logging.getLogger(__name__)
 
 
-def record_start(run: CampaignRun, flow_run_id: str) -> bool:
-    """Store a run with its start event, unless it was stored before; return whether it was stored now."""
+def record_start(run: CampaignRun, flow_run_id: str) -> None:
+    """Store a run with its start event; if it was stored before, publish the event alone."""
     started = _event(run.resolved, flow_run_id, "propagation_started")
-    stored = store_run(run.warehouse, run.stored, [started])
+    if not store_run(run.warehouse, run.stored, [started]):
+        publish_events(run.warehouse, [started])
     emit(started)
-    return stored
 
 
-def record_completion(
-    resolved: ResolvedCampaign, flow_run_id: str, status: str, started_at: str, *, stored_now: bool
-) -> None:
+def record_completion(resolved: ResolvedCampaign, flow_run_id: str, status: str, started_at: str) -> None:
     """Publish the campaign together with the completion event of the run."""
-    began = dt.datetime.fromisoformat(started_at)
     completed = _event(resolved, flow_run_id, "propagation_completed", status=status)
-    publish_campaign(resolved, began, [*_start_to_publish(resolved, flow_run_id, began, stored_now), completed])
+    publish_campaign(resolved, dt.datetime.fromisoformat(started_at), [completed])
     emit(completed)
 
 
-def record_failure(
-    resolved: ResolvedCampaign,
-    flow_run_id: str,
-    event_type: EventType,
-    started_at: str,
-    *,
-    stored_now: bool,
-    **data: Any,
-) -> None:
+def record_failure(resolved: ResolvedCampaign, flow_run_id: str, event_type: EventType, **data: Any) -> None:
     """Record that a run failed or was cancelled; errors here are only logged, so they do not hide the original one."""
-    ended = _event(resolved, flow_run_id, event_type, **data)
-    began = dt.datetime.fromisoformat(started_at)
+    _record(resolved.network.warehouse, _event(resolved, flow_run_id, event_type, **data))
+
+
+def _record(warehouse: Store, ended: Event) -> None:
     try:
-        publish_events(
-            resolved.network.warehouse, [*_start_to_publish(resolved, flow_run_id, began, stored_now), ended]
-        )
+        publish_events(warehouse, [ended])
         emit(ended)
     except RumormillError as error:
-        logger.warning("event %s could not be recorded: %s", event_type, error)
+        logger.warning("event %s could not be recorded: %s", ended.event_type, error)
 
 
-def _start_to_publish(
-    resolved: ResolvedCampaign, flow_run_id: str, began: dt.datetime, stored_now: bool
-) -> list[Event]:
-    """Return the start event, if it was not published together with the stored run."""
-    return [] if stored_now else [_event(resolved, flow_run_id, "propagation_started", began)]
+def record_missing_end(warehouse: Warehouse, flow_run_id: str, event_type: EventType, **data: Any) -> bool:
+    """Record how a run ended whose process could not do so, such as one that was killed; return whether it was needed.
+
+    Nothing is recorded for a run that had not started its work, or has an end.
+    """
+    own = [row for row in _run_events(warehouse) if row["correlation_id"] == flow_run_id]
+    started = [row for row in own if row["event_type"] == STARTED]
+    if not started or len(started) < len(own):
+        return False
+    about = json.loads(started[0]["data"])
+    _record(warehouse, Event(event_type, about.pop("subject"), {**about, **data}, correlation_id=flow_run_id))
+    return True
 
 
-def _event(
-    resolved: ResolvedCampaign,
-    flow_run_id: str,
-    event_type: EventType,
-    occurred_at: dt.datetime | None = None,
-    **data: Any,
-) -> Event:
+def last_attempts(warehouse: Warehouse) -> dict[str, str]:
+    """Return how the latest run of each campaign ended, as text, by the campaign's key."""
+    rows = sorted(_run_events(warehouse), key=lambda row: row["occurred_at"])
+    ends = {row["correlation_id"]: row for row in rows if row["event_type"] in ENDS}
+    return {
+        json.loads(row["data"])["subject"]: _end_text(row, ends.get(row["correlation_id"]))
+        for row in rows
+        if row["event_type"] == STARTED
+    }
+
+
+def _end_text(started: dict[str, Any], ended: dict[str, Any] | None) -> str:
+    if ended is None:
+        return f"started {started['occurred_at']:%Y-%m-%d %H:%M:%SZ}, no end recorded: still running, or killed"
+    how, data = ENDS[ended["event_type"]], json.loads(ended["data"])
+    why = f": {shorten(data['message'], MOST_CHARACTERS, placeholder=' ...')}" if how == "failed" else ""
+    return f"{how} {ended['occurred_at']:%Y-%m-%d %H:%M:%SZ}{why}"
+
+
+def _run_events(warehouse: Warehouse) -> Iterable[dict[str, Any]]:
+    columns = ["event_type", "occurred_at", "data", "correlation_id"]
+    rows: list[dict[str, Any]] = warehouse.read("events", columns=columns).to_pylist()
+    return [row for row in rows if row["event_type"] in {STARTED, *ENDS}]
+
+
+def _event(resolved: ResolvedCampaign, flow_run_id: str, event_type: EventType, **data: Any) -> Event:
     about = {
         "campaign": resolved.campaign.name,
         "network": resolved.network.network_id,
         "sessions": [session.session_id for session in resolved.distinct_sessions],
     }
-    when = occurred_at or dt.datetime.now(dt.UTC)
-    return Event(event_type, resolved.key, {**about, **data}, correlation_id=flow_run_id, occurred_at=when)
+    return Event(event_type, resolved.key, {**about, **data}, correlation_id=flow_run_id)

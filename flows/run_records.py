@@ -345,6 +345,11 @@ class StartedRun:
         """``run/<run_id>``, which can be given in place of a campaign's file."""
         return run_key(self.run_id)
 
+    @property
+    def campaign_key(self) -> str:
+        """Key of the campaign, which events of its runs name as their subject."""
+        return campaign_key(self.campaign_id)
+
 
 def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     """Return the runs that were started and whose campaigns are not published, oldest first."""

@@ -6,6 +6,7 @@ written.
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,17 @@ class YamlDocument(Content):
             lines[key.value] = line
             content[key.value] = self._value(value, (*location, key.value), around)
         return content
+
+
+def stated_values(text: str, keys: Sequence[str]) -> dict[str, str]:
+    """Return the values of some keys at the left margin, of a file that need not be valid."""
+    found = {}
+    for line in re.finditer(rf"^(?P<key>{'|'.join(keys)}):[ \t]+(?P<value>.+)$", text, re.MULTILINE):
+        with contextlib.suppress(yaml.YAMLError):
+            value = _composed(line["value"].encode())
+            if isinstance(value, yaml.ScalarNode) and value.value.strip():
+                found[line["key"]] = value.value
+    return found
 
 
 def _composed(content: bytes) -> yaml.Node | None:

@@ -19,7 +19,8 @@ from propagation.cancellation import StopFlag, StopRequestedError
 from propagation.clusters import ExpectedWorkers, loss_errors, own_client
 from propagation.lane_counts import Lanes
 from propagation.own_threads import OwnThreads
-from propagation.planner import JobPlan, PlanChoice
+from propagation.planner import JobPlan
+from propagation.plans import PlanChoice
 from propagation.plans.broadcast import plan as broadcast
 from propagation.plans.lane_rows import LaneRows, job_rows
 from propagation.plans.partitioned import plan as partitioned

@@ -28,7 +28,8 @@ from propagation import engine
 from propagation.cancellation import StopFlag
 from propagation.engine import JobOutcome
 from propagation.models.pandas_model import PandasModel
-from propagation.planner import JobPlan, PlanChoice
+from propagation.planner import JobPlan
+from propagation.plans import PlanChoice
 from propagation.published import differing_tables, load_session_rows
 from propagation.result import PublishedTables, Result
 from propagation.sessions import Session

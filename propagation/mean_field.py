@@ -53,7 +53,7 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
 
     An agent with in-probabilities summing to c is reached with probability ``1 - exp(-c f)``, where f is the share of
     all out-probability that transmitting agents carry; cascades end at the lowest fixed point. Communities and
-    correlations are ignored, so estimates are high near the threshold; so are blocked agents, whose edges still count.
+    correlations are ignored, so estimates are high near the threshold. Blocked agents reach nobody.
     If agents can be activated again, those that the mean field reaches are assumed to be, until `max_rounds`.
 
     Parameters
@@ -74,8 +74,9 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
     lasting = rounds_of_contacts(session)
     # Rounded to a power of 2 ** 0.25, which is precise enough and lets many sessions share an estimate.
     about = 2.0 ** (round(4.0 * math.log2(seed_degree)) / 4.0) if seed_degree else 0.0
-    field = _mean_field(network, session.model, session.random_seed, lasting, about, session.max_rounds)
-    reached = min(len(seeds) + field.activations, float(network.n_agents))
+    model, blocked = session.model, session.blocked
+    field = _mean_field(network, model, session.random_seed, lasting, about, session.max_rounds, blocked)
+    reached = min(len(seeds) + field.activations, float(network.n_agents - len(blocked)))
     rules, rounds, occasions = session.model.rules, field.rounds + 1.0, 1.0
     if (
         lasting > 1.0 and not rules.transmits_forever
@@ -98,17 +99,29 @@ def expected_cascade(network: Network, session: Session) -> ExpectedCascade:
 
 @functools.lru_cache(maxsize=1024)
 def _mean_field(
-    network: Network, model: Model, random_seed: int, lasting: float, seed_degree: float, max_rounds: int
+    network: Network,
+    model: Model,
+    random_seed: int,
+    lasting: float,
+    seed_degree: float,
+    max_rounds: int,
+    blocked: tuple[int, ...],
 ) -> ExpectedCascade:
     """Return what a lane does beyond its seeds, whose out-degrees sum to `seed_degree`; see `expected_cascade`."""
     agents, in_chance, out_chance, degree = contact_rows(network, model, random_seed).profile.T
-    if model.influence() == ONE_EACH:  # counts of neighbours decide, which a mean field cannot describe
+    counting = model.influence() == ONE_EACH
+    if counting:  # counts of neighbours decide, which a mean field cannot describe
         in_chance, out_chance = np.full(len(agents), 1e9), degree
     in_chance, out_chance = in_chance * lasting, out_chance * lasting
     total_out = float(out_chance.sum())
     if total_out == 0.0 or max_rounds == 0:
         return ExpectedCascade(0.0, 0.0, 0.0, 0.0, 0.0)
     mean_chance = total_out / max(float(degree.sum()), 1.0)
+    if blocked:  # classes of one agent each, taken from those that they are counted in
+        entering, leaving = (degrees[list(blocked)] for degrees in (network.in_degree, network.out_degree))
+        in_chance = np.append(in_chance, np.full(len(blocked), 1e9) if counting else entering * mean_chance)
+        out_chance, degree = np.append(out_chance, -mean_chance * leaving), np.append(degree, -leaving)
+        agents = np.append(agents, np.full(len(blocked), -1.0))
     reached, shared, rounds = np.zeros(len(agents)), 0.0, 0
     force = seed_degree * mean_chance / total_out
     for _ in range(min(MEAN_FIELD_ROUNDS, max_rounds)):
@@ -116,12 +129,13 @@ def _mean_field(
         before, reached = reached, -np.expm1(-in_chance * force)
         # Two lanes read the same row if both reach its agent in the same round.
         shared += float(degree @ (reached - before) ** 2)
-        following = (seed_degree * mean_chance + float(out_chance @ reached)) / total_out
+        following = (seed_degree * mean_chance + max(float(out_chance @ reached), 0.0)) / total_out
         if following - force < 1e-6 * force:
             break
         force = following
-    trials = float(degree @ reached)
-    return ExpectedCascade(float(agents @ reached), trials, 0.0, shared / trials if trials else 0.0, float(rounds))
+    trials, activations = max(float(degree @ reached), 0.0), max(float(agents @ reached), 0.0)
+    overlap = max(shared, 0.0) / trials if trials else 0.0
+    return ExpectedCascade(activations, trials, 0.0, min(overlap, 1.0), float(rounds))
 
 
 def rounds_of_contacts(session: Session) -> float:

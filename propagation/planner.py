@@ -12,11 +12,13 @@ import numpy as np
 
 from data.errors import InsufficientMemoryError, InvalidInputError
 from data.networks.network import Network
+from data.quantities import readable_bytes, readable_seconds
 from propagation import costs
 from propagation.clusters import ExpectedWorkers, installed_memory, machine_memory, thread_count
 from propagation.mean_field import ExpectedCascade, expected_cascade
 from propagation.models.pandas_model import PandasModel
 from propagation.own_threads import OwnThreads
+from propagation.plans import PlanChoice
 from propagation.plans.broadcast.families import PARALLEL, cheapest_family, family_named
 from propagation.plans.partitioned.families import family_for
 from propagation.session_groups import run_key, sessions_alike
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 Plan = Literal["broadcast", "partitioned", "reference"]
-PlanChoice = Literal["auto", "broadcast", "partitioned", "reference"]
 SHORT_JOB_SECONDS = 0.3
 BATCH_SECONDS = 1.0
 IN_PROCESS_SECONDS, ONE_THREAD_SECONDS = 0.1, 0.002
@@ -165,11 +166,11 @@ def plan_job(
     else:
         made = _broadcast_plan(job, needed, list(client.nthreads().values()), own=isinstance(client, OwnThreads))
     logger.info(
-        "plan %s: %s; about %.1f s and %.0f MiB",
+        "plan %s: %s; about %s and %s",
         made.plan,
         made.reason,
-        made.estimated_seconds,
-        made.estimated_bytes / 2**20,
+        readable_seconds(made.estimated_seconds),
+        readable_bytes(made.estimated_bytes),
     )
     return made
 

@@ -12,7 +12,7 @@ from propagation import planner
 from propagation.cancellation import StopFlag
 from propagation.jobs import Execution, SessionResults, run_sessions
 from propagation.models.model import Model
-from propagation.planner import PlanChoice
+from propagation.plans import PlanChoice
 from propagation.result import Result
 from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
 

@@ -318,7 +318,7 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
     """Return `attempt_rows` in which edges into blocked agents have chance 0.
 
     Words lie in a file without a name, which is gone once they are no longer used: there may be thousands of sets of
-    blocked agents, and networks larger than memory. The profile is that of the network, so that estimates err high.
+    blocked agents, and networks larger than memory. The profile is that of the network.
     """
     rows = attempt_rows(network, weights, random_seed)
     if not len(rows.words):

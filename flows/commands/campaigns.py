@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import RumormillError, RunCancelledError
-from flows.commands.estimates import SESSIONS_SHOWN, print_estimate, readable_bytes, readable_seconds
+from flows.commands.estimates import SESSIONS_SHOWN, print_estimate
 from flows.commands.failures import report
 from flows.commands.formats import FormatOption, OutputOption, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
+from flows.summaries import job_text, model_text, reach_text, session_cells, truncation_notes
 
 if TYPE_CHECKING:
     from data.facade import Warehouse
@@ -100,17 +101,19 @@ def resume(
     """
     from data.facade import Warehouse
     from flows.commands.logs import quiet_logs
+    from flows.run_events import last_attempts
     from flows.run_records import chosen_runs
     from flows.runs import run_campaign
 
     quiet_logs(verbose=verbose)
     place = Warehouse(warehouse)
     unfinished = chosen_runs(place, campaign)
+    attempts = last_attempts(place) if unfinished else {}
     if not as_json:
-        _print_unfinished(unfinished, place)
+        _print_unfinished(unfinished, attempts, place)
     if only_list:
         if as_json:
-            print_json([vars(run) for run in unfinished])
+            print_json([{**vars(run), "latest_run": attempts.get(run.campaign_key)} for run in unfinished])
         return
     summaries, failures = [], []
     for run in unfinished:
@@ -132,7 +135,7 @@ def resume(
         raise typer.Exit(failures[0])
 
 
-def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse") -> None:
+def _print_unfinished(unfinished: "Sequence[StartedRun]", attempts: Mapping[str, str], warehouse: "Warehouse") -> None:
     if not unfinished:
         print_line(f"no unfinished runs in warehouse {warehouse.url}")
         return
@@ -145,6 +148,7 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
                 "started": run.started_at,
                 "sessions published": f"{run.sessions_published} of {run.sessions}",
                 "rounds kept": run.rounds_kept,
+                "latest run": attempts.get(run.campaign_key, "not known"),
             }
             for run in unfinished
         ]
@@ -154,46 +158,17 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", warehouse: "Warehouse"
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the results of a campaign: one row per session, and how they were computed."""
     print_line(STATUS[summary["status"]].format(**summary))
-    print_table([_session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
-    for row in summary["sessions"]:
-        if row["truncated_replicates"]:
-            print_line(
-                f"{row['session']}: {row['truncated_replicates']:,} of {row['replicates']:,} replicates were still "
-                "active at max_rounds; their reach is a lower bound"
-            )
+    print_table([session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
+    for note in truncation_notes(summary):
+        print_line(note)
     print_line(
         f"network {summary['network']!r}: {summary['agents']:,} agents, {summary['edges']:,} edges; "
         f"{summary['lanes']:,} lanes in {summary['seconds']:.2f} s"
     )
     for job in summary["jobs"]:
         print_line(f"{job['plan']} plan: {job['plan_reason']}")
-        print_line(_beside_the_estimate(job))
+        print_line(job_text(job))
     print_line(f"results are in warehouse {summary['warehouse']}")
-
-
-def _beside_the_estimate(job: Mapping[str, Any]) -> str:
-    """Return a job's estimated time and memory beside the measured ones."""
-    peak = "" if job["peak_bytes"] is None else f" and {readable_bytes(job['peak_bytes'])}"
-    return (
-        f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])}, "
-        f"took {readable_seconds(job['job_seconds'])}{peak}"
-    )
-
-
-def _session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
-    return {
-        "session": row["session"],
-        "seeds": f"{row['seeds']:,} {row['seed_strategy']}",
-        "reach": _reach(row),
-        "of agents": f"{100 * row['total_influenced'] / agents:.2f} %",
-        "rounds": row["rounds"],
-        "replicates": row["replicates"],
-    }
-
-
-def _reach(row: Mapping[str, Any]) -> str:
-    error = row["total_influenced_standard_error"]
-    return f"{row['total_influenced']:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
 
 
 def sessions(
@@ -238,15 +213,14 @@ def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
 
 
 def _listing(row: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = ", ".join(f"{name} {value}" for name, value in row["model_parameters"].items())
     return {
         "session_id": row["session_id"],
         "campaign: session": ", ".join(f"{c}: {', '.join(names)}" for c, names in row["campaigns"].items()),
         "network": row["network_id"],
-        "model": f"{row['propagation_model']}, {parameters}",
+        "model": model_text(row),
         "seeds": f"{len(row['seed_agents']):,} {row['seed_strategy']}",
         "replicates": row["replicates"],
-        "reach": _reach(row),
+        "reach": reach_text(row),
     }
 
 

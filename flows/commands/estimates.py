@@ -1,11 +1,10 @@
-"""Output of ``rumormill run --dry-run``; human-readable durations and sizes."""
+"""Output of ``rumormill run --dry-run``."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from data.quantities import counted, readable_bytes, readable_seconds
 from flows.commands.terminal import print_line, print_table
-
-MINUTE, HOUR = 60.0, 3600.0
 
 SESSIONS_SHOWN = 50
 """Sessions that a table on the terminal shows at most."""
@@ -51,35 +50,6 @@ def _job_line(number: int, job: Mapping[str, Any]) -> str:
         "partitioned": f" over {job['partitions']:,} partitions, {job['lanes_at_once']:,} at once",
     }.get(job["plan"], "")
     return (
-        f"job {number}: {what} {_counted(job['sessions'], 'session')}, {_counted(job['lanes'], 'lane')}{split}; "
+        f"job {number}: {what} {counted(job['sessions'], 'session')}, {counted(job['lanes'], 'lane')}{split}; "
         f"estimated {readable_seconds(job['estimated_seconds'])} and {readable_bytes(job['estimated_bytes'])} of memory"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def readable_seconds(seconds: float) -> str:
-    """Return a duration in a readable unit.
-
-    Examples
-    --------
-    >>> readable_seconds(0.123), readable_seconds(75), readable_seconds(7500)
-    ('0.12 s', '1.2 min', '2.1 h')
-    """
-    if seconds < MINUTE:
-        return f"{seconds:.2f} s"
-    return f"{seconds / MINUTE:.1f} min" if seconds < HOUR else f"{seconds / HOUR:.1f} h"
-
-
-def readable_bytes(amount: float) -> str:
-    """Return an amount of memory in a readable unit.
-
-    Examples
-    --------
-    >>> readable_bytes(1_500_000), readable_bytes(3 * 2**30)
-    ('1.4 MiB', '3.0 GiB')
-    """
-    unit = 2**30 if amount >= 2**30 else 2**20
-    return f"{amount / unit:,.1f} {'GiB' if unit == 2**30 else 'MiB'}"

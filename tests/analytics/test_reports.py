@@ -183,7 +183,7 @@ def test_facts_about_network_and_run_are_on_the_page(html: str, network: Network
     assert "independent cascade, probability 0.25" in text
     assert "50 per session" in text
     assert "broadcast: the edges fit" in text
-    assert "1,234 replicates in 0.75 s (estimated 0.50 s and 12 MB), on 2026-11-23 at 04:30 UTC" in text
+    assert "1,234 replicates in 0.75 s (estimated 0.50 s and 11.4 MiB), on 2026-11-23 at 04:30 UTC" in text
     assert "/tmp/<w>" in text
     assert 'rumormill sql "SELECT 1 < 2"' in text
 

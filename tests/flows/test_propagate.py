@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from prefect.exceptions import ParameterTypeError
 
 import propagation
 from data.errors import (
@@ -33,6 +34,7 @@ from data.errors import (
     WarehouseFullError,
 )
 from data.facade import Warehouse
+from data.quantities import readable_bytes, readable_seconds
 from data.warehouse.catalogue import query
 from data.warehouse.store import Store
 from flows import campaign_jobs, run_events
@@ -40,6 +42,7 @@ from flows.campaign_jobs import prepare_run, publish_campaign, publish_messages
 from flows.config import campaign_from_dict, load_campaign, resolve
 from flows.propagate import propagate
 from flows.runs import run_campaign
+from flows.summaries import reach_text
 from propagation import engine, jobs
 from propagation.clusters import connect
 from propagation.published import differing_tables
@@ -241,10 +244,15 @@ def test_numbers_that_can_be_told_beforehand(warehouse: Warehouse, campaign_file
 def test_artifacts_show_results_curves_and_progress(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
     summary = run_campaign(campaign_file(TOWN, "Spread 1"), warehouse.url)
     found = artifacts_of(flow_runs()[0].id)
-    assert set(found) == {"results-spread-1", "curves-spread-1", "progress-spread-1"}
+    assert set(found) == {"results-spread-1", "jobs-spread-1", "curves-spread-1", "progress-spread-1"}
     rows = json.loads(found["results-spread-1"])
     assert [row["session"] for row in rows] == ["three", "hubs"]
-    assert [row["reach"] for row in rows] == [round(row["total_influenced"], 2) for row in summary["sessions"]]
+    assert [row["reach"] for row in rows] == [reach_text(row) for row in summary["sessions"]]
+    assert rows[0]["model"] == "independent_cascade, probability 0.2"
+    (job,) = json.loads(found["jobs-spread-1"])
+    assert (job["plan"], job["lanes"]) == ("broadcast", 140)
+    assert job["estimated memory"] == readable_bytes(summary["jobs"][0]["estimated_bytes"])
+    assert job["time"] == readable_seconds(summary["jobs"][0]["job_seconds"])
     assert found["progress-spread-1"] == 100.0
     curves = found["curves-spread-1"]
     assert len(curves) < 120_000
@@ -278,7 +286,7 @@ def test_runs_inside_a_notebook(warehouse: Warehouse, campaign_file: Callable[..
         return run_campaign(campaign_file(TOWN), warehouse.url)
 
     assert asyncio.run(cell())["status"] == "completed"
-    assert len(artifacts_of(flow_runs()[0].id)) == 3
+    assert len(artifacts_of(flow_runs()[0].id)) == 4
 
 
 def test_the_cluster_is_the_one_that_the_campaign_names(
@@ -309,8 +317,8 @@ def test_the_plan_is_the_one_that_the_flow_run_names(warehouse: Warehouse, campa
     path = campaign_file({**TOWN, "sessions": [first], "plan": "broadcast"})
     summary = propagate(path, warehouse.url, plan="partitioned")
     assert (summary["plan"], summary["sessions"][0]["session"]) == ("partitioned", "three")
-    with pytest.raises(InvalidInputError, match="no plan 'fast'; plans are auto, broadcast"):
-        propagate(path, warehouse.url, again=True, plan="fast")
+    with pytest.raises(ParameterTypeError, match="plan: Input should be 'auto', 'broadcast', 'partitioned' or"):
+        propagate(path, warehouse.url, again=True, plan="fast")  # type: ignore[arg-type]
 
 
 # -- again ----------------------------------------------------------------------------------------------------------
@@ -328,9 +336,9 @@ def test_a_run_publishes_its_events_with_what_it_publishes_anyway(
         ("sessions", ["cascades", "propagation_metrics", "propagation_sessions", "reach"]),
         ("campaign", ["campaign_sessions", "campaigns", "events"]),
     ]
-    # The start and the end of a later attempt are one publication.
+    # A later run publishes its start as well, so that it is known if it is killed.
     run_campaign(path, warehouse.url, again=True)
-    assert [m.kind for m in warehouse.manifests()[before + 4 :]] == ["events"]
+    assert [m.kind for m in warehouse.manifests()[before + 4 :]] == ["events", "events"]
     kinds = Counter(warehouse.read("events")["event_type"].to_pylist())
     assert kinds == {"propagation_started": 2, "propagation_completed": 2}
 
@@ -346,7 +354,8 @@ def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: C
     assert len(warehouse.manifests()) == publications
     # A flow that has nothing to do, such as the next run of a schedule, shows the results again.
     run = flow_runs()[0]
-    assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "curves"}
+    assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "jobs", "curves"}
+    assert re.fullmatch(r"Nothing new: 2 sessions published before; best reach .*", run.state.message)
 
 
 def test_flow_runs_are_named_after_campaign_and_network(
@@ -356,7 +365,7 @@ def test_flow_runs_are_named_after_campaign_and_network(
     propagate(f"run/{warehouse.read('runs')['run_id'][0].as_py()}", warehouse.url, again=True)
     for run in flow_runs()[:2]:
         assert run.name == f"{summary['campaign']} on town"
-        assert set(run.tags) == {summary["campaign"], "town"}
+        assert set(run.tags) == {summary["campaign"], "town", "independent_cascade"}
 
 
 def test_again_recomputes_compares_and_publishes_nothing_twice(

@@ -30,6 +30,11 @@ CAMPAIGN = {
     "network": "path",
     "sessions": [{"name": "whole", "seeds": ["ann"], "parameters": {"probability": 1.0}, "replicates": 4}],
 }
+LONG = {
+    "name": "never-ending",
+    "network": "path",
+    "sessions": [{"name": "long", "seeds": ["ann"], "parameters": {"probability": 0.5}, "replicates": 50_000_000}],
+}
 LISTINGS = ["flow ls", "deployment ls", "work-pool ls", "artifact ls", "flow-run ls"]
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
@@ -91,6 +96,20 @@ class PrefectServer:
             time.sleep(0.5)
         return dict(found[0])
 
+    def begun_run(self, deployment: str) -> dict[str, Any]:
+        """Start a run of a deployment, and wait until it computes."""
+        made = self.first("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
+        run = self.answer(f"deployments/{made['id']}/create_flow_run", {})
+        running = {"name": {"like_": "compute"}, "state": {"type": {"any_": ["RUNNING"]}}}
+        self.first("task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}, "task_runs": running})
+        return dict(run)
+
+    def ended(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Wait until a run has ended; return what the server knows of it."""
+        return self.first(
+            "flow_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}, "state": {"type": {"any_": ENDED}}}}
+        )
+
     def logs(self) -> str:
         return "\n".join(f"--- {log.name}\n{log.read_text()[-5000:]}" for log in sorted(self.folder.glob("*.log")))
 
@@ -137,15 +156,17 @@ def _answers(url: str) -> bool:
 def scheduled(server: PrefectServer) -> Iterator[Warehouse]:
     """A warehouse on which a campaign runs every minute, by a deployment, a work pool and a worker."""
     warehouse = path_network(server.folder / "scheduled")
+    path_network(server.folder / "ended")
     (server.folder / "everyone.yaml").write_text(json.dumps(CAMPAIGN))
-    made, deployed = server.commands(
+    (server.folder / "long.yaml").write_text(json.dumps(LONG))
+    deploy = "--no-prompt deploy flows.propagate.propagate --pool campaigns --name"
+    answers = server.commands(
         "work-pool create campaigns --type process",
-        "--no-prompt deploy flows.propagate.propagate --name minutely --pool campaigns --cron '* * * * *'"
-        " --param campaign=everyone.yaml --param warehouse=scheduled",
+        f"{deploy} minutely --cron '* * * * *' --param campaign=everyone.yaml --param warehouse=scheduled",
+        f"{deploy} long --param campaign=long.yaml --param warehouse=ended",
     )
-    assert made[0] == 0, made[1]
-    assert deployed[0] == 0, deployed[1]
-    with server.process("worker", "-m", "prefect", "worker", "start", "--pool", "campaigns", "--limit", "1"):
+    assert [code for code, _ in answers] == [0, 0, 0], answers
+    with server.process("worker", "-m", "prefect", "worker", "start", "--pool", "campaigns", "--limit", "2"):
         yield warehouse
 
 
@@ -191,3 +212,50 @@ def test_a_schedule_runs_a_campaign_and_publishes_it(server: PrefectServer, sche
     assert run["state_type"] == "COMPLETED", f"{run['state']}\n{server.logs()}"
     assert run["auto_scheduled"]
     assert_everyone_was_reached(scheduled)
+
+
+# -- runs that are ended from outside -------------------------------------------------------------------------------
+
+
+def events_of(warehouse: Warehouse, run: dict[str, Any], count: int) -> dict[str, dict[str, Any]]:
+    """Wait until the warehouse has some events of a run; return their data by type."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        rows = [
+            row for row in Warehouse(warehouse.url).read("events").to_pylist() if row["correlation_id"] == run["id"]
+        ]
+        if len(rows) >= count or time.monotonic() > deadline:
+            return {row["event_type"]: json.loads(row["data"]) for row in rows}
+        time.sleep(0.5)
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_run_that_is_cancelled_in_prefect_records_that(server: PrefectServer) -> None:
+    """The button of Prefect's UI, and ``prefect flow-run cancel``, set this state; the worker then ends the process."""
+    run = server.begun_run("long")
+    server.answer(f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
+    ended = server.ended(run)
+    assert (ended["state_type"], ended["name"]) == ("CANCELLED", "never-ending on path"), server.logs()
+    assert {"never-ending", "path", "independent_cascade"} <= set(ended["tags"])
+    events = events_of(Warehouse(server.folder / "ended"), run, 2)
+    assert set(events) == {"propagation_started", "propagation_cancelled"}, server.logs()
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_run_that_is_killed_is_recorded_by_the_worker(server: PrefectServer) -> None:
+    run = server.begun_run("long")
+    (engine,) = (process for process in psutil.Process().children(recursive=True) if _is_engine_of(process, run))
+    engine.kill()
+    assert server.ended(run)["state_type"] == "CRASHED", server.logs()
+    events = events_of(Warehouse(server.folder / "ended"), run, 2)
+    assert set(events) == {"propagation_started", "propagation_failed"}, server.logs()
+    assert "SIGKILL" in events["propagation_failed"]["message"]
+    assert events["propagation_failed"]["campaign"] == "never-ending"
+
+
+def _is_engine_of(process: psutil.Process, run: dict[str, Any]) -> bool:
+    """Whether a process runs the flow itself, rather than watching the process that does."""
+    try:
+        return "prefect.engine" in process.cmdline() and process.environ().get("PREFECT__FLOW_RUN_ID") == run["id"]
+    except psutil.Error:
+        return False

@@ -56,6 +56,18 @@ def test_expected_activations_are_within_a_factor_of_three(generated, run, name,
     assert 0.0 <= planned_session.expected.overlap <= 1.0
 
 
+@pytest.mark.parametrize("probability", [0.1, "weighted_cascade"])
+def test_blocked_agents_reach_nobody_in_the_estimate(generated, run, probability):
+    network = generated["rmat"]
+    seeds, hubs = network.agent_ids[3000:3050].to_pylist(), network.agent_ids[:1000].to_pylist()  # by falling degree
+    session, made = planned(network, probability, seeds, blocked=hubs)
+    truth, expected = run(session, network).reach.mean, made.sessions[0].expected
+    assert truth / 3 < expected.activations < truth * 3
+    everyone = planned(network, probability, seeds)[1].sessions[0].expected
+    assert expected.activations < everyone.activations / 3
+    assert expected.trials < everyone.trials / 3
+
+
 @pytest.mark.parametrize("probability", PROBABILITIES)
 def test_expected_trials_are_within_a_factor_of_three(generated, run, probability):
     network = generated["rmat"]

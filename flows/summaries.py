@@ -1,0 +1,89 @@
+"""The summary of a finished run as text: the same words and rounding on the terminal and in Prefect's UI."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from data.quantities import counted, readable_bytes, readable_seconds
+
+
+def session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
+    """Return the cells of a session's row in a table of results.
+
+    Parameters
+    ----------
+    row : mapping
+        The session in the summary of its run.
+    agents : int
+        Agents of the network.
+    """
+    return {
+        "session": row["session"],
+        "seeds": f"{row['seeds']:,} {row['seed_strategy']}",
+        "reach": reach_text(row),
+        "of agents": f"{100 * row['total_influenced'] / agents:.2f} %",
+        "rounds": row["rounds"],
+        "replicates": row["replicates"],
+    }
+
+
+def reach_text(row: Mapping[str, Any]) -> str:
+    """Return the reach of a session, with its standard error if it has one."""
+    error = row["total_influenced_standard_error"]
+    return f"{row['total_influenced']:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
+
+
+def model_text(row: Mapping[str, Any]) -> str:
+    """Return the model of a session with its parameters."""
+    return ", ".join([row["propagation_model"], *(f"{name} {v}" for name, v in row["model_parameters"].items())])
+
+
+def truncation_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about each session with replicates that were still active at `max_rounds`."""
+    return [
+        f"{row['session']}: {row['truncated_replicates']:,} of {row['replicates']:,} replicates were still "
+        "active at max_rounds; their reach is a lower bound"
+        for row in summary["sessions"]
+        if row["truncated_replicates"]
+    ]
+
+
+def job_cells(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was estimated for a job beside what it took; memory is empty if it was not measured."""
+    return {
+        "plan": job["plan"],
+        "lanes": job["job_lanes"],
+        "estimated time": readable_seconds(job["estimated_seconds"]),
+        "time": readable_seconds(job["job_seconds"]),
+        "estimated memory": readable_bytes(job["estimated_bytes"]),
+        "memory": "" if job["peak_bytes"] is None else readable_bytes(job["peak_bytes"]),
+    }
+
+
+def job_text(job: Mapping[str, Any]) -> str:
+    """Return a job's estimated time and memory beside the measured ones, as a sentence."""
+    cells = job_cells(job)
+    peak = f" and {cells['memory']}" if cells["memory"] else ""
+    return f"estimated {cells['estimated time']} and {cells['estimated memory']}, took {cells['time']}{peak}"
+
+
+def outcome_text(summary: Mapping[str, Any], computed: int, seconds: float) -> str:
+    """Return one line about a run that ended well: what it did, the best reach, and its time.
+
+    Parameters
+    ----------
+    summary : mapping
+        The summary of the run.
+    computed : int
+        Distinct sessions that the run computed; the others were published before.
+    seconds : float
+        Time of the run.
+    """
+    sessions = summary["sessions"]
+    best = max(sessions, key=lambda row: row["total_influenced"])
+    done = {
+        "completed": f"Computed {computed:,} of {counted(len(sessions), 'session')}",
+        "confirmed": f"Recomputed {counted(computed, 'session')}: every row equals the published one",
+        "already_completed": f"Nothing new: {counted(len(sessions), 'session')} published before",
+    }[summary["status"]]
+    reach = f"best reach {reach_text(best)} of {summary['agents']:,} agents ({best['session']})"
+    return f"{done}; {reach}; {readable_seconds(seconds)}"
