@@ -22,6 +22,7 @@ COMMANDS = (
     "demo",
     "network",
     "run",
+    "page",
     "resume",
     "sessions",
     "report",

@@ -281,18 +281,19 @@ def _columns(labels: Sequence[str], points: float) -> int:
 # -- the axis of rounds ---------------------------------------------------------------------------------------------
 
 
-def last_seen_round(frames: Sequence["pd.DataFrame"]) -> int:
-    """Return the last round in which a mean or the edge of a band still rises visibly, over all frames."""
-    edges = [quantile_column("total_influenced", quantile) for low, high, _ in BANDS for quantile in (low, high)]
-    levels = [frame[["total_influenced", *edges]].to_numpy() for frame in frames]
+def last_seen_round(frames: Sequence["pd.DataFrame"], quantity: str = "total_influenced") -> int:
+    """Return the last round in which a mean or the edge of a band still changes visibly, over all frames."""
+    edges = [quantile_column(quantity, quantile) for low, high, _ in BANDS for quantile in (low, high)]
+    levels = [frame[[quantity, *edges]].to_numpy() for frame in frames]
     unseen = SETTLED * max(float(level.max()) for level in levels)
-    return max(int((level[-1] - level > unseen).any(axis=1).sum()) for level in levels)
+    changing = [(abs(level[-1] - level) > unseen).any(axis=1).nonzero()[0] for level in levels]
+    return max(int(rounds[-1]) + 1 if len(rounds) else 0 for rounds in changing)
 
 
-def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"]) -> None:
-    """End the axis of rounds two rounds after the last visible change."""
+def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"], quantity: str = "total_influenced") -> None:
+    """End the axis of rounds two rounds after the last visible change of the quantity."""
     last = max(int(frame["round"].max()) for frame in frames)
-    ax.set_xlim(0, max(1, min(last, last_seen_round(frames) + 2)))
+    ax.set_xlim(0, max(1, min(last, last_seen_round(frames, quantity) + 2)))
 
 
 def rounds_label(frames: Sequence["pd.DataFrame"]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from analytics.labels import spread
 from analytics.plots import (
     adoption_curves,
     campaign_figure,
@@ -17,7 +18,6 @@ from analytics.plots import (
     incidence_curves,
     reach_comparison,
     session_colours,
-    spread,
 )
 from data.errors import InvalidInputError
 from propagation import Result
