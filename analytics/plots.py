@@ -51,6 +51,8 @@ LABEL_POINTS = 27
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Markers of curves that coincide with others, in the order of the sessions."""
 MARKERS_PER_CURVE = 6
+MOST_BANDS = 6
+"""With more sessions than this, the bands of curves would hide each other and are left out."""
 COINCIDENT = 0.01
 """Share of a figure's height: curves that are nowhere further apart coincide."""
 
@@ -85,7 +87,7 @@ def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) 
     """
     ax = _curves(results, "total_influenced", ax)
     dress(ax, title="Agents reached by each round", x=_rounds_label(results), y="agents reached, seeds included")
-    legend_above(ax, curve_keys(MUTED, "mean"))
+    legend_above(ax, curve_keys(MUTED, "mean") if has_bands(results) else curve_keys(MUTED, "mean")[:1])
     end_rounds(ax, [result.rounds for result in results.values()])
     _label_ends(ax, results)
     return ax
@@ -178,6 +180,11 @@ def _frames(results: Mapping[str, Result], quantity: str) -> "dict[str, pd.DataF
     return frames
 
 
+def has_bands(results: Mapping[str, Result]) -> bool:
+    """Return whether curves of these sessions are drawn with bands over replicates."""
+    return len(results) <= MOST_BANDS
+
+
 def _styles(results: Mapping[str, Result]) -> Iterator[tuple[str, Result, str, LineStyle]]:
     """Yield each session's name, result, colour and line style."""
     for (name, result), colour, style in zip(results.items(), cycle(COLOURS), cycle(LINE_STYLES), strict=False):
@@ -190,8 +197,9 @@ def _curves(results: Mapping[str, Result], quantity: str, ax: "Axes | None") -> 
     frames = _frames(results, quantity)
     marked = [name for group in coinciding(results, quantity) for name in group]
     step = max(1, last_seen_round([result.rounds for result in results.values()], quantity) // MARKERS_PER_CURVE)
+    bands = has_bands(results)
     for number, (name, _, colour, style) in enumerate(_styles(results)):
-        line = draw_curve(ax, frames[name], quantity, colour=colour, label=name, line_style=style)
+        line = draw_curve(ax, frames[name], quantity, colour=colour, label=name, line_style=style, bands=bands)
         line.set_zorder(2 + 0.01 * (number % len(LINE_STYLES)))  # solid lines below those with gaps
         if name in marked:
             # Each begins elsewhere, so that no marker covers another.
@@ -225,12 +233,14 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
     ends = [result.reach.mean / top for result in results.values()]
     short = short_names(list(results))
     height = LABEL_POINTS / size_in_points(ax)[1]
+    two_lines = len(ends) * height <= 1
+    between, height = ("\n", height) if two_lines else ("  ", height / 2)
     highest = 1 - 0.35 * height  # below the legend
     places = highest * spread([min(end / highest, 1.0) for end in ends], gap=height / highest)
     for (name, result, *_), end, place in zip(_styles(results), ends, places, strict=True):
         (tie,) = ax.plot([1.0, 1.03, 1.08], [end, place, place], transform=ax.transAxes, clip_on=False)
         tie.set(color=MUTED, linewidth=0.8, label="_tie")
-        label = f"{short[name]}\n{result.reach.mean:,.0f}"
+        label = f"{short[name]}{between}{result.reach.mean:,.0f}"
         style: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False, "family": name_fonts()}
         ax.text(1.1, place, label, transform=ax.transAxes, va="center", **style)
 

@@ -137,7 +137,14 @@ def new_axes(size: tuple[float, float] = FIGURE_SIZE) -> "Axes":
 
 
 def draw_curve(
-    ax: "Axes", rounds: "pd.DataFrame", quantity: str, *, colour: str, label: str, line_style: LineStyle = "-"
+    ax: "Axes",
+    rounds: "pd.DataFrame",
+    quantity: str,
+    *,
+    colour: str,
+    label: str,
+    line_style: LineStyle = "-",
+    bands: bool = True,
 ) -> "Line2D":
     """Draw the mean of a quantity by round with its bands over replicates; return the line.
 
@@ -152,9 +159,11 @@ def draw_curve(
         Of the curve.
     line_style : str or tuple
         Any line style matplotlib knows.
+    bands : bool
+        Whether to draw the bands.
     """
     x = rounds["round"].to_numpy()
-    for low, high, opacity in BANDS:
+    for low, high, opacity in BANDS if bands else ():
         lower, upper = (rounds[quantile_column(quantity, q)].to_numpy() for q in (low, high))
         ax.fill_between(x, lower, upper, color=colour, alpha=opacity, linewidth=0)
     (line,) = ax.plot(

@@ -67,7 +67,7 @@ def _content(campaign: PublishedCampaign) -> dict[str, Any]:
     results = campaign.results
     pictured = {name: results[name] for name in list(results)[:MOST_SHOWN]}
     compared = comparisons(results)
-    specification = campaign_yaml(campaign.configuration)
+    specification = campaign_yaml(campaign.configuration) if campaign.configuration else ""
     lines = specification.splitlines()
     keys = pictures.session_keys(list(pictured))
     return {
@@ -103,9 +103,10 @@ def _subtitle(campaign: PublishedCampaign) -> str:
     results, network = campaign.results, campaign.network
     count = f"{len(results):,} session{'s' if len(results) > 1 else ''}"
     replicates = sorted({result.reach.replicates for result in results.values()})
-    each = f"{replicates[0]:,}" if len(replicates) == 1 else f"{replicates[0]:,} to {replicates[-1]:,}"
+    most = f"{replicates[-1]:,} replicate{'s' if replicates[-1] > 1 else ''}"
+    each = most if len(replicates) == 1 else f"{replicates[0]:,} to {most}"
     return (
-        f"{count} with {each} replicate{'' if each == '1' else 's'} each on the network {network.network_id}: "
+        f"{count} with {each}{' each' if len(results) > 1 else ''} on the network {network.network_id}: "
         f"{network.n_agents:,} agents, {network.n_edges:,} directed edges"
     )
 

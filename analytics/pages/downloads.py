@@ -17,7 +17,6 @@ from analytics.intervals import Comparison, half_width
 from analytics.pages.published_campaign import PublishedCampaign
 from analytics.sql_reports import LATEST
 from data.warehouse.catalogue import query
-from propagation.sessions import RECORDS
 
 MOST_ROWS = 50_000
 MOST_BYTES = 2_500_000
@@ -25,12 +24,12 @@ MOST_BYTES = 2_500_000
 STEM_BYTES = 120
 """Bytes of a campaign's name in the names of files."""
 TABLES = {
-    "sessions": ("propagation_sessions", "one row per session: what was requested, the result, the job"),
-    "rounds": ("propagation_metrics", "one row per session and round: agents reached and transmitting, with quantiles"),
-    "replicates": ("cascades", "one row per session and replicate: size, depth, rounds"),
-    "agents": ("reach", "one row per session and agent reached: how probably and when"),
+    "sessions": "one row per session: what was requested, the result, the job",
+    "rounds": "one row per session and round: agents reached and transmitting, with quantiles",
+    "replicates": "one row per session and replicate: size, depth, rounds",
+    "agents": "one row per session and agent reached: how probably and when",
 }
-"""The tables, each a query in ``analytics/pages/sql``: where its rows come from, and what it holds."""
+"""The tables, each a query in ``analytics/pages/sql``, and what one holds."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def file_stem(name: str) -> str:
     Examples
     --------
     >>> file_stem("spring 2026"), file_stem("春季"), file_stem("../a/b")
-    ('spring 2026', '春季', 'a-b-ad4c7b0a')
+    ('spring 2026', '春季', 'a-b-8e7e11e4')
     """
     stem = re.sub(r"[^\w .=+()-]+", "-", name).strip("-. ")
     stem = stem.encode()[:STEM_BYTES].decode(errors="ignore").strip("-. ")
@@ -105,10 +104,16 @@ def downloads(campaign: PublishedCampaign, specification: str, compared: list[Co
     stem = file_stem(campaign.name)
     if specification:
         yield Download(f"{stem}.yaml", "the campaign, to run it again", None, _fitting(specification.encode()))
-    records = {result.session["record"] for result in campaign.results.values()}
-    for table, (source, description) in TABLES.items():
-        if table != "agents" or any(RECORDS.index(record) >= RECORDS.index("reach") for record in records):
-            yield _table(campaign, table, source, f"{stem}-{table}.csv", description)
+    sessions = [result.session for result in campaign.results.values()]
+    counts = {
+        "sessions": len(sessions),
+        "rounds": sum(session["rounds"] + 1 for session in sessions),
+        "replicates": sum(session["replicates"] for session in sessions),
+    }
+    if any(session["record"] != "rounds" for session in sessions):
+        counts["agents"] = _agents_reached(campaign)
+    for table, rows in counts.items():
+        yield _table(campaign, table, rows, f"{stem}-{table}.csv")
     if compared:
         rows = _comparison_rows(compared)
         content = _fitting(_csv(rows)) if rows.num_rows <= MOST_ROWS else None
@@ -116,28 +121,28 @@ def downloads(campaign: PublishedCampaign, specification: str, compared: list[Co
         yield Download(f"{stem}-differences.csv", description, rows.num_rows, content)
 
 
-def _table(campaign: PublishedCampaign, table: str, source: str, name: str, description: str) -> Download:
+def _table(campaign: PublishedCampaign, table: str, rows: int, name: str) -> Download:
     text = (package_files("analytics") / "pages" / "sql" / f"{table}.sql").read_text(encoding="utf-8")
     sql = text.partition("\n")[2].strip().replace(LATEST, f"'{campaign.campaign_id}'")
     command = (
         f"rumormill --warehouse {shlex.quote(campaign.warehouse.url)} sql {shlex.quote(' '.join(sql.split()))} "
         f"--output {shlex.quote(name)}"
     )
-    rows = _count(campaign, source)
-    content = None
-    if rows <= MOST_ROWS:
-        content = _fitting(_csv(query(campaign.warehouse, sql, limit_seconds=None, limit_memory=None)))
-    return Download(name, description, rows, content, command, sql)
+    content = _fitting(_csv(_asked(campaign, sql))) if rows <= MOST_ROWS else None
+    return Download(name, TABLES[table], rows, content, command, sql)
 
 
-def _count(campaign: PublishedCampaign, source: str) -> int:
-    """Return how many rows of a table belong to the campaign's sessions, without reading them."""
+def _agents_reached(campaign: PublishedCampaign) -> int:
+    """Return how many agents the sessions reached, one by one, as far as recorded, without reading them."""
     counted = (
-        f"SELECT count(*) AS rows FROM files.{source} JOIN files.campaign_sessions USING (session_id) "
+        "SELECT count(*) AS rows FROM files.reach JOIN files.campaign_sessions USING (session_id) "
         f"WHERE campaign_id = '{campaign.campaign_id}'"
     )
-    found = query(campaign.warehouse, counted, limit_seconds=None, limit_memory=None)
-    return int(found["rows"][0].as_py())
+    return int(_asked(campaign, counted)["rows"][0].as_py())
+
+
+def _asked(campaign: PublishedCampaign, sql: str) -> pa.Table:
+    return query(campaign.warehouse, sql, limit_seconds=None, limit_memory=None)  # the statement is ours
 
 
 def _fitting(content: bytes) -> bytes | None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.intervals import Comparison, with_interval
-from analytics.pages.session_tables import named
+from analytics.pages.session_tables import named, quoted
 from analytics.plots import (
     COINCIDENT,
     adoption_curves,
     coinciding,
+    has_bands,
     lead_comparison,
     prevalence_curves,
     reach_comparison,
@@ -70,10 +71,10 @@ def is_epidemic(results: Mapping[str, Result]) -> bool:
 def curve_pictures(results: Mapping[str, Result]) -> Iterator[Picture]:
     """Yield the adoption curves, and the prevalence if that is another curve."""
     yield _picture(
-        partial(adoption_curves, results), 4.2, "adoption", _adoption_text(results), _coincidence(results, "adoption")
+        partial(adoption_curves, results), 4.2, "adoption", _adoption_text(results), _caption(results, "adoption")
     )
     if is_epidemic(results):
-        caption = _coincidence(results, "prevalence", "current_infected")
+        caption = _caption(results, "prevalence", "current_infected")
         draw = partial(prevalence_curves, results)
         yield _picture(draw, 4.6, "prevalence", _prevalence_text(results), caption)
 
@@ -141,15 +142,18 @@ def _lead_text(best: str, leads: Mapping[str, Reach]) -> str:
     return f"Agents by which each session is behind {best}, with 95 % intervals. {parts}."
 
 
-def _coincidence(results: Mapping[str, Result], what: str, quantity: str = "total_influenced") -> str:
-    """Return which curves coincide, as a sentence; empty if none do."""
-    groups = [named(group, most=len(group)) for group in coinciding(results, quantity)]
-    if not groups:
-        return ""
-    return (
-        f"The {what} curves of {'; of '.join(groups)} coincide: they differ by at most {100 * COINCIDENT:.0f} % of the "
-        "figure's height, and carry markers."
-    )
+def _caption(results: Mapping[str, Result], what: str, quantity: str = "total_influenced") -> str:
+    """Return which curves coincide, and whether bands are left out, in sentences."""
+    groups = [named([quoted(name) for name in group], most=len(group)) for group in coinciding(results, quantity)]
+    notes = []
+    if groups:
+        notes.append(
+            f"The {what} curves of {'; of '.join(groups)} coincide: they differ by at most {100 * COINCIDENT:.0f} % of "
+            "the figure's height, and carry markers."
+        )
+    if not has_bands(results):
+        notes.append("With so many sessions, bands over replicates are left out.")
+    return " ".join(notes)
 
 
 # -- SVG ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from analytics.pages.page_tables import Column, PageTable
 from analytics.pages.published_campaign import PublishedCampaign
-from analytics.pages.session_tables import model_text, named
+from analytics.pages.session_tables import model_text, named, quoted
 
 MOST_DIFFERENT = 4
 """Facts that differ between sessions are listed up to this many."""
@@ -53,7 +53,7 @@ def _differing(by_fact: Mapping[str, list[str]]) -> str:
         return next(iter(by_fact))
     if len(by_fact) > MOST_DIFFERENT:
         return f"{len(by_fact):,} different ones: see the table of results and the specification"
-    return "; ".join(f"{named(names)}: {fact}" for fact, names in by_fact.items())
+    return "; ".join(f"{named([quoted(name) for name in names])}: {fact}" for fact, names in by_fact.items())
 
 
 def _stop_text(session: Mapping[str, Any]) -> str:

@@ -18,8 +18,13 @@ MOST_SEEDS = 8
 """Explicit seeds that a table lists."""
 
 
+def quoted(name: str) -> str:
+    """Return a session's name as part of a sentence, in which any name must be recognisable as one."""
+    return f"\u201c{name}\u201d"
+
+
 def named(names: Sequence[str], most: int = MOST_NAMED) -> str:
-    """Return names as part of a sentence: the first few, and how many more there are.
+    """Return names or other entries as part of a sentence: the first few, and how many more there are.
 
     Examples
     --------
@@ -56,8 +61,8 @@ def session_table(campaign: PublishedCampaign, keys: Sequence[dict[str, Any]], *
     if with_peaks:
         rows = report(campaign.warehouse, "prevalence_peak", campaign.campaign_id).rows.to_pylist()
         peaks = {row["session"]: row for row in rows}
-        columns["transmitting at the peak"] = True, lambda name, _: f"{peaks[name]['active_at_once']:,.1f}"
-        columns["round of the peak"] = True, lambda name, _: f"{peaks[name]['in_round']:,}"
+        columns["transmitting at peak"] = True, lambda name, _: f"{peaks[name]['active_at_once']:,.1f}"
+        columns["peak round"] = True, lambda name, _: f"{peaks[name]['in_round']:,}"
     optional: dict[str, tuple[bool, Callable[[str, Result], str]]] = {
         "model": (False, lambda _, result: model_text(result.session)),
         "message": (False, lambda name, _: campaign.message_of(name)),
@@ -118,14 +123,16 @@ def sentences(campaign: PublishedCampaign) -> Iterator[str]:
     if len(single) < len(results):
         yield "± is half of a 95 % interval of its mean over replicates."
     if single:
-        who = "One replicate each" if len(single) == len(results) else f"One replicate of {named(single)}"
+        names = named([quoted(name) for name in single])
+        who = "One replicate each" if len(single) == len(results) else f"One replicate of {names}"
         yield f"{who}: how much the reach varies by chance is unknown."
     best, result = next(iter(results.items()))
     half = result.rounds.loc[result.rounds["total_influenced"] >= result.reach.mean / 2, "round"].min()
-    subject = f"In {best}, half" if len(results) > 1 else "Half"
+    subject = f"In {quoted(best)}, half" if len(results) > 1 else "Half"
     last = result.cascades["depth"].max()
-    varying = "" if best in single else f", and 90 % of replicates reach {_range_text(result)} agents"
-    yield f"{subject} of the agents are reached by round {half:,}; the last activation is in round {last:,}{varying}."
+    yield f"{subject} of the final reach is attained by round {half:,}; the last activation is in round {last:,}."
+    if best not in single:
+        yield f"90 % of {'these' if len(results) > 1 else 'the'} replicates reach {_range_text(result)} agents."
 
 
 def truncation(results: Mapping[str, Result]) -> str | None:
@@ -134,7 +141,8 @@ def truncation(results: Mapping[str, Result]) -> str | None:
     if not cut:
         return None
     parts = [
-        f"{row['truncated_replicates']:,} of {row['replicates']:,} replicates of {name} at round {row['max_rounds']:,}"
+        f"{row['truncated_replicates']:,} of {row['replicates']:,} replicates of {quoted(name)} "
+        f"at round {row['max_rounds']:,}"
         for name, row in cut.items()
     ]
     return (
@@ -147,30 +155,21 @@ def truncation(results: Mapping[str, Result]) -> str | None:
 
 
 def comparison_table(found: Sequence[Comparison]) -> PageTable:
-    """Return the table of compared pairs; how they were compared is told by pair only where it differs."""
-    both = len({pair.paired for pair in found}) > 1
+    """Return the table of compared pairs; what is equal for all of them has no column."""
+    with_best = len({pair.first for pair in found}) == 1
     verdicts = {True: "yes", False: "no", None: "unknown"}
-    return PageTable(
-        "Differences between sessions",
-        "pairs",
-        [
-            Column("session", is_number=False),
-            Column("compared with", is_number=False),
-            Column("more agents"),
-            Column("beyond chance", is_number=False),
-            *([Column("compared", is_number=False)] if both else ()),
-        ],
-        [
-            [
-                pair.first,
-                pair.second,
-                with_interval(pair.lead),
-                verdicts[pair.is_beyond_chance],
-                *(["replicate by replicate" if pair.paired else "as independent"] if both else ()),
-            ]
-            for pair in found
-        ],
-    )
+    columns: dict[Column, Callable[[Comparison], str]] = {}
+    if not with_best:
+        columns[Column("session", is_number=False)] = lambda pair: pair.first
+    columns[Column("session" if with_best else "compared with", is_number=False)] = lambda pair: pair.second
+    heading = f"agents behind {found[0].first}" if with_best else "more agents"
+    columns[Column(heading)] = lambda pair: with_interval(pair.lead)
+    columns[Column("beyond chance", is_number=False)] = lambda pair: verdicts[pair.is_beyond_chance]
+    if len({pair.paired for pair in found}) > 1:
+        compared = {True: "replicate by replicate", False: "as independent"}
+        columns[Column("compared", is_number=False)] = lambda pair: compared[pair.paired]
+    rows = [[cell(pair) for cell in columns.values()] for pair in found]
+    return PageTable("Differences between sessions", "pairs", list(columns), rows)
 
 
 def comparison_sentences(found: Sequence[Comparison], sessions: int) -> Iterator[str]:
@@ -187,7 +186,8 @@ def comparison_sentences(found: Sequence[Comparison], sessions: int) -> Iterator
     else:
         yield f"Sessions that {shared} are compared replicate by replicate; the others as independent."
     if len(found) < sessions * (sessions - 1) // 2:
-        yield f"Each of the other {len(found):,} sessions is compared with {found[0].first}, which reaches most."
+        best = quoted(found[0].first)
+        yield f"Each of the other {len(found):,} sessions is compared with {best}, which reaches most."
     if any(pair.lead.standard_error is None for pair in found):
         yield "Where a session has one replicate, the variation by chance is unknown, and so is the interval."
     if len(found) > 1:
