@@ -234,13 +234,13 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
     short = short_names(list(results))
     height = LABEL_POINTS / size_in_points(ax)[1]
     two_lines = len(ends) * height <= 1
-    between, height = ("\n", height) if two_lines else ("  ", height / 2)
+    between, height = ("\n", height) if two_lines else (": ", height / 2)
     highest = 1 - 0.35 * height  # below the legend
     places = highest * spread([min(end / highest, 1.0) for end in ends], gap=height / highest)
     for (name, result, *_), end, place in zip(_styles(results), ends, places, strict=True):
         (tie,) = ax.plot([1.0, 1.03, 1.08], [end, place, place], transform=ax.transAxes, clip_on=False)
         tie.set(color=MUTED, linewidth=0.8, label="_tie")
-        label = f"{short[name]}{between}{result.reach.mean:,.0f}"
+        label = f"{short[name]}{between}{result.reach.mean:,.{0 if result.reach.mean >= 100 else 1}f}"
         style: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False, "family": name_fonts()}
         ax.text(1.1, place, label, transform=ax.transAxes, va="center", **style)
 

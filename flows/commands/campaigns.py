@@ -90,15 +90,15 @@ def run(
 
     with progress_bars(hidden=as_json or verbose) as progress:
         summary = run_campaign(campaign, warehouse, again=again, models=files, progress=progress)
+    if not as_json:
+        print_summary(summary)
     if page:
         from flows.pages import write_page
 
         summary["page"] = str(write_page(warehouse, summary["campaign_id"], output))
     if as_json:
         print_json(summary)
-        return
-    print_summary(summary)
-    if page:
+    elif page:
         print_line(f"page: {summary['page']}")
 
 
