@@ -9,8 +9,9 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from analytics.intervals import half_width, ranked, with_interval
+from analytics.labels import short_names, shortened, spread
 from data.errors import InvalidInputError
 from data.warehouse.tables.results import QUANTILES
 from propagation.pictures import (
@@ -27,6 +28,7 @@ from propagation.pictures import (
     draw_curve,
     dress,
     end_rounds,
+    last_seen_round,
     legend_above,
     name_fonts,
     new_axes,
@@ -37,6 +39,7 @@ from propagation.pictures import (
 from propagation.result import Reach, Result
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -45,8 +48,13 @@ BINS = 60
 """Bins of the histograms of cascade sizes."""
 LABEL_POINTS = 27
 """Height of a two-line label, points."""
-NAME_LENGTH = 26
-"""Characters of a session's name shown in figures."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Markers of curves that coincide with others, in the order of the sessions."""
+MARKERS_PER_CURVE = 6
+MOST_BANDS = 6
+"""With more sessions than this, the bands of curves would hide each other and are left out."""
+COINCIDENT = 0.01
+"""Share of a figure's height: curves that are nowhere further apart coincide."""
 
 
 def session_colours(names: Sequence[str]) -> dict[str, str]:
@@ -79,7 +87,7 @@ def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) 
     """
     ax = _curves(results, "total_influenced", ax)
     dress(ax, title="Agents reached by each round", x=_rounds_label(results), y="agents reached, seeds included")
-    legend_above(ax, curve_keys(MUTED, "mean"))
+    legend_above(ax, curve_keys(MUTED, "mean") if has_bands(results) else curve_keys(MUTED, "mean")[:1])
     end_rounds(ax, [result.rounds for result in results.values()])
     _label_ends(ax, results)
     return ax
@@ -106,6 +114,77 @@ def incidence_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None)
     return ax
 
 
+def prevalence_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many agents of each session transmit after each round: means and bands over replicates.
+
+    Parameters
+    ----------
+    results : mapping from str to Result
+        Results by session name.
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = _curves(results, "current_infected", ax)
+    dress(ax, title="Agents that transmit after each round", x="round", y="transmitting agents")
+    legend_above(ax, _session_keys(results))
+    end_rounds(ax, [result.rounds for result in results.values()], "current_infected")
+    return ax
+
+
+def coinciding(results: Mapping[str, Result], quantity: str = "total_influenced") -> list[list[str]]:
+    """Return groups of sessions whose mean curves are nowhere further apart than `COINCIDENT` of the figure's height.
+
+    Parameters
+    ----------
+    results : mapping from str to Result
+    quantity : str
+        The column of `Result.rounds` that is drawn.
+
+    Returns
+    -------
+    list of list of str
+        Groups of at least two sessions, in their order; no session is in two.
+    """
+    means = {name: frame[quantity].to_numpy() for name, frame in _frames(results, quantity).items()}
+    near = COINCIDENT * max((float(np.nanmax(mean)) for mean in means.values()), default=0.0)
+    groups: list[list[str]] = []
+    for name, mean in means.items():
+        for group in groups:
+            # Where a truncated session has no value, it is drawn nowhere.
+            if np.nanmax(np.abs(means[group[0]] - mean), initial=0.0) <= near:
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [group for group in groups if len(group) > 1]
+
+
+def _frames(results: Mapping[str, Result], quantity: str) -> "dict[str, pd.DataFrame]":
+    """Return what is drawn of each session, one row per round of the longest one.
+
+    After its last round, a session's reach and prevalence stay and its incidence is 0; after `max_rounds`, what a
+    truncated session would have done is unknown.
+    """
+    rounds = range(max((int(result.rounds["round"].max()) for result in results.values()), default=0) + 1)
+    columns = [quantity, *(quantile_column(quantity, quantile) for quantile in QUANTILES)]
+    frames = {}
+    for name, result in results.items():
+        frame = result.rounds.set_index("round")[columns].reindex(rounds)
+        if not result.session["truncated_replicates"]:
+            frame = frame.fillna(0.0) if quantity == "new_infections" else frame.ffill()
+        frames[name] = frame.reset_index()
+    return frames
+
+
+def has_bands(results: Mapping[str, Result]) -> bool:
+    """Return whether curves of these sessions are drawn with bands over replicates."""
+    return len(results) <= MOST_BANDS
+
+
 def _styles(results: Mapping[str, Result]) -> Iterator[tuple[str, Result, str, LineStyle]]:
     """Yield each session's name, result, colour and line style."""
     for (name, result), colour, style in zip(results.items(), cycle(COLOURS), cycle(LINE_STYLES), strict=False):
@@ -115,13 +194,17 @@ def _styles(results: Mapping[str, Result]) -> Iterator[tuple[str, Result, str, L
 def _curves(results: Mapping[str, Result], quantity: str, ax: "Axes | None") -> "Axes":
     _require(results)
     ax = ax or new_axes()
-    rounds = range(max(int(result.rounds["round"].max()) for result in results.values()) + 1)
-    columns = [quantity, *(quantile_column(quantity, quantile) for quantile in QUANTILES)]
-    for name, result, colour, style in _styles(results):
-        # After its last round, a session's reach is constant and its incidence 0.
-        frame = result.rounds.set_index("round")[columns].reindex(rounds)
-        frame = frame.ffill() if quantity == "total_influenced" else frame.fillna(0.0)
-        draw_curve(ax, frame.reset_index(), quantity, colour=colour, label=name, line_style=style)
+    frames = _frames(results, quantity)
+    marked = [name for group in coinciding(results, quantity) for name in group]
+    step = max(1, last_seen_round([result.rounds for result in results.values()], quantity) // MARKERS_PER_CURVE)
+    bands = has_bands(results)
+    for number, (name, _, colour, style) in enumerate(_styles(results)):
+        line = draw_curve(ax, frames[name], quantity, colour=colour, label=name, line_style=style, bands=bands)
+        line.set_zorder(2 + 0.01 * (number % len(LINE_STYLES)))  # solid lines below those with gaps
+        if name in marked:
+            # Each begins elsewhere, so that no marker covers another.
+            first = step * marked.index(name) // len(marked)
+            line.set(marker=MARKERS[number % len(MARKERS)], markersize=6, markevery=(first, step))
     return ax
 
 
@@ -137,8 +220,9 @@ def _rounds_label(results: Mapping[str, Result]) -> str:
 def _session_keys(results: Mapping[str, Result]) -> Keys:
     from matplotlib.lines import Line2D
 
+    short = short_names(list(results))
     return [
-        (Line2D([], [], color=colour, linestyle=style, linewidth=LINE_WIDTH), shortened(name))
+        (Line2D([], [], color=colour, linestyle=style, linewidth=LINE_WIDTH), short[name])
         for name, _, colour, style in _styles(results)
     ]
 
@@ -147,55 +231,18 @@ def _label_ends(ax: "Axes", results: Mapping[str, Result]) -> None:
     """Write each session's name and reach at the right, with a line to the end of its curve."""
     top = ax.get_ylim()[1]
     ends = [result.reach.mean / top for result in results.values()]
-    places = spread(ends, gap=LABEL_POINTS / size_in_points(ax)[1])
+    short = short_names(list(results))
+    height = LABEL_POINTS / size_in_points(ax)[1]
+    two_lines = len(ends) * height <= 1
+    between, height = ("\n", height) if two_lines else (": ", height / 2)
+    highest = 1 - 0.35 * height  # below the legend
+    places = highest * spread([min(end / highest, 1.0) for end in ends], gap=height / highest)
     for (name, result, *_), end, place in zip(_styles(results), ends, places, strict=True):
         (tie,) = ax.plot([1.0, 1.03, 1.08], [end, place, place], transform=ax.transAxes, clip_on=False)
         tie.set(color=MUTED, linewidth=0.8, label="_tie")
-        label = f"{shortened(name)}\n{result.reach.mean:,.0f}"
+        label = f"{short[name]}{between}{result.reach.mean:,.{0 if result.reach.mean >= 100 else 1}f}"
         style: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False, "family": name_fonts()}
         ax.text(1.1, place, label, transform=ax.transAxes, va="center", **style)
-
-
-def spread(places: Sequence[float], gap: float) -> npt.NDArray[np.float64]:
-    """Move positions in [0, 1] as little as possible, so that neighbours are at least `gap` apart.
-
-    Parameters
-    ----------
-    places : sequence of float
-    gap : float
-        Reduced if not all positions fit.
-
-    Returns
-    -------
-    (k,) float64
-
-    Examples
-    --------
-    >>> spread([0.5, 0.1, 0.5], gap=0.2).round(3).tolist()
-    [0.4, 0.1, 0.6]
-    """
-    from scipy.optimize import isotonic_regression
-
-    gap = min(gap, 1 / max(1, len(places) - 1))
-    order = np.argsort(places, kind="stable")
-    steps = gap * np.arange(len(places))
-    # With the gaps subtracted, "at least `gap` apart" means non-decreasing, which is isotonic regression.
-    level = isotonic_regression(np.asarray(places)[order] - steps).x
-    moved = np.empty(len(places))
-    moved[order] = np.clip(level, 0.0, 1.0 - steps[-1]) + steps
-    return moved
-
-
-def shortened(name: str, length: int = NAME_LENGTH) -> str:
-    """Return a name on one line of at most `length` characters.
-
-    Examples
-    --------
-    >>> shortened("degree discount"), shortened("a name that does not end", 10)
-    ('degree discount', 'a name th…')
-    """
-    name = " ".join(name.split())
-    return name if len(name) <= length else f"{name[: length - 1].rstrip()}…"
 
 
 # -- reach ----------------------------------------------------------------------------------------------------------
@@ -219,10 +266,10 @@ def reach_comparison(results: Mapping[str, Result], *, ax: "Axes | None" = None)
     ax = ax or new_axes((7.2, 1.4 + 1.0 * len(results)))
     colours = session_colours(list(results))
     limit = 1.03 * max(float(result.cascades["size"].max()) for result in results.values())
-    by_reach = sorted(results.items(), key=lambda item: -item[1].reach.mean)
-    for row, (name, result) in enumerate(by_reach):
+    short = short_names(list(results))
+    for row, (name, result) in enumerate(ranked(results).items()):
         _draw_reach(ax, -float(row), result, colours[name], limit)
-        _name_row(ax, -float(row), name, result)
+        _name_row(ax, -float(row), short[name], f"{with_interval(result.reach)} agents")
     dress(ax, title=_reach_title(results), x="agents reached by a replicate, seeds included", y="")
     legend_above(ax, _reach_keys())
     ax.set_xlim(0, limit)
@@ -230,21 +277,6 @@ def reach_comparison(results: Mapping[str, Result], *, ax: "Axes | None" = None)
     ax.set_yticks([])
     ax.grid(visible=False, axis="y")
     return ax
-
-
-def half_width(reach: Reach) -> float | None:
-    """Return half the width of the 95 % interval of a mean over replicates (Student's t); None for one replicate.
-
-    Examples
-    --------
-    >>> round(half_width(Reach(mean=10.0, standard_error=1.0, replicates=1000)), 3)
-    1.962
-    """
-    from scipy.special import stdtrit
-
-    if reach.standard_error is None:
-        return None
-    return float(stdtrit(reach.replicates - 1, 0.975)) * reach.standard_error
 
 
 def _draw_reach(ax: "Axes", row: float, result: Result, colour: str, limit: float) -> None:
@@ -263,27 +295,11 @@ def _draw_reach(ax: "Axes", row: float, result: Result, colour: str, limit: floa
     )
 
 
-def _name_row(ax: "Axes", row: float, name: str, result: Result) -> None:
-    value = f"{with_interval(result.reach)} agents"
+def _name_row(ax: "Axes", row: float, name: str, value: str) -> None:
     place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "bottom", "parse_math": False}
     style: dict[str, Any] = {"fontweight": "bold", "fontsize": 9.5, "family": name_fonts()}
-    ax.text(0.0, row + 0.5, shortened(name), color=INK, **style, **place)
+    ax.text(0.0, row + 0.5, name, color=INK, **style, **place)
     ax.text(1.0, row + 0.5, value, color=INK, fontsize=9.5, ha="right", **place)
-
-
-def with_interval(reach: Reach) -> str:
-    """Return a mean over replicates and half of its 95 % interval as text, rounded to two digits of the latter.
-
-    Examples
-    --------
-    >>> with_interval(Reach(18_548.9, 24.9, 1000)), with_interval(Reach(15.04, 0.28, 1000))
-    ('18,549 ± 49', '15.04 ± 0.55')
-    """
-    half = half_width(reach)
-    if half is None:
-        return f"{reach.mean:,.10g}"
-    decimals = 0 if half == 0 else max(0, int(1 - np.floor(np.log10(half))))
-    return f"{reach.mean:,.{decimals}f} ± {half:,.{decimals}f}"
 
 
 def _reach_title(results: Mapping[str, Result]) -> str:
@@ -303,6 +319,39 @@ def _reach_keys() -> Keys:
         (Line2D([], [], color=MUTED, linewidth=6, solid_capstyle="butt"), "25 to 75 %"),
         (Line2D([], [], color=MUTED, linewidth=2, solid_capstyle="butt"), "5 to 95 %"),
     ]
+
+
+def lead_comparison(leads: Mapping[str, Reach], *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many agents each session is behind the one that reaches most, with 95 % intervals.
+
+    Parameters
+    ----------
+    leads : mapping from str to Reach
+        Lead of the best session over each of the others, by the name of the other; drawn from the top.
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or new_axes((7.2, 1.4 + 0.7 * len(leads)))
+    short = short_names(list(leads))
+    halves = {name: half_width(lead) or 0.0 for name, lead in leads.items()}
+    for row, (name, lead) in enumerate(leads.items()):
+        ax.plot([0, 0], [-row - 0.26, -row + 0.14], color=MUTED, linewidth=1.2)
+        ax.errorbar(lead.mean, -row, xerr=halves[name] or None, fmt="D", markersize=5, color=INK, capsize=3, mfc="none")
+        _name_row(ax, -row - 0.32, short[name], f"{with_interval(lead)} agents")
+    dress(ax, title="Agents behind the session that reaches most", x="agents behind, 95 % interval", y="")
+    low = min(lead.mean - halves[name] for name, lead in leads.items())
+    high = max(lead.mean + halves[name] for name, lead in leads.items())
+    margin = 0.04 * max(high - min(low, 0.0), 1e-9)
+    ax.set_xlim(min(low, 0.0) - margin, max(high, 0.0) + margin)
+    ax.set_ylim(0.4 - len(leads), 0.6)
+    ax.set_yticks([])
+    ax.grid(visible=False, axis="y")
+    _show_fractions(ax.xaxis)
+    return ax
 
 
 # -- both in one figure ---------------------------------------------------------------------------------------------

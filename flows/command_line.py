@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "network",
     "run",
+    "page",
     "resume",
     "sessions",
     "report",

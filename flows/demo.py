@@ -1,4 +1,4 @@
-"""The demo: one command that generates a network, compares seed strategies and writes a report.
+"""The demo: one command that generates a network, compares seed strategies and writes a page.
 
 It uses the same steps as any user: a network, a campaign as a Prefect flow, SQL queries.
 ``python -m flows.demo PICTURE.png`` draws the plot in the README.
@@ -45,12 +45,11 @@ BUDGET = 500
 AGENTS_PER_SEED = 10
 """In a small network of the user's, at most one in `AGENTS_PER_SEED` agents is a seed."""
 QUESTION = "Which agents should a message start from? Three strategies compared."
-PAGE = "demo.html"
 PREFECT_UI = "http://127.0.0.1:4200"
 """Default address of the user interface of ``prefect server start``."""
 ASKED = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
 PRINTED = ("fastest_rounds", "large_cascades")
-"""Reports on the page, and those of them that are printed."""
+"""Reports that are run, and those of them that are printed."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +129,11 @@ def run_demo(source: str | None, warehouse: str, console: "Console") -> DemoResu
             summary = run_campaign(campaign, place.url, progress=step.progress)
             step.told = _campaign_told(summary)
     results = {row["session"]: load_result(place, row["session_id"]) for row in summary["sessions"]}
-    # 3. SQL queries, and a page with all results.
+    # 3. SQL queries, and the campaign's page.
     with steps.step("answers") as step:
         answers = {name: report(place, name, summary["campaign_id"]) for name in ASKED}
-        places = _write_page(network, results, list(answers.values()), campaign)
-        step.told = f"{len(answers)} SQL queries, and a page with plots"
+        places = _places(network, summary["campaign_id"], campaign)
+        step.told = f"{len(answers)} SQL queries, and a web page"
     seconds = time.perf_counter() - started
     _print_results(console, headline(results), results, summary)
     _print_answers(console, [answers[name] for name in PRINTED])
@@ -276,58 +275,21 @@ def _campaign_told(summary: Mapping[str, Any]) -> str:
     return f"{summary['lanes']:,} cascades, as a Prefect flow on Dask"
 
 
-def _write_page(
-    network: "Network", results: "Mapping[str, Result]", answers: "Sequence[Answer]", campaign: str
-) -> dict[str, str]:
-    """Write the page and the SQL views into the warehouse; return the paths of all results."""
-    from analytics.reports import campaign_page
+def _places(network: "Network", campaign_id: str, campaign: str) -> dict[str, str]:
+    """Write the campaign's page, and the SQL views into the warehouse; return the paths of all results."""
     from data.warehouse.catalogue import write_bootstrap
     from flows.config import campaign_path
+    from flows.pages import write_page
 
     warehouse = network.warehouse
-    bootstrap = write_bootstrap(warehouse)
-    page = bootstrap.removesuffix("bootstrap.sql") + PAGE
-    places = {"page": page, "warehouse": warehouse.url, "SQL views": bootstrap}
+    places = {
+        "page": str(write_page(warehouse.url, campaign_id)),
+        "warehouse": warehouse.url,
+        "SQL views": write_bootstrap(warehouse),
+    }
     if warehouse.filesystem is None:
         places["campaign"] = str(campaign_path(campaign))
-    html = campaign_page(
-        f"Three seed strategies on the network {network.network_id}",
-        network.row,
-        results,
-        answers,
-        places,
-        _next_steps(warehouse.url, results, bootstrap),
-    )
-    warehouse.replace_derived(PAGE, html)
     return places
-
-
-def _next_steps(warehouse: str, results: "Mapping[str, Result]", bootstrap: str) -> dict[str, str]:
-    name, result = max(results.items(), key=lambda item: item[1].reach.mean)
-    return {
-        "In Python": "\n".join(
-            (
-                "from data import Warehouse",
-                "from propagation.published import load_result",
-                "",
-                f"warehouse = Warehouse({warehouse!r})",
-                f"result = load_result(warehouse, {result.session_id!r})  # {name}",
-                "result.reach.mean, result.reach.standard_error",
-                "result.rounds    # pandas: one row per round",
-                "result.cascades  # pandas: one row per replicate",
-                "result.plot()",
-            )
-        ),
-        "In SQL": "\n".join(
-            (
-                _sql_command(warehouse),
-                f"duckdb -init {shlex.quote(bootstrap)}    # the same tables in DuckDB's own shell",
-            )
-        ),
-        "In Prefect's UI, which shows the runs of this machine": (
-            f"{_command('prefect')} server start    # then open {PREFECT_UI}"
-        ),
-    }
 
 
 def _sql_command(warehouse: str) -> str:

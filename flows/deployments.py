@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from data.networks.edge_lists import ImportOptions
 from data.validation import Name, UserInput
-from propagation.planner import PlanChoice
+from propagation.plans import PlanChoice
 
 
 class ImportSpecification(ImportOptions):

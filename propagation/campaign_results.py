@@ -152,6 +152,11 @@ def results(warehouse: Store, campaign: str) -> CampaignResults:
     return CampaignResults(warehouse, name, campaign_id, named)
 
 
+def are_paired(first: Result, second: Result) -> bool:
+    """Return whether two sessions can be compared replicate by replicate: they use common random numbers."""
+    return all(first.session[column] == second.session[column] for column in ("random_seed", "replicates"))
+
+
 def difference(first: Result, second: Result) -> Reach:
     """Return how many more agents one session reaches than another, with its standard error.
 
@@ -171,7 +176,7 @@ def difference(first: Result, second: Result) -> Reach:
     replicates = min(first.reach.replicates, second.reach.replicates)
     if replicates < 2:
         return Reach(mean, None, replicates)
-    if all(first.session[column] == second.session[column] for column in ("random_seed", "replicates")):
+    if are_paired(first, second):
         apart = first.cascades["size"].to_numpy() - second.cascades["size"].to_numpy()
         return Reach(mean, float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
     errors = first.reach.standard_error or 0.0, second.reach.standard_error or 0.0

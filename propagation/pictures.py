@@ -137,7 +137,14 @@ def new_axes(size: tuple[float, float] = FIGURE_SIZE) -> "Axes":
 
 
 def draw_curve(
-    ax: "Axes", rounds: "pd.DataFrame", quantity: str, *, colour: str, label: str, line_style: LineStyle = "-"
+    ax: "Axes",
+    rounds: "pd.DataFrame",
+    quantity: str,
+    *,
+    colour: str,
+    label: str,
+    line_style: LineStyle = "-",
+    bands: bool = True,
 ) -> "Line2D":
     """Draw the mean of a quantity by round with its bands over replicates; return the line.
 
@@ -152,9 +159,11 @@ def draw_curve(
         Of the curve.
     line_style : str or tuple
         Any line style matplotlib knows.
+    bands : bool
+        Whether to draw the bands.
     """
     x = rounds["round"].to_numpy()
-    for low, high, opacity in BANDS:
+    for low, high, opacity in BANDS if bands else ():
         lower, upper = (rounds[quantile_column(quantity, q)].to_numpy() for q in (low, high))
         ax.fill_between(x, lower, upper, color=colour, alpha=opacity, linewidth=0)
     (line,) = ax.plot(
@@ -281,18 +290,19 @@ def _columns(labels: Sequence[str], points: float) -> int:
 # -- the axis of rounds ---------------------------------------------------------------------------------------------
 
 
-def last_seen_round(frames: Sequence["pd.DataFrame"]) -> int:
-    """Return the last round in which a mean or the edge of a band still rises visibly, over all frames."""
-    edges = [quantile_column("total_influenced", quantile) for low, high, _ in BANDS for quantile in (low, high)]
-    levels = [frame[["total_influenced", *edges]].to_numpy() for frame in frames]
+def last_seen_round(frames: Sequence["pd.DataFrame"], quantity: str = "total_influenced") -> int:
+    """Return the last round in which a mean or the edge of a band still changes visibly, over all frames."""
+    edges = [quantile_column(quantity, quantile) for low, high, _ in BANDS for quantile in (low, high)]
+    levels = [frame[[quantity, *edges]].to_numpy() for frame in frames]
     unseen = SETTLED * max(float(level.max()) for level in levels)
-    return max(int((level[-1] - level > unseen).any(axis=1).sum()) for level in levels)
+    changing = [(abs(level[-1] - level) > unseen).any(axis=1).nonzero()[0] for level in levels]
+    return max(int(rounds[-1]) + 1 if len(rounds) else 0 for rounds in changing)
 
 
-def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"]) -> None:
-    """End the axis of rounds two rounds after the last visible change."""
+def end_rounds(ax: "Axes", frames: Sequence["pd.DataFrame"], quantity: str = "total_influenced") -> None:
+    """End the axis of rounds two rounds after the last visible change of the quantity."""
     last = max(int(frame["round"].max()) for frame in frames)
-    ax.set_xlim(0, max(1, min(last, last_seen_round(frames) + 2)))
+    ax.set_xlim(0, max(1, min(last, last_seen_round(frames, quantity) + 2)))
 
 
 def rounds_label(frames: Sequence["pd.DataFrame"]) -> str:

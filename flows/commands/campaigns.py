@@ -1,4 +1,4 @@
-"""Commands about campaigns: ``rumormill demo | run | resume | sessions``."""
+"""Commands about campaigns: ``rumormill demo | run | page | resume | sessions``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from flows.commands.estimates import SESSIONS_SHOWN, print_estimate
 from flows.commands.failures import report
 from flows.commands.formats import FormatOption, OutputOption, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.terminal import console, print_error, print_json, print_line, print_table, progress_bars
+from flows.commands.terminal import console, print_error, print_json, print_line, print_note, print_table, progress_bars
 from flows.summaries import job_text, model_text, reach_text, session_cells, truncation_notes
 
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ STATUS = {
     "already_completed": "campaign {campaign!r} was completed before: nothing to do (--again recomputes and compares)",
 }
 
+PageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File of the page. [dim]default: named after the campaign, in the folder of the warehouse, or in the "
+        "current folder if the warehouse is an object store[/dim]",
+        show_default=False,
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of Prefect and of the engine.")]
 
 
@@ -58,6 +69,8 @@ def run(
     models: Annotated[
         list[Path] | None, typer.Option("--models", metavar="FILE", help="A Python file with models of your own.")
     ] = None,
+    page: Annotated[bool, typer.Option("--page", help="Write a web page of the results, and print its path.")] = False,
+    output: PageOption = None,
     verbose: Verbose = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
@@ -66,6 +79,7 @@ def run(
     from flows.commands.logs import quiet_logs
 
     quiet_logs(verbose=verbose)
+    _check_page(page=page, output=output, dry_run=dry_run)
     files = [str(file) for file in models or []]
     if dry_run:
         from flows.estimates import estimate_campaign
@@ -77,10 +91,56 @@ def run(
 
     with progress_bars(hidden=as_json or verbose) as progress:
         summary = run_campaign(campaign, warehouse, again=again, models=files, progress=progress)
+    if not as_json:
+        print_summary(summary)
+    if page:
+        from flows.pages import write_page
+
+        summary["page"] = str(write_page(warehouse, summary["campaign_id"], output))
     if as_json:
         print_json(summary)
+    elif page:
+        print_line(f"page: {summary['page']}")
+
+
+def _check_page(*, page: bool, output: str | None, dry_run: bool) -> None:
+    """Refuse options that contradict each other, and a page that cannot be written, before the run."""
+    from data.errors import InvalidInputError
+
+    if output is not None and not page:
+        raise InvalidInputError(f"--output {output!r} is the file of the page; add --page, or leave it out")
+    if page and dry_run:
+        raise InvalidInputError("--dry-run computes nothing that a page could show; leave out --page or --dry-run")
+    if output is not None:
+        from flows.output_files import check_output
+
+        check_output(output)
+
+
+def page(
+    campaign: Annotated[
+        str,
+        typer.Argument(
+            metavar="CAMPAIGN",
+            help="Name of a finished campaign (the newest of that name), its id or the beginning of it, or its file.",
+        ),
+    ],
+    output: PageOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a web page of a finished campaign: one file with figures, tables, provenance and downloads."""
+    from data.facade import Warehouse
+    from flows.pages import find_campaign, write_page
+
+    found = find_campaign(Warehouse(warehouse), campaign)
+    path = write_page(warehouse, found.campaign_id, output)
+    if as_json:
+        print_json({"campaign": found.name, "campaign_id": found.campaign_id, "page": str(path)})
         return
-    print_summary(summary)
+    if found.choice:
+        print_note(found.choice)
+    print_line(str(path))
 
 
 def resume(
@@ -239,8 +299,13 @@ def register(app: typer.Typer) -> None:
             "rumormill run my-campaign.yaml --again",
             "rumormill run my-campaign.yaml --dry-run",
             "rumormill run my-campaign.yaml --models rumour.py",
+            "rumormill run my-campaign.yaml --page",
         ),
     )(run)
+    app.command(
+        rich_help_panel=panel,
+        epilog=examples("rumormill page my-campaign", "rumormill page my-campaign.yaml --output results.html"),
+    )(page)
     app.command(
         rich_help_panel=panel,
         epilog=examples("rumormill resume --list", "rumormill resume", "rumormill resume my-campaign"),

@@ -3,7 +3,6 @@
 import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
@@ -124,26 +123,12 @@ def _write_table(answer: "pa.Table", kind: Format, output: str | None) -> None:
 
 def _write(work: Callable[[IO[Any]], Any], output: str | None, *, binary: bool = False) -> None:
     """Write to standard output, or to a file, which appears once it is complete."""
-    from data.errors import InvalidInputError
+    from flows.output_files import write_output
 
     if output is None:
         work(sys.stdout.buffer if binary else sys.stdout)
         return
-    target = Path(output).expanduser()
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("wb") if binary else part.open("w", encoding="utf-8", newline="") as file:
-            work(file)
-        part.replace(target)
-    except BaseException as error:
-        with suppress(OSError):
-            part.unlink()
-        if not isinstance(error, OSError):
-            raise
-        raise InvalidInputError(
-            f"cannot write {output!r}: {error.strerror or error}; choose another file with --output"
-        ) from None
-    print_note(f"wrote {target}")
+    print_note(f"wrote {write_output(output, work, binary=binary)}")
 
 
 def _write_csv(answer: "pa.Table", file: IO[str]) -> None:

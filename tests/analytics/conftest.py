@@ -1,11 +1,9 @@
 """A small network, results of it with numbers of our choice, and campaigns that were really run."""
 
-import datetime as dt
 import io
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,8 @@ from propagation.models import IndependentCascade
 from propagation.result import MemoryTables, cascade_rows
 from propagation.seeding import DegreeDiscount, RandomSeeds, SeedStrategy, TopOutDegree
 from propagation.sessions import Session
+from tests.analytics.published import STARTED, PublishedCampaign, publish
 
-STARTED = dt.datetime(2026, 11, 23, 4, 30, tzinfo=dt.UTC)
 MadeResult = Callable[..., Result]
 
 
@@ -107,15 +105,6 @@ def compared(make_result: MadeResult) -> dict[str, Result]:
     return {name: make_result(counts.tolist()) for name, counts in {"few": few, "hubs": hubs, "close": close}.items()}
 
 
-@dataclass(frozen=True)
-class PublishedCampaign:
-    """A campaign that was run and published."""
-
-    warehouse: Warehouse
-    campaign_id: str
-    results: Mapping[str, Result]
-
-
 @pytest.fixture(scope="session")
 def campaigns(network: Network) -> tuple[PublishedCampaign, PublishedCampaign]:
     """Two campaigns in one warehouse that share a session; the second is the later one."""
@@ -132,20 +121,8 @@ def campaigns(network: Network) -> tuple[PublishedCampaign, PublishedCampaign]:
     chosen = (list(results), ["random"])
     for number, names in enumerate(chosen):
         shared = {name: results[name] for name in names}
-        both.append(_publish(network.warehouse, f"campaign-{number}", shared, number))
+        both.append(publish(network.warehouse, f"campaign-{number}", shared, hours=number))
     return both[0], both[1]
-
-
-def _publish(warehouse: Warehouse, campaign_id: str, results: Mapping[str, Result], hours: int) -> PublishedCampaign:
-    times = {name: STARTED + dt.timedelta(hours=hours) for name in ("started_at", "completed_at")}
-    campaign = {"campaign_id": campaign_id, "campaign": "seeds", "configuration": "{}", **times}
-    sessions = [
-        {"campaign_id": campaign_id, "position": position, "session": name, "session_id": result.session_id}
-        for position, (name, result) in enumerate(results.items())
-    ]
-    files = [warehouse.stage_records("campaigns", [campaign]), warehouse.stage_records("campaign_sessions", sessions)]
-    warehouse.commit("campaign", [f"campaign/{campaign_id}"], files)
-    return PublishedCampaign(warehouse, campaign_id, results)
 
 
 @pytest.fixture(scope="session")

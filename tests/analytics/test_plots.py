@@ -10,14 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from analytics.labels import short_names, spread
 from analytics.plots import (
     adoption_curves,
     campaign_figure,
     half_width,
     incidence_curves,
+    lead_comparison,
     reach_comparison,
     session_colours,
-    spread,
 )
 from data.errors import InvalidInputError
 from propagation import Result
@@ -74,7 +75,7 @@ def test_each_curve_is_named_where_it_ends_with_its_reach(compared: Results) -> 
     written = {text.get_text(): text.get_position()[1] for text in ax.texts}
     ties = [line for line in ax.lines if line.get_label() == "_tie"]
     for (name, result), tie in zip(compared.items(), ties, strict=True):
-        label = f"{name}\n{result.reach.mean:,.0f}"
+        label = f"{name}\n{result.reach.mean:,.{1 if result.reach.mean < 100 else 0}f}"
         first, *_, last = tie.get_ydata()
         assert first == pytest.approx(result.reach.mean / ax.get_ylim()[1])
         assert last == pytest.approx(written[label])
@@ -112,6 +113,37 @@ def test_titles_and_units_are_there(compared: Results, draw: Callable[..., Axes]
 def test_nothing_to_draw_is_refused(draw: Callable[..., Axes]) -> None:
     with pytest.raises(InvalidInputError, match="no results"):
         draw({})
+
+
+def test_curves_that_coincide_carry_markers_at_different_rounds(make_result: Callable[..., Result]) -> None:
+    counts = [[10, *[8] * 20]] * 3
+    results = {"a": make_result(counts), "b": make_result(counts), "c": make_result([[10, *[1] * 20]] * 3)}
+    lines = {line.get_label(): line for line in drawn(adoption_curves, results).lines}
+    assert [lines[name].get_marker() for name in "abc"] == ["o", "s", "None"]
+    assert lines["a"].get_markevery()[0] != lines["b"].get_markevery()[0]
+
+
+def test_bands_of_many_sessions_are_left_out(make_result: Callable[..., Result]) -> None:
+    results = {f"s{n}": make_result([[10, n]] * 3) for n in range(1, 8)}
+    assert not drawn(adoption_curves, results).collections
+    del results["s7"]
+    assert len(drawn(adoption_curves, results).collections) == 12
+
+
+def test_a_lead_is_drawn_at_its_mean_with_its_interval() -> None:
+    leads = {"b": Reach(4.0, 1.0, 1000), "c": Reach(9.0, None, 1)}
+    ax = lead_comparison(leads, ax=Figure(layout="constrained").subplots())
+    means = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "D"]
+    assert means == [[4.0, 0.0], [9.0, -1.0]]
+    (interval,) = (segments[0][:, 0] for bars in ax.collections if (segments := bars.get_segments()))
+    assert interval == pytest.approx(4.0 + np.array([-1, 1]) * stats.t.ppf(0.975, 999))
+
+
+def test_names_that_begin_alike_stay_different() -> None:
+    names = [f"the same long beginning {'x' * n} the end {n % 3}" for n in range(5)]
+    short = short_names(names)
+    assert len(set(short.values())) == 5
+    assert all(len(name) <= 26 for name in short.values())
 
 
 # -- labels that keep apart -----------------------------------------------------------------------------------------

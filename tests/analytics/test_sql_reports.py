@@ -19,7 +19,7 @@ from propagation import simulate, simulate_many
 from propagation.models import SIS, IndependentCascade
 from propagation.result import Result
 from propagation.sessions import resolve_session
-from tests.analytics.conftest import STARTED
+from tests.analytics.published import STARTED
 
 Campaigns = tuple[Any, Any]
 

@@ -1,0 +1,1 @@
+"""Web pages: what a campaign found, as one self-contained HTML file."""
