@@ -48,6 +48,7 @@ class ProgressBars:
     ) -> None:
         self._begin, self._console, self._unmeasured = time.monotonic() + after, console, unmeasured
         self._bars: Any = None
+        self._shown: Any = None
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: float, total: float) -> None:
@@ -78,6 +79,13 @@ class ProgressBars:
             TimeElapsedColumn(),
         )
         bars = Bars(*columns, console=self._console or Console(stderr=True), transient=True)
+        if bars.console.is_jupyter and _has_widgets():
+            from IPython.display import display
+            from ipywidgets import Output
+
+            # Rich would display a widget that stays in the notebook, closed, as the text "Output()".
+            bars.live.ipy_widget = Output()
+            self._shown = display(bars.live.ipy_widget, display_id=True)
         bars.start()
         return bars
 
@@ -87,6 +95,8 @@ class ProgressBars:
     def __exit__(self, *_: object) -> None:
         if self._bars is not None:
             self._bars.stop()
+        if self._shown is not None:
+            self._shown.update({"text/html": ""}, raw=True)
 
 
 @contextmanager
