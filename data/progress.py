@@ -78,12 +78,13 @@ class ProgressBars:
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
         )
-        bars = Bars(*columns, console=self._console or Console(stderr=True), transient=True)
-        if bars.console.is_jupyter and _has_widgets():
+        console = self._console or Console(stderr=True)
+        bars = Bars(*columns, console=console, transient=not console.is_jupyter)
+        if console.is_jupyter and _has_widgets():
             from IPython.display import display
             from ipywidgets import Output
 
-            # Rich would display a widget that stays in the notebook, closed, as the text "Output()".
+            # The widget that Rich displays by itself stays, as the text "Output()"; this one is replaced in the end.
             bars.live.ipy_widget = Output()
             self._shown = display(bars.live.ipy_widget, display_id=True)
         bars.start()
@@ -93,10 +94,14 @@ class ProgressBars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bars is not None:
-            self._bars.stop()
         if self._shown is not None:
+            widget = self._bars.live.ipy_widget
+            with widget:  # for Rich displays an empty text when it stops
+                self._bars.stop()
+            widget.close()
             self._shown.update({"text/html": ""}, raw=True)
+        elif self._bars is not None:
+            self._bars.stop()
 
 
 @contextmanager

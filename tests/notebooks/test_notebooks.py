@@ -73,6 +73,13 @@ def complaints(outputs: list[dict[str, Any]]) -> list[str]:
     return [output["text"] for output in outputs if output["output_type"] == "stream" and output["name"] == "stderr"]
 
 
+BARS = """
+from data.progress import ProgressBars
+with ProgressBars() as bars:
+    bars("simulating", 1, 2)
+"""
+
+
 @pytest.fixture
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep kernels from the user's settings; return the folder in which they run."""
@@ -104,3 +111,14 @@ def test_a_notebook_that_ran_before_runs_again(apart: Path) -> None:
     """What was published is read, and an equal campaign is not published twice."""
     for _ in range(2):
         assert not complaints(executed(NOTEBOOKS[4], apart))
+
+
+@pytest.mark.notebooks
+def test_bars_leave_nothing_in_a_notebook(apart: Path) -> None:
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(BARS)])
+    apart.mkdir()
+    nbformat.write(notebook, apart / "bars.ipynb")
+    (left,) = executed(apart / "bars.ipynb", apart)
+    assert left["data"] == {"text/html": ""}
