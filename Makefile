@@ -4,7 +4,7 @@ VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 
-.PHONY: demo test lint docs docs-pages docs-picture docs-test bench clean
+.PHONY: demo test notebooks lint docs docs-pages docs-picture docs-test bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the results (FILE=edges.txt imports a file)
@@ -12,6 +12,9 @@ demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the r
 
 test: $(VENV)/.ready-test  ## Run all tests
 	@cd $(ROOT) && $(BIN)/pytest -n 2 --dist loadgroup
+
+notebooks: $(VENV)/.ready-notebooks  ## Execute all notebooks from top to bottom (some minutes)
+	@cd $(ROOT) && $(BIN)/pytest tests/notebooks -m notebooks --durations=0
 
 lint: $(VENV)/.ready-test  ## Style, types, architecture
 	@cd $(ROOT) && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
@@ -49,6 +52,7 @@ $(BIN)/python:
 		"$(or $(PYTHON),$(PYTHONS)); install one, or run: make PYTHON=<path of one> $(MAKECMDGOALS)" >&2; \
 	exit 2
 
+COMMA := ,
 define install
 	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
@@ -65,6 +69,10 @@ $(VENV)/.ready-test: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/pyt
 
 $(VENV)/.ready-docs: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
 	$(call install,[docs])
+	@touch $(VENV)/.ready $(VENV)/.ready-test $(VENV)/.ready-notebooks
+
+$(VENV)/.ready-notebooks: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python
+	$(call install,[test$(COMMA)notebooks])
 	@touch $(VENV)/.ready $(VENV)/.ready-test
 
 $(VENV)/.ready-bench: $(ROOT)/pyproject.toml $(ROOT)/constraints.txt | $(BIN)/python

@@ -48,6 +48,7 @@ class ProgressBars:
     ) -> None:
         self._begin, self._console, self._unmeasured = time.monotonic() + after, console, unmeasured
         self._bars: Any = None
+        self._shown: Any = None
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: float, total: float) -> None:
@@ -77,7 +78,15 @@ class ProgressBars:
             TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
         )
-        bars = Bars(*columns, console=self._console or Console(stderr=True), transient=True)
+        console = self._console or Console(stderr=True)
+        bars = Bars(*columns, console=console, transient=not console.is_jupyter)
+        if console.is_jupyter and _has_widgets():
+            from IPython.display import display
+            from ipywidgets import Output
+
+            # The widget that Rich displays by itself stays, as the text "Output()"; this one is replaced in the end.
+            bars.live.ipy_widget = Output()
+            self._shown = display(bars.live.ipy_widget, display_id=True)
         bars.start()
         return bars
 
@@ -85,7 +94,13 @@ class ProgressBars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bars is not None:
+        if self._shown is not None:
+            widget = self._bars.live.ipy_widget
+            with widget:  # for Rich displays an empty text when it stops
+                self._bars.stop()
+            widget.close()
+            self._shown.update({"text/html": ""}, raw=True)
+        elif self._bars is not None:
             self._bars.stop()
 
 

@@ -23,6 +23,7 @@ from flows.events import Event, event_keys, publish_events, stage_events
 from flows.run_records import StoredRun, find_run, is_reference, remembered, remembered_run, resolve_run
 from flows.worker_processes import connected
 from propagation import engine, jobs, planner
+from propagation.campaign_records import staged_campaign
 from propagation.clusters import ClusterProfile, ExpectedWorkers, connect, expected_workers, thread_count
 from propagation.jobs import Execution
 from propagation.own_threads import OwnThreads
@@ -268,32 +269,13 @@ def publish_campaign(resolved: ResolvedCampaign, started_at: dt.datetime, events
     warehouse = resolved.network.warehouse
     publish_messages(resolved)
     if resolved.key not in warehouse.published([resolved.key]):
-        files = [*_staged_campaign(resolved, started_at), *stage_events(warehouse, events)]
+        named, configuration = resolved.named_sessions, resolved.configuration
+        campaign = staged_campaign(warehouse, resolved.campaign.name, named, configuration, started_at)
+        files = [*campaign, *stage_events(warehouse, events)]
         needed = [session.key for session in resolved.distinct_sessions]
         if _commit_if_new(warehouse, "campaign", [resolved.key, *event_keys(events)], files, needed):
             return
     publish_events(warehouse, events)
-
-
-def _staged_campaign(resolved: ResolvedCampaign, started_at: dt.datetime) -> list[DataFile]:
-    campaign = {
-        "campaign_id": resolved.campaign_id,
-        "campaign": resolved.campaign.name,
-        "configuration": json.dumps(resolved.configuration, sort_keys=True),
-        "started_at": started_at,
-        "completed_at": dt.datetime.now(dt.UTC),
-    }
-    sessions = [
-        {
-            "campaign_id": resolved.campaign_id,
-            "position": position,
-            "session": name,
-            "session_id": session.session_id,
-        }
-        for position, (name, session) in enumerate(resolved.named_sessions)
-    ]
-    warehouse = resolved.network.warehouse
-    return [warehouse.stage_records("campaigns", [campaign]), warehouse.stage_records("campaign_sessions", sessions)]
 
 
 # 4. -- results ------------------------------------------------------------------------------------------------------

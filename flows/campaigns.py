@@ -16,6 +16,7 @@ from data.networks.network import Network
 from data.validation import Location, Name, Problem, UserInput
 from data.warehouse.keys import campaign_key, message_key
 from flows.campaign_cards import requested_card, steps_after_a_run
+from propagation.campaign_records import campaign_id
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.plans import PlanChoice
@@ -269,8 +270,7 @@ class ResolvedCampaign:
     @cached_property
     def campaign_id(self) -> str:
         """UUID derived from the campaign's name and its sessions' names and ids."""
-        sessions = [[name, session.session_id] for name, session in self.named_sessions]
-        return derived_uuid("campaign", _canonical([self.campaign.name, sessions]))
+        return campaign_id(self.campaign.name, self.named_sessions)
 
     @property
     def key(self) -> str:

@@ -1,5 +1,6 @@
 """`simulate` and `simulate_many`: compute sessions, or load their published results."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from data.progress import Progress, shown
-from data.validation import suggestion
+from data.validation import checked_name, suggestion
 from propagation import planner
+from propagation.campaign_records import publish_campaign
 from propagation.cancellation import StopFlag
 from propagation.jobs import Execution, SessionResults, run_sessions
 from propagation.models.model import Model
@@ -194,6 +196,7 @@ def simulate_many(
     network: Network,
     sessions: Mapping[str, Session | Mapping[str, Any]],
     *,
+    campaign: str | None = None,
     plan: PlanChoice = "auto",
     client: "Client | None" = None,
     publish: bool = True,
@@ -212,6 +215,8 @@ def simulate_many(
     network : Network
     sessions : mapping
         Sessions by name: keywords of `simulate` (``{"model": ..., "seed_set": ...}``), or a `Session`.
+    campaign : str, optional
+        Publish the sessions also as a campaign of this name, so that reports and `propagation.results` find them.
     plan, client, publish, again, progress, stop
         As for `simulate`, for all sessions.
     **common
@@ -237,11 +242,33 @@ def simulate_many(
     """
     _check_execution(plan, client)
     _check_fields(common)
+    if campaign is not None:
+        _check_campaign(campaign, sessions, publish=publish)
+    started_at = dt.datetime.now(dt.UTC)
     resolved = {name: _named(name, network, asked, common) for name, asked in sessions.items()}
     with shown(progress) as watched:
         execution = Execution(plan, client, watched, stop)
         results = run_sessions(network, list(resolved.values()), execution, publish=publish, again=again)
+    if campaign is not None:
+        given = {name: {**common, **asked} for name, asked in sessions.items() if not isinstance(asked, Session)}
+        seed_sets = {name: fields["seed_set"] for name, fields in given.items()}
+        publish_campaign(network, campaign, list(resolved.items()), seed_sets, started_at)
     return ManyResults(resolved, results)
+
+
+def _check_campaign(campaign: str, sessions: Mapping[str, Any], *, publish: bool) -> None:
+    """Raise InvalidInputError unless these sessions can be published as a campaign of this name."""
+    if not publish:
+        raise InvalidInputError(f"campaign {campaign!r} cannot be kept with publish=False; leave one of them out")
+    if not sessions:
+        raise InvalidInputError(f"campaign {campaign!r} has no sessions; give at least one")
+    for kind, name in (("campaign", campaign), *(("session", name) for name in sessions)):
+        if not isinstance(name, str):
+            raise InvalidInputError(f"{kind} {name!r}: a name in a campaign is text, such as {str(name)!r}")
+        try:
+            checked_name(name)
+        except ValueError as error:
+            raise InvalidInputError(f"name of {kind}: {error}") from None
 
 
 def _check_execution(plan: Any, client: Any) -> None:
