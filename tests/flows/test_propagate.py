@@ -216,6 +216,11 @@ def test_events_are_rows_and_reach_prefect(warehouse: Warehouse, campaign_file: 
         time.sleep(0.2)
     assert {event["event"] for event in stored} == {f"rumormill.{row['event_type']}" for row in events}
     assert {event["payload"]["campaign"] for event in stored} == {"campaign"}
+    resources = {tuple(event["resource"][f"prefect.resource.{key}"] for key in ("id", "name")) for event in stored}
+    assert resources == {(f"rumormill.campaign.campaign.{summary['campaign_id']}", "campaign campaign on network town")}
+    for event in stored:
+        runs = [related for related in event["related"] if related["prefect.resource.role"] == "flow-run"]
+        assert [run["prefect.resource.id"] for run in runs] == [f"prefect.flow-run.{flow_run.id}"]
 
 
 def test_runs_inside_a_notebook(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
