@@ -25,6 +25,7 @@ from prefect.exceptions import ParameterTypeError
 import propagation
 from data.errors import (
     CommitConflictError,
+    InvalidInputError,
     RequirementGoneError,
     RowsDifferError,
     RunCancelledError,
@@ -298,6 +299,11 @@ def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: C
     run = flow_runs()[0]
     assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "jobs", "curves"}
     assert re.fullmatch(r"Nothing new: 2 sessions published before; best reach .*", run.state.message)
+
+
+def test_a_run_without_a_campaign_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no campaign: give the path"):
+        propagate()  # type: ignore[call-arg]
 
 
 def test_flow_runs_are_named_after_campaign_and_network(
