@@ -86,13 +86,24 @@ def publish_events(warehouse: Store, events: Sequence[Event]) -> None:
 
 
 def emit(event: Event) -> None:
-    """Send an event to Prefect, with the same id, so that automations can react to it."""
+    """Send an event to Prefect, with the same id, so that automations can react to it.
+
+    Prefect's UI shows the resource's id, so the id of a campaign contains its name: ``rumormill.campaign.spring.<id>``.
+    """
     from prefect.events import emit_event
 
+    from flows.artifacts import slug
+
     kind, _, identity = event.subject.partition("/")
+    called = [slug(event.data["campaign"])] if "campaign" in event.data else []
+    run = {"prefect.resource.id": f"prefect.flow-run.{event.correlation_id}", "prefect.resource.role": "flow-run"}
     emit_event(
         event=f"rumormill.{event.event_type}",
-        resource={"prefect.resource.id": f"rumormill.{kind}.{identity}", "prefect.resource.name": event.title},
+        resource={
+            "prefect.resource.id": ".".join(["rumormill", kind, *called, identity]),
+            "prefect.resource.name": event.title,
+        },
+        related=[run] if event.correlation_id else [],
         payload=json.loads(event.record["data"]),
         occurred=event.occurred_at,
         id=uuid.UUID(event.event_id),

@@ -15,7 +15,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import deployment, flow_run
 from prefect.states import Cancelled, Completed
 
-from data.errors import CommitConflictError, RumormillError, RunCancelledError
+from data.errors import CommitConflictError, InvalidInputError, RumormillError, RunCancelledError
 from flows.run_forms import described
 from flows.run_logs import omit_tracebacks
 from propagation.plans import PlanChoice
@@ -32,7 +32,10 @@ def _run_name() -> str:
     """Name a flow run after the campaign and the network that its file states; `start` corrects what was guessed."""
     from flows.config import stated_names
 
-    return " on ".join(stated_names(flow_run.parameters["campaign"]))
+    campaign = flow_run.parameters["campaign"]
+    if not isinstance(campaign, str):  # what Prefect makes of a required parameter that nobody gave
+        raise InvalidInputError("no campaign: give the path of its YAML file, or the name of a bundled campaign")
+    return " on ".join(stated_names(campaign))
 
 
 def record_missing_end(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[Any]") -> None:  # noqa: ARG001

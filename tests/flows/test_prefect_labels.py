@@ -1,5 +1,6 @@
 """What an operator reads in Prefect's UI before and after a run: its form, its name, its outcome."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,9 @@ def test_the_run_form_describes_each_parameter_and_offers_the_plans() -> None:
     properties = form["properties"]
     assert list(properties) == ["campaign", "warehouse", "again", "models", "plan", "cluster"]
     assert form["required"] == ["campaign"]
-    assert {name: value["description"] for name, value in properties.items()} == parameter_texts(propagate.__doc__)
+    assert {name: value["description"] for name, value in properties.items()} == parameter_texts(
+        inspect.getdoc(propagate) or ""
+    )
     assert properties["again"]["default"] is False
     choices = next(kind for kind in properties["plan"]["anyOf"] if "enum" in kind)
     assert choices["enum"] == ["auto", "broadcast", "partitioned", "reference"]

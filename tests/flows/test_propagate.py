@@ -279,6 +279,11 @@ def test_events_are_rows_and_reach_prefect(warehouse: Warehouse, campaign_file: 
         time.sleep(0.2)
     assert {event["event"] for event in stored} == {f"rumormill.{row['event_type']}" for row in events}
     assert {event["payload"]["campaign"] for event in stored} == {"campaign"}
+    resources = {tuple(event["resource"][f"prefect.resource.{key}"] for key in ("id", "name")) for event in stored}
+    assert resources == {(f"rumormill.campaign.campaign.{summary['campaign_id']}", "campaign campaign on network town")}
+    for event in stored:
+        runs = [related for related in event["related"] if related["prefect.resource.role"] == "flow-run"]
+        assert [run["prefect.resource.id"] for run in runs] == [f"prefect.flow-run.{flow_run.id}"]
 
 
 def test_runs_inside_a_notebook(warehouse: Warehouse, campaign_file: Callable[..., str]) -> None:
@@ -356,6 +361,11 @@ def test_a_finished_campaign_does_nothing(warehouse: Warehouse, campaign_file: C
     run = flow_runs()[0]
     assert {key.partition("-")[0] for key in artifacts_of(run.id)} == {"results", "jobs", "curves"}
     assert re.fullmatch(r"Nothing new: 2 sessions published before; best reach .*", run.state.message)
+
+
+def test_a_run_without_a_campaign_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="no campaign: give the path"):
+        propagate()  # type: ignore[call-arg]
 
 
 def test_flow_runs_are_named_after_campaign_and_network(

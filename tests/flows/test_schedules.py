@@ -48,7 +48,12 @@ class PrefectServer:
     environment: dict[str, str]
 
     def answer(self, path: str, query: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.url}/{path}", json=query, timeout=PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = httpx.post(f"{self.url}/{path}", json=query, timeout=PATIENCE)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)  # the database is busy, so Prefect's own client tries again, too
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from data.errors import InsufficientMemoryError, InvalidInputError
+from data.quantities import readable_bytes, readable_seconds
 from propagation import costs, engine, planner
 from propagation.clusters import thread_count
 from propagation.models import SI, SIS, IndependentCascade
@@ -312,9 +313,9 @@ def test_the_choice_is_told_and_kept(generated, caplog):
     assert made.reason == (
         f"the edge table (1 MiB as arrays) fits every worker's memory, so 300 lanes are split over {threads} threads"
     )
-    mebibytes = made.estimated_bytes / 2**20
+    time, memory = readable_seconds(made.estimated_seconds), readable_bytes(made.estimated_bytes)
     assert [record.getMessage() for record in caplog.records if record.name == planner.__name__] == [
-        f"plan broadcast: {made.reason}; about {made.estimated_seconds:.1f} s and {mebibytes:.0f} MiB"
+        f"plan broadcast: {made.reason}; about {time} and {memory}"
     ]
     row = engine.run_job(network, [session], made, publish=False).sessions[0]
     kept = (row["plan"], row["plan_reason"], row["estimated_seconds"], row["estimated_bytes"], row["job_lanes"])
