@@ -345,7 +345,7 @@ def lead_comparison(leads: Mapping[str, Reach], *, ax: "Axes | None" = None) -> 
     dress(ax, title="Agents behind the session that reaches most", x="agents behind, 95 % interval", y="")
     low = min(lead.mean - halves[name] for name, lead in leads.items())
     high = max(lead.mean + halves[name] for name, lead in leads.items())
-    margin = 0.04 * max(high - min(low, 0.0), 1e-9)
+    margin = 0.04 * (max(high, 0.0) - min(low, 0.0)) or 1.0  # all differences may be 0
     ax.set_xlim(min(low, 0.0) - margin, max(high, 0.0) + margin)
     ax.set_ylim(0.4 - len(leads), 0.6)
     ax.set_yticks([])

@@ -1,6 +1,7 @@
 """Headless Chromium over its devtools protocol, spoken through pipes: no port, no driver, no further package."""
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -120,16 +121,17 @@ class Browser:
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Yield a new Chromium with a profile of its own; it is ended afterwards."""
+    program = chromium()
     to_browser, from_us = os.pipe()
     to_us, from_browser = os.pipe()
 
     def name_pipes() -> None:  # Chromium reads from descriptor 3 and writes to 4
-        reading, writing = os.dup(to_browser), os.dup(from_browser)
+        reading, writing = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser))
         os.dup2(reading, 3)
         os.dup2(writing, 4)
 
     with tempfile.TemporaryDirectory(prefix="rumormill-chromium-", ignore_cleanup_errors=True) as profile:
-        command = [chromium(), "--headless", "--remote-debugging-pipe", "--disable-gpu", f"--user-data-dir={profile}"]
+        command = [program, "--headless", "--remote-debugging-pipe", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]
         process = subprocess.Popen(
             command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, close_fds=False, preexec_fn=name_pipes

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from analytics.intervals import with_interval
 from analytics.reports import headline
 from data.facade import Warehouse
 from data.warehouse.catalogue import query
@@ -120,7 +121,7 @@ def test_things_lie_where_it_says(generated: Shown) -> None:
         assert Path(place).exists()
     page, bootstrap = Path(places["page"]).read_text(), Path(places["SQL views"]).read_text()
     for row in generated.result.summary["sessions"]:
-        assert f"{row['total_influenced']:,.1f}" in page
+        assert with_interval(load_result(generated.warehouse, row["session_id"]).reach) in page
         assert row["session_id"] in generated.warehouse.read("propagation_sessions")["session_id"].to_pylist()
     assert "CREATE OR REPLACE VIEW propagation_metrics" in bootstrap
     assert "server start" in generated.text
