@@ -427,17 +427,23 @@ class Result:
         return pd.Series(self.network.agent_ids.take(codes).to_pandas().array, index=agents.index)
 
     def _with_ids(self, table: str, renamed: Mapping[str, str]) -> "dd.DataFrame":
+        from dask.dataframe.utils import pyarrow_strings_enabled
+
+        # Dask's type of text, as in `network.agents`: merged with another type, ids would become objects.
+        text = "string[pyarrow]" if pyarrow_strings_enabled() else "str"
         frame = self._tables.parts(table)
         columns = [renamed.get(name, name) for name in frame.columns]
         meta = frame._meta.copy()  # noqa: SLF001 (Dask's name for a frame's declared columns)
         for dense in renamed:
-            meta[dense] = self.network.agent_ids[:0].to_pandas()
+            meta[dense] = self.network.agent_ids[:0].to_pandas().astype(text)
         meta.columns = columns
-        return frame.map_partitions(self._name_agents, renamed, columns, meta=meta)
+        return frame.map_partitions(self._name_agents, renamed, columns, text, meta=meta)
 
-    def _name_agents(self, part: "pd.DataFrame", renamed: Mapping[str, str], columns: list[str]) -> "pd.DataFrame":
+    def _name_agents(
+        self, part: "pd.DataFrame", renamed: Mapping[str, str], columns: list[str], text: str
+    ) -> "pd.DataFrame":
         part = part.copy()
         for dense in renamed:
-            part[dense] = self._original_ids(part[dense])
+            part[dense] = self._original_ids(part[dense]).astype(text)
         part.columns = columns
         return part

@@ -1,25 +1,42 @@
 -- One row per session of the latest campaign and agent, the most often contacted first.
 -- Who hears the message again and again and never takes it up? (Sessions that record contacts.)
-WITH contacted AS (
-    SELECT session, session_id, replicate, dst AS agent, count(*) AS contacts
-    FROM files.propagation_events
-    JOIN campaign_sessions USING (session_id)
+WITH sessions AS (
+    SELECT position, session, session_id, snapshot_id, replicates
+    FROM campaign_sessions
+    JOIN propagation_sessions USING (session_id)
     WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
-    GROUP BY session, session_id, replicate, dst
+),
+activated AS (
+    SELECT position, replicate, agent
+    FROM files.activations
+    JOIN sessions USING (session_id)
+),
+contacted AS (
+    SELECT position, replicate, dst AS agent
+    FROM files.propagation_events
+    JOIN sessions USING (session_id)
 ),
 unmoved AS (
-    SELECT session, session_id, agent, count(*) AS replicates_without, sum(contacts) AS contacts
+    SELECT position, agent, count(*) AS contacts
     FROM contacted
-    ANTI JOIN files.activations USING (session_id, replicate, agent)
-    GROUP BY session, session_id, agent
+    ANTI JOIN activated USING (position, replicate, agent)
+    GROUP BY position, agent
+    QUALIFY row_number() OVER (PARTITION BY position ORDER BY count(*) DESC, agent) <= /* limit */ 10
+),
+-- Counting replicates is dear, and needed for few agents only.
+without AS (
+    SELECT position, agent, any_value(contacts) AS contacts, count(DISTINCT replicate) AS replicates_without
+    FROM contacted
+    JOIN unmoved USING (position, agent)
+    ANTI JOIN activated USING (position, replicate, agent)
+    GROUP BY position, agent
 )
 SELECT
     session,
     agent_id,
-    unmoved.contacts / replicates AS contacts_per_replicate,
+    contacts / replicates AS contacts_per_replicate,
     replicates_without / replicates AS share_without_adoption
-FROM unmoved
-JOIN propagation_sessions USING (session_id)
+FROM without
+JOIN sessions USING (position)
 JOIN files.network_agents USING (snapshot_id, agent)
-QUALIFY row_number() OVER (PARTITION BY session ORDER BY unmoved.contacts DESC, agent) <= /* limit */ 10
-ORDER BY session, unmoved.contacts DESC, agent
+ORDER BY session, contacts DESC, agent

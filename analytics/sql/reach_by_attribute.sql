@@ -1,16 +1,38 @@
 -- One row per session of the latest campaign and value of an agent attribute.
 -- Which groups of agents does the message reach? (Sessions that record reach.)
+WITH sessions AS (
+    SELECT session, session_id, snapshot_id
+    FROM campaign_sessions
+    JOIN propagation_sessions USING (session_id)
+    WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
+        AND record <> 'rounds'
+),
+everybody AS (
+    SELECT snapshot_id, /* attribute */ out_degree AS attribute, count(*) AS agents
+    FROM files.network_agents
+    SEMI JOIN sessions USING (snapshot_id)
+    GROUP BY ALL
+),
+reached AS (
+    SELECT
+        session_id,
+        agents./* attribute */ out_degree AS attribute,
+        sum(probability) AS reached_per_replicate,
+        avg(reach.mean_round) AS mean_round
+    FROM files.reach AS reach
+    JOIN sessions USING (session_id)
+    JOIN files.network_agents AS agents USING (snapshot_id, agent)
+    GROUP BY ALL
+)
 SELECT
     session,
-    /* attribute */ out_degree AS attribute,
-    count(*) AS agents,
-    avg(coalesce(probability, 0)) AS share_reached,
-    avg(mean_round) AS mean_round
-FROM campaign_sessions
-JOIN propagation_sessions USING (session_id)
-JOIN files.network_agents AS agents USING (snapshot_id)
-LEFT JOIN files.reach AS reach ON reach.session_id = campaign_sessions.session_id AND reach.agent = agents.agent
-WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
-    AND record <> 'rounds'
-GROUP BY ALL
-ORDER BY session, attribute
+    everybody.attribute,
+    agents,
+    coalesce(reached_per_replicate, 0) / agents AS share_reached,
+    mean_round
+FROM sessions
+JOIN everybody USING (snapshot_id)
+LEFT JOIN reached
+    ON reached.session_id = sessions.session_id
+    AND reached.attribute IS NOT DISTINCT FROM everybody.attribute
+ORDER BY session, everybody.attribute

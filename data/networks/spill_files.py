@@ -8,6 +8,7 @@ pieces, and at most a few are computed ahead.
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -23,6 +24,8 @@ from data.warehouse.storage import translated
 
 MOST_BUCKETS = 256
 """Each bucket of a spill is an open file while rows are appended, and its number fits in a byte."""
+ABANDONED_SECONDS = 3600.0
+"""Age from which a scratch folder that was made, but never locked, belongs to a process that has ended."""
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -99,7 +102,7 @@ def _write_all(file: BinaryIO, values: npt.NDArray[Any]) -> None:
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Make a folder inside `parent` for the duration of a block, and always remove it.
 
-    A killed process leaves its folder behind; the next process finds it unlocked and removes it.
+    A killed process leaves its folder behind; a later process finds it unlocked and removes it.
     """
     name = uuid.uuid4().hex
     made, folder = parent / f".new.{name}", parent / f".scratch.{name}"
@@ -118,7 +121,9 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(".scratch.*"):
+    # A folder that is being made is not locked yet, so only an old one counts as abandoned.
+    unfinished = [folder for folder in parent.glob(".new.*") if _age(folder) > ABANDONED_SECONDS]
+    for folder in [*parent.glob(".scratch.*"), *unfinished]:
         with suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)
             try:
@@ -126,6 +131,14 @@ def _remove_abandoned(parent: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(descriptor)
+
+
+def _age(folder: Path) -> float:
+    """Return the seconds since a folder was changed; 0 if it is gone."""
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def in_order(

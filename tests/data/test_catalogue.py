@@ -265,7 +265,7 @@ def test_bootstrap_makes_the_same_views_in_a_plain_duckdb(warehouse: Warehouse, 
     plain, ours = duckdb.connect(), connect(warehouse)
     for _ in range(2):  # again: replaces the views
         plain.execute(text)
-    for view in [*TABLES, *(f"files.{table}" for table in TABLES)]:
+    for view in [*TABLES, *VIEWS, *(f"files.{table}" for table in TABLES)]:
         for question in (f"DESCRIBE {view}", f"FROM {view}"):
             assert plain.execute(question).fetchall() == ours.execute(question).fetchall()
     comments = "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"

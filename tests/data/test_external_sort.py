@@ -1,6 +1,8 @@
 """Networks made in pieces on disk: equal, row for row, to the same networks made in memory."""
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from data.networks.edge_lists import ImportOptions
 from data.networks.imports import publish_edges
 from data.networks.network import Network
 from data.networks.sparse_rows import SparseRows, forget_pages, mapped_arrays, read_array, save_array, save_blocks
-from data.networks.spill_files import Spill, in_order, scratch_folder
+from data.networks.spill_files import ABANDONED_SECONDS, Spill, in_order, scratch_folder
 
 
 @pytest.fixture
@@ -221,6 +223,16 @@ def test_scratch_folders_of_killed_processes_are_removed_and_those_in_use_are_no
     with scratch_folder(tmp_path) as one, scratch_folder(tmp_path) as other:
         assert sorted(tmp_path.iterdir()) == sorted([one, other])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_folders_that_were_never_locked_are_removed_once_they_are_old(tmp_path):
+    for name in (".new.old", ".new.young"):
+        (tmp_path / name).mkdir()
+    before = time.time() - 2 * ABANDONED_SECONDS
+    os.utime(tmp_path / ".new.old", (before, before))
+    with scratch_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [".new.young"]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.integers(1, 7))

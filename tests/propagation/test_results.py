@@ -310,6 +310,23 @@ def test_recorded_rows_can_be_written_as_parquet(publish, tmp_path, publish_it):
         assert written["round"].tolist() == expected["round"].tolist()
 
 
+@pytest.mark.filterwarnings("error", "ignore:The inplace keyword:pandas.errors.Pandas4Warning")
+@pytest.mark.parametrize("as_pandas", [True, False])
+def test_recorded_rows_merge_with_attributes_of_agents_and_are_written(publish, tmp_path, as_pandas):
+    network = publish([(0, 1), (1, 2), (2, 3)], 4, agent_attributes={"city": ["Bern", "Oslo", "Bern", "Oslo"]})
+    model = IndependentCascade(probability=1.0)
+    result = simulate(network, model, seed_set=["0"], replicates=2, record="contacts")
+    agents = network.agents.compute() if as_pandas else network.agents
+    cities = network.agents.compute().set_index("agent_id")
+    for rows, key in ((result.activations, "agent_id"), (result.contacts, "target_agent_id")):
+        merged = rows.merge(agents[["agent_id", "city"]], left_on=key, right_on="agent_id")
+        merged.to_parquet(str(tmp_path / key), write_index=False)
+        written = pd.read_parquet(tmp_path / key)
+        assert len(written) == len(rows) > 0
+        assert written["city"].tolist() == cities["city"].loc[written[key]].tolist()
+    assert result.agents.merge(cities, on="agent_id")["city"].notna().all()
+
+
 def test_results_and_sessions_in_notebooks(publish):
     network = publish([(0, 1), (1, 2), (2, 3)], 4)
     options = {"replicates": 2, "record": "activations"}
