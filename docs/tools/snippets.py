@@ -13,7 +13,8 @@
 Blocks within ``<!-- setup ... -->`` are executed like others but not shown to readers. A page that says
 ``<!-- needs: FILE -->`` is given this file of the real networks, or skipped where it is absent.
 
-In an output, ``...`` stands for any text. Durations, sizes of memory, clock times and the width of tables may differ.
+In an output, ``...`` stands for any text. Durations, sizes of memory, clock times, numbers of threads and batches, and
+where lines are broken may differ.
 """
 
 import contextlib
@@ -41,9 +42,8 @@ _NOTE = re.compile(r"<!-- (?P<key>file|not run): (?P<value>[^\n]+?) -->\s*\Z")
 _NEEDS = re.compile(r"^<!-- needs: (.+?) -->$", re.MULTILINE)
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?( ?Z| UTC|\+00:00)?"), "<time>"),
-    (re.compile(r"\d[\d,.]*(?:e-?\d+)? (s|ms|KiB|MiB|GiB)\b"), r"<some> \1"),
+    (re.compile(r"\d[\d,.]*(?:e-?\d+)? (s|ms|KiB|MiB|GiB|thread|batch)(?:es|s)?\b"), r"<some> \1"),
     (re.compile(r"─+"), "─"),
-    (re.compile(r"[ \t]+"), " "),
 )
 
 
@@ -149,7 +149,7 @@ def plain_commands(script: str) -> list[list[str]] | None:
 def _comparable(output: str) -> str:
     for pattern, replacement in _VARYING:
         output = pattern.sub(replacement, output)
-    return "\n".join(line.strip() for line in output.splitlines() if line.strip())
+    return " ".join(output.split())
 
 
 class PageRun:
@@ -224,6 +224,7 @@ class PageRun:
             self._compare(match["shown"], printed, line, snippet.start + match.start("shown"), blank)
 
     def _compare(self, shown: str, printed: str, line: int, start: int, blank: str = "") -> None:
+        printed = printed.replace(f"{self.folder}{os.sep}", "")
         if same_output(shown, printed):
             return
         if not self.rewrite:
