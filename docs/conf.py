@@ -44,7 +44,6 @@ nb_merge_streams = True
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc sections give types in words
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

@@ -1,5 +1,6 @@
 """Equations as MathML, converted while the site is built: browsers draw it themselves, without a script."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -25,9 +26,12 @@ def mathml(tex: str, display: str) -> str:
         If it cannot be converted; the message quotes it.
     """
     try:
-        return convert(tex, display=display)
+        written = convert(tex, display=display)
     except Exception as error:
         raise ExtensionError(f"equation {tex!r} cannot be converted to MathML: {error!r}") from error
+    if unknown := re.search(r"\\[A-Za-z]+", written):  # it would be shown as it stands
+        raise ExtensionError(f"equation {tex!r} cannot be converted to MathML: unknown command {unknown[0]}")
+    return written
 
 
 def visit_inline(translator: Any, node: Any) -> None:

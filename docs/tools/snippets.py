@@ -3,8 +3,8 @@
 | block | what is done with it |
 | --- | --- |
 | ``python`` | executed; all blocks of a page share their names |
-| ``sh`` | executed by bash |
-| ``console`` | each command after a ``$`` is executed by bash; the lines below it are its output |
+| ``sh`` | executed: plain ``rumormill`` commands within this process, which is faster; everything else by bash |
+| ``console`` | each command after a ``$`` is executed likewise; the lines below it are its output |
 | ``sql`` | given to ``rumormill sql`` |
 | ``text``, directly below one of these | its output |
 | any below ``<!-- file: NAME -->`` | written to the file NAME |
@@ -13,7 +13,8 @@
 Blocks within ``<!-- setup ... -->`` are executed like others but not shown to readers. A page that says
 ``<!-- needs: FILE -->`` is given this file of the real networks, or skipped where it is absent.
 
-In an output, ``...`` stands for any text. Durations, sizes of memory, clock times and the width of tables may differ.
+In an output, ``...`` stands for any text. Durations, sizes of memory, clock times, numbers of threads and batches, and
+where lines are broken may differ.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import io
 import linecache
 import os
 import re
+import shlex
 import subprocess
 import sys
 import traceback
@@ -28,6 +30,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
 
 RUN = ("python", "sh", "console", "sql")
 """Languages of blocks that are run."""
@@ -38,9 +42,8 @@ _NOTE = re.compile(r"<!-- (?P<key>file|not run): (?P<value>[^\n]+?) -->\s*\Z")
 _NEEDS = re.compile(r"^<!-- needs: (.+?) -->$", re.MULTILINE)
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?( ?Z| UTC|\+00:00)?"), "<time>"),
-    (re.compile(r"\d[\d,.]*(?:e-?\d+)? (s|ms|KiB|MiB|GiB)\b"), r"<some> \1"),
+    (re.compile(r"\d[\d,.]*(?:e-?\d+)? (s|ms|KiB|MiB|GiB|thread|batch)(?:es|s)?\b"), r"<some> \1"),
     (re.compile(r"─+"), "─"),
-    (re.compile(r"[ \t]+"), " "),
 )
 
 
@@ -121,10 +124,32 @@ def same_output(shown: str, printed: str) -> bool:
     return re.fullmatch(".*".join(parts), _comparable(printed), re.DOTALL) is not None
 
 
+def plain_commands(script: str) -> list[list[str]] | None:
+    r"""Return the words of each line of a script after ``rumormill``, or None if the script needs a shell.
+
+    Examples
+    --------
+    >>> plain_commands("rumormill sql 'FROM networks'   # all\nrumormill models")
+    [['sql', 'FROM networks'], ['models']]
+    >>> plain_commands("rumormill sql - < question.sql")
+    """
+    commands = []
+    for line in script.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+        if not words:
+            continue
+        if words[0] != "rumormill" or any(re.fullmatch(r"[();<>|&]+|.*\$.*|.*`.*", word) for word in words):
+            return None
+        commands.append(words[1:])
+    return commands
+
+
 def _comparable(output: str) -> str:
     for pattern, replacement in _VARYING:
         output = pattern.sub(replacement, output)
-    return "\n".join(line.strip() for line in output.splitlines() if line.strip())
+    return " ".join(output.split())
 
 
 class PageRun:
@@ -181,9 +206,9 @@ class PageRun:
         if snippet.language == "python":
             printed = self._python(snippet)
         elif snippet.language == "sql":
-            printed = self._bash("rumormill sql -", snippet.line, snippet.text)
+            printed = self._shell("rumormill sql -", snippet.line, snippet.text)
         else:
-            printed = self._bash(snippet.text, snippet.line)
+            printed = self._shell(snippet.text, snippet.line)
         if snippet.output is not None:
             self._compare(snippet.output.text, printed, snippet.output.line, snippet.output.start)
 
@@ -194,11 +219,12 @@ class PageRun:
         ):
             line = snippet.line + snippet.text.count("\n", 0, match.start())
             command = match["command"].replace("\n> ", "\n")
-            printed = self._bash(command, line, fails="error:" in match["shown"])
+            printed = self._shell(command, line, fails="error:" in match["shown"])
             blank = "\n" if match["shown"].endswith("\n\n") else ""
             self._compare(match["shown"], printed, line, snippet.start + match.start("shown"), blank)
 
     def _compare(self, shown: str, printed: str, line: int, start: int, blank: str = "") -> None:
+        printed = printed.replace(f"{self.folder}{os.sep}", "")
         if same_output(shown, printed):
             return
         if not self.rewrite:
@@ -226,8 +252,26 @@ class PageRun:
             ) from error
         return printed.getvalue()
 
-    def _bash(self, script: str, line: int, given: str = "", *, fails: bool = False) -> str:
+    def _shell(self, script: str, line: int, given: str = "", *, fails: bool = False) -> str:
         """Run a script; return what it printed, errors included."""
+        commands = plain_commands(script)
+        if commands is None:
+            return self._bash(script, line, given, fails=fails)
+        from flows.command_line import app
+
+        printed = ""
+        for words in commands:
+            result = CliRunner().invoke(app, words, input=given)
+            printed += result.output
+            if (result.exit_code != 0) != fails:
+                problem = "".join(traceback.format_exception(result.exception)) if result.exception else ""
+                raise SnippetError(
+                    f"{self.path.name}, line {line}: exit code {result.exit_code} of\nrumormill {shlex.join(words)}\n"
+                    f"{result.output}{problem}"
+                )
+        return printed
+
+    def _bash(self, script: str, line: int, given: str, *, fails: bool) -> str:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,

@@ -89,7 +89,7 @@ class OwnRules(Rules):
 class PandasModel(Model):
     """Base of users' own models.
 
-    A subclass declares, as class attributes:
+    A subclass declares what follows as class attributes. Its parameters are fields, such as ``beta: Probability = 0.1``.
 
     Attributes
     ----------
@@ -115,8 +115,6 @@ class PandasModel(Model):
         Numbers kept for each agent and replicate: name and initial value.
     carries : tuple of str, optional
         Names of the values sent along a contact, if `transmit` returns several.
-
-    Its parameters are fields, such as ``beta: Probability = 0.1``.
     """
 
     compartments: ClassVar[tuple[str, ...]] = ()
