@@ -1,6 +1,5 @@
 """Parameters of models as they are given in Python: what counts as a number, as a column, and what is refused how."""
 
-
 import numpy as np
 import pytest
 
