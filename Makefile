@@ -32,7 +32,7 @@ docs-picture: $(VENV)/.ready-docs  ## Draw the picture of the README
 	@cd $(ROOT) && $(BIN)/python -m flows.demo docs/images/demo.png
 
 docs-test: $(VENV)/.ready-docs  ## Run every snippet of the documentation, execute the notebooks, build the site
-	@cd $(ROOT) && $(BIN)/pytest docs/tests docs/tools -n 2
+	@cd $(ROOT) && $(BIN)/pytest docs/tests docs/tools -n 2 --dist loadgroup
 
 bench: $(VENV)/.ready-bench  ## Measure Rumormill beside its peers (a quarter of an hour)
 	@cd $(ROOT) && $(BIN)/python -m benchmarks.speed

@@ -1,11 +1,15 @@
 """Settings of the documentation site: ``make docs`` builds it in docs/_build/html, without the network."""
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "extensions"))
+
+if (DOCS.parents[1] / "shared").is_dir():  # real data for notebooks; without it they use a stand-in
+    os.environ.setdefault("RUMORMILL_SHARED", str(DOCS.parents[1] / "shared"))
 
 project = "Rumormill"
 author = "the authors of Rumormill"
@@ -33,6 +37,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(DOCS / "_build" / "notebooks")
+nb_execution_in_temp = True  # each with a warehouse of its own
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True

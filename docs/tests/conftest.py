@@ -27,6 +27,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     from prefect.testing.utilities import prefect_test_harness
 
     foreign = ("PREFECT", "RUMORMILL", "COLUMNS")
+    for name in ("RUMORMILL_WAREHOUSE", "RUMORMILL_TRACEBACK", "COLUMNS"):
+        os.environ.pop(name, None)  # commands that run within this process
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     with (
         prefect_test_harness(server_startup_timeout=120),

@@ -14,6 +14,7 @@ from sphinx.errors import ExtensionError
 from propagation.models import MODELS
 
 ROOT = DOCS.parent
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds it
 LOADED = re.compile(
     r"""<(?:script|img|iframe|source|video|audio|embed|object)\b[^>]*?\b(?:src|data)=["']?((?:https?:)?//[^"'\s>]+)"""
     r"""|<link\b(?![^>]*rel=["']?(?:canonical|next|prev|search|index))[^>]*?\bhref=["']?((?:https?:)?//[^"'\s>]+)"""

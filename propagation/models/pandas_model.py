@@ -89,7 +89,7 @@ class OwnRules(Rules):
 class PandasModel(Model):
     """Base of users' own models.
 
-    A subclass declares what follows as class attributes. Its parameters are fields, such as ``beta: Probability = 0.1``.
+    A subclass declares what follows as class attributes; parameters are fields, such as ``beta: Probability = 0.1``.
 
     Attributes
     ----------

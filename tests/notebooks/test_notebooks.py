@@ -11,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-HANGING = 600
-"""Seconds after which a cell is taken for hanging."""
+HANGING = 180
+"""Seconds after which nbclient takes a cell for hanging, unless its reply is there: on a busy machine it sometimes
+waits this long for a reply that has arrived."""
 BEGINNING = re.compile(
     r"# \S.+\n\n"
     r"\*\*You learn\*\* (.|\n)+\.\n\n"
