@@ -46,6 +46,8 @@ class DeploymentSpecification(UserInput):
     """How rounds are executed; default: the campaign's."""
     cluster: str | None = None
     """Name or path of a cluster profile; default: the campaign's."""
+    page: bool = True
+    """Whether each run writes the campaign's web page into the folder of the warehouse."""
     paused: bool = False
     """Whether the schedule waits until it is resumed."""
     tags: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prefect.flows import Flow
 
     from flows.campaign_jobs import CampaignRun
+    from flows.campaigns import ResolvedCampaign
     from propagation.planner import JobPlan
 
 
@@ -71,6 +72,7 @@ def propagate(
     import_from: str | None = None,
     import_options: dict[str, Any] | None = None,
     scheduled_for: dt.datetime | None = None,
+    page: bool = False,
 ) -> dict[str, Any]:
     """Run a campaign: validate and store it, compute and publish its jobs, publish the campaign, summarise.
 
@@ -95,6 +97,8 @@ def propagate(
         Options of that import, such as `undirected`.
     scheduled_for : datetime, optional
         A time in the past for which the run stands in: it uses the network as it was then, or the newest file of then.
+    page : bool
+        Write the campaign's web page into the folder of the warehouse, and show where it is.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def propagate(
         # 3. Publish the campaign with the events of the run, and return its results.
         if begun["status"] != "already_completed":
             register(warehouse, run, begun["status"], begun["started_at"])
-        summary = summarise(warehouse, run, begun["status"])
+        summary = summarise(warehouse, run, begun["status"], page)
     except (RunCancelledError, KeyboardInterrupt) as error:
         return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
     except TerminationSignal:  # whoever sent the signal decides what state the flow run has
@@ -246,7 +250,7 @@ def register(warehouse: str, run: str, status: str, started_at: str) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
+def summarise(warehouse: str, run: str, status: str, page: bool = False) -> dict[str, Any]:
     """Create artifacts of the results, and return the summary of the run."""
     from flows import artifacts, campaign_jobs
 
@@ -254,8 +258,22 @@ def summarise(warehouse: str, run: str, status: str) -> dict[str, Any]:
     summary = campaign_jobs.summary(resolved, status)
     artifacts.show_results(summary)
     artifacts.show_curves(resolved.campaign.name, campaign_jobs.results(resolved))
-    # The place for the campaign's page, where one is written: artifacts.show_page(resolved.campaign.name, path)
+    if page:
+        _show_page(resolved)
     return summary
+
+
+def _show_page(resolved: "ResolvedCampaign") -> None:
+    """Write the page of a campaign, and show its path; a page that cannot be written does not fail the run."""
+    from flows import artifacts
+    from flows.pages import write_page
+
+    try:
+        path = write_page(resolved.network.warehouse.url, resolved.campaign_id)
+    except RumormillError as error:
+        get_run_logger().warning("the page of the campaign was not written: %s", error)
+        return
+    artifacts.show_page(resolved.campaign.name, path)
 
 
 # -- starts and ends ------------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ def flow_parameters(specification: DeploymentSpecification) -> dict[str, Any]:
         "cluster": specification.cluster,
         "import_from": None if given is None else given.path,
         "import_options": (None if given is None else given.options) or None,
+        "page": specification.page,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -40,6 +40,7 @@ def test_paths_are_relative_to_the_file_and_become_absolute(folder: Path, monkey
         "warehouse": "/results",
         "import_from": str(folder / "exports"),
         "import_options": {"undirected": True},
+        "page": True,
     }
 
 
