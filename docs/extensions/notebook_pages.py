@@ -30,6 +30,8 @@ def copy_notebooks(app: Sphinx) -> None:
         if not (folder / path.name).exists() or (folder / path.name).read_bytes() != path.read_bytes():
             shutil.copy(path, folder / path.name)
     names = [path.stem for path in sources if path.suffix == ".ipynb"]
+    if names and (folder.parent / "notebooks.md").exists():  # a page about them, written by hand
+        names.insert(0, "About the notebooks </notebooks>")
     listed = "\n".join(["```{toctree}", ":maxdepth: 1", "", *names, "```", ""])
     page = TITLE + (INTRODUCTION + listed if names else NONE + "\n")
     index = folder / "index.md"
