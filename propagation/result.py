@@ -440,7 +440,7 @@ class Result:
         return frame.map_partitions(self._name_agents, renamed, columns, text, meta=meta)
 
     def _name_agents(
-        self, part: "pd.DataFrame", renamed: Mapping[str, str], columns: list[str], text: str
+        self, part: "pd.DataFrame", renamed: Mapping[str, str], columns: list[str], text: Any
     ) -> "pd.DataFrame":
         part = part.copy()
         for dense in renamed:
