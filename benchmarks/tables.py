@@ -118,9 +118,9 @@ def write_section(name: str, text: str) -> None:
         If the page has no such markers.
     """
     page = PAGE.read_text(encoding="utf-8")
-    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     if begin not in page or end not in page:
         raise ValueError(f"{PAGE} has no {begin.strip()} and {end.strip()}")
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    PAGE.write_text(f"{before}{begin}{text.strip()}{end}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{begin}{text.strip()}\n{end}{after}", encoding="utf-8")

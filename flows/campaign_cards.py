@@ -48,10 +48,10 @@ def requested_card(name: str, network: str, state: str, sessions: Mapping[str, s
 
 
 def first_few(sessions: Mapping[str, str]) -> dict[str, str]:
-    """Return the first few sessions, and how many more there are."""
-    shown = dict(list(sessions.items())[:SHOWN])
+    """Return the first few sessions as facts of a card, and how many more there are."""
+    shown = {f"session {name}": text for name, text in list(sessions.items())[:SHOWN]}
     hidden = len(sessions) - len(shown)
-    return {**shown, f"and {hidden:,} more": "sessions"} if hidden else shown
+    return {**shown, "sessions": f"and {hidden:,} more"} if hidden else shown
 
 
 def steps_after_a_run(campaign: str) -> list[str]:

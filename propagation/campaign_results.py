@@ -67,10 +67,10 @@ class CampaignResults(Mapping[str, Result]):
     def _repr_html_(self) -> str:
         shown, network = self._largest(), next(iter(self.values())).network
         best, *_, last = [*shown, *shown]
-        more = {f"and {len(self) - SHOWN:,} more": "with smaller reach"} if len(self) > SHOWN else {}
+        more = {"sessions": f"and {len(self) - SHOWN:,} more, with smaller reach"} if len(self) > SHOWN else {}
         facts = {
             "network": f"{network.network_id}, {network.n_agents:,} agents, {network.n_edges:,} edges",
-            **{name: str(result.reach) for name, result in shown.items()},
+            **{f"session {name}": str(result.reach) for name, result in shown.items()},
             **more,
         }
         steps = ["results.table()", "results.plot()", f"results[{best!r}]"]

@@ -371,7 +371,10 @@ def test_files_that_cannot_be_imported(
 @pytest.mark.parametrize(
     ("change", "messages"),
     [
-        ({"network": "nowhere"}, ["no network 'nowhere'", "networks there: path", "rumormill network import"]),
+        (
+            {"network": "nowhere"},
+            ["no network 'nowhere'", "networks there: path", "network import", "network generate"],
+        ),
         ({"netwrok": "path"}, ["line 1", "netwrok: unknown key (did you mean 'network'?)", "keys here are name,"]),
         (
             {"seeds": ["zoe"]},

@@ -41,6 +41,9 @@ def tables_page() -> str:
         "",
         "Generated from `data/warehouse/tables/` by `make docs-pages`; the same texts are comments in DuckDB.",
         "",
+        "Columns of type *in SQL* are added by views, with joins. Queries that do not need them are faster on",
+        "`files.<table>`, such as `files.activations`, which has the other columns.",
+        "",
     ]
     for table in TABLES.values():
         lines += [
