@@ -45,11 +45,6 @@ BUDGET = 500
 AGENTS_PER_SEED = 10
 """In a small network of the user's, at most one in `AGENTS_PER_SEED` agents is a seed."""
 QUESTION = "Which agents should a message start from? Three strategies compared."
-PREFECT_UI = "http://127.0.0.1:4200"
-"""Default address of the user interface of ``prefect server start``."""
-ASKED = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
-PRINTED = ("fastest_rounds", "large_cascades")
-"""Reports that are run, and those of them that are printed."""
 
 
 @dataclass(frozen=True)
@@ -356,7 +351,7 @@ def _print_places(console: "Console", warehouse: str, places: Mapping[str, str])
     entries = {
         **places,
         "query": _sql_command(warehouse),
-        "Prefect's UI": f"{_command('prefect')} server start, then open {PREFECT_UI}",
+        "Prefect's UI": f"{_command('rumormill')} up",
     }
     console.print("\nResults and next steps", style="bold")
     for label, entry in entries.items():
