@@ -45,6 +45,9 @@ BUDGET = 500
 AGENTS_PER_SEED = 10
 """In a small network of the user's, at most one in `AGENTS_PER_SEED` agents is a seed."""
 QUESTION = "Which agents should a message start from? Three strategies compared."
+ASKED = ("reach", "fastest_rounds", "cascade_sizes", "large_cascades")
+PRINTED = ("fastest_rounds", "large_cascades")
+"""Reports that are run, and those of them that are printed."""
 
 
 @dataclass(frozen=True)

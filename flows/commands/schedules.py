@@ -75,6 +75,9 @@ def deploy(
 
     The campaign's file is read at every run, so changes to it need no new deployment.
     """
+    from flows.commands.logs import quiet_logs
+
+    quiet_logs()  # before the validation of a schedule imports Prefect
     options = {"cron": cron, "timezone": timezone, "import": source, "name": name, "models": models}
     given = {option: value for option, value in options.items() if value is not None}
     specifications = _specifications(files, given, warehouse)

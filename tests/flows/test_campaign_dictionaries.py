@@ -74,7 +74,7 @@ def test_what_does_not_fit_the_network_is_named_in_words_too(warehouse: Warehous
 
 def test_every_way_of_giving_a_campaign_prepares_the_same_run(warehouse: Warehouse) -> None:
     path = CONFIGS / "campaigns" / "seed-strategies.yaml"
-    warehouse.generate_network(load_campaign(str(path)).network, "rmat", agents=200, edges=1_000)
+    warehouse.generate_network(load_campaign(str(path)).network, "rmat", agents=600, edges=3_000)
     content = load_campaign(str(path)).model_dump(mode="json", exclude_unset=True)
     ways = (str(path), path, content, load_campaign(str(path)))
     assert len({prepare_run(way, warehouse).stored.run_id for way in ways}) == 1

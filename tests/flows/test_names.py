@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import CampaignError
 from data.facade import Warehouse
-from flows.artifacts import _bold, slug
+from flows.artifacts import bold, slug
 from flows.config import load_campaign
 
 NAMES = [
@@ -74,7 +74,7 @@ def test_keys_of_artifacts_are_valid_and_differ() -> None:
     assert len(set(slugs)) == len(slugs)
     assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", key) for key in slugs)
     assert slug("seed-strategies") == "seed-strategies"
-    assert _bold("*a* [b]") == r"**\*a\* \[b\]**"
+    assert bold("*a* [b]") == r"**\*a\* \[b\]**"
 
 
 @pytest.mark.xdist_group("prefect")

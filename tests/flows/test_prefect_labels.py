@@ -15,7 +15,7 @@ from flows.summaries import outcome_text
 def test_the_run_form_describes_each_parameter_and_offers_the_plans() -> None:
     form = propagate.parameters.model_dump()
     properties = form["properties"]
-    assert list(properties) == ["campaign", "warehouse", "again", "models", "plan", "cluster"]
+    assert list(properties) == list(inspect.signature(propagate.fn).parameters)
     assert form["required"] == ["campaign"]
     assert {name: value["description"] for name, value in properties.items()} == parameter_texts(
         inspect.getdoc(propagate) or ""
