@@ -124,7 +124,7 @@ def test_things_lie_where_it_says(generated: Shown) -> None:
         assert with_interval(load_result(generated.warehouse, row["session_id"]).reach) in page
         assert row["session_id"] in generated.warehouse.read("propagation_sessions")["session_id"].to_pylist()
     assert "CREATE OR REPLACE VIEW propagation_metrics" in bootstrap
-    assert "server start" in generated.text
+    assert "rumormill up" in generated.text
 
 
 def test_it_fits_a_terminal_of_80_columns(generated: Shown) -> None:
