@@ -1,12 +1,15 @@
 """Deployment files, and what a deployment sets."""
 
 import datetime as dt
+import inspect
 from pathlib import Path
 
 import pytest
+import yaml
 
 from data.errors import CampaignError, InvalidInputError, SourceNotFoundError
 from flows.config import is_deployment_file, load_deployment
+from flows.propagate import propagate
 from flows.scheduling import flow_parameters, scheduled_times
 
 BUNDLED = Path(__file__).resolve().parents[2] / "configs" / "deployments"
@@ -88,3 +91,16 @@ def test_too_many_times_are_refused() -> None:
     first, last = dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
     with pytest.raises(InvalidInputError, match=r"more than 1,000 runs"):
         scheduled_times("* * * * *", "UTC", first, last)
+
+
+def test_prefects_own_file_deploys_what_the_bundled_deployment_does() -> None:
+    (stated,) = yaml.safe_load((BUNDLED.parents[1] / "prefect.yaml").read_text())["deployments"]
+    bundled = load_deployment(str(BUNDLED / f"{stated['name']}.yaml"), "warehouse")
+    (schedule,) = stated["schedules"]
+    assert (schedule["cron"], schedule["timezone"]) == (bundled.cron, bundled.timezone)
+    assert schedule["active"] is not bundled.paused
+    assert stated["tags"] == list(bundled.tags)
+    assert set(stated["parameters"]) <= set(inspect.signature(propagate.fn).parameters)
+    assert str(BUNDLED.parents[1] / stated["parameters"]["campaign"]) == bundled.campaign
+    file, _, name = stated["entrypoint"].partition(":")
+    assert (BUNDLED.parents[1] / file, name) == (Path(inspect.getfile(propagate.fn)), propagate.fn.__name__)
