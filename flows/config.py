@@ -272,7 +272,7 @@ def located(specification: DeploymentSpecification, folder: Path, default_wareho
     campaign = _find(specification.campaign, "campaign", CONFIGS / "campaigns", folder)
     models = [absolute(path, folder) for path in specification.models]
     load_campaign(str(campaign), models)
-    changes: dict[str, Any] = {"campaign": str(campaign.absolute()), "models": tuple(models)}
+    changes: dict[str, Any] = {"campaign": absolute(str(campaign), Path()), "models": tuple(models)}
     changes["warehouse"] = (
         absolute(default_warehouse, Path())
         if specification.warehouse is None
