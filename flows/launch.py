@@ -17,11 +17,14 @@ from flows.platform.home import ENVIRONMENT, PlatformHome, code_fingerprint
 
 WARM_COMMANDS = frozenset({"run", "resume"})
 """Commands that take longer to import than to run."""
+VERBOSE = frozenset({"-v", "--verbose"})
+"""Options for which Prefect sets up its logs when it is imported."""
 
 
 def main() -> None:
     """Run the command line, in the warm runner where possible."""
-    if not WARM_COMMANDS.isdisjoint(sys.argv[1:]) and (connection := _connection()) is not None:
+    words = set(sys.argv[1:])
+    if words & WARM_COMMANDS and not words & VERBOSE and (connection := _connection()) is not None:
         _run_there(connection)
     from flows.command_line import main as run_here
 
@@ -34,6 +37,8 @@ def _connection() -> socket.socket | None:
     with suppress(OSError):
         state = home.read()
         if not (state.runs("runner") and state.runs("server")):
+            return None
+        if os.environ.get("PREFECT_API_URL", state.api_url) != state.api_url:
             return None
         if state.environment != ENVIRONMENT or state.code != code_fingerprint():
             return None

@@ -96,9 +96,9 @@ def propagate(
     import_options : dict, optional
         Options of that import, such as `undirected`.
     scheduled_for : datetime, optional
-        A time in the past for which the run stands in: it uses the network as it was then, or the newest file of then.
+        A time in the past for which the run stands in: it uses the network as it was, or the newest file at that time.
     page : bool
-        Write the campaign's web page into the folder of the warehouse, and show where it is.
+        Write the campaign's web page into the folder of the warehouse, and show where it is; not for times in the past.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def propagate(
         # 3. Publish the campaign with the events of the run, and return its results.
         if begun["status"] != "already_completed":
             register(warehouse, run, begun["status"], begun["started_at"])
-        summary = summarise(warehouse, run, begun["status"], page)
+        summary = summarise(warehouse, run, begun["status"], page and scheduled_for is None)
     except (RunCancelledError, KeyboardInterrupt) as error:
         return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
     except TerminationSignal:  # whoever sent the signal decides what state the flow run has

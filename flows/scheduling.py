@@ -5,6 +5,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import InvalidInputError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 ENTRYPOINT = "flows.propagate.propagate"
 FLOW = "propagate"
-FORM = "campaign"
+FORM = "any-campaign"
 """Name of the deployment whose form runs any campaign."""
 BACKFILL = "backfill"
 """Tag of runs that stand in for a time in the past."""
@@ -36,12 +37,19 @@ def deploy(client: "SyncPrefectClient", specification: DeploymentSpecification, 
     specification : DeploymentSpecification
         With absolute paths, as `flows.config.located` returns it.
     work_pool : str
+
+    Raises
+    ------
+    InvalidInputError
+        If it has the name of the form.
     """
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
 
     from flows.config import load_campaign
 
+    if specification.name == FORM:
+        raise InvalidInputError(f"{FORM!r} is the form that runs any campaign; give the deployment another --name")
     campaign = load_campaign(specification.campaign, specification.models)
     schedules = []
     if specification.cron is not None:
@@ -58,8 +66,8 @@ def deploy(client: "SyncPrefectClient", specification: DeploymentSpecification, 
     )
 
 
-def deploy_form(client: "SyncPrefectClient", work_pool: str, folder: str) -> "UUID":
-    """Create the deployment without a schedule whose form in the Prefect UI runs any campaign; return its id.
+def deploy_form(client: "SyncPrefectClient", work_pool: str, folder: str) -> None:
+    """Create the deployment without a schedule whose form in the Prefect UI runs any campaign, unless it exists.
 
     Parameters
     ----------
@@ -68,11 +76,14 @@ def deploy_form(client: "SyncPrefectClient", work_pool: str, folder: str) -> "UU
     folder : str
         Folder where relative paths in the form are looked up.
     """
-    return _create(
+    if any(deployment.name == FORM for deployment in _deployments(client)):
+        return
+    _create(
         client,
         FORM,
         work_pool,
         description=f"Runs any campaign: fill in the form. Relative paths are looked up in `{folder}`.",
+        parameters={"warehouse": str(Path(folder) / "warehouse")},
         job_variables={"working_dir": folder},
     )
 
@@ -337,7 +348,7 @@ def missing_times(client: "SyncPrefectClient", name: str, first: str, last: str)
     begin, end = day_or_time(first, zone, end=False), day_or_time(last, zone, end=True)
     now = dt.datetime.now(dt.UTC)
     if begin > end or begin > now:
-        raise InvalidInputError(f"from {first} to {last} is no time in the past; give an earlier --from, a later --to")
+        raise InvalidInputError(f"--from {first} must be before --to {last} and in the past")
     runs = _runs(client, deployment, ["COMPLETED", "RUNNING", "PENDING", "SCHEDULED"], limit=100_000)
     done = {_time_of(run) for run in runs}
     return [time for time in scheduled_times(cron, zone, begin, min(end, now)) if time.timestamp() not in done]

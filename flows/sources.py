@@ -151,6 +151,8 @@ def choose_snapshot(
     NetworkNotFoundError
         If the network did not exist at that time.
     """
+    if scheduled_for is not None and scheduled_for.tzinfo is None:
+        scheduled_for = scheduled_for.replace(tzinfo=dt.UTC)
     if place is None:
         return _snapshot_of(warehouse, network, scheduled_for)
     source = newest_source(place, scheduled_for)
@@ -161,7 +163,7 @@ def choose_snapshot(
     found = warehouse.import_network(
         network, str(source.path), agents=agents, make_current=scheduled_for is None, **given
     )
-    what = f"{source.path.name} ({'dated' if source.dated else 'changed'} {source.time:%Y-%m-%d %H:%M} UTC)"
+    what = f"{source.path.name} ({'dated' if source.dated else 'changed'} {source.time:%Y-%m-%d %H:%M %Z})"
     if found.snapshot_id not in known:
         _record_import(found)
         return ChosenSnapshot(found, f"imported {what} as a new snapshot of network {network!r}", True)

@@ -23,8 +23,8 @@ def up(
         str | None,
         typer.Option(
             metavar="URL",
-            help="PostgreSQL database of Prefect's server, postgresql+asyncpg://user:password@host/name. "
-            "[dim]default: the one given before, else SQLite[/dim]",
+            help="Database of Prefect's server: postgresql+asyncpg://user:password@host/name, or sqlite. "
+            "[dim]default: the one given before, else sqlite[/dim]",
         ),
     ] = None,
     port: Annotated[
@@ -36,7 +36,7 @@ def up(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start what this machine lacks to run schedules and watch them: Prefect server, worker, warm runner.
+    """Start what is not running yet of the platform for schedules: Prefect server, worker, warm runner.
 
     What runs already is left alone, what has died is started again. `rumormill run` uses the platform by itself.
     """

@@ -212,7 +212,7 @@ def backfill(
 ) -> None:
     """Run what is missing of a schedule: the times between --from and --to without a completed run.
 
-    Each run uses the network as it was then, or imports the newest file of then, which never becomes the network's
+    Each run uses the network as it was, or imports the newest file at that time, which never becomes the network's
     current snapshot.
     """
     from flows.scheduling import backfill as run_all

@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 WORK_POOL = "rumormill"
 """Work pool of the platform's worker, and the worker's name."""
+SQLITE = "sqlite"
+"""Given as a database: SQLite in the private folder."""
 USUAL_PORT = 4200
 STARTUP_SECONDS = 120
 """Longest time a component may take to start."""
 GRACE_SECONDS = 20
 """Time that processes have to end before they are killed."""
+ATTEMPTS = 5
+"""How often a living component is asked before it counts as dead; the server has five seconds to answer."""
 POLL_SECONDS = 2
 """How often the worker asks for scheduled runs."""
 
@@ -69,7 +73,8 @@ def start(
     ----------
     home : PlatformHome
     database : str, optional
-        URL of a PostgreSQL database for Prefect's server; default: the one given before, else SQLite in the home.
+        URL of a PostgreSQL database for Prefect's server, or ``sqlite`` for one in the home; default: as before, else
+        SQLite.
     port : int, optional
         Port of Prefect's server on 127.0.0.1; default: the one used before, else 4200, else a free one.
     runs_at_once : int, optional
@@ -86,9 +91,15 @@ def start(
     _check_database(database)
     with home.locked():
         state = home.read()
+        before = state.database
+        if port is not None and not (port == state.port and state.runs("server")) and not _is_free(port):
+            raise InvalidInputError(f"port {port} of 127.0.0.1 is taken by another program; choose another --port")
+        if database == SQLITE:
+            database, state.database = None, None
         was = {component: _condition(state, home, component) for component in COMPONENTS}
         asked = {"database": database, "port": port, "runs_at_once": runs_at_once}
         changed = {name for name, value in asked.items() if value is not None and value != getattr(state, name)}
+        changed |= {"database"} if state.database != before else set()
         if changed & {"database", "port"} or was["server"] == "died":
             was |= {name: "outdated" for name, condition in was.items() if condition == "running"}
         elif "runs_at_once" in changed and was["worker"] == "running":
@@ -99,14 +110,22 @@ def start(
         for component in reversed(COMPONENTS):
             if was[component] != "running":
                 _stop(home, state, component)
-        _Starter(home, state, progress).start([name for name, condition in was.items() if condition != "running"])
+        if "running" not in was.values():
+            _end(_marked(home))  # runs whose worker or runner has died
+        try:
+            _Starter(home, state, progress).start([name for name, condition in was.items() if condition != "running"])
+        except ClusterUnreachableError:
+            state.database = before  # a database that cannot be used is not asked for again
+            home.write(state)
+            raise
     return [Started(component, condition) for component, condition in was.items()]
 
 
 def _check_database(database: str | None) -> None:
-    if database is not None and not database.startswith("postgresql+asyncpg://"):
+    if database not in {None, SQLITE} and not str(database).startswith("postgresql+asyncpg://"):
         raise InvalidInputError(
-            f"database {database.partition('://')[0]!r} is not supported; give postgresql+asyncpg://user:password@host/name"
+            f"database {str(database).partition('://')[0]!r} is not supported; give "
+            f"postgresql+asyncpg://user:password@host/name, or {SQLITE}"
         )
 
 
@@ -114,10 +133,25 @@ def _condition(state: PlatformState, home: PlatformHome, component: str) -> str:
     """Return what a component needs: ``running``, ``stopped``, ``died`` or ``outdated``."""
     if component not in state.processes:
         return "stopped"
-    if not state.runs(component) or not _answers(state, home, component):
+    if not _is_well(state, home, component):
         return "died"
-    current = state.code == code_fingerprint() and state.environment == ENVIRONMENT
-    return "running" if component == "server" or current else "outdated"
+    outdated = {
+        "server": False,
+        "worker": state.code != code_fingerprint(),
+        "runner": state.code != code_fingerprint() or state.environment != ENVIRONMENT,
+    }
+    return "outdated" if outdated[component] else "running"
+
+
+def _is_well(state: PlatformState, home: PlatformHome, component: str) -> bool:
+    """Whether a component's process is alive and answers; on a busy machine that may take a while."""
+    for _ in range(ATTEMPTS):
+        if not state.runs(component):
+            return False
+        if _answers(state, home, component):
+            return True
+        time.sleep(1)
+    return False
 
 
 def _answers(state: PlatformState, home: PlatformHome, component: str) -> bool:
@@ -191,6 +225,7 @@ class _Starter:
             "PREFECT_HOME": str(self.home.prefect),
             "PREFECT_API_URL": self.state.api_url,
             "PREFECT_UI_API_URL": self.state.api_url,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.state.address,  # no other web page may call it
             "PREFECT_UI_STATIC_DIRECTORY": str(self.home.prefect / "ui"),
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
         }
@@ -221,12 +256,21 @@ def _last_error(home: PlatformHome, component: str) -> str:
 
 
 def _chosen_port(asked: int) -> int:
-    for port in (asked or USUAL_PORT, 0):
-        with suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise InvalidInputError("no port of 127.0.0.1 is free")
+    """Return the port used before, else the usual one, else any; the first that is free."""
+    usual = asked or USUAL_PORT
+    if _is_free(usual):
+        return usual
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 @contextmanager
@@ -278,10 +322,11 @@ def _stop(home: PlatformHome, state: PlatformState, component: str) -> None:
 
     record = state.processes.pop(component, None)
     if record is not None and record.alive:
-        process = psutil.Process(record.pid)
-        below = process.children(recursive=True)
-        _end(below)  # runs end first, so that they can still report that they were cancelled
-        _end([process])
+        with suppress(psutil.NoSuchProcess):  # it has ended in this moment
+            process = psutil.Process(record.pid)
+            below = process.children(recursive=True)
+            _end(below)  # runs end first, so that they can still report that they were cancelled
+            _end([process])
         home.write(state)
 
 

@@ -17,7 +17,10 @@ from typing import Any
 HOME_VARIABLE = "RUMORMILL_HOME"
 COMPONENTS = ("server", "worker", "runner")
 """The processes of a platform, in the order in which they start."""
-READ_AT_IMPORT = ("DASK_", "MKL_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "PREFECT_", "PYTHON", "RUMORMILL_HOME")
+READ_AT_IMPORT = (
+    *("DASK_", "MKL_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "PREFECT_", "RUMORMILL_HOME"),
+    *("PYTHONHASHSEED", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONUTF8", "PYTHONWARNINGS"),
+)
 """Beginnings of environment variables that libraries read when they are imported."""
 CLOCK_TOLERANCE = 2.0
 """Seconds by which the start time of one process may seem to change when the clock is set."""

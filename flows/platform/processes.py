@@ -18,8 +18,7 @@ LOGS_KEPT = 3
 
 
 def redirect_output(log: Path) -> None:
-    """Write what this process and its children print to a file that is rotated; the file is its owner's only."""
-    os.umask(0o077)
+    """Write what this process and its children print to a file that is rotated."""
     reading, writing = os.pipe()
     for stream in (1, 2):
         os.dup2(writing, stream)
@@ -27,6 +26,7 @@ def redirect_output(log: Path) -> None:
     handler = logging.handlers.RotatingFileHandler(
         log, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", errors="replace"
     )
+    handler.handleError = lambda _record: None  # type: ignore[assignment, method-assign]  # a full disk must not stop the process
     threading.Thread(target=_copy_lines, args=(reading, handler), daemon=True).start()
 
 
@@ -44,6 +44,8 @@ def main() -> None:
 
         warm_runner.serve(Path(arguments[0]), Path(log))
         return
+    if component == "server":
+        os.umask(0o077)  # for the database
     redirect_output(Path(log))
     sys.argv = ["prefect", component, "start", *arguments]
     runpy.run_module("prefect", run_name="__main__")

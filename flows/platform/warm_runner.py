@@ -40,6 +40,8 @@ PRELOADED = (
 )
 """What a run imports, directly or when it first needs it; none of these modules starts a thread."""
 LENGTH = struct.Struct("!I")
+PASSED_ON = (signal.SIGINT, signal.SIGTERM)
+"""Signals that a client passes on to its command."""
 DESCRIPTORS = 3
 """Standard input, output and error of the client."""
 MOST_BYTES = 1 << 22
@@ -129,6 +131,7 @@ class WarmRunner:
             connection.close()
             return
         command, descriptors = request
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until this process knows the child, and the child itself
         pid = os.fork()
         if pid == 0:
             self._close()
@@ -139,6 +142,7 @@ class WarmRunner:
         with suppress(OSError):
             connection.sendall(f"{pid}\n".encode())
         self._clients[pid] = connection
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         self._selector.register(connection, selectors.EVENT_READ, pid)
 
     def _client_gone(self, pid: int) -> None:
@@ -155,7 +159,9 @@ class WarmRunner:
                 return
             if pid == 0:
                 return
-            connection = self._clients.pop(pid)
+            connection = self._clients.pop(pid, None)
+            if connection is None:
+                continue
             with suppress(KeyError):
                 self._selector.unregister(connection)
             with suppress(OSError):
@@ -189,6 +195,7 @@ def run_as_client(command: dict[str, Any], descriptors: list[int]) -> NoReturn:
     sys.argv = command["arguments"]
     from flows.command_line import main
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     main()
     sys.exit()
 
