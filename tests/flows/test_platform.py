@@ -1,4 +1,4 @@
-"""Acceptance: the standing platform, from `rumormill up` to `rumormill down`, as docs/operations.md says."""
+"""Acceptance: the standing platform, from `rumormill up` to `rumormill down`, as docs/how-to/schedule.md says."""
 
 import json
 import os
