@@ -77,8 +77,8 @@ def _as_flow(run: CampaignRun, campaign: str, again: bool, models: list[str], pr
 
     from flows.propagate import propagate
 
-    # Heartbeats let a permanent server detect dead runs; they add a second to the end of each run.
-    quiet = {} if embedded_server().is_configured else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    # Heartbeats, which nothing here listens to, add a second to the end of each run.
+    quiet = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     try:
         with listening(run.stored.reference, progress), temporary_settings(quiet):
             return RunSummary(propagate(campaign, run.warehouse.url, again, models))
