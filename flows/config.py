@@ -196,8 +196,8 @@ def _name_of_file(path: Path) -> str:
 def stated_names(name_or_path: str) -> list[str]:
     """Return the name of a campaign and that of its network, if stated, without validating the file.
 
-    Only its top-level lines are looked at, so that a run can be labelled at once, even if its campaign is invalid. The
-    default name is that of the file.
+    It reads top-level lines only, so that even a run with an invalid campaign gets its label. The default name is
+    that of the file.
     """
     found = {"name": PurePath(name_or_path).stem}
     with contextlib.suppress(OSError, SourceNotFoundError):

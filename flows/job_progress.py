@@ -1,4 +1,4 @@
-"""Progress of a job for whoever watches it: a listener in this process, and a bar and log lines in Prefect's UI."""
+"""Progress of a job: passed to a listener in this process, and shown in Prefect's UI as a bar and as log lines."""
 
 import logging
 import time
@@ -36,8 +36,8 @@ class JobProgress:
     log : logging.Logger or adapter
         Where lines about the progress go.
     watched_run : str, optional
-        Id of a flow run whose cancellation in Prefect stops the job. Runs of deployments need none: the worker, or
-        whoever serves the flow, ends their process.
+        Id of a flow run whose cancellation in Prefect stops the job. Runs of deployments need none: Prefect
+        ends their process.
     """
 
     def __init__(self, campaign: str, listener: Progress, log: Any, watched_run: str | None = None) -> None:

@@ -104,7 +104,7 @@ class _ServerProcess:
     """A server process that does not receive the terminal's signals and ends when its standard input closes."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the server writes to it as long as it lives)
         self.process = subprocess.Popen(
             [sys.executable, "-P", __file__, str(self.port)],
@@ -125,7 +125,7 @@ class _ServerProcess:
         from prefect.server.api.server import SubprocessASGIServer
 
         deadline = time.monotonic() + STARTUP_SECONDS
-        while not self._answers():
+        while not server_answers(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 raise ClusterUnreachableError(
@@ -137,22 +137,33 @@ class _ServerProcess:
         server.port, server.server_process, server.running = self.port, self.process, True
         atexit.register(server.stop)
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/api/health")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def _last_error(self) -> str:
-        """Return the last line of the log that names an error."""
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        errors = [line.strip() for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-        return errors[-1] if errors else f"exit code {self.process.poll()}"
+        return last_error(self._log.read().decode(errors="replace")) or f"exit code {self.process.poll()}"
+
+
+def server_answers(port: int) -> bool:
+    """Whether Prefect's server answers on a port of 127.0.0.1."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def last_error(log: str) -> str | None:
+    r"""Return the last line of a log that names an error.
+
+    Examples
+    --------
+    >>> last_error("starting\nOSError: no space left\nstopped")
+    'OSError: no space left'
+    """
+    errors = [line.strip() for line in log.splitlines() if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return errors[-1] if errors else None
 
 
 @cache
@@ -186,7 +197,8 @@ def check_configured_server() -> None:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

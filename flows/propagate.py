@@ -40,7 +40,7 @@ def _run_name() -> str:
 
 
 def record_missing_end(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[Any]") -> None:  # noqa: ARG001
-    """Record how a run ended whose process was killed; a worker, or whoever serves the flow, calls this afterwards."""
+    """Record the end of a run whose process was killed. Prefect calls this in the worker or serving process."""
     from data.facade import Warehouse
     from flows import run_events
 
@@ -124,7 +124,7 @@ def propagate(
         summary = summarise(warehouse, run, begun["status"], page and scheduled_for is None)
     except (RunCancelledError, KeyboardInterrupt) as error:
         return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
-    except TerminationSignal:  # whoever sent the signal decides what state the flow run has
+    except TerminationSignal:  # Prefect sets the state of the flow run
         _record_failure(warehouse, run, "propagation_cancelled")
         raise
     except Exception as error:

@@ -61,7 +61,7 @@ def _record(warehouse: Store, ended: Event) -> None:
 
 
 def record_missing_end(warehouse: Warehouse, flow_run_id: str, event_type: EventType, **data: Any) -> bool:
-    """Record how a run ended whose process could not do so, such as one that was killed; return whether it was needed.
+    """Record the end of a run whose process was killed before it could; return whether that was needed.
 
     Nothing is recorded for a run that had not started its work, or has an end.
     """

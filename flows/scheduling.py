@@ -251,7 +251,7 @@ def find(client: "SyncPrefectClient", name: str) -> "DeploymentResponse":
 
 
 def set_paused(client: "SyncPrefectClient", name: str, paused: bool) -> None:
-    """Pause or resume the schedule of a deployment; runs in progress go on.
+    """Pause or resume the schedule of a deployment. Runs in progress are not affected.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Results of a campaign: its sessions by name, side by side in a table, on one axis, and one minus another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,7 +121,7 @@ class CampaignResults(Mapping[str, Result]):
         return difference(self[first], self[second])
 
 
-def results(warehouse: Store, campaign: str) -> CampaignResults:
+def results(warehouse: Store, campaign: str, *, together: Sequence[str] = ()) -> CampaignResults:
     """Return the results of a campaign, by the names of its sessions, in its order.
 
     Parameters
@@ -129,6 +129,8 @@ def results(warehouse: Store, campaign: str) -> CampaignResults:
     warehouse : Warehouse
     campaign : str
         Name of the campaign, of which the configuration that was completed last counts; or its campaign_id.
+    together : sequence of str
+        Tables that are read for all sessions at once, as by `propagation.published.load_results`.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def results(warehouse: Store, campaign: str) -> CampaignResults:
     (name,) = {row["campaign"] for row in warehouse.read("campaigns").to_pylist() if row["campaign_id"] == campaign_id}
     rows = [row for row in warehouse.read("campaign_sessions").to_pylist() if row["campaign_id"] == campaign_id]
     rows.sort(key=lambda row: row["position"])
-    loaded = load_results(warehouse, [row["session_id"] for row in rows])
+    loaded = load_results(warehouse, [row["session_id"] for row in rows], together=together)
     named = {row["session"]: result for row, result in zip(rows, loaded, strict=True)}
     return CampaignResults(warehouse, name, campaign_id, named)
 

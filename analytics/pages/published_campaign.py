@@ -10,7 +10,7 @@ from typing import Any
 from analytics.intervals import ranked
 from data.facade import Warehouse
 from data.networks.network import Network
-from propagation.published import campaign_id_of, load_results
+from propagation.campaign_results import results
 from propagation.result import Result
 
 
@@ -80,19 +80,17 @@ def published_campaign(warehouse: Warehouse, campaign: str) -> PublishedCampaign
     InvalidInputError
         If the warehouse has no such campaign; the message lists those it has.
     """
-    campaign_id = campaign_id_of(warehouse, campaign)
-    row = next(row for row in warehouse.read("campaigns").to_pylist() if row["campaign_id"] == campaign_id)
-    listed = [each for each in warehouse.read("campaign_sessions").to_pylist() if each["campaign_id"] == campaign_id]
-    listed.sort(key=lambda each: each["position"])
-    loaded = load_results(warehouse, [each["session_id"] for each in listed], together=["cascades"])
+    found = results(warehouse, campaign, together=["cascades"])
+    row = next(row for row in warehouse.read("campaigns").to_pylist() if row["campaign_id"] == found.campaign_id)
     columns = ["campaign_id", "started_at", "version"]
-    runs = [run for run in warehouse.read("runs", columns=columns).to_pylist() if run["campaign_id"] == campaign_id]
+    runs = warehouse.read("runs", columns=columns).to_pylist()
+    runs = [run for run in runs if run["campaign_id"] == found.campaign_id]
     return PublishedCampaign(
         warehouse,
-        campaign_id,
-        row["campaign"],
+        found.campaign_id,
+        found.campaign,
         json.loads(row["configuration"]),
         row["completed_at"],
         max(runs, key=lambda run: run["started_at"])["version"] if runs else None,
-        ranked({each["session"]: result for each, result in zip(listed, loaded, strict=True)}),
+        ranked(found),
     )

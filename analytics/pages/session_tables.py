@@ -70,7 +70,7 @@ def session_table(campaign: PublishedCampaign, keys: Sequence[dict[str, Any]], *
         "random seed": (True, lambda _, result: str(result.session["random_seed"])),
         "still active at max_rounds": (True, lambda _, r: f"{r.session['truncated_replicates']:,}"),
     }
-    # What is equal for all sessions is told once, below.
+    # Columns with the same value for all sessions are left out; the text below the table states the value once.
     columns |= {
         heading: column
         for heading, column in optional.items()

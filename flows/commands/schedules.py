@@ -165,7 +165,7 @@ def _local(time: dt.datetime | None) -> str:
 
 @schedules_app.command()
 def pause(name: DeploymentName) -> None:
-    """Stop creating runs of a schedule until it is resumed; a run in progress goes on."""
+    """Create no more runs of a schedule until it is resumed. A run in progress is not affected."""
     from flows.scheduling import set_paused
 
     with connected() as client:

@@ -1,6 +1,5 @@
 """Start, repair, stop and describe the platform of this user on this machine."""
 
-import http.client
 import os
 import signal
 import socket
@@ -24,7 +23,7 @@ from flows.platform.home import (
     ProcessRecord,
     code_fingerprint,
 )
-from flows.prefect_server import PREFECT_DEFAULTS
+from flows.prefect_server import PREFECT_DEFAULTS, STARTUP_SECONDS, free_port, last_error, server_answers
 
 if TYPE_CHECKING:
     import psutil
@@ -34,8 +33,6 @@ WORK_POOL = "rumormill"
 SQLITE = "sqlite"
 """Given as a database: SQLite in the private folder."""
 USUAL_PORT = 4200
-STARTUP_SECONDS = 120
-"""Longest time a component may take to start."""
 GRACE_SECONDS = 20
 """Time that processes have to end before they are killed."""
 ATTEMPTS = 5
@@ -135,12 +132,10 @@ def _condition(state: PlatformState, home: PlatformHome, component: str) -> str:
         return "stopped"
     if not _is_well(state, home, component):
         return "died"
-    outdated = {
-        "server": False,
-        "worker": state.code != code_fingerprint(),
-        "runner": state.code != code_fingerprint() or state.environment != ENVIRONMENT,
-    }
-    return "outdated" if outdated[component] else "running"
+    if component == "server" or state.code == code_fingerprint():
+        outdated = component == "runner" and state.environment != ENVIRONMENT
+        return "outdated" if outdated else "running"
+    return "outdated"
 
 
 def _is_well(state: PlatformState, home: PlatformHome, component: str) -> bool:
@@ -164,18 +159,6 @@ def _answers(state: PlatformState, home: PlatformHome, component: str) -> bool:
             return True
         return False
     return True
-
-
-def server_answers(port: int) -> bool:
-    """Whether Prefect's server answers on a port of 127.0.0.1."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/api/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 class _Starter:
@@ -249,20 +232,15 @@ class _Starter:
 def _last_error(home: PlatformHome, component: str) -> str:
     """Return the last line of a component's log that names an error, in brackets."""
     with suppress(OSError):
-        lines = (home.logs / f"{component}.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line.strip() for line in lines if line.strip().partition(":")[0].endswith(("Error", "Exception"))]
-        return f" ({errors[-1]})" if errors else ""
+        found = last_error((home.logs / f"{component}.log").read_text(encoding="utf-8", errors="replace"))
+        return f" ({found})" if found else ""
     return ""
 
 
 def _chosen_port(asked: int) -> int:
     """Return the port used before, else the usual one, else any; the first that is free."""
     usual = asked or USUAL_PORT
-    if _is_free(usual):
-        return usual
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return usual if _is_free(usual) else free_port()
 
 
 def _is_free(port: int) -> bool:

@@ -6,7 +6,6 @@ that the client was given. The runner itself starts no threads, because only the
 child. The log of the runner is therefore a plain file, replaced when the runner starts.
 """
 
-import array
 import importlib
 import json
 import os
@@ -50,22 +49,26 @@ MOST_BYTES = 1 << 22
 
 def receive_request(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """Return a request and the client's three descriptors; None if the client has gone or sends anything else."""
-    descriptors = array.array("i")
-    room = socket.CMSG_SPACE(DESCRIPTORS * descriptors.itemsize)
-    header, ancillary, _, _ = connection.recvmsg(LENGTH.size, room)
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    header, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, DESCRIPTORS)
+    request = None
+    try:
+        if len(header) == LENGTH.size and len(descriptors) == DESCRIPTORS:
+            request = json.loads(_received(connection, *LENGTH.unpack(header)))
+    finally:
+        if request is None:
+            for descriptor in descriptors:
+                os.close(descriptor)
+    return None if request is None else (request, descriptors)
+
+
+def _received(connection: socket.socket, length: int) -> bytes:
+    """Return the next bytes; ValueError if they are too many, or the client ends before it has sent them all."""
     content = b""
-    if len(header) == LENGTH.size and len(descriptors) == DESCRIPTORS:
-        (length,) = LENGTH.unpack(header)
-        while len(content) < min(length, MOST_BYTES) and (part := connection.recv(length - len(content))):
-            content += part
-        if len(content) == length:
-            return json.loads(content), list(descriptors)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    return None
+    while length <= MOST_BYTES and len(content) < length and (part := connection.recv(length - len(content))):
+        content += part
+    if len(content) != length:
+        raise ValueError("an incomplete request")
+    return content
 
 
 class WarmRunner:
