@@ -373,7 +373,9 @@ def campaign_figure(results: Mapping[str, Result]) -> "Figure":
 # -- answers in SQL -------------------------------------------------------------------------------------------------
 
 
-def draw_rows(rows: "pa.Table", drawn_as: str, *, title: str, ax: "Axes | None" = None) -> "Axes":
+def draw_rows(
+    rows: "pa.Table", drawn_as: str, *, title: str, sessions: Sequence[str] = (), ax: "Axes | None" = None
+) -> "Axes":
     """Draw the rows of a report.
 
     Parameters
@@ -383,6 +385,8 @@ def draw_rows(rows: "pa.Table", drawn_as: str, *, title: str, ax: "Axes | None" 
         ``line X Y`` draws a line for each session; ``bar Y [LABEL]`` a bar for each row, with the session or another
         column as its label.
     title : str
+    sessions : sequence of str, optional
+        All sessions of the campaign, in the order of their colours; default: those of the rows, in their order.
     ax : matplotlib Axes, optional
         Axes to draw into; default: new ones.
 
@@ -399,13 +403,16 @@ def draw_rows(rows: "pa.Table", drawn_as: str, *, title: str, ax: "Axes | None" 
     if kind == "line":
         names = list(dict.fromkeys(table["session"]))
         styles = cycle(LINE_STYLES)
-        for name, colour in session_colours(names).items():
+        for name, colour in session_colours(list(dict.fromkeys([*sessions, *names]))).items():
+            style = next(styles)
+            if name not in names:
+                continue
             of_session = [at for at, session in enumerate(table["session"]) if session == name]
             x, y = ([table[column][at] for at in of_session] for column in columns)
             points = [np.nan if value is None else value for value in y]
             marker = "o" if len(x) == 1 else None
             label = shortened(name)
-            ax.plot(x, points, color=colour, linestyle=next(styles), linewidth=LINE_WIDTH, marker=marker, label=label)
+            ax.plot(x, points, color=colour, linestyle=style, linewidth=LINE_WIDTH, marker=marker, label=label)
         dress(ax, title=title, x=_in_words(columns[0]), y=_in_words(columns[1]))
         _show_fractions(ax.yaxis)
         if len(names) > 1:

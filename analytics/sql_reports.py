@@ -101,6 +101,8 @@ class Answer:
         The answer.
     drawn_as : str or None
         How it is drawn; see `Question`.
+    sessions : tuple of str
+        The campaign's sessions in their order, which is that of the colours: a session has the same in all reports.
     """
 
     question: str
@@ -108,6 +110,7 @@ class Answer:
     sql: str
     rows: pa.Table
     drawn_as: str | None = None
+    sessions: tuple[str, ...] = ()
 
     def frame(self) -> "pd.DataFrame":
         """Return the answer as a data frame."""
@@ -124,7 +127,7 @@ class Answer:
         if self.drawn_as is None:
             raise InvalidInputError(f"the report {self.question!r} has no picture; it is a table")
         title = self.question.partition(" (")[0]  # without the sessions that it is about
-        return draw_rows(self.rows, self.drawn_as, title=title, ax=ax)
+        return draw_rows(self.rows, self.drawn_as, title=title, sessions=self.sessions, ax=ax)
 
     def _repr_html_(self) -> str:
         return f"<p><b>{self.question}</b></p>{self.frame().to_html(index=False)}"
@@ -184,17 +187,21 @@ def report(warehouse: Warehouse, name: str, campaign: str | None = None, **param
     data.errors.InvalidInputError: no campaign in warehouse ...; run one with: rumormill run CAMPAIGN
     """
     asked = question(name)
-    grain, sql = asked.grain, asked.sql
+    grain, sql, chosen = asked.grain, asked.sql, LATEST
     for key, value in parameters.items():
         sql = _with_parameter(asked, sql, key, value)
     if campaign is None and not warehouse.count("campaigns"):
         raise InvalidInputError(f"no campaign in warehouse {warehouse.url}; run one with: rumormill run CAMPAIGN")
     if campaign is not None:
-        quoted = campaign_id_of(warehouse, campaign).replace("'", "''")
-        grain, sql = grain.replace("the latest campaign", "the campaign"), sql.replace(LATEST, f"'{quoted}'")
-    # The statement is ours: it needs no limits.
+        chosen = "'" + campaign_id_of(warehouse, campaign).replace("'", "''") + "'"
+        grain, sql = grain.replace("the latest campaign", "the campaign"), sql.replace(LATEST, chosen)
+    # The statements are ours: they need no limits.
     rows = query(warehouse, sql, limit_seconds=None, limit_memory=None)
-    return Answer(asked.purpose, grain, sql, rows, asked.drawn_as)
+    if asked.drawn_as is None:
+        return Answer(asked.purpose, grain, sql, rows)
+    ordered = f"SELECT session FROM campaign_sessions WHERE campaign_id = {chosen} ORDER BY position"
+    sessions = query(warehouse, ordered, limit_seconds=None, limit_memory=None)["session"].to_pylist()
+    return Answer(asked.purpose, grain, sql, rows, asked.drawn_as, tuple(sessions))
 
 
 def _with_parameter(asked: Question, sql: str, name: str, value: Any) -> str:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files as package_files
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from analytics.sql_reports import LATEST, REPORTS, Answer, question, report
@@ -379,6 +381,9 @@ def test_reports_with_a_picture_draw_their_rows(spread: Spread, assert_readable:
     for line, (name, result) in zip(ax.lines, spread[1].items(), strict=True):
         assert line.get_label() == name
         np.testing.assert_allclose(line.get_ydata(), result.rounds["total_influenced"])
+    last = report(spread[0], "adoption_curve", "autumn")
+    chosen = replace(last, rows=last.rows.filter(pc.equal(last.rows["session"], last.sessions[-1])))
+    assert chosen.plot().lines[0].get_color() == ax.lines[-1].get_color() != ax.lines[0].get_color()
     bars = report(spread[0], "never_reached", "autumn")
     widths = [patch.get_width() for patch in bars.plot().patches]
     assert widths == pytest.approx(bars.frame()["share_never_reached"].tolist()[::-1])
