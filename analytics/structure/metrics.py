@@ -46,7 +46,7 @@ class Metric:
     name : str
     meaning : str
         What it tells, for help texts.
-    compute : callable
+    values_of : callable
         Takes the network and its edges in memory, returns the values.
     network_columns, agent_columns : tuple of str
         Columns of the tables `network_metrics` and `agent_metrics` that it fills.
@@ -56,7 +56,7 @@ class Metric:
 
     name: str
     meaning: str
-    compute: Callable[[Network, Adjacency], Values]
+    values_of: Callable[[Network, Adjacency], Values]
     network_columns: tuple[str, ...] = ()
     agent_columns: tuple[str, ...] = ()
     slow: bool = False

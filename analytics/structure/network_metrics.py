@@ -193,7 +193,7 @@ def _computed(network: Network, missing: list[Metric], progress: Progress) -> Va
     for done, metric in enumerate(missing):
         progress("computing metrics", done, len(missing))
         started = time.perf_counter()
-        values = metric.compute(network, edges)
+        values = metric.values_of(network, edges)
         logger.info("network %r: %s in %.2f s", network.network_id, metric.name, time.perf_counter() - started)
         found.of_network.update({column: values.of_network.get(column) for column in metric.network_columns})
         found.of_agents.update(values.of_agents)
