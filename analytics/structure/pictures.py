@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DRAWN = ("degrees", "distances", "cores", "communities")
+"""Metrics that have a panel."""
 PANEL = (5.6, 4.2)
 """Width and height of a panel, inches."""
 MOST_BARS = 40
@@ -57,8 +59,8 @@ def structure_figure(name: str, values: Values, of_agents: AgentValues) -> "Figu
         known.append(lambda ax: community_panel(ax, of_agents["community"], values["modularity"]))
     if not known:
         raise InvalidInputError(
-            f"nothing to draw for network {name!r}: compute one of the metrics degrees, distances, cores and "
-            "communities; a network without edges has no picture"
+            f"nothing to draw for network {name!r}: ask for one of the metrics {', '.join(DRAWN)}; a network without "
+            "edges has no picture"
         )
     columns = min(len(known), 2)
     lines = -(-len(known) // columns)

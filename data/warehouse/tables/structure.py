@@ -63,7 +63,9 @@ SPECIFICATIONS = (
             _column("clustering_coefficient", pa.float64(), "mean local clustering of all agents, undirected view"),
             _column("max_core_number", pa.int64(), "largest k for which there is a k-core, undirected view"),
             _column("betweenness_sources", pa.int64(), "agents from which shortest paths were counted"),
-            _column("betweenness_standard_error", pa.float64(), "largest standard error of betweenness; null if exact"),
+            _column(
+                "betweenness_standard_error", pa.float64(), "largest standard error of betweenness; 0 if it is exact"
+            ),
             _column("label_count", pa.int64(), "labels that label propagation leaves"),
             _column("community_count", pa.int64(), "communities that Leiden finds"),
             _column("modularity", pa.float64(), "modularity of these communities, undirected view"),
