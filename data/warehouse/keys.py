@@ -54,6 +54,11 @@ def checkpoint_key(lane_group_id: str) -> Key:
     return Key(f"checkpoint/{lane_group_id}")
 
 
+def metric_key(snapshot_id: str, metric: str) -> Key:
+    """Return the key of a metric of a snapshot's structure."""
+    return Key(f"metric/{snapshot_id}/{metric}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -71,6 +76,8 @@ def rows_of(key: str) -> dict[str, str | int]:
     if kind == "frontier":
         session_id, _, number = rest.partition("/")
         return {"session_id": session_id, "round": int(number)}
+    if kind == "metric":
+        return {"snapshot_id": rest.partition("/")[0]}
     column = _COLUMNS.get(kind)
     return {} if column is None else {column: rest}
 
