@@ -107,8 +107,9 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
         for snapshot_id in deletion.snapshots:
             yield network_key(name, snapshot_id)
             yield successor_key(name, snapshot_id)
-    for manifest in store.publications("network"):
-        yield from (key for key in manifest.keys if key.split("/")[1] in deletion.networks)
+    for kind in ("network", "containment"):
+        manifests = store.publications(kind) if deletion.networks else []
+        yield from (key for each in manifests for key in each.keys if key.split("/")[1] in deletion.networks)
     for manifest in store.publications("checkpoint"):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys
