@@ -100,6 +100,11 @@ class SessionSpecification(UserInput):
         return {None: self.seeds}
 
     @property
+    def strategy(self) -> tuple[str, dict[str, Any]] | None:
+        """Name and parameters of the seed strategy; None for explicit seeds, and where messages compete."""
+        return None if self.competes else named_strategy(self.seeds)
+
+    @property
     def competes(self) -> bool:
         """Whether several messages compete in this session."""
         return None not in self.seed_sets

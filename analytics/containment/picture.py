@@ -14,6 +14,7 @@ DONE = {
     "counter_message": "seeds of the counter-message",
 }
 """What the choices of each action are called."""
+HOW = {"block_agents": "blocking agents", "block_edges": "blocking edges", "counter_message": "a counter-message"}
 MARKERS = ("o", "s", "^", "D")
 
 
@@ -48,7 +49,9 @@ def draw_saved(containment: Containment, *, ax: "Axes | None" = None) -> "Axes":
         keys.append((line, method))
         last = max(last, counts[-1])
     before = f"of {containment.reach_before:,.0f} that the message reaches"
-    dress(ax, title="Agents saved", x=DONE[containment.action], y=f"agents saved, {before}")
+    dress(
+        ax, title=f"Agents saved by {HOW[containment.action]}", x=DONE[containment.action], y=f"agents saved, {before}"
+    )
     ax.set_xlim(0, last)
     patch: Line2D | Patch = Patch(facecolor=MUTED, alpha=0.36, linewidth=0)
     legend_above(ax, [*keys, (patch, "95 % interval of the mean")])
