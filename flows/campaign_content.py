@@ -111,4 +111,11 @@ def _plain(value: Any, location: Location) -> Any:
 def is_text(location: Location) -> bool:
     """Whether a plain scalar stays text, as written: names, and agent ids in the list of seeds."""
     key = location[-2] if isinstance(location[-1], int) else location[-1]
-    return key in _TEXT and not FREE.intersection(location)
+    return (key in _TEXT and not FREE.intersection(location)) or is_seed(location)
+
+
+def is_seed(location: Location) -> bool:
+    """Whether a scalar is an entry of a list of seeds, of a session or of one of its competing messages."""
+    if not isinstance(location[-1], int) or FREE.intersection(location):
+        return False
+    return location[-2:-1] == ("seeds",) or location[-4:-2] == ("seeds", "messages")

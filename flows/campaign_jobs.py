@@ -17,6 +17,7 @@ from data.errors import AlreadyPublishedError, RunCancelledError
 from data.facade import Warehouse
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
+from flows.campaign_entries import SessionSpecification, named_strategy
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from flows.config import CampaignSource, load_cluster_profile, load_with_places
 from flows.events import Event, event_keys, publish_events, stage_events
@@ -293,7 +294,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     found = {name: result.session for name, result in results(resolved).items()}
     first = next(iter(found.values()))
     done = _jobs_of(found.values())
-    requested = {session.name: session.strategy for session in resolved.campaign.sessions}
+    requested = {session.name: _requested(session) for session in resolved.campaign.sessions}
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,
@@ -343,11 +344,17 @@ def _jobs_of(sessions: Any) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _session_summary(row: Any, requested: tuple[str, Any] | None) -> dict[str, Any]:
+def _requested(session: SessionSpecification) -> str:
+    """Return the seed strategy that a session names, or those of its competing messages."""
+    names = {message: (named_strategy(own) or ("explicit",))[0] for message, own in session.seed_sets.items()}
+    return "; ".join(name if message is None else f"{message}: {name}" for message, name in names.items())
+
+
+def _session_summary(row: Any, requested: str) -> dict[str, Any]:
     """Return a session's row of the summary; another campaign may have requested the same seeds by another strategy."""
     return {
         **{column: row[column] for column in _SUMMARISED},
-        "seed_strategy": "explicit" if requested is None else requested[0],
+        "seed_strategy": requested,
         "model_parameters": json.loads(row["model_parameters"]),
         "seeds": len(row["seed_agents"]),
     }

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from data.errors import CampaignError, RumormillError
 from data.validation import Location, Problem, listed, problems_of, suggestion
-from flows.campaigns import Campaign, Given, MessageSpecification, SessionSpecification
+from flows.campaign_entries import MessageSpecification, SessionSpecification, named_strategy
+from flows.campaigns import Campaign, Given
 from propagation.models import Model
 from propagation.seeding import STRATEGIES
 
@@ -35,13 +36,32 @@ def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
     messages = {message.name: None for message in campaign.messages}
     known, unknown = listed(messages), 0
     for index, session in enumerate(campaign.sessions):
-        if session.message is None and len(messages) > 1:
+        if session.competes:
+            yield from _problems_of_competing(campaign, session, index)
+        elif session.message is None and len(messages) > 1:
             yield Problem(("sessions", index), f"message is missing; choose the one that spreads here: {known}")
         elif session.message is not None and session.message not in messages:
             # Only the first few problems are shown, and searching for similar names is linear in their number.
             near = suggestion(session.message, messages) if unknown < MOST_PROBLEMS else ""
             unknown += 1
             yield Problem(("sessions", index, "message"), f"no message {session.message!r}{near}; messages are {known}")
+
+
+def _problems_of_competing(campaign: Campaign, session: SessionSpecification, index: int) -> Iterator[Problem]:
+    """Yield competing messages that the campaign does not have or that are the same, and a message beside them."""
+    messages = {message.name: message.message_id for message in campaign.messages}
+    if session.message is not None:
+        yield Problem(("sessions", index, "message"), "seeds name the messages that compete; remove this key")
+    above: dict[str, str] = {}
+    for name in map(str, session.seed_sets):
+        if (same := above.get(messages.get(name, ""))) is not None:
+            what = f"messages {same!r} and {name!r} are the same; give one another content, sender, type or property"
+            yield Problem(("sessions", index, "seeds", "messages", name), what)
+        if name in messages:
+            above[messages[name]] = name
+        if name not in messages:
+            what = f"no message {name!r}{suggestion(name, messages)}; messages are {listed(messages)}"
+            yield Problem(("sessions", index, "seeds", "messages", name), what)
 
 
 def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
@@ -54,12 +74,13 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
             values = {name: each.value for name, each in given.items()}
             for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
                 yield _where_given(problem, session.model, given)
-        if session.strategy is not None:
-            name, parameters = session.strategy
-            if name in STRATEGIES:
-                yield from _problems_of_parameters(STRATEGIES[name], parameters, (*place, "seeds"))
-            else:
-                yield _unknown("seed strategy", name, STRATEGIES, (*place, "seeds", "strategy"))
+        for message, seeds in session.seed_sets.items():
+            where: Location = (*place, "seeds") if message is None else (*place, "seeds", "messages", message)
+            strategy = named_strategy(seeds)
+            if strategy is not None and strategy[0] in STRATEGIES:
+                yield from _problems_of_parameters(STRATEGIES[strategy[0]], strategy[1], where)
+            elif strategy is not None:
+                yield _unknown("seed strategy", strategy[0], STRATEGIES, (*where, "strategy"))
 
 
 def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:

@@ -1,6 +1,5 @@
 """Campaigns: sessions to be compared on one network, and their resolution on a network of a warehouse."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +13,21 @@ from data.facade import Warehouse
 from data.networks.index import snapshot
 from data.networks.network import Network
 from data.validation import Location, Name, Problem, UserInput
-from data.warehouse.keys import campaign_key, message_key
+from data.warehouse.keys import campaign_key
 from flows.campaign_cards import requested_card, steps_after_a_run
+from flows.campaign_entries import (
+    MessageSpecification,
+    Parameters,
+    SessionSpecification,
+    named_strategy,
+    session_in_words,
+)
 from propagation.campaign_records import campaign_id
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.plans import PlanChoice
 from propagation.seeding import make_strategy
-from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
-
-Parameters = dict[str, Any]
-"""Parameters of a model by name."""
+from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
 
 
 class Given(NamedTuple):
@@ -37,103 +40,6 @@ class Given(NamedTuple):
         """Return a problem with the value as a parameter of a model, located where the value is given."""
         what = f"as {parameter} of {model}: {sentence}" if self.location[0] == "messages" else sentence
         return Problem((*self.location, *inside), what)
-
-
-class MessageSpecification(UserInput):
-    """A message that spreads."""
-
-    name: Name
-    """Name by which sessions refer to it."""
-    content: str = ""
-    """Text of the message."""
-    sender: str | None = None
-    """agent_id of the sender, an agent of the network."""
-    type: str = Field(default="message", min_length=1)
-    """Kind of message, recorded as ``message_type``; the campaign's `message_types` set model parameters by it."""
-    properties: dict[str, Any] = Field(default_factory=dict)
-    """Other properties, recorded as JSON; the campaign's `message_properties` set model parameters by them."""
-
-    @property
-    def message_id(self) -> str:
-        """UUID derived from sender, content, type and properties, but not from the name."""
-        return derived_uuid("message", _canonical(self.model_dump(mode="json", exclude={"name"})))
-
-    @property
-    def key(self) -> str:
-        """Key under which the message is published."""
-        return message_key(self.message_id)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The message's row of the table `messages`."""
-        return {
-            "message_id": self.message_id,
-            "name": self.name,
-            "sender_id": self.sender,
-            "content": self.content,
-            "message_type": self.type,
-            "properties": _canonical(self.properties),
-        }
-
-
-class SessionSpecification(UserInput):
-    """One message with its seed set, simulated in all replicates; defaults come from the campaign."""
-
-    name: Name
-    """Name of the session in its campaign, tables and plots."""
-    message: str | None = None
-    """Name of the message; may be omitted if the campaign has at most one."""
-    model: str = "independent_cascade"
-    """Registered name of the model."""
-    parameters: Parameters = Field(default_factory=dict)
-    """Parameters of the model; others come from the message, its type, the campaign or the model's defaults."""
-    seeds: tuple[str, ...] | dict[str, Any]
-    """agent_ids of the seeds, or ``strategy`` with its ``budget`` and other parameters."""
-    replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
-    """Independent repetitions, 1 to 2^31 - 1."""
-    random_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
-    """Random seed of all draws; default: the campaign's."""
-    record: Record | None = None
-    """Detail recorded; default: the campaign's."""
-    max_rounds: int | None = Field(default=None, ge=0, le=2**31 - 2)
-    """Last round in which activations are allowed; default: the campaign's."""
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _ids_or_strategy(cls, seeds: Any) -> Any:
-        if isinstance(seeds, dict) and seeds:
-            return seeds
-        if isinstance(seeds, list | tuple) and seeds and all(map(_is_id, seeds)):
-            return tuple(str(seed) for seed in seeds)
-        if isinstance(seeds, list | tuple) and None in seeds:
-            raise ValueError(
-                f"entry {seeds.index(None) + 1} of the list is empty; write the agent's id, or remove the entry"
-            )
-        if isinstance(seeds, list | tuple) and seeds:
-            number, odd = next((n, each) for n, each in enumerate(seeds, 1) if not _is_id(each))
-            raise ValueError(f"entry {number} of the list is {odd!r}; give agent ids as text or whole numbers")
-        raise ValueError(f"{seeds!r} gives no seeds; list agent ids, or give a strategy with its budget")
-
-    @property
-    def strategy(self) -> tuple[str, dict[str, Any]] | None:
-        """Name and parameters of the seed strategy, or None for explicit seeds."""
-        if isinstance(self.seeds, tuple):
-            return None
-        parameters = {key: value for key, value in self.seeds.items() if key != "strategy"}
-        return str(self.seeds.get("strategy", "")), parameters
-
-
-def _session_in_words(session: SessionSpecification) -> str:
-    if session.strategy is None:
-        seeds = f"{len(session.seeds):,} seeds"
-    else:
-        name, parameters = session.strategy
-        seeds = f"{name}, {', '.join(f'{key} {value}' for key, value in parameters.items())}"
-    return f"{session.model}; {seeds}; {session.replicates:,} replicates"
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 class Campaign(UserInput):
@@ -174,7 +80,7 @@ class Campaign(UserInput):
         return sessions
 
     def _repr_html_(self) -> str:
-        sessions = {session.name: _session_in_words(session) for session in self.sessions}
+        sessions = {session.name: session_in_words(session) for session in self.sessions}
         steps = ["run_campaign(campaign, warehouse)", "estimate_campaign(campaign, warehouse)"]
         return requested_card(self.name, self.network, "validated, not compared with the network yet", sessions, steps)
 
@@ -191,10 +97,16 @@ class Campaign(UserInput):
 
     def message_of(self, session: SessionSpecification) -> MessageSpecification | None:
         """Return the message that spreads in a session of the campaign, if any."""
+        if session.competes:
+            return None
         if session.message is None:
             return self.messages[0] if self.messages else None
         position = self._message_positions.get(session.message)
         return None if position is None else self.messages[position]
+
+    def message_named(self, name: str) -> MessageSpecification:
+        """Return the message of this name."""
+        return self.messages[self._message_positions[name]]
 
     @cached_property
     def _message_positions(self) -> dict[str, int]:
@@ -287,7 +199,7 @@ class ResolvedCampaign:
             state = f"{done:,} of {len(distinct):,} sessions published" if done else "not run yet"
             steps = ["run_campaign(resolved.campaign, warehouse)", "estimate_campaign(resolved.campaign, warehouse)"]
         network = f"{campaign.network}, {self.network.n_agents:,} agents, {self.network.n_edges:,} edges"
-        sessions = {session.name: _session_in_words(session) for session in campaign.sessions}
+        sessions = {session.name: session_in_words(session) for session in campaign.sessions}
         return requested_card(campaign.name, network, state, sessions, steps)
 
     @property
@@ -350,7 +262,8 @@ def resolve(
             with _naming(_about("messages", index, "sender"), where):
                 network.dense_ids([message.sender])
     sessions = []
-    named = dict.fromkeys(seed for session in campaign.sessions if not session.strategy for seed in session.seeds)
+    listed = [own for session in campaign.sessions for own in session.seed_sets.values() if not named_strategy(own)]
+    named = dict.fromkeys(seed for own in listed for seed in own)
     known_agents = network.known_ids(list(named))
     for position in range(len(campaign.sessions)):
         with _naming(_about("sessions", position), where):
@@ -379,10 +292,15 @@ def _resolved(
 ) -> Session:
     session = campaign.sessions[position]
     message = campaign.message_of(session)
+    seed_sets: dict[Any, Any] = {
+        name and campaign.message_named(name).message_id: make_strategy(*strategy) if strategy else tuple(own)
+        for name, own in session.seed_sets.items()
+        for strategy in [named_strategy(own)]
+    }
     return resolve_session(
         network,
         model,
-        seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
+        seed_set=seed_sets if session.competes else seed_sets[None],
         replicates=session.replicates,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,
         max_rounds=campaign.max_rounds if session.max_rounds is None else session.max_rounds,
@@ -402,7 +320,10 @@ def _misfit(campaign: Campaign, position: int, error: RumormillError) -> Problem
     if not isinstance(error, InvalidInputError | UnknownAgentError):  # such as a damaged file
         return Problem(place, str(error))
     if not isinstance(error, UnfitModelError):
-        return Problem((*place, "seeds"), str(error))
+        sentence = str(error)
+        for message in campaign.messages:  # competing messages are called by their ids there
+            sentence = sentence.replace(f"message {message.message_id!r}", f"message {message.name!r}")
+        return Problem((*place, "seeds"), sentence)
     if error.parameter is None:
         return Problem((*place, "model"), str(error))
     given = campaign.parameters_of(position).get(error.parameter)
@@ -420,7 +341,3 @@ def _naming(problem_of: Callable[[RumormillError], Problem], where: Callable[[Lo
     except RumormillError as error:
         problem = problem_of(error)
         raise type(error)(f"{where(problem.location)}: {problem.sentence}") from error
-
-
-def _canonical(value: Mapping[str, Any] | list[Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -14,7 +14,17 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks, platform, schedules, structure
+from flows.commands import (
+    answers,
+    campaigns,
+    containment,
+    maintenance,
+    models,
+    networks,
+    platform,
+    schedules,
+    structure,
+)
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -28,6 +38,7 @@ COMMANDS = (
     "resume",
     "sessions",
     "report",
+    "block",
     "sql",
     "tables",
     "models",
@@ -41,7 +52,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "analyze", "run", "resume", "maintain", "delete")
+PUBLISHING = ("demo", "network", "analyze", "run", "resume", "block", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -110,6 +121,7 @@ app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 structure.register(app)
 campaigns.register(app)
 answers.register(app)
+containment.register(app)
 models.register(app)
 maintenance.register(app)
 platform.register(app)

@@ -14,7 +14,7 @@ import yaml
 
 from data.errors import CampaignError
 from data.validation import Location, Problem
-from flows.campaign_content import FREE, Content, is_text
+from flows.campaign_content import Content, is_seed, is_text
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """The libyaml loader, ten times as fast, if PyYAML was built with it."""
@@ -130,7 +130,7 @@ def _scalar(node: yaml.ScalarNode, location: Location) -> Any:
     text = node.value
     if node.style:  # quoted, or a block of text; plain scalars have style '' in libyaml, None in PyYAML
         return _whole_characters(text)
-    if text in _NOTHING and not (text and _is_seed(location)):
+    if text in _NOTHING and not (text and is_seed(location)):
         return None
     if is_text(location):
         return text
@@ -149,8 +149,3 @@ def _whole_characters(text: str) -> str:
         with contextlib.suppress(UnicodeDecodeError):
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
     return text
-
-
-def _is_seed(location: Location) -> bool:
-    """Whether a scalar is an entry of a list of seeds, where null is an agent id."""
-    return location[-2:-1] == ("seeds",) and isinstance(location[-1], int) and not FREE.intersection(location)

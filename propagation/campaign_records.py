@@ -96,7 +96,12 @@ def publish_campaign(
 
 def _configured(name: str, session: Session, requested: Any) -> dict[str, Any]:
     seeds: Any = list(session.seed_agents)
-    if isinstance(requested, SeedStrategy):
+    if session.competing:
+        by_message: dict[str, list[str]] = {message: [] for message, _ in session.competing}
+        for message, agent in zip(session.seed_messages, seeds, strict=True):
+            by_message[message].append(agent)
+        seeds = {"messages": by_message}
+    elif isinstance(requested, SeedStrategy):
         seeds = {"strategy": requested.name, **requested.model_dump(mode="json")}
     return {
         "name": name,

@@ -100,8 +100,8 @@ def session_rows(network: Network, session: Session) -> AttemptRows:
 
 
 def _rows(network: Network, weights: EdgeWeights, session: Session) -> AttemptRows:
-    if session.blocked:
-        return blocked_rows(network, weights, session.random_seed, session.blocked)
+    if session.blocked or session.blocked_edges:
+        return blocked_rows(network, weights, session.random_seed, session.blocked, session.blocked_edges)
     return attempt_rows(network, weights, session.random_seed)
 
 

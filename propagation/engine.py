@@ -260,6 +260,10 @@ def _session_row(
         "seed_strategy": session.seed_strategy,
         "seed_agents": list(session.seed_agents),
         "blocked_agents": network.agent_ids.take(pa.array(session.blocked)).to_pylist() if session.blocked else [],
+        "blocked_edges": [
+            json.dumps(network.agent_ids.take(pa.array(edge)).to_pylist()) for edge in session.blocked_edges
+        ],
+        "seed_messages": list(session.seed_messages) if session.competing else None,
         "replicates": session.replicates,
         "first_replicate": session.first_replicate,
         "random_seed": session.random_seed,

@@ -361,8 +361,8 @@ def _network_bytes(network: Network) -> int:
 
 
 def _blocked_bytes(network: Network, sessions: Sequence[Session]) -> int:
-    """Return the bytes of the edges of sessions with blocked agents, which are weighed for each set of these."""
-    sets = {session.blocked for session in sessions if session.blocked}
+    """Return the bytes of the edges of sessions with blocked agents or edges, weighed for each set of these."""
+    sets = {(session.blocked, session.blocked_edges) for session in sessions} - {((), ())}
     return costs.BYTES_PER_EDGE * network.n_edges * min(len(sets), BLOCKED_SETS)
 
 

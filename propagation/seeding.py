@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import Field
 
-from data.errors import InvalidInputError
+from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
@@ -158,6 +159,85 @@ def explicit_seeds(
     if repeated:
         raise InvalidInputError(f"seed set names agent {', '.join(map(repr, repeated[:3]))} more than once")
     return seeds
+
+
+def seeds_of_messages(
+    network: Network, seed_sets: Mapping[Any, Any], random_seed: int, known: Mapping[str, int] | None = None
+) -> dict[str, tuple[npt.NDArray[np.int32], str]]:
+    """Return the seeds of competing messages, and the name of the strategy that chose them, by message.
+
+    A strategy skips agents that a message before it has as seeds, and chooses as many others.
+
+    Parameters
+    ----------
+    network : Network
+    seed_sets : mapping
+        A list of agent ids, or a `SeedStrategy`, by message.
+    random_seed : int
+        Of the strategies.
+    known : mapping, optional
+        As for `explicit_seeds`.
+
+    Raises
+    ------
+    InvalidInputError
+        If an agent is a seed of two messages, or one message's seeds break a rule; the message is named.
+    UnknownAgentError
+        If a seed is not in the network.
+    """
+    found: dict[str, tuple[npt.NDArray[np.int32], str]] = {}
+    taken = np.empty(0, np.int32)
+    for message, asked in seed_sets.items():
+        if not isinstance(message, str) or not message:
+            raise InvalidInputError(f"message {message!r}: name each message by a text, such as 'rumour'")
+        try:
+            if isinstance(asked, SeedStrategy):
+                larger = asked.model_copy(update={"budget": asked.budget + len(taken)})
+                order = larger.choose(network, random_seed)
+                seeds, strategy = order[~np.isin(order, taken)][: asked.budget], asked.name
+            else:
+                seeds, strategy = explicit_seeds(network, asked, known), "explicit"
+        except (InvalidInputError, UnknownAgentError) as error:
+            raise type(error)(f"message {message!r}: {error}") from error
+        if len(both := np.intersect1d(seeds, taken)):
+            names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
+            raise InvalidInputError(
+                f"message {message!r}: agent {names} is a seed of another message too; an agent adopts one message"
+            )
+        taken = np.concatenate([taken, seeds])
+        found[message] = seeds, strategy
+    return found
+
+
+def closed_edges(network: Network, edges: Any) -> tuple[tuple[int, int], ...]:
+    """Return the dense ids (source, target), ascending, of blocked relationships.
+
+    Raises
+    ------
+    InvalidInputError
+        If `edges` is not a list of pairs, or one of them is not an edge of the network.
+    UnknownAgentError
+        If an agent is not in the network.
+    """
+    try:
+        pairs = [(str(source), str(target)) for source, target in edges]
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"blocked_edges {edges!r}: give a list of pairs (source, target) of agent ids"
+        ) from None
+    if isinstance(edges, str | bytes | Mapping):
+        raise InvalidInputError(f"blocked_edges {edges!r}: give a list of pairs (source, target) of agent ids")
+    if not pairs:
+        return ()
+    src, dst = (network.dense_ids(list(names)) for names in zip(*pairs, strict=True))
+    missing = network.sparse_rows.positions(src, dst) < 0
+    if missing.any():
+        source, target = pairs[int(np.argmax(missing))]
+        raise InvalidInputError(
+            f"blocked_edges: network {network.network_id!r} has no edge from {source!r} to {target!r}; edges are "
+            "directed, so an undirected relationship is two of them"
+        )
+    return tuple(sorted(set(zip(src.tolist(), dst.tolist(), strict=True))))
 
 
 def blocked_agents(network: Network, agent_ids: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.int32]:

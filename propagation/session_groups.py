@@ -7,7 +7,14 @@ from propagation.sessions import Session
 
 def run_key(session: Session) -> Hashable:
     """Return what sessions of one network share if their lanes can run together."""
-    return session.model, session.random_seed, session.max_rounds, session.record, session.blocked
+    return (
+        session.model,
+        session.random_seed,
+        session.max_rounds,
+        session.record,
+        session.blocked,
+        session.blocked_edges,
+    )
 
 
 def sessions_alike(sessions: Sequence[Session]) -> list[list[Session]]:

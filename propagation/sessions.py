@@ -18,7 +18,8 @@ from data.validation import suggestion
 from data.warehouse.keys import session_key
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
-from propagation.seeding import SeedStrategy, blocked_agents, explicit_seeds
+from propagation.models.pandas_model import PandasModel
+from propagation.seeding import SeedStrategy, blocked_agents, closed_edges, explicit_seeds, seeds_of_messages
 
 Record = Literal["rounds", "reach", "activations", "contacts"]
 RECORDS: tuple[Record, ...] = get_args(Record)
@@ -61,6 +62,11 @@ class Session:
         adds up, and they leave their first compartment in no other way. Degrees stay those of the network.
     first_replicate : int
         The first of the replicates, at least 0; each has the rows that it has in a session that begins at 0.
+    competing : tuple of (str, int)
+        Competing messages, each with the number of its seeds: the first of them has the first `seeds`, and so on.
+        Empty if one message spreads.
+    blocked_edges : tuple of (int, int)
+        Dense ids (source, target), ascending, of edges along which no contact succeeds and no weight adds up.
     """
 
     network_id: str
@@ -76,6 +82,8 @@ class Session:
     message_id: str | None = None
     blocked: tuple[int, ...] = ()
     first_replicate: int = 0
+    competing: tuple[tuple[str, int], ...] = ()
+    blocked_edges: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def specification(self) -> dict[str, Any]:
@@ -86,6 +94,8 @@ class Session:
             **({} if version == 1 else {"rules_version": version}),
             **({"blocked": list(self.blocked)} if self.blocked else {}),
             **({"first_replicate": self.first_replicate} if self.first_replicate else {}),
+            **({"blocked_edges": [list(edge) for edge in self.blocked_edges]} if self.blocked_edges else {}),
+            **({"competing": self._seeds_by_message} if self.competing else {}),
             "snapshot_id": self.snapshot_id,
             "seeds": sorted(self.seeds),
             "model": self.model.name,
@@ -120,6 +130,29 @@ class Session:
         return np.array(self.seeds, np.int32)
 
     @property
+    def seed_messages(self) -> tuple[str, ...]:
+        """Message of each seed, where messages compete; else empty."""
+        return tuple(message for message, count in self.competing for _ in range(count))
+
+    @property
+    def _seeds_by_message(self) -> list[tuple[str, list[int]]]:
+        ends = np.cumsum([count for _, count in self.competing]).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            (message, sorted(self.seeds[start:end]))
+            for (message, _), start, end in zip(self.competing, starts, ends, strict=True)
+        ]
+
+    @property
+    def seed_compartments(self) -> npt.NDArray[np.uint8]:
+        """Compartment in which each seed starts, (k,) uint8."""
+        rules = self.model.rules
+        if not self.competing:
+            return np.full(len(self.seeds), rules.number(rules.seeds), np.uint8)
+        entered = [rules.number(name) for name in rules.adopting[: len(self.competing)]]
+        return np.repeat(entered, [count for _, count in self.competing]).astype(np.uint8)
+
+    @property
     def replicate_numbers(self) -> npt.NDArray[np.int64]:
         """The replicates, (replicates,) int64."""
         return np.arange(self.first_replicate, self.first_replicate + self.replicates)
@@ -138,7 +171,7 @@ def resolve_session(
     network: Network,
     model: Model,
     *,
-    seed_set: Sequence[Any] | npt.NDArray[Any] | SeedStrategy,
+    seed_set: Sequence[Any] | npt.NDArray[Any] | SeedStrategy | Mapping[str, Any],
     replicates: int,
     random_seed: int = 0,
     max_rounds: int = MAX_ROUNDS,
@@ -146,6 +179,7 @@ def resolve_session(
     message_id: str | None = None,
     blocked: Sequence[Any] | npt.NDArray[Any] = (),
     first_replicate: int = 0,
+    blocked_edges: Any = (),
     known_agents: Mapping[str, int] | None = None,
 ) -> Session:
     """Return a validated session with its seeds resolved.
@@ -154,9 +188,12 @@ def resolve_session(
 
     Parameters
     ----------
-    seed_set : sequence of agent ids, or SeedStrategy
+    seed_set : sequence of agent ids, or SeedStrategy; or a mapping of these
+        The mapping has the seeds of each competing message, by its id.
     blocked : sequence of agent ids
         Agents that can never be reached, by original id; none of them may be a seed.
+    blocked_edges : sequence of (agent id, agent id)
+        Edges (source, target) that pass nothing on; draws, degrees and weights of all others stay as they are.
     known_agents : mapping, optional
         Dense ids that were looked up before, for many sessions at once: see `Network.known_ids`.
 
@@ -178,10 +215,18 @@ def resolve_session(
         near = suggestion(record, RECORDS) if isinstance(record, str) else ""
         raise InvalidInputError(f"record {record!r} is unknown{near}; record one of {', '.join(RECORDS)}")
     model.check(network)
-    if isinstance(seed_set, SeedStrategy):
+    competing = _competing(network, model, seed_set, random_seed, known_agents)
+    if competing:
+        seeds = np.concatenate([own for own, _ in competing.values()])
+        chosen = {message: name for message, (_, name) in competing.items()}
+        strategy = "; ".join(f"{message}: {name}" for message, name in chosen.items())
+    elif isinstance(seed_set, SeedStrategy):
         seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
+    removed = closed_edges(network, blocked_edges)
+    if removed:
+        _check_edges_decide(model)
     unreachable = blocked_agents(network, blocked)
     if len(unreachable) and len(both := np.intersect1d(seeds, unreachable)):
         names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
@@ -200,7 +245,39 @@ def resolve_session(
         message_id=message_id,
         blocked=tuple(unreachable.tolist()),
         first_replicate=int(first_replicate),
+        competing=tuple((message, len(own)) for message, (own, _) in competing.items()),
+        blocked_edges=removed,
     )
+
+
+def _competing(
+    network: Network, model: Model, seed_set: Any, random_seed: int, known_agents: Mapping[str, int] | None
+) -> dict[str, tuple[npt.NDArray[np.int32], str]]:
+    """Return the seeds of competing messages, and how they were chosen; empty if the model spreads one message."""
+    most = len(model.rules.adopting)
+    if not most:
+        if isinstance(seed_set, Mapping):
+            raise InvalidInputError(
+                f"model {model.name!r} spreads one message, but the seed set is a mapping, of the seeds of each "
+                "competing message; use model 'competing_cascades', or give one list of seeds"
+            )
+        return {}
+    if not isinstance(seed_set, Mapping) or not 1 <= len(seed_set) <= most:
+        given = f"{len(seed_set)} messages" if isinstance(seed_set, Mapping) else repr(seed_set)
+        raise InvalidInputError(
+            f"seed set: {given}; model {model.name!r} needs the seeds of each message, such as "
+            f"{{'rumour': ['ann'], 'correction': ['bob']}}, for at most {most} messages"
+        )
+    return seeds_of_messages(network, seed_set, random_seed, known_agents)
+
+
+def _check_edges_decide(model: Model) -> None:
+    """Raise InvalidInputError unless every contact of a model depends on its edge, so that edges can be blocked."""
+    if isinstance(model, PandasModel) or not all(contact.by_edge for contact in model.rules.contacts):
+        raise InvalidInputError(
+            f"model {model.name!r} has contacts that do not depend on an edge's probability, so that edges cannot be "
+            "blocked; block agents, or import the network without these edges"
+        )
 
 
 def _check_kinds(network: Any, model: Any) -> None:

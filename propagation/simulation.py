@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 SHOWN_SESSIONS = 20
 """Sessions that a notebook shows of many."""
-FIELDS = ("model", "seed_set", "replicates", "random_seed", "record", "max_rounds", "first_replicate", "blocked")
+FIELDS = (
+    "model",
+    "seed_set",
+    "replicates",
+    "random_seed",
+    "record",
+    "max_rounds",
+    "first_replicate",
+    "blocked",
+    "blocked_edges",
+)
 """Keywords that specify a session."""
 DEFAULTS: Mapping[str, Any] = {"replicates": 1000}
 
@@ -40,6 +50,7 @@ def simulate(
     max_rounds: int = MAX_ROUNDS,
     first_replicate: int = 0,
     blocked: Sequence[Any] = (),
+    blocked_edges: Sequence[tuple[Any, Any]] = (),
     plan: PlanChoice = "auto",
     client: "Client | None" = None,
     publish: bool = True,
@@ -55,8 +66,9 @@ def simulate(
         From ``warehouse.network(name)`` or ``warehouse.import_network(...)``.
     model : Model
         Such as ``IndependentCascade(probability="weighted_cascade")``.
-    seed_set : sequence of agent ids, or SeedStrategy
-        Seeds by original id, or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``.
+    seed_set : sequence of agent ids, or SeedStrategy; or a mapping of these
+        Seeds by original id, or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``. With
+        `CompetingCascades`, the seeds of each message: ``{"rumour": ["ann"], "correction": TopOutDegree(budget=5)}``.
     replicates : int
         Independent replicates.
     random_seed : int
@@ -69,6 +81,8 @@ def simulate(
         Number of the first replicate: consecutive ranges of replicates are parts of one larger session.
     blocked : sequence of agent ids
         Agents that cannot be reached.
+    blocked_edges : sequence of (agent id, agent id)
+        Edges (source, target) that pass nothing on.
     plan : str
         ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
     client : distributed.Client, optional
@@ -120,6 +134,7 @@ def simulate(
             "max_rounds": max_rounds,
             "first_replicate": first_replicate,
             "blocked": blocked,
+            "blocked_edges": blocked_edges,
         },
     )
     with shown(progress) as watched:

@@ -314,8 +314,14 @@ def attempt_rows(network: Network, weights: EdgeWeights, random_seed: int) -> At
 
 
 @functools.lru_cache(maxsize=BLOCKED_SETS)
-def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, blocked: tuple[int, ...]) -> AttemptRows:
-    """Return `attempt_rows` in which edges into blocked agents have chance 0.
+def blocked_rows(
+    network: Network,
+    weights: EdgeWeights,
+    random_seed: int,
+    blocked: tuple[int, ...],
+    blocked_edges: tuple[tuple[int, int], ...] = (),
+) -> AttemptRows:
+    """Return `attempt_rows` in which blocked edges, and edges into blocked agents, have chance 0.
 
     Words lie in a file without a name, which is gone once they are no longer used: there may be thousands of sets of
     blocked agents, and networks larger than memory. The profile is that of the network.
@@ -333,6 +339,8 @@ def blocked_rows(network: Network, weights: EdgeWeights, random_seed: int, block
         dst, own = rows.words[where] & destination, (rows.words[where] >> shift) + np.uint64(rows.base)
         words[where] = np.where(is_blocked[dst], 0, own << shift) | dst
         forget_pages(rows.words[where])
+    if blocked_edges:
+        words[network.sparse_rows.positions(*np.array(blocked_edges).T)] &= destination
     found = np.asarray(words)
     found.flags.writeable = False
     return AttemptRows(rows.offsets, found, 0, rows.profile)

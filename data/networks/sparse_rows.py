@@ -50,6 +50,21 @@ class SparseRows:
         """Number of edges."""
         return len(self.targets)
 
+    def positions(self, src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Return where the edges from `src` to `dst` (elementwise) are, (k,) int64; -1 where there is none.
+
+        Examples
+        --------
+        >>> SparseRows(np.array([0, 2, 2, 5]), np.array([1, 2, 0, 1, 2], np.int32)).positions([0, 1, 2], [2, 0, 1])
+        array([ 1, -1,  3])
+        """
+        found = []
+        for source, target in zip(np.asarray(src).tolist(), np.asarray(dst).tolist(), strict=True):
+            low, high = int(self.offsets[source]), int(self.offsets[source + 1])
+            at = low + int(np.searchsorted(self.targets[low:high], target))
+            found.append(at if at < high and self.targets[at] == target else -1)
+        return np.array(found, np.int64)
+
     def sources(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Return the agents whose rows hold edges `first` to `last` - 1, (last - first,) int64.
 

@@ -107,14 +107,17 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
         for snapshot_id in deletion.snapshots:
             yield network_key(name, snapshot_id)
             yield successor_key(name, snapshot_id)
-    for manifest in store.publications("network"):
-        yield from (key for key in manifest.keys if key.split("/")[1] in deletion.networks)
-    if deletion.unshared:
-        for manifest in store.publications("metrics"):
-            yield from (key for key in manifest.keys if key.split("/")[1] in deletion.unshared)
+    for kind, names in _subjects(deletion).items():
+        for manifest in store.publications(kind) if names else ():
+            yield from (key for key in manifest.keys if key.split("/")[1] in names)
     for manifest in store.publications("checkpoint"):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys
+
+
+def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
+    """Return what is deleted of that which the keys of a kind of publication name after their kind."""
+    return {"network": deletion.networks, "containment": deletion.networks, "metrics": deletion.unshared}
 
 
 def _published_rounds(store: Store, sessions: frozenset[str]) -> Iterator[str]:

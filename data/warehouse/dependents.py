@@ -180,9 +180,10 @@ def _with_dependents(
 ) -> Deletion:
     """Add campaigns and sessions, and what belongs only to them: runs, messages and events."""
     runs = {each.run_id for each in listings if each.run_id and each.campaign_id in campaigns}
-    rows = tables.read("propagation_sessions", columns=["session_id", "message_id"]).to_pylist()
-    kept = {row["message_id"] for row in rows if row["session_id"] not in sessions}
-    messages = {row["message_id"] for row in rows if row["session_id"] in sessions} - kept - {None}
+    rows = tables.read("propagation_sessions", columns=["session_id", "message_id", "seed_messages"]).to_pylist()
+    spread = [(row["session_id"], {row["message_id"], *(row["seed_messages"] or ())}) for row in rows]
+    kept = {message for session_id, ids in spread if session_id not in sessions for message in ids}
+    messages = {message for session_id, ids in spread if session_id in sessions for message in ids} - kept - {None}
     subjects = {*map(campaign_key, campaigns), *map(run_key, runs), *map(session_key, sessions)}
     subjects |= {network_key(name, snapshot) for name in deletion.networks for snapshot in deletion.snapshots}
     happened = tables.read("events", columns=["event_id", "data"]).to_pylist()

@@ -44,6 +44,11 @@ def event_key(event_id: str) -> Key:
     return Key(f"event/{event_id}")
 
 
+def containment_key(network_id: str, containment_id: str) -> Key:
+    """Return the key of the plans of a containment."""
+    return Key(f"containment/{network_id}/{containment_id}")
+
+
 def round_key(session_id: str, number: int) -> Key:
     """Return the key of a round of a session, as the reference plan publishes it."""
     return Key(f"frontier/{session_id}/{number}")
@@ -78,6 +83,9 @@ def rows_of(key: str) -> dict[str, str | int]:
         return {"session_id": session_id, "round": int(number)}
     if kind == "metric":
         return {"snapshot_id": rest.partition("/")[0]}
+    if kind == "containment":
+        network_id, _, containment_id = rest.partition("/")
+        return {"network_id": network_id, "containment_id": containment_id}
     column = _COLUMNS.get(kind)
     return {} if column is None else {column: rest}
 

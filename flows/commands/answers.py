@@ -1,13 +1,13 @@
 """Commands that read the warehouse: ``rumormill sql | tables | verify``."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.picture_files import check_picture, save_picture
 from flows.commands.terminal import print_error, print_json, print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from analytics.sql_reports import Answer
 
-PICTURES = (".png", ".svg", ".pdf")
 SHOWN_ROWS = 100
 """Rows of a result that are shown as a table by default."""
 
@@ -95,6 +94,8 @@ def report(
     from data.facade import Warehouse
 
     check_format(chosen, output, as_json=as_json)
+    if plot is not None:
+        check_picture(plot)
     if listed:
         asked = [sql_reports.question(each) for each in sql_reports.REPORTS]
         found: list[dict[str, Any]] = [
@@ -115,7 +116,7 @@ def report(
     given = dict(each.partition("=")[::2] for each in parameters or ())
     answer = sql_reports.report(Warehouse(warehouse), name, campaign, **given)
     if plot is not None:
-        _save_plot(answer, plot)
+        save_picture(answer.plot(), plot)
     write(answer.rows, lambda: _print_report(answer, rows), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -125,19 +126,6 @@ def _print_report(answer: "Answer", rows: int) -> None:
     _print_answer(answer.rows, rows)
     if not answer.rows.num_rows:
         print_note("no rows: the campaign has no such sessions, or nothing happened in them")
-
-
-def _save_plot(answer: "Answer", path: str) -> None:
-    from data.errors import InvalidInputError
-
-    if Path(path).suffix.lower() not in PICTURES:
-        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
-    figure = answer.plot().get_figure()
-    try:
-        figure.savefig(path, dpi=150)  # type: ignore[union-attr]
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path!r}: {error.strerror or error}; choose another file") from None
-    print_note(f"drew {path}")
 
 
 def tables(

@@ -105,12 +105,16 @@ class Messages(NamedTuple):
 
 
 class Events(NamedTuple):
-    """Activations: (k,) int32 each; the infector of a seed is -1."""
+    """Activations: (k,) int32 each; the infector of a seed is -1.
+
+    `compartment`, the one that the agent entered, is uint8, and of length 0 unless messages compete.
+    """
 
     agent: npt.NDArray[np.int32]
     round: npt.NDArray[np.int32]
     infector: npt.NDArray[np.int32]
     occasion: npt.NDArray[np.int32]
+    compartment: npt.NDArray[np.uint8]
 
 
 class Contacts(NamedTuple):

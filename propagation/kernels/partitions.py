@@ -167,13 +167,15 @@ def list_touched(first, states, live, touched):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
-def start_lanes(program, first, seeds_ends, seeds, salts, states, arrivals, scratch, changes, live):  # type: ignore[no-untyped-def]
+def start_lanes(  # type: ignore[no-untyped-def]
+    program, first, seeds_ends, seeds, seeds_in, salts, states, arrivals, scratch, changes, live
+):
     """Write the state of round 0 of every lane.
 
     Parameters
     ----------
-    seeds_ends, seeds : (lanes + 1,) int64, (k,) int32
-        Seeds in the range, by lane.
+    seeds_ends, seeds, seeds_in : (lanes + 1,) int64, (k,) int32, (k,) uint8
+        Seeds in the range, by lane, and the compartment of each.
     states : LaneStates
         In and out: all agents in their initial compartment.
     arrivals : Arrivals
@@ -185,9 +187,11 @@ def start_lanes(program, first, seeds_ends, seeds, salts, states, arrivals, scra
     """
     at = 0
     for lane in range(len(salts)):
-        own = seeds[seeds_ends[lane] : seeds_ends[lane + 1]]
+        low, high = seeds_ends[lane], seeds_ends[lane + 1]
         state = _state_of(states, lane, scratch[0], scratch[1])
-        n_live, n_touched = start_lane(program, first, state, arrivals, own, salts[lane], np.int64(0))
+        n_live, n_touched = start_lane(
+            program, first, state, arrivals, seeds[low:high], seeds_in[low:high], salts[lane], np.int64(0)
+        )
         for i in range(n_touched):
             arrivals.flags[arrivals.touched[i] - first] = 0
             at = _write(first, state, arrivals.touched[i], changes, at)

@@ -37,20 +37,21 @@ _ONE = np.uint64(1)
 
 
 @numba.njit(nogil=True, cache=True)
-def start_lane(program, first, state, arrivals, seeds, salt, n_touched):  # type: ignore[no-untyped-def]
+def start_lane(program, first, state, arrivals, seeds, seeds_in, salt, n_touched):  # type: ignore[no-untyped-def]
     """Put seeds and sceptics into their compartments; return (live agents, touched agents).
 
     Parameters
     ----------
     first : int64
         First agent of the range.
-    seeds : (k,) int32
-        Distinct seeds in the range.
+    seeds, seeds_in : (k,) int32, (k,) uint8
+        Distinct seeds in the range, and the compartment of each.
     """
     n_live = np.int64(0)
-    for seed in seeds:
+    for i in range(len(seeds)):
+        seed = seeds[i]
         a = seed - first
-        state.compartment[a] = program.seeds_in
+        state.compartment[a] = seeds_in[i]
         if program.recurrent:
             state.occasion[a] = 1
         state.live_agent[n_live], state.live_since[n_live] = seed, 0
@@ -350,7 +351,7 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
     fatigued, recurrent, seeds_in = program.fatigued, program.recurrent, program.seeds_in
     branching, threshold = program.branching, program.threshold
     event_agent, event_round = events.agent, events.round
-    event_infector, event_occasion = events.infector, events.occasion
+    event_infector, event_occasion, event_compartment = events.infector, events.occasion, events.compartment
     new, distinct, infectious, changed = 0, 0, 0, 0
     tail = n_live
     # 1. Agents that contacts move.
@@ -388,6 +389,8 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
             if len(event_agent) > 0:
                 event_agent[n_events], event_round[n_events] = agent, number
                 event_infector[n_events], event_occasion[n_events] = best_src[a], occasion
+                if len(event_compartment) > 0:
+                    event_compartment[n_events] = to
                 n_events += 1
         if lives[source]:
             all_flags[a] |= MOVED

@@ -6,6 +6,7 @@ from typing import Any
 
 from data.errors import InvalidInputError
 from data.validation import suggestion
+from propagation.models.competing_cascades import CompetingCascades
 from propagation.models.daley_kendall import DaleyKendall
 from propagation.models.diffusion import Diffusion
 from propagation.models.fractional_threshold import FractionalThreshold
@@ -33,6 +34,7 @@ __all__ = [
     "SIR",
     "SIRS",
     "SIS",
+    "CompetingCascades",
     "DaleyKendall",
     "Diffusion",
     "FractionalThreshold",
@@ -64,6 +66,7 @@ MODELS: Mapping[str, type[Model]] = MappingProxyType(
         SEIZ.name: SEIZ,
         MakiThompson.name: MakiThompson,
         DaleyKendall.name: DaleyKendall,
+        CompetingCascades.name: CompetingCascades,
     }
 )
 """Every registered model by the name that campaigns and tables use."""

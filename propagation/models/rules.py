@@ -87,6 +87,9 @@ class Rules:
         Hybrid models: probability that contacts with an agent are Bernoulli trials; with all other agents they add.
     sceptics : str or None
         Compartment in which some agents start (`Model.initial_sceptics`).
+    adopting : tuple of str
+        Competing messages: the compartment that an agent enters when it adopts the first message, the second, ...;
+        empty if one message spreads.
     """
 
     compartments: tuple[str, ...]
@@ -100,10 +103,11 @@ class Rules:
     fatigue: float = 1.0
     mixing: float | None = None
     sceptics: str | None = None
+    adopting: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.compartments) <= COMPARTMENTS_LIMIT
-        named = {self.seeds, *self.transmitting, *self.reached}
+        named = {self.seeds, *self.transmitting, *self.reached, *self.adopting}
         named |= {name for contact in self.contacts for name in (contact.source, contact.target)}
         named |= {name for transition in self.transitions for name in (transition.source, transition.to)}
         assert named <= set(self.compartments), f"{named - set(self.compartments)} are not compartments"
@@ -137,8 +141,9 @@ class Rules:
     def transmits_once(self) -> bool:
         """Whether every agent transmits in exactly one round, the one after its activation."""
         certain = {t.source for t in self.transitions if t.after == 1 or (t.after is None and t.probability == 1.0)}
-        at_once = all(contact.target_to == self.seeds for contact in self.contacts)
-        return at_once and self.transmitting == (self.seeds,) and self.seeds in certain and not self.recurrent
+        starts = set(self.adopting or (self.seeds,))
+        at_once = all(contact.target_to in starts for contact in self.contacts)
+        return at_once and set(self.transmitting) == starts and starts <= certain and not self.recurrent
 
     @property
     def is_cascade(self) -> bool:

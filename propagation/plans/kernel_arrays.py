@@ -62,9 +62,10 @@ def new_messages(size: int, *, named: bool, recorded: bool) -> Messages:
     )
 
 
-def new_events(size: int) -> Events:
-    """Return empty activations."""
-    return Events(*(np.empty(size, np.int32) for _ in Events._fields))
+def new_events(size: int, *, competing: bool = False) -> Events:
+    """Return empty activations; those of competing messages say which compartment the agent entered."""
+    agent, number, infector, occasion = (np.empty(size, np.int32) for _ in range(4))
+    return Events(agent, number, infector, occasion, np.empty(size if competing else 0, np.uint8))
 
 
 def new_contacts(size: int) -> Contacts:

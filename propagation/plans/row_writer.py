@@ -1,7 +1,8 @@
 """Rows of large tables: how they are made from what kernels found, and written to staged files or kept in memory."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from data.warehouse.tables import table_specification
 from data.warehouse.tables.specification import SYMBOL
 from propagation.kernels.lane_arrays import Contacts, Events
 from propagation.result import EVENT_TYPES
+from propagation.sessions import Session
 
 ROWS_PER_WRITE = 2_000_000
 """Rows of a table that are buffered before they are written together."""
@@ -67,27 +69,55 @@ def collected_rows(warehouse: Store | None) -> Iterator[RowWriter]:
 
 
 def activation_rows(
-    session_ids: list[str], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], events: Events
+    sessions: Sequence[Session], session: npt.NDArray[np.int32], replicate: npt.NDArray[np.int32], events: Events
 ) -> pa.Table:
     """Return rows of the table `activations`.
 
     Parameters
     ----------
-    session_ids : list of str
+    sessions : sequence of Session
+        With the same rules.
     session, replicate : (k,) int32
-        Position in `session_ids`, and replicate, of each event.
+        Position in `sessions`, and replicate, of each event.
     events : Events
     """
+    ids = pa.array([each.session_id for each in sessions])
     return pa.table(
         {
-            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), pa.array(session_ids)).cast(SYMBOL),
+            "session_id": pa.DictionaryArray.from_arrays(pa.array(session), ids).cast(SYMBOL),
             "replicate": replicate,
             "agent": events.agent,
             "round": events.round,
             "infector": pa.array(events.infector, mask=events.infector < 0),
             "occasion": events.occasion,
+            "message_id": adopted_messages(sessions, session, events.compartment),
         }
     )
+
+
+def adopted_messages(
+    sessions: Sequence[Session], session: npt.NDArray[np.int32], compartments: npt.NDArray[np.integer[Any]]
+) -> pa.Array:
+    """Return the message that an agent adopts with each activation; null where only one message spreads.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        With the same rules.
+    session : (k,) int32
+        Position in `sessions` of each activation.
+    compartments : (k,) integer
+        Compartment that the agent entered; may be empty where only one message spreads.
+    """
+    rules = sessions[0].model.rules
+    if not rules.adopting:
+        return pa.nulls(len(session), SYMBOL)
+    position = np.full(len(rules.compartments), -1)
+    position[[rules.number(name) for name in rules.adopting]] = np.arange(len(rules.adopting))
+    firsts = np.cumsum([0, *(len(each.competing) for each in sessions)])
+    names = pa.array([message for each in sessions for message, _ in each.competing])
+    codes = (firsts[session] + position[compartments]).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(codes), names).cast(SYMBOL)
 
 
 def contact_table(

@@ -11,7 +11,7 @@ from propagation.plans.broadcast.families import families_for
 from propagation.sessions import resolve_session
 from propagation.simulation import simulate
 from tests.propagation.own_models import OwnCascade, Reinforcement
-from tests.reference.parameters import EXAMPLES, HARDEST
+from tests.reference.parameters import EXAMPLES, HARDEST, seed_set_of
 from tests.reference.small_networks import numbered_network
 
 SEEDS, BLOCKED = [3, 1], [0, 5, 9, 13]
@@ -25,7 +25,8 @@ def network(publish_whole):
 
 
 def resolved(network, model, **fields):
-    options = {"seed_set": SEEDS, "replicates": 12, "record": "contacts", "max_rounds": 4} | fields
+    options = {"replicates": 12, "record": "contacts", "max_rounds": 4, "seed_set": SEEDS} | fields
+    options["seed_set"] = seed_set_of(model.name, options["seed_set"])
     return resolve_session(network, model, **options)
 
 

@@ -17,7 +17,7 @@ from propagation.planner import Plan
 from propagation.plans import row_writer
 from propagation.plans.broadcast.families import families_for
 from propagation.sessions import RECORDS, resolve_session
-from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS
+from tests.reference.parameters import EXAMPLES, HARDEST, PARAMETERS, seed_set_of
 from tests.reference.small_networks import SmallNetwork, numbered_network, small_networks
 from tests.reference.textbook import TEXTBOOK
 from tests.reference.textbook_rows import assert_textbook, textbook_rows
@@ -59,6 +59,7 @@ OPTIONS_OF = {
     "seiz": {"beta", "b", "rho", "epsilon", "p", "l", "sceptics", "strength"} | EDGE_FACTORS,
     "maki_thompson": {"spreading", "stifling"} | EDGE_FACTORS,
     "daley_kendall": {"spreading", "stifling"} | EDGE_FACTORS,
+    "competing_cascades": {"probability", "rates"} | EDGE_FACTORS,
 }
 
 
@@ -72,7 +73,7 @@ def sessions(draw, name, max_replicates, max_rounds=MANY):
     agents = st.integers(0, small.n_agents - 1)
     return small, {
         "model": make_model(name, draw(st.sampled_from(PARAMETERS[name]))),
-        "seed_set": draw(st.lists(agents, min_size=1, max_size=min(4, small.n_agents), unique=True)),
+        "seed_set": seed_set_of(name, draw(st.lists(agents, min_size=1, max_size=min(4, small.n_agents), unique=True))),
         "replicates": draw(st.integers(1, max_replicates)),
         "random_seed": draw(st.one_of(st.integers(0, 20), st.just(2**63 - 1))),
         "max_rounds": draw(st.sampled_from([max_rounds] * 3 + [0, 1, 2, 3])),
@@ -104,7 +105,12 @@ def test_every_option_equals_the_textbook(publish_whole, run, name, parameters):
     network = publish_whole(numbered_network(4, 9, 40), number=4)
     for record, max_rounds in (("contacts", 12), ("rounds", 3)):
         session = resolve_session(
-            network, make_model(name, parameters), seed_set=[3, 1], replicates=12, record=record, max_rounds=max_rounds
+            network,
+            make_model(name, parameters),
+            seed_set=seed_set_of(name, [3, 1]),
+            replicates=12,
+            record=record,
+            max_rounds=max_rounds,
         )
         expected = textbook_rows(session, network)
         for shape in shapes_of(session.model, record):
@@ -116,7 +122,9 @@ def test_limits_of_rounds_equal_the_textbook(publish_whole, run, name):
     network = publish_whole(numbered_network(5, 12, 40), number=5)
     model = make_model(name, PARAMETERS[name][0])
     for max_rounds in range(4):
-        session = resolve_session(network, model, seed_set=[3], replicates=8, record="contacts", max_rounds=max_rounds)
+        session = resolve_session(
+            network, model, seed_set=seed_set_of(name, [3]), replicates=8, record="contacts", max_rounds=max_rounds
+        )
         assert_textbook(run(session, network), textbook_rows(session, network))
 
 
@@ -142,7 +150,9 @@ def test_long_rows_equal_the_textbook(publish_whole, run, record):
 def test_long_rows_of_every_model_equal_the_textbook(publish_whole, run, name):
     network = publish_whole(HUB)
     model = make_model(name, HARDEST[name])
-    session = resolve_session(network, model, seed_set=[0, 5, 8], replicates=3, record="contacts", max_rounds=4)
+    session = resolve_session(
+        network, model, seed_set=seed_set_of(name, [0, 5, 8]), replicates=3, record="contacts", max_rounds=4
+    )
     assert_textbook(run(session, network), textbook_rows(session, network))
 
 
@@ -158,7 +168,7 @@ def test_neither_partitions_nor_batches_are_seen(publish_whole, run, name):
             session = resolve_session(
                 network,
                 make_model(name, HARDEST[name]),
-                seed_set=[3, 1],
+                seed_set=seed_set_of(name, [3, 1]),
                 replicates=67 if cascade else 10,
                 record=record,
                 max_rounds=6,
@@ -176,7 +186,7 @@ def test_many_rows_are_written_in_several_goes(publish_whole, run, monkeypatch, 
     session = resolve_session(
         network,
         make_model(name, PARAMETERS[name][0]),
-        seed_set=[3, 1],
+        seed_set=seed_set_of(name, [3, 1]),
         replicates=120 if name == "independent_cascade" else 40,
         record="contacts",
         max_rounds=MANY if name == "independent_cascade" else 5,
@@ -191,7 +201,12 @@ def test_many_rows_are_written_in_several_goes(publish_whole, run, monkeypatch, 
 def test_running_again_gives_the_same_rows(publish_whole, run, assert_same_rows, name):
     network = publish_whole(numbered_network(6, 20, 70))
     session = resolve_session(
-        network, make_model(name, HARDEST[name]), seed_set=[3, 1], replicates=30, record="contacts", max_rounds=6
+        network,
+        make_model(name, HARDEST[name]),
+        seed_set=seed_set_of(name, [3, 1]),
+        replicates=30,
+        record="contacts",
+        max_rounds=6,
     )
     assert_same_rows(run(session, network, batches=7), run(session, network, batches=7))
 
@@ -217,7 +232,12 @@ def test_other_plans_equal_the_textbook_and_every_shape(publish_whole, run, asse
 def test_other_plans_run_the_hardest_options_of_every_model(publish_whole, run, assert_same_rows, plan, name):
     network = publish_whole(numbered_network(7, 14, 60), number=7, partitions=2)
     session = resolve_session(
-        network, make_model(name, HARDEST[name]), seed_set=[3, 1], replicates=12, record="contacts", max_rounds=4
+        network,
+        make_model(name, HARDEST[name]),
+        seed_set=seed_set_of(name, [3, 1]),
+        replicates=12,
+        record="contacts",
+        max_rounds=4,
     )
     other = run(session, network, plan=plan)
     assert_textbook(other, textbook_rows(session, network))
@@ -234,7 +254,12 @@ def test_ids_reserved_for_agents_of_earlier_snapshots_are_nobody(
     assert (network.n_agents, network.n_ids, len(network.reserved)) == (14, 19, 5)
     for parameters in (HARDEST[name], *([{"sceptics": 0.5}] if name == "seiz" else [])):
         session = resolve_session(
-            network, make_model(name, parameters), seed_set=[3, 1], replicates=4, record="contacts", max_rounds=3
+            network,
+            make_model(name, parameters),
+            seed_set=seed_set_of(name, [3, 1]),
+            replicates=4,
+            record="contacts",
+            max_rounds=3,
         )
         first, *others = [run(session, network, plan=plan) for plan in PLANS]
         if parameters == HARDEST[name]:
@@ -265,7 +290,9 @@ def test_strengths_sum_by_ascending_source_in_every_plan(publish, run, plan):
 def test_no_plan_minds_a_network_without_edges(publish_whole, run, plan, name):
     network = publish_whole(SmallNetwork(3, (), ()), partitions=2)
     model = make_model(name, PARAMETERS[name][0])
-    session = resolve_session(network, model, seed_set=[2], replicates=2, record="contacts", max_rounds=2)
+    session = resolve_session(
+        network, model, seed_set=seed_set_of(name, [2]), replicates=2, record="contacts", max_rounds=2
+    )
     expected = textbook_rows(session, network)
     assert expected.cascades[0][1] == 1
     for chosen in (plan, "broadcast"):

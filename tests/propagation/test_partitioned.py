@@ -177,7 +177,7 @@ def test_every_seed_is_in_one_partition(network):
     (wave,) = waves(network, sessions, planned(network, sessions, 3))
     found = []
     for partition in range(3):
-        ends, seeds = wave.seeds(partition)
+        ends, seeds, _ = wave.seeds(partition)
         low, high = wave.firsts[partition : partition + 2]
         assert ((seeds >= low) & (seeds < high)).all()
         found += [(lane, seed) for lane in range(4) for seed in seeds[ends[lane] : ends[lane + 1]].tolist()]

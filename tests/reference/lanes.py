@@ -88,6 +88,8 @@ class Lane:
         """How many agents counted as reached and transmitted at the end of each round, from round 0."""
         self.truncated = False
         """Whether something could still change after the last round allowed."""
+        self.messages = {}
+        """The message that each agent adopted, where messages compete."""
         self._occasions = Counter(seeds)
 
     def contact(self, number, src, dst, event):

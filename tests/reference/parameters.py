@@ -122,6 +122,23 @@ PARAMETERS = {
         {"spreading": "column:share", "stifling": 0.2},
         {"spreading": "column", "stifling": 0.2, **FACTORS},
     ],
+    "competing_cascades": [
+        {"probability": 0.35},
+        {"probability": 1.0},
+        {"probability": "weighted_cascade", "rates": [0.7, 1.0]},
+        {"probability": "trivalency", "rates": [0.0]},
+        {"probability": "column", "rates": [1.0, 0.4], **FACTORS},
+    ],
 }
+
+
+def seed_set_of(name, seeds):
+    """The seeds of a session of a model; of competing messages, each of three has every third of them."""
+    if name != "competing_cascades":
+        return seeds
+    messages = ("rumour", "correction", "rebuttal")
+    return {message: own for i, message in enumerate(messages) if (own := list(seeds[i::3]))}
+
+
 EXAMPLES = [(name, parameters) for name, choices in PARAMETERS.items() for parameters in choices]
 HARDEST = {name: choices[-1] for name, choices in PARAMETERS.items()}

@@ -2,6 +2,7 @@
 
 from tests.reference.cascades import independent_cascade, viral
 from tests.reference.compartments import seir, si, sir, sirs, sis
+from tests.reference.competing import competing_cascades
 from tests.reference.hybrid import hybrid
 from tests.reference.rumours import daley_kendall, maki_thompson
 from tests.reference.sceptics import seiz
@@ -22,4 +23,5 @@ TEXTBOOK = {
     "seiz": seiz,
     "maki_thompson": maki_thompson,
     "daley_kendall": daley_kendall,
+    "competing_cascades": competing_cascades,
 }

@@ -22,6 +22,7 @@ TRANSMIT_ONCE = {
     "diffusion",
     "fractional_threshold",
     "hybrid",
+    "competing_cascades",
 }
 
 
@@ -46,7 +47,7 @@ class TextbookRows:
     """A session's rows from its model's oracle, each sorted."""
 
     activations: list
-    """(replicate, agent, round, infector, occasion)."""
+    """(replicate, agent, round, infector, occasion, message)."""
     contacts: list
     """(replicate, round, src, dst, event_type)."""
     cascades: list
@@ -61,8 +62,11 @@ class TextbookRows:
 
 def textbook_rows(session, network):
     run_lane, parameters, whole = TEXTBOOK[session.model.name], session.model.model_dump(), textbook_network(network)
+    seeds = session.seeds
+    if session.competing:
+        seeds = dict(zip(seeds, session.seed_messages, strict=True))
     lanes = [
-        run_lane(whole, parameters, Coins(session.random_seed, replicate), session.seeds, session.max_rounds)
+        run_lane(whole, parameters, Coins(session.random_seed, replicate), seeds, session.max_rounds)
         for replicate in range(session.replicates)
     ]
     rounds_of = defaultdict(list)
@@ -73,7 +77,12 @@ def textbook_rows(session, network):
     longest = max(lane.rounds for lane in lanes)
     return TextbookRows(
         activations=sorted(
-            ((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.activations), key=str
+            (
+                (replicate, *row, lane.messages.get(row[0]))
+                for replicate, lane in enumerate(lanes)
+                for row in lane.activations
+            ),
+            key=str,
         ),
         contacts=sorted((replicate, *row) for replicate, lane in enumerate(lanes) for row in lane.contacts),
         cascades=[
@@ -107,7 +116,7 @@ def assert_textbook(result, rows):
     if RECORDS.index(session["record"]) >= RECORDS.index("reach"):
         assert tuples(result, "reach", ["agent", "times_reached", "probability", "mean_round"]) == rows.reach
     if RECORDS.index(session["record"]) >= RECORDS.index("activations"):
-        columns = ["replicate", "agent", "round", "infector", "occasion"]
+        columns = ["replicate", "agent", "round", "infector", "occasion", "message_id"]
         assert tuples(result, "activations", columns) == rows.activations
     if session["record"] == "contacts":
         columns = ["replicate", "round", "src", "dst", "event_type"]

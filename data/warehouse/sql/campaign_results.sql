@@ -16,7 +16,7 @@ SELECT
     campaigns.campaign,
     campaign_sessions.session,
     sessions.network_id,
-    seeds.strategy,
+    CASE WHEN sessions.seed_messages IS NULL THEN seeds.strategy ELSE sessions.seed_strategy END AS strategy,
     coalesce(seeds.budget, len(sessions.seed_agents)) AS budget,
     seeds.strategy_parameters,
     sessions.propagation_model,

@@ -5,10 +5,20 @@ from types import MappingProxyType
 
 from data.errors import TableNotFoundError
 from data.validation import suggestion
-from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions, structure, views
+from data.warehouse.tables import (
+    campaigns,
+    containment,
+    events,
+    networks,
+    results,
+    rounds,
+    sessions,
+    structure,
+    views,
+)
 from data.warehouse.tables.specification import SYMBOL, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, structure, campaigns, sessions, rounds, results, events)
+_SUBJECTS = (networks, structure, campaigns, sessions, rounds, results, containment, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}

@@ -41,6 +41,13 @@ SPECIFICATIONS = (
                 nullable=True,
             ),
             Column("occasion", pa.int32(), "1 for an agent's first activation in the replicate"),
+            Column(
+                "message_id",
+                SYMBOL,
+                "message that the agent adopted, where messages compete; null where one message spreads",
+                nullable=True,
+                later=True,
+            ),
         ),
         added=(
             Column("agent_id", pa.string(), "the activated agent's id in the user's data"),

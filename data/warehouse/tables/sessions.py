@@ -26,6 +26,20 @@ SPECIFICATIONS = (
                 nullable=True,
                 later=True,
             ),
+            Column(
+                "blocked_edges",
+                STRINGS,
+                "agent_ids [source, target] of each blocked edge, JSON; null in sessions of older versions",
+                nullable=True,
+                later=True,
+            ),
+            Column(
+                "seed_messages",
+                STRINGS,
+                "message of each of the seed_agents, where messages compete; null where one message spreads",
+                nullable=True,
+                later=True,
+            ),
             Column("replicates", pa.int32(), "number of replicates"),
             Column(
                 "first_replicate",

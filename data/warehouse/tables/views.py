@@ -39,4 +39,18 @@ SPECIFICATIONS = (
             Column("campaign_id", pa.string(), "campaign"),
         ),
     ),
+    ViewSpecification(
+        "message_reach",
+        "One row per session in which messages compete and activations are recorded, and message.",
+        (
+            Column("session_id", pa.string(), "session"),
+            Column("message_id", pa.string(), "message"),
+            Column("message", pa.string(), "the message's name in its campaign; without a campaign, its id"),
+            Column("replicates", pa.int32(), "number of replicates"),
+            Column("reach", pa.float64(), "agents that adopt the message, its seeds included, mean over replicates"),
+            Column(
+                "reach_standard_error", pa.float64(), "standard error of reach; null for one replicate", nullable=True
+            ),
+        ),
+    ),
 )

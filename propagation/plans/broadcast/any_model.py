@@ -31,7 +31,7 @@ class _Recorder:
         reached = n_agents if session.records("reach") else 0
         self.times, self.round_sums = np.zeros(reached, np.int64), np.zeros(reached, np.int64)
         room = max(n_agents, row_writer.ROWS_PER_WRITE) if reached else 0
-        self.events = new_events(room)
+        self.events = new_events(room, competing=bool(session.competing))
         self.contacts = new_contacts(row_writer.ROWS_PER_WRITE if session.records("contacts") else 0)
         self.n_events = self.n_contacts = 0
         self._ends: list[tuple[int, int, int]] = []
@@ -42,6 +42,8 @@ class _Recorder:
             where = slice(self.n_events, self.n_events + len(seeds))
             self.events.agent[where], self.events.round[where] = seeds, 0
             self.events.infector[where], self.events.occasion[where] = -1, 1
+            if len(self.events.compartment):
+                self.events.compartment[where] = self.session.seed_compartments
             self.n_events += len(seeds)
 
     def has_room(self, seeds: int) -> bool:
@@ -56,15 +58,13 @@ class _Recorder:
         """Empty the buffers: write their rows and count the reach."""
         replicates, event_ends, contact_ends = np.array(self._ends or [(0, 0, 0)]).T
         if self.n_events:
-            events = Events(*(column[: self.n_events].copy() for column in self.events))
+            events = Events._make(column[: self.n_events].copy() for column in self.events)
             first = events.occasion == 1
             np.add.at(self.times, events.agent[first], 1)
             np.add.at(self.round_sums, events.agent[first], events.round[first])
             if self.session.records("activations"):
                 of = np.repeat(replicates, np.diff(event_ends, prepend=0)).astype(np.int32)
-                self.writer.write(
-                    "activations", activation_rows([self.session.session_id], np.zeros_like(of), of, events)
-                )
+                self.writer.write("activations", activation_rows([self.session], np.zeros_like(of), of, events))
         if self.n_contacts:
             contacts = Contacts._make(column[: self.n_contacts].copy() for column in self.contacts)
             of = np.repeat(replicates, np.diff(contact_ends, prepend=0)).astype(np.int32)
@@ -106,7 +106,7 @@ class AnyModel(KernelFamily):
     def run(self, run: LaneRun) -> tuple[Lanes, AgentReach]:
         """Run consecutive replicates of one session; see `KernelFamily`."""
         network, session = run.network, run.session
-        n, seeds = network.n_ids, session.seed_array
+        n, seeds, seeds_in = network.n_ids, session.seed_array, session.seed_compartments
         program = session_program(network, session, traced=session.records("activations"))
         edges = session_edges(network, session)
         state, arrivals = new_state(program, n), run.scratch.arrivals(program)
@@ -116,7 +116,9 @@ class AnyModel(KernelFamily):
         for replicate, salt in zip(run.replicates.tolist(), run.salts, strict=True):
             if not recorder.has_room(len(seeds)):
                 recorder.flush()
-            n_live, n_touched = rules.start_lane(program, np.int64(0), state, arrivals, seeds, salt, np.int64(0))
+            n_live, n_touched = rules.start_lane(
+                program, np.int64(0), state, arrivals, seeds, seeds_in, salt, np.int64(0)
+            )
             recorder.seeds(seeds)
             counts = np.zeros((_ROUNDS_AT_ONCE, 3), np.int64)
             counts[0] = len(seeds)

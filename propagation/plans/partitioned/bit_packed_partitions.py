@@ -60,7 +60,7 @@ class BitPackedPartition(CascadePartition):
 
     def begun(self, states: npt.NDArray[np.uint64]) -> PartitionState:
         """Return the state of round 0: the seeds."""
-        ends, seeds = self.wave.seeds(self.number)
+        ends, seeds, _ = self.wave.seeds(self.number)
         fresh = self._fresh(np.repeat(np.arange(self.lanes), np.diff(ends)), seeds)
         self.apply(read_only(fresh), states)
         return self.started(fresh)

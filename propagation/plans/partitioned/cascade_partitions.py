@@ -44,7 +44,7 @@ class CascadePartition(Partition):
         ends, agents = self.by_lane(fresh)
         of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
         rounds, unknown = np.full_like(agents, number), np.full_like(agents, -1)
-        return (*before, (of_lane, Events(agents, rounds, unknown, np.ones_like(agents))))
+        return (*before, (of_lane, Events(agents, rounds, unknown, np.ones_like(agents), np.empty(0, np.uint8))))
 
     # Checkpoints: which compartments agents are in.
 

@@ -57,7 +57,8 @@ def collect(
     with collected_rows(wave.network.warehouse if publish else None) as writer:
         for lane, events in step.state.events:
             if wave.one.records("activations") or keep:
-                writer.write("activations", activation_rows(ids, wave.lanes[lane, 0], wave.lanes[lane, 1], events))
+                of = wave.lanes[lane]
+                writer.write("activations", activation_rows(wave.sessions, of[:, 0], of[:, 1], events))
         for lane, contacts in step.state.contacts:
             kept = contacts.round <= over[lane]
             rows_kept = Contacts._make(column[kept] for column in contacts)

@@ -80,18 +80,19 @@ class RulePartition(Partition):
 
     def begun(self, states: LaneStates) -> PartitionState:
         """Return the state of round 0: seeds and sceptics."""
-        ends, seeds = self.wave.seeds(self.number)
+        ends, seeds, seeds_in = self.wave.seeds(self.number)
         room = len(seeds) + (self.lanes * self.size if len(self.program.sceptics) else 0)
         touched, live = self._touched(room), self._live(room)
         with scratch_of(self) as scratch:
             kernels.start_lanes(
-                self.program, self.first, ends, seeds, self.wave.salts, states, scratch.arrivals(self.program),
-                scratch.queues, touched, live,
+                self.program, self.first, ends, seeds, seeds_in, self.wave.salts, states,
+                scratch.arrivals(self.program), scratch.queues, touched, live,
             )  # fmt: skip
         counts = np.zeros((self.lanes, COUNTS), np.int64)
         counts[:, :3] = np.diff(ends)[:, None]
         counts[:, 3], counts[:, 4] = np.diff(live.ends), 1
-        events = Events(seeds, np.zeros_like(seeds), np.full_like(seeds, -1), np.ones_like(seeds))
+        entered = seeds_in if self.wave.one.competing else seeds_in[:0]
+        events = Events(seeds, np.zeros_like(seeds), np.full_like(seeds, -1), np.ones_like(seeds), entered)
         of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
         recorded = ((of_lane, events),) if self.wave.one.records("reach") else ()
         entry = trimmed(touched)
@@ -105,7 +106,7 @@ class RulePartition(Partition):
         arriving = len(inbox.messages.dst)
         room = arriving + int(before.live.ends[-1])
         changes, live = self._touched(room), self._live(room)
-        events = new_events(arriving if self.wave.one.records("reach") else 0)
+        events = new_events(arriving if self.wave.one.records("reach") else 0, competing=bool(self.wave.one.competing))
         contacts = new_contacts(arriving if recorded else 0)
         events_lane, contacts_lane = (np.empty(len(rows.round), np.int32) for rows in (events, contacts))
         counts = np.zeros((self.lanes, COUNTS), np.int64)

@@ -78,7 +78,7 @@ class ThresholdPartition(CascadePartition):
 
     def begun(self, states: Sums) -> PartitionState:
         """Return the state of round 0: the seeds."""
-        ends, seeds = self.wave.seeds(self.number)
+        ends, seeds, _ = self.wave.seeds(self.number)
         fresh = activated(ends, seeds)
         self.apply(read_only(fresh), states)
         return self.started(fresh)

@@ -91,15 +91,18 @@ class Wave:
         """The edges of the whole network, mapped."""
         return session_edges(self.network, self.one)
 
-    def seeds(self, partition: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Return the seeds in a partition, by lane: (lanes + 1,) ends, and the agents."""
+    def seeds(self, partition: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+        """Return the seeds in a partition, by lane: (lanes + 1,) ends, the agents, and their compartments."""
         low, high = self.firsts[partition : partition + 2]
         own = []
         for session in self.sessions:
             seeds = session.seed_array
-            own.append(seeds[(seeds >= low) & (seeds < high)])
+            here = (seeds >= low) & (seeds < high)
+            own.append((seeds[here], session.seed_compartments[here]))
         by_lane = [own[number] for number in self.lanes[:, 0]]
-        return np.cumsum([0, *map(len, by_lane)]), np.concatenate([*by_lane, np.empty(0, np.int32)])
+        ends = np.cumsum([0, *(len(seeds) for seeds, _ in by_lane)])
+        agents = np.concatenate([*(seeds for seeds, _ in by_lane), np.empty(0, np.int32)])
+        return ends, agents, np.concatenate([*(entered for _, entered in by_lane), np.empty(0, np.uint8)])
 
     @functools.cached_property
     def starts(self) -> npt.NDArray[np.int64]:

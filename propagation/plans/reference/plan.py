@@ -48,6 +48,7 @@ from propagation.plans.reference.round_tables import (
     round_rows,
 )
 from propagation.plans.reference.rules_in_pandas import RulesInPandas
+from propagation.plans.row_writer import adopted_messages
 from propagation.result import EVENT_TYPES, session_id_column
 from propagation.sessions import Session
 
@@ -126,6 +127,9 @@ class ReferenceRows:
                     **{name: rows[name].to_numpy() for name in ("replicate", "agent", "round")},
                     "infector": pa.array(infector, mask=infector < 0),
                     "occasion": rows["occasion"].to_numpy(),
+                    "message_id": adopted_messages(
+                        [session], np.zeros(len(rows), np.int32), rows["compartment"].to_numpy()
+                    ),
                 }
             )
         if session.records("contacts"):
@@ -225,7 +229,7 @@ class _ReferenceRun:
             {
                 "replicate": replicate,
                 "agent": np.tile(session.seed_array, session.replicates),
-                "compartment": self.rules.number(self.rules.seeds),
+                "compartment": np.tile(session.seed_compartments, session.replicates),
                 "since": 0,
                 "occasion": 1,
                 "weight": 0,
@@ -259,7 +263,12 @@ class _ReferenceRun:
         with dask.config.set({"dataframe.shuffle.method": "tasks"}):
             moved = contacts.set_index("dst", drop=False, divisions=self.network.divisions)
         attempt = partial(
-            _attempted, rounds=self.rounds, number=number, columns=self.attempt, blocked=self.session.blocked
+            _attempted,
+            rounds=self.rounds,
+            number=number,
+            columns=self.attempt,
+            blocked=self.session.blocked,
+            blocked_edges=self.session.blocked_edges,
         )
         return self.client.persist(moved.map_partitions(attempt, self._states(number - 1), meta=empty(self.attempt)))
 
@@ -363,17 +372,23 @@ def _attempted(
     number: int,
     columns: dict[str, str],
     blocked: Sequence[int],
+    blocked_edges: Sequence[tuple[int, int]],
 ) -> pd.DataFrame:
-    """Return the outcome of every contact that arrives in a partition; contacts with blocked agents have no effect."""
+    """Return the outcome of every contact that arrives in a partition.
+
+    Contacts with blocked agents, and those along blocked edges, have no effect.
+    """
     contacts, by_agent = contacts.reset_index(drop=True), states.set_index(["replicate", "agent"])
     targets = pd.MultiIndex.from_frame(contacts[["replicate", "dst"]])
     target = _states_of(by_agent, targets, rounds)
     met = {"target": target["compartment"].to_numpy(), "received": target["contacts"].to_numpy()}
     met |= {TARGET + name: target[name].to_numpy() for name in _memory(rounds)}
     found = rounds.attempt(contacts.assign(**met), number)
-    if blocked:
+    if blocked or blocked_edges:
         nothing = {"success": False, "added": 0, "target_to": -1, "stop_to": -1, "open": False}
-        found.loc[found["dst"].isin(blocked), list(nothing)] = list(nothing.values())
+        edges = pd.MultiIndex.from_arrays(list(np.array(blocked_edges, np.int32).reshape(-1, 2).T))
+        no_effect = found["dst"].isin(blocked) | pd.MultiIndex.from_frame(found[["src", "dst"]]).isin(edges)
+        found.loc[no_effect, list(nothing)] = list(nothing.values())
     return found[list(columns)].astype(columns)
 
 

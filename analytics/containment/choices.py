@@ -1,0 +1,188 @@
+"""Choices of what to block or where to start a counter-message: greedy on simulated cascades, and simple rankings."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from data.networks.network import Network
+from data.progress import Progress
+from propagation.compiled_rules import session_rows
+from propagation.draws import Purpose, agent_hashes, edge_hashes, stream
+from propagation.kernels import live_edges
+from propagation.kernels.primitives import SHIFT
+from propagation.sessions import Session
+
+Action = Literal["block_agents", "block_edges", "counter_message"]
+Method = Literal["greedy", "degree", "pagerank", "random"]
+FIRST_SAMPLE = 1 << 30
+"""First of the replicates on which choices are made: far from those on which they are judged."""
+LISTS = 50_000
+"""Agents, over all samples, for which a counter-message is placed."""
+LISTED = 100_000_000
+"""Room for those who could reach them first."""
+_CHOICE = 77
+"""Variant of the draws that choose these agents and random agents: independent of those that choose seeds."""
+
+
+class Choices:
+    """What could be blocked on a network against a message, in the order in which each method chooses it.
+
+    Parameters
+    ----------
+    network : Network
+    session : Session
+        The message: an independent cascade from its seeds, with agents that are blocked already.
+    samples : int
+        Cascades on which the greedy method decides.
+    """
+
+    def __init__(self, network: Network, session: Session, samples: int) -> None:
+        self.network, self.session = network, session
+        self.replicates = np.arange(FIRST_SAMPLE, FIRST_SAMPLE + samples)
+        rows = session_rows(network, session)
+        self.offsets = rows.offsets
+        self.words = np.array(rows.words) + (np.uint64(rows.base) << SHIFT)
+        self.closed = np.zeros(network.n_ids, np.uint8)
+        self.closed[[*session.blocked, *network.reserved.tolist()]] = 1
+        self.transmissions = stream(session.random_seed, Purpose.TRANSMISSION)
+
+    def ranked(self, action: Action, method: Method, budget: int, progress: Progress) -> npt.NDArray[np.int64]:
+        """Return what a method chooses, in its order: at most `budget` agents (dense ids), or places of edges.
+
+        Fewer are returned if nothing is left to choose, or the greedy method finds nothing that saves anyone.
+        """
+        if method == "greedy":
+            if action == "counter_message":
+                return self._counter_seeds(budget, progress)
+            return np.array(list(self._greedy(budget, progress, edges=action == "block_edges")), np.int64)
+        if action == "block_edges":
+            return _largest(self._edge_scores(method), self._open_edges, budget)
+        return _largest(self._agent_scores(method), self._open_agents, budget)
+
+    # -- greedy ---------------------------------------------------------------------------------------------------
+
+    def _greedy(self, budget: int, progress: Progress, *, edges: bool) -> Iterator[int]:
+        """Yield the agent or edge that saves most in the samples, after those before it are blocked; while any does."""
+        closed, words = self.closed.copy(), self.words.copy()
+        for step in range(budget):
+            progress("choosing", step, budget)
+            by_agent = np.zeros(self.network.n_ids, np.int64)
+            by_edge = np.zeros(len(words) if edges else 0, np.int64)
+            live_edges.count_saved(
+                self.offsets, words, self.transmissions, self.replicates, self.session.seed_array, closed,
+                *self._scratch, by_agent, by_edge,
+            )  # fmt: skip
+            saved = by_edge if edges else by_agent
+            best = int(np.argmax(saved))
+            if not saved[best]:
+                return
+            if edges:
+                words[best] &= (np.uint64(1) << SHIFT) - np.uint64(1)
+            else:
+                closed[best] = 1
+            yield best
+        progress("choosing", budget, budget)
+
+    def _counter_seeds(self, budget: int, progress: Progress) -> npt.NDArray[np.int64]:
+        """Return agents from whom a second message reaches most agents before the first one does.
+
+        An agent that the first message reaches in round d is saved by any agent fewer than d live edges away from it;
+        ties count as not saved. So the choice is a maximum coverage, which the greedy one solves within 1 - 1/e.
+        """
+        progress("choosing", 0, budget)
+        n, samples = self.network.n_ids, len(self.replicates)
+        most = max(LISTS // samples, 1)
+        ends = np.zeros(2 * LISTS + samples + 2, np.int64)
+        members = np.empty(min(LISTED, 2 * LISTS * n), np.int32)
+        back = self.network.transpose
+        assert back.edges is not None
+        _, weight_of_sample, last = live_edges.closer_agents(
+            self.offsets, self.words, back.offsets, back.targets, back.edges, self.transmissions,
+            stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), self.replicates, self.session.seed_array,
+            self.closed, np.int64(most), *self._scratch, ends, members,
+        )  # fmt: skip
+        last = np.maximum.accumulate(last)  # samples for which there was no room have no lists
+        n_sets = int(last[-1])
+        ends, members = ends[: n_sets + 1], members[: ends[n_sets]]
+        weights = weight_of_sample[np.searchsorted(last, np.arange(n_sets), side="right")]
+        lists = np.repeat(np.arange(n_sets), np.diff(ends))
+        order = np.argsort(members, kind="stable")
+        containing_ends = np.concatenate([[0], np.cumsum(np.bincount(members, minlength=n))])
+        gain = np.bincount(members, weights[lists], minlength=n)
+        found = live_edges.cover(ends, members, weights, containing_ends, lists[order], gain, np.int64(budget))
+        progress("choosing", budget, budget)
+        return np.asarray(found, np.int64)
+
+    @cached_property
+    def _scratch(self) -> tuple[npt.NDArray[np.generic], ...]:
+        """Scratch arrays of the kernels: position, agents, first, target, edge."""
+        n, m = self.network.n_ids, len(self.words)
+        return np.zeros(n, np.int32), np.empty(n, np.int32), np.empty(n + 1, np.int64), np.empty(m, np.int32), \
+            np.empty(m, np.int64)  # fmt: skip
+
+    # -- rankings -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _open_agents(self) -> npt.NDArray[np.bool_]:
+        """Whether each agent can be chosen: neither blocked nor a seed, (n,) bool."""
+        found = self.closed == 0
+        found[list(self.session.seeds)] = False
+        return found
+
+    @cached_property
+    def _open_edges(self) -> npt.NDArray[np.bool_]:
+        """Whether a message can pass along each edge, to an agent that is no seed, (m,) bool."""
+        targets = self.network.sparse_rows.targets
+        found = (self.closed[targets] == 0) & (self.words >> SHIFT > 0)
+        found &= (self.closed == 0)[self._sources]
+        found[np.isin(targets, self.session.seed_array)] = False
+        return found
+
+    @cached_property
+    def _sources(self) -> npt.NDArray[np.int64]:
+        """Source of each edge, (m,) int64."""
+        return self.network.sparse_rows.sources(0, len(self.words))
+
+    def _agent_scores(self, method: Method) -> npt.NDArray[np.float64]:
+        if method == "degree":
+            return self.network.out_degree.astype(np.float64)
+        if method == "pagerank":
+            return pagerank(self.network)
+        draws = agent_hashes(stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), np.arange(self.network.n_ids))
+        return draws.astype(np.float64)
+
+    def _edge_scores(self, method: Method) -> npt.NDArray[np.float64]:
+        """Return the product of the ends' out-degrees; the source's PageRank per out-edge; or draws."""
+        sources, targets = self._sources, self.network.sparse_rows.targets
+        degree = self.network.out_degree.astype(np.float64)
+        if method == "degree":
+            return degree[sources] * degree[targets]
+        if method == "pagerank":
+            return pagerank(self.network)[sources] / degree[sources]
+        draws = edge_hashes(stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), sources, targets)
+        return draws.astype(np.float64)
+
+
+def _largest(scores: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], budget: int) -> npt.NDArray[np.int64]:
+    """Return the positions of the largest scores among those allowed, the largest first, ties by position."""
+    there = np.flatnonzero(allowed)
+    return there[np.argsort(-scores[there], kind="stable")[:budget]]
+
+
+def pagerank(network: Network, damping: float = 0.85, rounds: int = 50) -> npt.NDArray[np.float64]:
+    """Return the PageRank of agents by power iteration, (n_ids,) float64 (Page, Brin, Motwani, Winograd 1999).
+
+    The mass of agents without out-edges is spread evenly.
+    """
+    rows, n = network.sparse_rows, network.n_ids
+    degree = network.out_degree.astype(np.float64)
+    sources = rows.sources(0, rows.n_edges)
+    rank = np.full(n, 1.0 / n)
+    for _ in range(rounds):
+        share = np.divide(rank, degree, out=np.zeros(n), where=degree > 0)
+        arriving = np.bincount(rows.targets, share[sources], minlength=n)
+        rank = (1.0 - damping + damping * float(rank[degree == 0].sum())) / n + damping * arriving
+    return rank

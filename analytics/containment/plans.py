@@ -1,0 +1,398 @@
+"""Containments: choices simulated on other replicates than they were made on, published as `containment_plans`."""
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from analytics.containment.choices import FIRST_SAMPLE, Action, Choices, Method
+from analytics.intervals import half_width
+from data.errors import AlreadyPublishedError, InvalidInputError
+from data.networks.network import Network
+from data.progress import Progress, shown
+from data.validation import suggestion
+from data.warehouse.frames import pandas_frame
+from data.warehouse.keys import containment_key
+from data.warehouse.store import Store
+from propagation.models import CompetingCascades, IndependentCascade
+from propagation.result import Reach, Result
+from propagation.sessions import Session, derived_uuid, resolve_session
+from propagation.simulation import simulate, simulate_many
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
+METHODS: tuple[Method, ...] = get_args(Method)
+BUDGETS_SIMULATED = 8
+"""Numbers of choices that are simulated for each method, evenly spaced up to the budget."""
+MESSAGE, COUNTER_MESSAGE = "message", "counter-message"
+"""The competing messages of a simulated counter-message."""
+
+
+@dataclass(frozen=True)
+class Containment:
+    """What to block against a message by each method, and how many agents that saves.
+
+    Attributes
+    ----------
+    network : Network
+    containment_id : str
+        UUID of what was asked for.
+    rows : pyarrow.Table
+        Rows of the table `containment_plans`: by method, in the order of `METHODS`, and step.
+    was_published : bool
+        Whether the warehouse had it already, so that nothing was simulated.
+    """
+
+    network: Network
+    containment_id: str
+    rows: pa.Table
+    was_published: bool = False
+
+    def __repr__(self) -> str:
+        best = self.best_method
+        return f"Containment({self.action}, {best}: {self.saved(best)[-1][1].mean:,.1f} agents saved; see .table)"
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The rows as a data frame."""
+        return pandas_frame(self.rows)
+
+    @property
+    def action(self) -> str:
+        """What is done: ``block_agents``, ``block_edges`` or ``counter_message``."""
+        return str(self.rows["action"][0].as_py())
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that chose anything."""
+        return list(dict.fromkeys(self.rows["method"].to_pylist()))
+
+    @property
+    def best_method(self) -> str:
+        """The method whose choices save most agents, all of them taken."""
+        return max(self.methods, key=lambda method: self.saved(method)[-1][1].mean)
+
+    @property
+    def reach_before(self) -> float:
+        """Agents that the message reaches without any choice, mean over replicates."""
+        return float(self.rows["reach_before"][0].as_py())
+
+    def choices(self, method: str = "greedy") -> list[Any]:
+        """Return what a method chooses, in its order: agent ids, or pairs (source, target) of agent ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If the method chose nothing, or was not asked for.
+        """
+        rows = self._of(method)
+        if self.action == "block_edges":
+            return [(row["agent_id"], row["target_id"]) for row in rows]
+        return [row["agent_id"] for row in rows]
+
+    def saved(self, method: str = "greedy") -> list[tuple[int, Reach]]:
+        """Return numbers of choices that were simulated, each with the mean number of agents that it saves."""
+        return [
+            (row["step"], Reach(row["saved"], row["saved_standard_error"], row["replicates"]))
+            for row in self._of(method)
+            if row["saved"] is not None
+        ]
+
+    def plot(self, *, ax: "Axes | None" = None) -> "Axes":
+        """Draw the agents saved against the number of choices, by method; see `analytics.containment.picture`."""
+        from analytics.containment.picture import draw_saved
+
+        return draw_saved(self, ax=ax)
+
+    def _of(self, method: str) -> list[dict[str, Any]]:
+        found = [row for row in self.rows.to_pylist() if row["method"] == method]
+        if not found:
+            known = ", ".join(self.methods)
+            raise InvalidInputError(
+                f"no choices by method {method!r}{suggestion(method, self.methods)}; there are those by {known}"
+            )
+        return found
+
+
+def contain(
+    network: Network,
+    model: IndependentCascade,
+    *,
+    seed_set: Any,
+    budget: int,
+    action: Action = "block_agents",
+    methods: Sequence[Method] = METHODS,
+    replicates: int = 1000,
+    samples: int = 200,
+    random_seed: int = 0,
+    blocked: Sequence[Any] = (),
+    publish: bool = True,
+    progress: Progress | None = None,
+) -> Containment:
+    """Choose what to block against a message, or where to start a counter-message, and simulate what that saves.
+
+    The greedy method blocks, one after the other, the agent or edge that saves most agents over `samples` cascades,
+    which one pass over their dominator trees tells for all agents and edges (Xie et al., ICDE 2023); it starts a
+    counter-message at the agents that reach most others earlier than the message does (Budak, Agrawal, El Abbadi, WWW
+    2011; Tong, Du, Wu, NeurIPS 2018). Beside it stand rankings: agents by out-degree, PageRank, or at random; edges by
+    the product of their ends' out-degrees, by the source's PageRank per out-edge, or at random. All methods are judged
+    on the same replicates, which are others than the samples. Our own kernels; the network must fit in memory, with
+    36 bytes for each edge beside it.
+
+    Parameters
+    ----------
+    network : Network
+    model : IndependentCascade
+        How the message spreads; a counter-message spreads alike.
+    seed_set : sequence of agent ids, or SeedStrategy
+        Where the message starts.
+    budget : int
+        Agents or edges to block, or seeds of the counter-message, at least 1.
+    action : str
+        ``block_agents``, ``block_edges`` or ``counter_message``.
+    methods : sequence of str
+        ``greedy``, ``degree``, ``pagerank``, ``random``.
+    replicates : int
+        Replicates on which the choices are judged.
+    samples : int
+        Replicates on which the greedy method chooses.
+    random_seed : int
+        Random seed of all draws.
+    blocked : sequence of agent ids
+        Agents that are blocked already.
+    publish : bool
+        Publish in the network's warehouse, or load what is already published.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Containment
+
+    Raises
+    ------
+    InvalidInputError, UnknownAgentError, UnfitModelError
+        If a value breaks its rule, before any work.
+    InsufficientMemoryError
+        If the simulation cannot fit.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> from data import Warehouse
+    >>> friends = pd.DataFrame({"source": ["ann", "bob", "bob", "cy"], "target": ["bob", "cy", "dee", "eve"]})
+    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
+    >>> plan = contain(network, IndependentCascade(probability=1.0), seed_set=["ann"], budget=1, replicates=2)
+    >>> plan.choices("greedy"), plan.saved("greedy")[0][1].mean
+    (['bob'], 4.0)
+    """
+    session = _checked(network, model, seed_set, budget, action, methods, replicates, samples, random_seed, blocked)
+    asked = {
+        "specification": session.specification_hash,
+        "action": action,
+        "budget": int(budget),
+        "methods": list(methods),
+        "samples": int(samples),
+    }
+    containment_id = derived_uuid("containment", json.dumps(asked, sort_keys=True))
+    key = containment_key(network.network_id, containment_id)
+    if publish and network.warehouse.published([key]):
+        return Containment(network, containment_id, _published(network.warehouse, key, methods), was_published=True)
+    with shown(progress) as watched:
+        choices = Choices(network, session, samples)
+        chosen = {method: choices.ranked(action, method, budget, watched) for method in methods}
+        if not any(len(order) for order in chosen.values()):
+            raise InvalidInputError(
+                f"nothing to choose: the message reaches nobody but its {len(session.seeds):,} seeds; check its model"
+            )
+        simulated = _simulated(network, session, action, chosen, watched)
+    rows = _rows(network, session, containment_id, action, samples, chosen, simulated)
+    if publish:
+        files = [network.warehouse.stage("containment_plans", rows)]
+        with contextlib.suppress(AlreadyPublishedError):  # by another run, with the same rows
+            network.warehouse.commit("containment", [key], files, requires=[network.key])
+    return Containment(network, containment_id, rows)
+
+
+def _checked(
+    network: Network,
+    model: Any,
+    seed_set: Any,
+    budget: Any,
+    action: Any,
+    methods: Any,
+    replicates: Any,
+    samples: Any,
+    random_seed: Any,
+    blocked: Any,
+) -> Session:
+    """Return the session of the message; raise InvalidInputError if a value breaks its rule."""
+    if action not in ACTIONS:
+        near = suggestion(str(action), ACTIONS)
+        raise InvalidInputError(f"action {action!r} is unknown{near}; choose one of {', '.join(ACTIONS)}")
+    if isinstance(methods, str) or not methods:
+        raise InvalidInputError(f"methods {methods!r}: give a list of some of {', '.join(METHODS)}")
+    for method in methods:
+        if method not in METHODS:
+            near = suggestion(str(method), METHODS)
+            raise InvalidInputError(f"method {method!r} is unknown{near}; choose among {', '.join(METHODS)}")
+    if len(set(methods)) < len(methods):
+        raise InvalidInputError(f"methods {list(methods)!r} names one twice; name each once")
+    if not isinstance(model, IndependentCascade):
+        raise InvalidInputError(
+            f"model {getattr(model, 'name', model)!r}: containment is for independent_cascade, whose live edges tell "
+            "who is cut off; give IndependentCascade(...)"
+        )
+    most = {"block_agents": network.n_agents, "block_edges": network.n_edges, "counter_message": network.n_agents}
+    for name, value, high in (("budget", budget, most[action]), ("samples", samples, 1_000_000)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= high:
+            raise InvalidInputError(f"{name} {value!r} is not a whole number in [1, {high:,}]")
+    session = resolve_session(
+        network, model, seed_set=seed_set, replicates=replicates, random_seed=random_seed, blocked=blocked
+    )
+    if session.replicates > FIRST_SAMPLE:
+        raise InvalidInputError(f"replicates {replicates!r} is not a whole number in [1, {FIRST_SAMPLE:,}]")
+    return session
+
+
+def _published(warehouse: Store, key: str, methods: Sequence[str]) -> pa.Table:
+    """Return published rows by method, in the order of `methods`, and step."""
+    rows = warehouse.read("containment_plans", [key])
+    rank = {method: position for position, method in enumerate(methods)}
+    order = sorted(range(len(rows)), key=lambda i: (rank[rows["method"][i].as_py()], rows["step"][i].as_py()))
+    return rows.take(pa.array(order, pa.int64()))
+
+
+# -- simulation -----------------------------------------------------------------------------------------------------
+
+
+def _simulated(
+    network: Network,
+    session: Session,
+    action: Action,
+    chosen: Mapping[Method, npt.NDArray[np.int64]],
+    progress: Progress,
+) -> dict[tuple[Method | None, int], npt.NDArray[np.int64]]:
+    """Return the agents that the message reaches in each replicate, by method and number of choices; (None, 0) before.
+
+    All sessions use common random numbers, so that they are compared replicate by replicate.
+    """
+    fields: dict[str, Any] = {
+        "model": session.model,
+        "seed_set": list(session.seed_agents),
+        "replicates": session.replicates,
+        "random_seed": session.random_seed,
+        "blocked": _names(network, np.array(session.blocked, np.int64)),
+    }
+    sessions: dict[str, dict[str, Any]] = {"before": fields}
+    places: dict[str, tuple[Method | None, int]] = {"before": (None, 0)}
+    for method, order in chosen.items():
+        for count in _counts(len(order)):
+            name = f"{method} {count}"
+            places[name] = method, count
+            first = order[:count]
+            if action == "block_agents":
+                sessions[name] = {**fields, "blocked": [*fields["blocked"], *_names(network, first)]}
+            elif action == "block_edges":
+                sessions[name] = {**fields, "blocked_edges": _pairs(network, first)}
+            else:
+                seeds = {MESSAGE: fields["seed_set"], COUNTER_MESSAGE: _names(network, first)}
+                model = CompetingCascades(**session.model.resolved_parameters)
+                sessions[name] = {**fields, "model": model, "seed_set": seeds, "record": "activations"}
+    found: dict[tuple[Method | None, int], npt.NDArray[np.int64]] = {}
+    if action != "counter_message":
+        results = simulate_many(network, sessions, publish=False, progress=progress)
+        return {places[name]: results[name].cascades["size"].to_numpy() for name in sessions}
+    for name, each in sessions.items():  # one by one: their activations are held in memory
+        result = simulate(network, **each, publish=False, progress=progress)
+        found[places[name]] = _adopters(result)
+    return found
+
+
+def _adopters(result: Result) -> npt.NDArray[np.int64]:
+    """Return the agents that adopt the message in each replicate, (replicates,) int64."""
+    if result.session["seed_messages"] is None:
+        return result.cascades["size"].to_numpy()
+    rows = result.table("activations")
+    own = rows["message_id"].cast(pa.string()).to_numpy(zero_copy_only=False) == MESSAGE
+    return np.bincount(rows["replicate"].to_numpy()[own], minlength=result.session["replicates"])
+
+
+def _counts(choices: int) -> list[int]:
+    """Return the numbers of choices that are simulated.
+
+    Examples
+    --------
+    >>> _counts(3), _counts(100)
+    ([1, 2, 3], [12, 25, 38, 50, 62, 75, 88, 100])
+    """
+    steps = min(choices, BUDGETS_SIMULATED)
+    return sorted({round(choices * step / steps) for step in range(1, steps + 1)}) if choices else []
+
+
+def _names(network: Network, agents: npt.NDArray[np.int64]) -> list[str]:
+    return list(network.agent_ids.take(pa.array(agents, pa.int64())).to_pylist())
+
+
+def _pairs(network: Network, edges: npt.NDArray[np.int64]) -> list[tuple[str, str]]:
+    """Return the agent ids of edges, given their places in the network's sparse rows."""
+    rows = network.sparse_rows
+    sources = np.searchsorted(rows.offsets, edges, side="right") - 1
+    return list(zip(_names(network, sources), _names(network, rows.targets[edges].astype(np.int64)), strict=True))
+
+
+def _rows(
+    network: Network,
+    session: Session,
+    containment_id: str,
+    action: Action,
+    samples: int,
+    chosen: Mapping[Method, npt.NDArray[np.int64]],
+    simulated: Mapping[tuple[Method | None, int], npt.NDArray[np.int64]],
+) -> pa.Table:
+    """Return the rows of the table `containment_plans`."""
+    from data.warehouse.tables import table_specification
+
+    before = simulated[None, 0]
+    common = {
+        "network_id": network.network_id,
+        "containment_id": containment_id,
+        "action": action,
+        "reach_before": float(before.mean()),
+        "replicates": session.replicates,
+        "samples": int(samples),
+        "snapshot_id": network.snapshot_id,
+        "propagation_model": session.model.name,
+        "model_parameters": json.dumps(session.model.resolved_parameters),
+        "seed_agents": list(session.seed_agents),
+        "blocked_agents": _names(network, np.array(session.blocked, np.int64)),
+        "random_seed": session.random_seed,
+    }
+    rows = []
+    for method, order in chosen.items():
+        pairs: list[Any] = _pairs(network, order) if action == "block_edges" else [
+            (name, None) for name in _names(network, order)
+        ]  # fmt: skip
+        for step, (agent, target) in enumerate(pairs, 1):
+            after = simulated.get((method, step))
+            row = {**common, "method": method, "step": step, "agent_id": agent, "target_id": target}
+            if after is not None:
+                saved = before - after
+                row |= {"reach": float(after.mean()), "saved": float(saved.mean())}
+                if len(saved) > 1:
+                    row["saved_standard_error"] = float(saved.std(ddof=1) / np.sqrt(len(saved)))
+            rows.append(row)
+    return pa.Table.from_pylist(rows, schema=table_specification("containment_plans").schema)
+
+
+def interval(saved: Reach) -> tuple[float, float]:
+    """Return the 95 % interval of a mean number of saved agents (Student's t); of one replicate, the value twice."""
+    half = half_width(saved) or 0.0
+    return saved.mean - half, saved.mean + half

@@ -1,0 +1,54 @@
+"""Containment: what to block against a message, and how many agents that saves."""
+
+import pyarrow as pa
+
+from data.warehouse.tables.specification import STRINGS, Column, TableSpecification
+
+SPECIFICATIONS = (
+    TableSpecification(
+        "containment_plans",
+        "One row per containment of a message, method and choice.",
+        ("network_id", "containment_id", "method", "step"),
+        (
+            Column("network_id", pa.string(), "name of the network"),
+            Column("containment_id", pa.string(), "UUID derived from message, action, budget, samples and replicates"),
+            Column("method", pa.string(), "how choices were made: greedy, degree, pagerank or random"),
+            Column("step", pa.int32(), "position of the choice in the method's order, from 1"),
+            Column("action", pa.string(), "block_agents, block_edges or counter_message"),
+            Column(
+                "agent_id",
+                pa.string(),
+                "the agent to block, or to start the counter-message at, or the source of the edge to block",
+            ),
+            Column("target_id", pa.string(), "target of the edge to block; null for agents", nullable=True),
+            Column(
+                "reach",
+                pa.float64(),
+                "agents that the message still reaches after this and all earlier choices of the method, mean over "
+                "replicates; null where this number of choices was not simulated",
+                nullable=True,
+            ),
+            Column(
+                "saved",
+                pa.float64(),
+                "agents saved: reach_before - reach, mean over replicates; null as reach",
+                nullable=True,
+            ),
+            Column(
+                "saved_standard_error",
+                pa.float64(),
+                "standard error of saved, by replicate; null for one replicate, and as reach",
+                nullable=True,
+            ),
+            Column("reach_before", pa.float64(), "agents that the message reaches without any choice, mean"),
+            Column("replicates", pa.int32(), "replicates on which the choices were simulated"),
+            Column("samples", pa.int32(), "other replicates, on which the greedy method chose"),
+            Column("snapshot_id", pa.string(), "snapshot of the network"),
+            Column("propagation_model", pa.string(), "registered name of the model"),
+            Column("model_parameters", pa.string(), "resolved parameters of the model, JSON"),
+            Column("seed_agents", STRINGS, "agent_id of each seed of the message, in the order chosen"),
+            Column("blocked_agents", STRINGS, "agent_id of each agent that was blocked already"),
+            Column("random_seed", pa.int64(), "random seed of all draws"),
+        ),
+    ),
+)

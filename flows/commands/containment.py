@@ -1,0 +1,160 @@
+"""The command ``rumormill block``: what to block against a message, or where to start a counter-message."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.commands.formats import FormatOption, OutputOption, check_format, write
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.picture_files import check_picture, save_picture
+from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from analytics.containment import Containment
+
+SHOWN_CHOICES = 20
+DOES = {
+    "agents": ("block_agents", "agents to block"),
+    "edges": ("block_edges", "edges to block"),
+    "counter-message": ("counter_message", "where to start the counter-message"),
+}
+"""By the command's word: the action, and what is chosen."""
+
+
+def block(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network in the warehouse.")],
+    what: Annotated[
+        Literal["agents", "edges", "counter-message"],
+        typer.Argument(help="What to choose: agents or edges to block, or seeds of a counter-message."),
+    ] = "agents",
+    seed: Annotated[
+        list[str] | None, typer.Option("--seed", metavar="AGENT", help="A seed of the message; repeatable.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", metavar="NAME", help="Choose the message's seeds by a strategy instead.")
+    ] = None,
+    seed_budget: Annotated[
+        int | None, typer.Option("--seed-budget", min=1, metavar="K", help="Number of seeds of --strategy.")
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", "-k", min=1, help="How many to choose.")] = 10,
+    probability: Annotated[
+        str,
+        typer.Option(
+            metavar="P",
+            help="Transmission probability of the independent cascade: a number, or weighted_cascade, trivalency, "
+            "strength, column or column:NAME.",
+        ),
+    ] = "weighted_cascade",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="A method: greedy, degree, pagerank or random; repeatable. [dim]default: all four[/dim]",
+        ),
+    ] = None,
+    blocked: Annotated[
+        list[str] | None, typer.Option("--blocked", metavar="AGENT", help="An agent blocked already; repeatable.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="Replicates on which the choices are judged.")] = 1000,
+    samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 200,
+    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw the agents saved, into a PNG, SVG or PDF file.")
+    ] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose agents or edges to block against a message, or where to start a counter-message; simulate who is saved."""
+    from analytics.containment import contain
+    from analytics.containment.plans import METHODS
+    from data.facade import Warehouse
+    from propagation.models import IndependentCascade
+
+    check_format(chosen, output, as_json=as_json)
+    if plot is not None:
+        check_picture(plot)
+    with progress_bars() as progress:
+        found = contain(
+            Warehouse(warehouse).network(network),
+            IndependentCascade(probability=_number_or_scheme(probability)),
+            seed_set=_seed_set(seed, strategy, seed_budget),
+            budget=budget,
+            action=DOES[what][0],  # type: ignore[arg-type]
+            methods=method or METHODS,  # type: ignore[arg-type]
+            replicates=replicates,
+            samples=samples,
+            random_seed=random_seed,
+            blocked=blocked or (),
+            progress=progress,
+        )
+    write(found.rows, lambda: _print(found, what), chosen=chosen, output=output, as_json=as_json)
+    if found.was_published:
+        print_note(f"containment {found.containment_id} was published already; nothing was simulated")
+    if plot is not None:
+        save_picture(found.plot(), plot)
+
+
+def _seed_set(seed: list[str] | None, strategy: str | None, budget: int | None) -> Any:
+    """Return the seeds, or the strategy that chooses them.
+
+    Raises
+    ------
+    InvalidInputError
+        Unless exactly one of the two is given.
+    """
+    from data.errors import InvalidInputError
+    from propagation.seeding import make_strategy
+
+    if (seed is None) == (strategy is None):
+        raise InvalidInputError("where does the message start? Give --seed AGENT, or --strategy NAME --seed-budget K")
+    if strategy is None:
+        if budget is not None:
+            raise InvalidInputError(f"--seed-budget {budget} is for --strategy; remove it, or give a strategy")
+        return seed
+    if budget is None:
+        raise InvalidInputError(f"--strategy {strategy}: how many seeds? Add --seed-budget K")
+    return make_strategy(strategy, {"budget": budget})
+
+
+def _number_or_scheme(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _print(found: "Containment", what: str) -> None:
+    """Print what the best method chooses, and the agents that each method saves."""
+    from analytics.intervals import with_interval
+
+    best = found.best_method
+    choices = found.choices(best)
+    print_line(f"{DOES[what][1]}, by the method that saves most ({best}):")
+    names = [" -> ".join(each) if isinstance(each, tuple) else each for each in choices]
+    more = f", and {len(names) - SHOWN_CHOICES:,} more" if len(names) > SHOWN_CHOICES else ""
+    print_line(f"  {', '.join(names[:SHOWN_CHOICES])}{more}")
+    saved = {method: dict(found.saved(method)) for method in found.methods}
+    counts = sorted({count for own in saved.values() for count in own})
+    rows = [
+        {"choices": count}
+        | {method: with_interval(own[count]) if count in own else "" for method, own in saved.items()}
+        for count in counts
+    ]
+    print_line(f"agents saved of {found.reach_before:,.1f} that the message reaches (mean, 95 % interval):")
+    print_table(rows)
+    print_note(f"containment {found.containment_id}; all rows: table containment_plans")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            "rumormill block town --seed ann --budget 10",
+            "rumormill block town edges --seed ann --budget 20 --probability 0.05 --plot saved.png",
+            "rumormill block town counter-message --strategy top_out_degree --seed-budget 5",
+        ),
+    )(block)
