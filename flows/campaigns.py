@@ -20,6 +20,7 @@ from propagation.campaign_records import campaign_id
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.plans import PlanChoice
+from propagation.precision import FEWEST, Precision
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, derived_uuid, resolve_session
 
@@ -90,7 +91,9 @@ class SessionSpecification(UserInput):
     seeds: tuple[str, ...] | dict[str, Any]
     """agent_ids of the seeds, or ``strategy`` with its ``budget`` and other parameters."""
     replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
-    """Independent repetitions, 1 to 2^31 - 1."""
+    """Independent repetitions, 1 to 2^31 - 1; with a precision, as many as it needs."""
+    precision: Precision | None = None
+    """Half width of the 95 % interval of the mean reach as a share of it, such as 1%; default: the campaign's."""
     random_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
     """Random seed of all draws; default: the campaign's."""
     record: Record | None = None
@@ -155,6 +158,8 @@ class Campaign(UserInput):
     """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
     """The sessions to simulate, at least one."""
+    precision: Precision | None = None
+    """Half width of the 95 % interval of the mean reach as a share of it, for sessions that give no replicates."""
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
@@ -195,6 +200,12 @@ class Campaign(UserInput):
             return self.messages[0] if self.messages else None
         position = self._message_positions.get(session.message)
         return None if position is None else self.messages[position]
+
+    def precision_of(self, session: SessionSpecification) -> float | None:
+        """Return the precision that decides how many replicates a session has; None if their number is given."""
+        if "replicates" in session.model_fields_set:
+            return None
+        return self.precision if session.precision is None else session.precision
 
     @cached_property
     def _message_positions(self) -> dict[str, int]:
@@ -300,6 +311,7 @@ class ResolvedCampaign:
         for entry, session in zip(resolved["sessions"], self.sessions, strict=True):
             entry |= {
                 "session_id": session.session_id,
+                "replicates": session.replicates,
                 "message_id": session.message_id,
                 "parameters": session.model.resolved_parameters,
                 "random_seed": session.random_seed,
@@ -383,7 +395,7 @@ def _resolved(
         network,
         model,
         seed_set=make_strategy(*session.strategy) if session.strategy else tuple(session.seeds),
-        replicates=session.replicates,
+        replicates=session.replicates if campaign.precision_of(session) is None else FEWEST,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,
         max_rounds=campaign.max_rounds if session.max_rounds is None else session.max_rounds,
         record=session.record or campaign.record,

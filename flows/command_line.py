@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks, platform, schedules
+from flows.commands import answers, campaigns, decisions, maintenance, models, networks, platform, schedules
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -27,6 +27,10 @@ COMMANDS = (
     "resume",
     "sessions",
     "report",
+    "compare",
+    "explain",
+    "responsible",
+    "sweep",
     "sql",
     "tables",
     "models",
@@ -40,7 +44,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
+PUBLISHING = ("demo", "network", "run", "resume", "compare", "explain", "responsible", "sweep", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -108,6 +112,7 @@ app = typer.Typer(
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 campaigns.register(app)
 answers.register(app)
+decisions.register(app)
 models.register(app)
 maintenance.register(app)
 platform.register(app)
