@@ -350,7 +350,7 @@ def lead_comparison(leads: Mapping[str, Reach], *, ax: "Axes | None" = None) -> 
     ax.set_ylim(0.4 - len(leads), 0.6)
     ax.set_yticks([])
     ax.grid(visible=False, axis="y")
-    _show_fractions(ax.xaxis)
+    show_fractions(ax.xaxis)
     return ax
 
 
@@ -414,7 +414,7 @@ def draw_rows(
             label = shortened(name)
             ax.plot(x, points, color=colour, linestyle=style, linewidth=LINE_WIDTH, marker=marker, label=label)
         dress(ax, title=title, x=_in_words(columns[0]), y=_in_words(columns[1]))
-        _show_fractions(ax.yaxis)
+        show_fractions(ax.yaxis)
         if len(names) > 1:
             ax.legend(frameon=False, labelcolor=INK)
         return ax
@@ -429,11 +429,11 @@ def draw_rows(
     ax.set_yticks(range(len(bars)), bars)
     ax.grid(visible=False, axis="y")
     ax.grid(axis="x", color=GRID, linewidth=0.8)
-    _show_fractions(ax.xaxis)
+    show_fractions(ax.xaxis)
     return ax
 
 
-def _show_fractions(axis: Any) -> None:
+def show_fractions(axis: Any) -> None:
     """Give an axis of small numbers, such as shares, ticks between whole numbers."""
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 

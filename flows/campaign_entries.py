@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from data.validation import Name, UserInput
 from data.warehouse.keys import message_key
+from propagation.precision import Precision
 from propagation.sessions import Record, derived_uuid
 
 Parameters = dict[str, Any]
@@ -66,7 +67,9 @@ class SessionSpecification(UserInput):
     """agent_ids of the seeds, or ``strategy`` with its ``budget`` and other parameters; where messages compete,
     ``messages``: for the name of each of the campaign's messages one of the two."""
     replicates: int = Field(default=1000, ge=1, le=2**31 - 1)
-    """Independent repetitions, 1 to 2^31 - 1."""
+    """Independent repetitions, 1 to 2^31 - 1; with a precision, as many as it needs."""
+    precision: Precision | None = None
+    """Half width of the 95 % interval of the mean reach as a share of it, such as 1%; default: the campaign's."""
     random_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
     """Random seed of all draws; default: the campaign's."""
     record: Record | None = None

@@ -18,6 +18,7 @@ from data.facade import Warehouse
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from flows.campaign_entries import SessionSpecification, named_strategy
+from flows.campaign_precision import with_replicates
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from flows.config import CampaignSource, load_cluster_profile, load_with_places
 from flows.events import Event, event_keys, publish_events, stage_events
@@ -108,8 +109,12 @@ def prepare_run(
     again: bool = False,
     models: Sequence[str] = (),
     snapshot_id: str | None = None,
+    precise: bool = True,
 ) -> CampaignRun:
     """Validate a campaign against its network, and determine what is to be computed.
+
+    Sessions for which a precision is given are run until they have as many replicates as it needs; their batches are
+    kept, and publishing them runs nothing again.
 
     Parameters
     ----------
@@ -124,6 +129,8 @@ def prepare_run(
         Python files with the user's own models, in addition to those of the campaign.
     snapshot_id : str, optional
         Snapshot of the network; default: the current one. A stored run has its own.
+    precise : bool
+        Whether to determine the replicates that precisions need; otherwise such sessions have the fewest possible.
 
     Raises
     ------
@@ -139,6 +146,7 @@ def prepare_run(
     else:
         asked, where = load_with_places(campaign, models)
         resolved = remembered(asked, place, snapshot_id) or resolve(asked, place, snapshot_id, where=where)
+        resolved = with_replicates(resolved) if precise else resolved
         stored = StoredRun.of_campaign(resolved)
     missing = jobs.unpublished(place, resolved.distinct_sessions)
     lacking = {session.session_id for session in missing}
@@ -295,6 +303,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     first = next(iter(found.values()))
     done = _jobs_of(found.values())
     requested = {session.name: _requested(session) for session in resolved.campaign.sessions}
+    asked = {session.name: session.precision or resolved.campaign.precision for session in resolved.campaign.sessions}
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,
@@ -309,7 +318,10 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
         "jobs": done,
         "lanes": sum(session.replicates for session in resolved.distinct_sessions),
         "seconds": sum(job["job_seconds"] for job in done),
-        "sessions": [{"session": name, **_session_summary(row, requested[name])} for name, row in found.items()],
+        "sessions": [
+            {"session": name, **_session_summary(row, requested[name]), "precision": asked[name]}
+            for name, row in found.items()
+        ],
     }
 
 

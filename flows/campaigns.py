@@ -26,6 +26,7 @@ from propagation.campaign_records import campaign_id
 from propagation.clusters import ClusterProfile
 from propagation.models import Model, make_model
 from propagation.plans import PlanChoice
+from propagation.precision import FEWEST, Precision
 from propagation.seeding import make_strategy
 from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
 
@@ -61,6 +62,8 @@ class Campaign(UserInput):
     """By model: properties of messages, each with the parameter that it sets."""
     sessions: tuple[SessionSpecification, ...]
     """The sessions to simulate, at least one."""
+    precision: Precision | None = None
+    """Half width of the 95 % interval of the mean reach as a share of it, for sessions that give no replicates."""
     record: Record = "rounds"
     """Detail recorded: rounds, reach, activations or contacts; each includes those before it."""
     random_seed: int = Field(default=0, ge=0, le=2**63 - 1)
@@ -107,6 +110,12 @@ class Campaign(UserInput):
     def message_named(self, name: str) -> MessageSpecification:
         """Return the message of this name."""
         return self.messages[self._message_positions[name]]
+
+    def precision_of(self, session: SessionSpecification) -> float | None:
+        """Return the precision that decides how many replicates a session has; None if their number is given."""
+        if "replicates" in session.model_fields_set:
+            return None
+        return self.precision if session.precision is None else session.precision
 
     @cached_property
     def _message_positions(self) -> dict[str, int]:
@@ -212,6 +221,7 @@ class ResolvedCampaign:
         for entry, session in zip(resolved["sessions"], self.sessions, strict=True):
             entry |= {
                 "session_id": session.session_id,
+                "replicates": session.replicates,
                 "message_id": session.message_id,
                 "parameters": session.model.resolved_parameters,
                 "random_seed": session.random_seed,
@@ -301,7 +311,7 @@ def _resolved(
         network,
         model,
         seed_set=seed_sets if session.competes else seed_sets[None],
-        replicates=session.replicates,
+        replicates=session.replicates if campaign.precision_of(session) is None else FEWEST,
         random_seed=campaign.random_seed if session.random_seed is None else session.random_seed,
         max_rounds=campaign.max_rounds if session.max_rounds is None else session.max_rounds,
         record=session.record or campaign.record,

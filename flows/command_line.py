@@ -18,6 +18,7 @@ from flows.commands import (
     answers,
     campaigns,
     containment,
+    decisions,
     maintenance,
     models,
     networks,
@@ -38,6 +39,10 @@ COMMANDS = (
     "resume",
     "sessions",
     "report",
+    "compare",
+    "explain",
+    "responsible",
+    "sweep",
     "block",
     "sql",
     "tables",
@@ -52,7 +57,20 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "analyze", "run", "resume", "block", "maintain", "delete")
+PUBLISHING = (
+    "demo",
+    "network",
+    "analyze",
+    "run",
+    "resume",
+    "compare",
+    "explain",
+    "responsible",
+    "sweep",
+    "block",
+    "maintain",
+    "delete",
+)
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -121,6 +139,7 @@ app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 structure.register(app)
 campaigns.register(app)
 answers.register(app)
+decisions.register(app)
 containment.register(app)
 models.register(app)
 maintenance.register(app)

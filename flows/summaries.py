@@ -47,6 +47,15 @@ def truncation_notes(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def precision_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about each session whose replicates a precision decided."""
+    return [
+        f"{row['session']}: {row['replicates']:,} replicates for a mean reach within {100 * row['precision']:g} %"
+        for row in summary["sessions"]
+        if row["precision"] is not None
+    ]
+
+
 def job_cells(job: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was estimated for a job beside what it took; memory is empty if it was not measured."""
     return {

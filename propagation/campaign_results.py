@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.cards import card
 from data.errors import InvalidInputError
@@ -154,16 +155,40 @@ def results(warehouse: Store, campaign: str, *, together: Sequence[str] = ()) ->
     return CampaignResults(warehouse, name, campaign_id, named)
 
 
+def common_replicates(first: Result, second: Result) -> tuple[int, int]:
+    """Return the range of replicates that two sessions both have: the first one, and the one after the last."""
+    firsts, ends = [], []
+    for result in (first, second):
+        firsts.append(int(result.session.get("first_replicate") or 0))
+        ends.append(firsts[-1] + int(result.session["replicates"]))
+    return max(firsts), max(min(ends), max(firsts))
+
+
 def are_paired(first: Result, second: Result) -> bool:
-    """Return whether two sessions can be compared replicate by replicate: they use common random numbers."""
-    return all(first.session[column] == second.session[column] for column in ("random_seed", "replicates"))
+    """Return whether two sessions can be compared replicate by replicate: they use common random numbers.
+
+    They have the same random seed, and one has all the replicates of the other.
+    """
+    low, high = common_replicates(first, second)
+    fewest = min(int(first.session["replicates"]), int(second.session["replicates"]))
+    return bool(first.session["random_seed"] == second.session["random_seed"] and high - low == fewest)
+
+
+def common_sizes(first: Result, second: Result) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cascade sizes of two sessions in the replicates that both have, (k,) int64 each."""
+    low, high = common_replicates(first, second)
+    sizes = []
+    for result in (first, second):
+        begin = int(result.session.get("first_replicate") or 0)
+        sizes.append(result.cascades["size"].to_numpy()[low - begin : high - begin])
+    return sizes[0], sizes[1]
 
 
 def difference(first: Result, second: Result) -> Reach:
     """Return how many more agents one session reaches than another, with its standard error.
 
-    Sessions with the same random seed use common random numbers, so they are compared replicate by replicate, which
-    removes the shared variance; all others are compared as independent.
+    Sessions with the same random seed use common random numbers, so they are compared replicate by replicate, over the
+    replicates that both have, which removes the shared variance; all others are compared as independent.
 
     Parameters
     ----------
@@ -174,12 +199,12 @@ def difference(first: Result, second: Result) -> Reach:
     Reach
         Mean difference; its standard error is None for one replicate.
     """
-    mean = first.reach.mean - second.reach.mean
     replicates = min(first.reach.replicates, second.reach.replicates)
     if replicates < 2:
-        return Reach(mean, None, replicates)
+        return Reach(first.reach.mean - second.reach.mean, None, replicates)
     if are_paired(first, second):
-        apart = first.cascades["size"].to_numpy() - second.cascades["size"].to_numpy()
-        return Reach(mean, float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
+        sizes, others = common_sizes(first, second)
+        apart = sizes - others
+        return Reach(float(apart.mean()), float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
     errors = first.reach.standard_error or 0.0, second.reach.standard_error or 0.0
-    return Reach(mean, float(np.hypot(*errors)), replicates)
+    return Reach(first.reach.mean - second.reach.mean, float(np.hypot(*errors)), replicates)

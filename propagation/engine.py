@@ -1,8 +1,9 @@
 """The engine: plans and runs one job. `propagation.jobs` forms jobs from sessions and publishes their results."""
 
+import datetime as dt
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from data.warehouse.store import Store
 from propagation import cancellation, planner
 from propagation.cancellation import StopFlag, StopRequestedError
 from propagation.clusters import ExpectedWorkers, loss_errors, own_client
+from propagation.kept_replicates import KeptBatch
 from propagation.lane_counts import Lanes
 from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan
@@ -56,6 +58,8 @@ class JobOutcome:
         Result of each session by its id; results of unpublished jobs hold their rows in memory.
     seconds : float
         Wall-clock time of the run, without publishing.
+    rows : LaneRows
+        What its lanes found.
     files : list of DataFile
         Staged files, for `propagation.jobs.publish_job`; empty for jobs that are not published.
     """
@@ -64,6 +68,7 @@ class JobOutcome:
     sessions: list[dict[str, Any]]
     results: dict[str, Result]
     seconds: float
+    rows: LaneRows = field(default_factory=LaneRows, repr=False)
     files: list[DataFile] = field(default_factory=list)
 
 
@@ -132,6 +137,39 @@ def run_job(
             f"the cluster lost its workers or its scheduler ({lost}); {left}. Workers are often killed when memory "
             "runs out: see their logs, give them more memory or run fewer replicates, and run again"
         ) from error
+    return _outcome(network, sessions, rows, job_plan, measures.columns, publish=publish)
+
+
+def kept_job(network: Network, sessions: Sequence[Session], kept: Sequence[KeptBatch], *, publish: bool) -> JobOutcome:
+    """Return the outcome of sessions whose replicates were run before, in batches that were kept.
+
+    Parameters
+    ----------
+    network : Network
+    sessions : sequence of Session
+    kept : sequence of KeptBatch
+        All replicates of each session.
+    publish : bool
+        Stage rows for `propagation.jobs.publish_job`; False keeps them in memory.
+    """
+    rows = LaneRows(lanes=[batch.lanes for batch in kept])
+    rows.reach = {number: batch.reach for number, batch in enumerate(kept)}
+    seconds, now = sum(batch.seconds for batch in kept), dt.datetime.now(dt.UTC)
+    columns = {"peak_bytes": None, "job_seconds": seconds, "started_at": now, "completed_at": now}
+    job_plan = plan_job(network, sessions, publish=publish)
+    return _outcome(network, sessions, rows, job_plan, columns, publish=publish)
+
+
+def _outcome(
+    network: Network,
+    sessions: Sequence[Session],
+    rows: LaneRows,
+    job_plan: JobPlan,
+    measures: Mapping[str, Any],
+    *,
+    publish: bool,
+) -> JobOutcome:
+    """Return the outcome of a job whose lanes are over; stage its small tables if it is to be published."""
     session_rows = [
         _session_row(network, session, lanes, job_plan, measures)
         for session, lanes in zip(sessions, rows.lanes, strict=True)
@@ -139,7 +177,7 @@ def run_job(
     if publish:
         _stage_small_tables(network.warehouse, sessions, rows, session_rows)
     results = _results(network, sessions, rows, session_rows, publish=publish)
-    return JobOutcome(network, session_rows, results, measures.seconds, rows.files)
+    return JobOutcome(network, session_rows, results, measures["job_seconds"], rows, rows.files)
 
 
 def _results(
@@ -245,7 +283,7 @@ def _stage_small_tables(
 
 
 def _session_row(
-    network: Network, session: Session, lanes: Lanes, job_plan: JobPlan, measures: Measures
+    network: Network, session: Session, lanes: Lanes, job_plan: JobPlan, measures: Mapping[str, Any]
 ) -> dict[str, Any]:
     sizes = lanes.sizes
     truncated = int(lanes.truncated.sum())
@@ -281,5 +319,5 @@ def _session_row(
         "estimated_seconds": job_plan.estimated_seconds,
         "estimated_bytes": job_plan.estimated_bytes,
         "job_lanes": job_plan.lanes,
-        **measures.columns,
+        **measures,
     }

@@ -27,6 +27,7 @@ from data.warehouse.store import Store
 from propagation import engine
 from propagation.cancellation import StopFlag
 from propagation.engine import JobOutcome
+from propagation.kept_replicates import forget_kept, kept_sessions
 from propagation.models.pandas_model import PandasModel
 from propagation.planner import JobPlan
 from propagation.plans import PlanChoice
@@ -200,14 +201,20 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
     outrun = 0
     while job:
         try:
-            # 1. Plan the remaining sessions, and run them chunk by chunk.
+            # 1. Publish sessions whose replicates were run before, to find how many they need.
+            fresh |= _publish_kept(network, job, execution, publish=publish)
+            job = [session for session in job if session.session_id not in fresh]
+            if not job:
+                break
+            # 2. Plan the remaining sessions, and run them chunk by chunk.
             for outcome in _Chunks(network, job, execution, publish=publish):
-                # 2. Publish each chunk before the next one runs.
+                # 3. Publish each chunk before the next one runs.
                 if publish:
                     _publish_patiently(outcome, execution)
                 fresh |= outcome.results
+            forget_kept(network, job)
         except CommitConflictError:
-            # 3. Another run has published some of the sessions: continue with the missing ones.
+            # 4. Another run has published some of the sessions: continue with the missing ones.
             outrun += 1
             if outrun > OUTRUN_ATTEMPTS:
                 raise
@@ -219,6 +226,21 @@ def _compute(network: Network, job: list[Session], execution: Execution, *, publ
         else:
             break
     return fresh
+
+
+def _publish_kept(
+    network: Network, job: Sequence[Session], execution: Execution, *, publish: bool
+) -> dict[str, Result]:
+    """Publish the sessions of which all replicates are kept; return their results."""
+    kept = kept_sessions(network, job)
+    sessions = [session for session in job if session.session_id in kept]
+    if not sessions:
+        return {}
+    outcome = engine.kept_job(network, sessions, [kept[each.session_id] for each in sessions], publish=publish)
+    if publish:
+        _publish_patiently(outcome, execution)
+    forget_kept(network, sessions)
+    return outcome.results
 
 
 def compare_job(network: Network, job: Sequence[Session], execution: Execution) -> None:

@@ -1,7 +1,7 @@
 """`simulate` and `simulate_many`: compute sessions, or load their published results."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from propagation.cancellation import StopFlag
 from propagation.jobs import Execution, SessionResults, run_sessions
 from propagation.models.model import Model
 from propagation.plans import PlanChoice
+from propagation.precision import checked_precision, precise_sessions
 from propagation.result import Result
 from propagation.sessions import MAX_ROUNDS, Record, Session, resolve_session
 
@@ -34,9 +35,11 @@ FIELDS = (
     "first_replicate",
     "blocked",
     "blocked_edges",
+    "precision",
 )
-"""Keywords that specify a session."""
-DEFAULTS: Mapping[str, Any] = {"replicates": 1000}
+"""Keywords that specify a session, or how precise it is to be."""
+REPLICATES = 1000
+"""Replicates of a session for which neither their number nor a precision is given."""
 
 
 def simulate(
@@ -44,13 +47,14 @@ def simulate(
     model: Model,
     *,
     seed_set: Any,
-    replicates: int = 1000,
+    replicates: int | None = None,
     random_seed: int = 0,
     record: Record = "rounds",
     max_rounds: int = MAX_ROUNDS,
     first_replicate: int = 0,
     blocked: Sequence[Any] = (),
     blocked_edges: Sequence[tuple[Any, Any]] = (),
+    precision: float | str | None = None,
     plan: PlanChoice = "auto",
     client: "Client | None" = None,
     publish: bool = True,
@@ -69,8 +73,8 @@ def simulate(
     seed_set : sequence of agent ids, or SeedStrategy; or a mapping of these
         Seeds by original id, or a strategy such as ``propagation.seeding.DegreeDiscount(budget=50)``. With
         `CompetingCascades`, the seeds of each message: ``{"rumour": ["ann"], "correction": TopOutDegree(budget=5)}``.
-    replicates : int
-        Independent replicates.
+    replicates : int, optional
+        Independent replicates; default: 1000, or as many as `precision` needs.
     random_seed : int
         Random seed of all draws; sessions with the same random seed use common random numbers.
     record : str
@@ -83,6 +87,10 @@ def simulate(
         Agents that cannot be reached.
     blocked_edges : sequence of (agent id, agent id)
         Edges (source, target) that pass nothing on.
+    precision : float or str, optional
+        Run as many replicates as it takes until the 95 % interval of the mean reach is at most this share of the mean
+        to either side, such as 0.01 or ``"1%"``: see `propagation.precision`. The rows are those of a session with that
+        many replicates.
     plan : str
         ``auto``, ``broadcast``, ``partitioned`` or ``reference``; never changes the rows.
     client : distributed.Client, optional
@@ -123,7 +131,7 @@ def simulate(
     3.0
     """
     _check_execution(plan, client)
-    session = _resolved(
+    session, asked = _resolved(
         network,
         {
             "model": model,
@@ -135,10 +143,12 @@ def simulate(
             "first_replicate": first_replicate,
             "blocked": blocked,
             "blocked_edges": blocked_edges,
+            "precision": precision,
         },
     )
     with shown(progress) as watched:
         execution = Execution(plan, client, watched, stop)
+        (session,) = precise_sessions(network, [session], [asked], execution)
         return run_sessions(network, [session], execution, publish=publish, again=again)[session.session_id]
 
 
@@ -260,9 +270,11 @@ def simulate_many(
     if campaign is not None:
         _check_campaign(campaign, sessions, publish=publish)
     started_at = dt.datetime.now(dt.UTC)
-    resolved = {name: _named(name, network, asked, common) for name, asked in sessions.items()}
+    named = {name: _named(name, network, asked, common) for name, asked in sessions.items()}
     with shown(progress) as watched:
         execution = Execution(plan, client, watched, stop)
+        precise = precise_sessions(network, *_columns(named.values()), execution)
+        resolved = dict(zip(named, precise, strict=True))
         results = run_sessions(network, list(resolved.values()), execution, publish=publish, again=again)
     if campaign is not None:
         given = {name: {**common, **asked} for name, asked in sessions.items() if not isinstance(asked, Session)}
@@ -303,21 +315,38 @@ def _check_fields(fields: Mapping[str, Any], needed: Sequence[str] = ()) -> None
             raise InvalidInputError(f"{name} is missing; give it to the session, or to all")
 
 
-def _named(name: str, network: Network, asked: Session | Mapping[str, Any], common: Mapping[str, Any]) -> Session:
-    """Return the session of a name; error messages begin with the name."""
+def _named(
+    name: str, network: Network, asked: Session | Mapping[str, Any], common: Mapping[str, Any]
+) -> tuple[Session, float | None]:
+    """Return the session of a name, and its precision; error messages begin with the name."""
     if isinstance(asked, Session):
         if asked.snapshot_id != network.snapshot_id:
             raise InvalidInputError(f"session {name!r} is of another network than {network!r}; resolve it on this one")
-        return asked
+        return asked, None
     try:
-        fields = {**DEFAULTS, **common, **asked}
+        fields = {**common, **asked}
         _check_fields(fields, needed=("model", "seed_set"))
         return _resolved(network, fields)
     except (InvalidInputError, UnknownAgentError) as error:
         raise type(error)(f"session {name!r}: {error}") from error
 
 
-def _resolved(network: Network, fields: Mapping[str, Any]) -> Session:
-    """Return the session specified by keywords (`FIELDS`)."""
-    others = {name: value for name, value in fields.items() if name != "model"}
-    return resolve_session(network, fields["model"], **others)
+def _columns(pairs: Iterable[tuple[Session, float | None]]) -> tuple[list[Session], list[float | None]]:
+    """Return sessions, and their precisions."""
+    both = list(pairs)
+    return [session for session, _ in both], [precision for _, precision in both]
+
+
+def _resolved(network: Network, fields: Mapping[str, Any]) -> tuple[Session, float | None]:
+    """Return the session specified by keywords (`FIELDS`), and the precision that decides its replicates, if any."""
+    others = {name: value for name, value in fields.items() if name not in ("model", "precision", "replicates")}
+    replicates, precision = fields.get("replicates"), fields.get("precision")
+    if precision is not None:
+        if replicates is not None:
+            raise InvalidInputError(
+                f"replicates {replicates!r} and precision {precision!r} are both given; leave out replicates: a "
+                "precision decides how many there are"
+            )
+        precision = checked_precision(precision)
+    replicates = REPLICATES if replicates is None else replicates
+    return resolve_session(network, fields["model"], replicates=replicates, **others), precision

@@ -17,6 +17,7 @@ from data.warehouse.dependents import Deletion
 from data.warehouse.key_filter import holds_one_of, plain
 from data.warehouse.keyed_tables import Changes
 from data.warehouse.keys import (
+    DECISION,
     campaign_key,
     event_key,
     message_key,
@@ -35,6 +36,9 @@ KIND = "deletion"
 ATTEMPTS = 20
 DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs")
 """Tables that determine dependents."""
+
+PAIRED = {"first_session_id": "second_session_id"}
+"""Columns of rows about two sessions, each with the other one: rows are deleted with either."""
 
 Rewritten = dict[tuple[int, str], tuple[DataFile | None, ...]]
 """By publication and path of a file: empty if it is kept, else its replacement, or None if no row is left."""
@@ -110,7 +114,7 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
     for kind, names in _subjects(deletion).items():
         for manifest in store.publications(kind) if names else ():
             yield from (key for key in manifest.keys if key.split("/")[1] in names)
-    for manifest in store.publications("checkpoint"):
+    for manifest in (*store.publications("checkpoint"), *store.publications(DECISION)):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys
 
@@ -159,7 +163,7 @@ def _candidates(
     if table.keyed or not values:
         return
     for file in store.files(table.name):
-        if column != table.key[0] or holds_one_of(file, values):
+        if column != table.key[0] or column in PAIRED or holds_one_of(file, values):
             yield file, column, values
 
 
@@ -167,6 +171,8 @@ def _rewritten(store: Store, file: DataFile, column: str, values: list[str]) -> 
     """Write the rows of a file that are kept; see `Rewritten`."""
     rows = store.read_completed(file)
     gone = pc.is_in(plain(rows[column]), value_set=pa.array(values, pa.string()))
+    if column in PAIRED:
+        gone = pc.or_(gone, pc.is_in(rows[PAIRED[column]], value_set=pa.array(values, pa.string())))
     if not pc.any(gone).as_py():
         return ()
     if pc.all(gone).as_py():
@@ -180,6 +186,7 @@ def _column(table: TableSpecification, deletion: Deletion) -> tuple[str, list[st
         "run_id": deletion.runs,
         "campaign_id": deletion.campaigns,
         "session_id": deletion.sessions,
+        "first_session_id": deletion.sessions,
         "event_id": deletion.events,
         "message_id": deletion.messages,
         "network_id": deletion.networks,

@@ -64,6 +64,15 @@ def metric_key(snapshot_id: str, metric: str) -> Key:
     return Key(f"metric/{snapshot_id}/{metric}")
 
 
+DECISION = "decision"
+"""Kind of the publications, and of the keys, of what was found out about sessions, which their properties name."""
+
+
+def decision_key(table: str, *identifiers: str | int) -> Key:
+    """Return the key of rows of a table of decisions, such as ``decision/transmission_paths/6ec0bd7f/12``."""
+    return Key("/".join([DECISION, table, *map(str, identifiers)]))
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 

@@ -210,6 +210,10 @@ class PublishedTables:
         """Read one published file; columns of its table that older files lack are null."""
         return _completed(self.read_file(file), file.table)
 
+    def read_rows(self, file: DataFile, keys: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """Read some columns of the rows of some keys in one published file, of a table without snapshots."""
+        return _rows_of_file(self, file, columns, KeyFilter(file.table, list(keys)), {})
+
     def read(self, table: str, keys: Iterable[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a table, or the rows of some keys, into memory; for a keyed table, the current rows.
 

@@ -10,12 +10,13 @@ from data.errors import RumormillError, RunCancelledError
 from flows.commands.estimates import SESSIONS_SHOWN, print_estimate
 from flows.commands.failures import report
 from flows.commands.formats import FormatOption, OutputOption, write_rows
-from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, PrecisionOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_error, print_json, print_line, print_note, print_table, progress_bars
-from flows.summaries import job_text, model_text, reach_text, session_cells, truncation_notes
+from flows.summaries import job_text, model_text, precision_notes, reach_text, session_cells, truncation_notes
 
 if TYPE_CHECKING:
     from data.facade import Warehouse
+    from flows.config import CampaignSource
     from flows.run_records import StartedRun
 
 STATUS = {
@@ -69,6 +70,7 @@ def run(
     models: Annotated[
         list[Path] | None, typer.Option("--models", metavar="FILE", help="A Python file with models of your own.")
     ] = None,
+    precision: PrecisionOption = None,
     page: Annotated[bool, typer.Option("--page", help="Write a web page of the results, and print its path.")] = False,
     output: PageOption = None,
     verbose: Verbose = False,
@@ -81,16 +83,22 @@ def run(
     quiet_logs(verbose=verbose)
     _check_page(page=page, output=output, dry_run=dry_run)
     files = [str(file) for file in models or []]
+    source: CampaignSource = campaign
+    if precision is not None:
+        from flows.campaign_precision import asked_precisely
+        from flows.config import load_campaign
+
+        source = asked_precisely(load_campaign(campaign, files), precision)
     if dry_run:
         from flows.estimates import estimate_campaign
 
-        estimate = estimate_campaign(campaign, warehouse, again=again, models=files)
+        estimate = estimate_campaign(source, warehouse, again=again, models=files)
         print_json(estimate) if as_json else print_estimate(estimate)
         return
     from flows.runs import run_campaign
 
     with progress_bars(hidden=as_json or verbose) as progress:
-        summary = run_campaign(campaign, warehouse, again=again, models=files, progress=progress)
+        summary = run_campaign(source, warehouse, again=again, models=files, progress=progress)
     if not as_json:
         print_summary(summary)
     if page:
@@ -219,7 +227,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the results of a campaign: one row per session, and how they were computed."""
     print_line(STATUS[summary["status"]].format(**summary))
     print_table([session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
-    for note in truncation_notes(summary):
+    for note in (*precision_notes(summary), *truncation_notes(summary)):
         print_line(note)
     print_line(
         f"network {summary['network']!r}: {summary['agents']:,} agents, {summary['edges']:,} edges; "
@@ -299,6 +307,7 @@ def register(app: typer.Typer) -> None:
             "rumormill run my-campaign.yaml --again",
             "rumormill run my-campaign.yaml --dry-run",
             "rumormill run my-campaign.yaml --models rumour.py",
+            "rumormill run my-campaign.yaml --precision 1%",
             "rumormill run my-campaign.yaml --page",
         ),
     )(run)

@@ -31,6 +31,16 @@ JsonOption = Annotated[
     typer.Option("--json", help="Print only the result, as JSON, on standard output."),
 ]
 
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="SHARE",
+        help="Run as many replicates as it takes until the 95 % interval of each mean reach is within this share of "
+        "it, such as 1%; instead of a number of replicates.",
+    ),
+]
+
 
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help: one example per line."""

@@ -7,6 +7,7 @@ from data.errors import TableNotFoundError
 from data.validation import suggestion
 from data.warehouse.tables import (
     campaigns,
+    comparisons,
     containment,
     events,
     networks,
@@ -18,7 +19,7 @@ from data.warehouse.tables import (
 )
 from data.warehouse.tables.specification import SYMBOL, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, structure, campaigns, sessions, rounds, results, containment, events)
+_SUBJECTS = (networks, structure, campaigns, sessions, rounds, results, comparisons, containment, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}

@@ -1,0 +1,335 @@
+"""Figures of decisions: differences between sessions, transmission paths, responsible agents and sweeps.
+
+Pass `ax` to draw into your own figure; otherwise a new one is made, which notebooks display.
+"""
+
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analytics.labels import shortened
+from analytics.plots import show_fractions
+from data.errors import InvalidInputError
+from propagation.pictures import COLOURS, GRID, INK, LINE_STYLES, LINE_WIDTH, MUTED, dress, name_fonts, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from analytics.comparison import SessionComparison
+    from analytics.explanation import Explanation, Responsibility
+    from analytics.sweeps import Sweep
+
+MOST_GROUPS = 25
+"""Groups that a figure shows: those with the largest differences."""
+MOST_PATHS = 6
+"""Paths that a diagram shows."""
+NAME_LENGTH = 14
+"""Characters of an agent's id shown in figures."""
+WIDEST = 9.0
+"""Width of the line of the most frequent transmission of a diagram, points."""
+
+
+# -- comparisons ----------------------------------------------------------------------------------------------------
+
+
+def difference_curve(compared: "SessionComparison", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many more agents the first session has reached by each round, with the 95 % interval.
+
+    Parameters
+    ----------
+    compared : SessionComparison
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or new_axes()
+    rounds = compared.rounds
+    low, high = (rounds[name].fillna(rounds["difference"]) for name in ("low", "high"))
+    band = ax.fill_between(rounds["round"], low, high, color=COLOURS[0], alpha=0.25, linewidth=0)
+    (line,) = ax.plot(rounds["round"], rounds["difference"], color=COLOURS[0], linewidth=LINE_WIDTH)
+    title = f"Agents that {shortened(compared.first)} reaches more than {shortened(compared.second)}"
+    dress(ax, title=title, x="round", y="difference of agents reached")
+    bottom, top = min(0.0, float(low.min())), max(0.0, float(high.max()))
+    margin = 0.05 * (top - bottom) or 1.0
+    ax.set_ylim(bottom - margin * (bottom < 0), top + margin)
+    ax.axhline(0.0, color=MUTED, linewidth=1.0)
+    # The axis ends where the difference does not change any more.
+    moving = np.flatnonzero(np.abs(np.diff(rounds["difference"])) > 0.004 * (top - bottom))
+    ax.set_xlim(0, max(1, min(int(rounds["round"].max()), (int(moving[-1]) if len(moving) else 0) + 3)))
+    how = "replicate by replicate" if rounds["paired"].all() else "from two independent means"
+    ax.legend([line, band], ["mean", f"95 % interval, {how}"], frameon=False, labelcolor=MUTED, fontsize=8.5)
+    show_fractions(ax.yaxis)
+    return ax
+
+
+def group_differences(compared: "SessionComparison", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many more agents of each group the first session reaches, with 95 % intervals.
+
+    Raises
+    ------
+    InvalidInputError
+        If the sessions were not compared by group.
+    """
+    if compared.groups is None:
+        raise InvalidInputError("the sessions were not compared by group; give `by`, such as by='community'")
+    groups = compared.groups.reindex(compared.groups["difference"].abs().sort_values(ascending=False).index)
+    groups = groups.head(MOST_GROUPS).iloc[::-1]
+    ax = ax or new_axes((7.2, 1.6 + 0.3 * len(groups)))
+    places = np.arange(len(groups))
+    errors = np.nan_to_num((groups["high"] - groups["difference"]).to_numpy(np.float64))
+    ax.errorbar(groups["difference"], places, xerr=errors, fmt="D", markersize=5, color=INK, capsize=3, mfc="none")
+    more = (
+        f", the {len(groups)} largest of {len(compared.groups):,} groups" if len(compared.groups) > len(groups) else ""
+    )
+    title = f"{shortened(compared.first)} minus {shortened(compared.second)}, by group{more}"
+    dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
+    ax.axvline(0.0, color=MUTED, linewidth=1.0)
+    _name_rows(
+        ax, [f"{_named(group)} ({agents:,})" for group, agents in zip(groups["group"], groups["agents"], strict=True)]
+    )
+    show_fractions(ax.xaxis)
+    return ax
+
+
+def _named(group: Any) -> str:
+    return "no group" if group is None else shortened(str(group))
+
+
+def _name_rows(ax: "Axes", names: list[str]) -> None:
+    """Write names at the left of rows 0, 1, ... from below, and draw the grid for values to the right."""
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.set_yticks(range(len(names)), names, family=name_fonts(), parse_math=False)
+    ax.grid(visible=False, axis="y")
+    ax.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+# -- transmissions --------------------------------------------------------------------------------------------------
+
+
+def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the most frequent paths to an agent, from left to right; the wider a line, the more often it was used.
+
+    Agents stand in columns by the number of transmissions that still follow, so that all paths end at the right.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Raises
+    ------
+    InvalidInputError
+        If no replicate reached the agent.
+    """
+    paths = explanation.paths.head(MOST_PATHS)
+    if not len(paths):
+        raise InvalidInputError(f"nothing to draw: {explanation.sentence}")
+    nodes: dict[tuple[int, str], int] = defaultdict(int)
+    edges: dict[tuple[tuple[int, str], tuple[int, str]], int] = defaultdict(int)
+    for path, times in zip(paths["path"], paths["replicates"], strict=True):
+        places = [(len(path) - 1 - position, agent) for position, agent in enumerate(path)]
+        for place in places:
+            nodes[place] += int(times)
+        for pair in itertools.pairwise(places):
+            edges[pair] += int(times)
+    heights = _heights(nodes, edges)
+    columns = max(column for column, _ in nodes)
+    tallest = max(sum(1 for column, _ in nodes if column == each) for each in range(columns + 1))
+    ax = ax or new_axes((max(5.0, 2.0 + 1.7 * columns), 1.8 + 0.75 * tallest))
+    most = max(edges.values(), default=1)
+    for (source, target), times in edges.items():
+        start, end = ((-place[0], heights[place]) for place in (source, target))
+        ax.plot(*zip(start, end, strict=True), color=COLOURS[0], alpha=0.35, linewidth=max(1.0, WIDEST * times / most))
+        middle = 0.62 * np.array(start) + 0.38 * np.array(end)
+        share = times / explanation.replicates
+        ax.text(float(middle[0]), float(middle[1]), f"{share:.1%}", color=MUTED, fontsize=7.5, ha="center", va="center")
+    starts = {(len(path) - 1, path[0]) for path in paths["path"]}
+    for (column, agent), height in heights.items():
+        colour = COLOURS[1] if (column, agent) in starts else INK if column == 0 else COLOURS[0]
+        box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": colour, "linewidth": 1.6}
+        style: dict[str, Any] = {"family": name_fonts(), "parse_math": False, "fontsize": 9, "color": INK}
+        ax.text(-column, height, shortened(agent, NAME_LENGTH), ha="center", va="center", bbox=box, **style)
+    shown = float(paths["share"].sum())
+    title = f"How the message reached {shortened(explanation.agent_id, NAME_LENGTH)}"
+    dress(ax, title=title, x=_what_is_shown(explanation, len(paths), shown), y="")
+    ax.set_xlim(-columns - 0.5, 0.5)
+    ax.set_ylim(min(heights.values()) - 0.6, max(heights.values()) + 0.6)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(visible=False)
+    ax.spines["bottom"].set_visible(False)
+    return ax
+
+
+def _heights(
+    nodes: dict[tuple[int, str], int], edges: dict[tuple[tuple[int, str], tuple[int, str]], int]
+) -> dict[tuple[int, str], float]:
+    """Return the height of each agent in its column: near to whom it activates, then the most frequent at the top."""
+    heights: dict[tuple[int, str], float] = {}
+    for column in sorted({column for column, _ in nodes}):
+        aims = {
+            place: [heights[end] for start, end in edges if start == place] for place in nodes if place[0] == column
+        }
+        order = sorted(aims, key=lambda place: (-sum(aims[place]) / max(len(aims[place]), 1), -nodes[place], place[1]))
+        for position, place in enumerate(order):
+            heights[place] = (len(order) - 1) / 2 - position
+    return heights
+
+
+def _what_is_shown(explanation: "Explanation", paths: int, shown: float) -> str:
+    of = "the only path" if explanation.distinct_paths == 1 else f"{paths} of {explanation.distinct_paths:,} paths"
+    return (
+        f"{of}, used in {shown:.0%} of the replicates that reached it; seeds in orange\nlabels: share of all replicates"
+    )
+
+
+def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many activations lie below each of the agents, per replicate, with 95 % intervals.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no agents.
+    """
+    if not len(found.agents):
+        raise InvalidInputError(f"nothing to draw: {found.sentence}")
+    agents = found.agents.iloc[::-1]
+    ax = ax or new_axes((7.2, 1.6 + 0.3 * len(agents)))
+    colours = [COLOURS[1] if seed else COLOURS[0] for seed in agents["is_seed"]]
+    ax.barh(range(len(agents)), agents["descendants"], color=colours, height=0.6)
+    errors = np.nan_to_num((agents["high"] - agents["descendants"]).to_numpy(np.float64))
+    ax.errorbar(agents["descendants"], np.arange(len(agents)), xerr=errors, fmt="none", ecolor=INK, capsize=3)
+    seeds = "; seeds in orange" if found.with_seeds else "; seeds are left out"
+    dress(ax, title="Through whom the message spreads", x=f"activations below the agent, per replicate{seeds}", y="")
+    _name_rows(ax, [shortened(agent, NAME_LENGTH) for agent in agents["agent_id"]])
+    show_fractions(ax.xaxis)
+    return ax
+
+
+# -- sweeps ---------------------------------------------------------------------------------------------------------
+
+
+def sweep_picture(found: "Sweep", *, ax: "Axes | None" = None, seed_set: str | None = None) -> "Axes":
+    """Draw the reach of a sweep: a line for each seed set if one parameter was varied, a heat map if two were.
+
+    Raises
+    ------
+    InvalidInputError
+        If three or more parameters were varied, or there is no such seed set.
+    """
+    names = list(dict.fromkeys(found.table["seed_set"]))
+    if seed_set is not None and seed_set not in names:
+        raise InvalidInputError(f"no seed set {seed_set!r}; the sweep has {', '.join(map(repr, names))}")
+    if len(found.parameters) == 1:
+        return _sweep_lines(found, names if seed_set is None else [seed_set], ax)
+    if len(found.parameters) == 2:
+        return _heat_map(found, seed_set or names[0], ax, several=len(names) > 1)
+    raise InvalidInputError(
+        f"{len(found.parameters)} parameters were varied; one or two can be drawn; draw rows of .table instead"
+    )
+
+
+def _sweep_lines(found: "Sweep", names: list[str], ax: "Axes | None") -> "Axes":
+    ax = ax or new_axes()
+    (parameter,) = found.parameters
+    is_number = all(isinstance(value, int | float) for value in found.table[parameter])
+    labels = list(dict.fromkeys(found.table[parameter]))
+    for number, name in enumerate(names):
+        rows = found.table[found.table["seed_set"] == name]
+        rows = rows.sort_values(parameter) if is_number else rows
+        x = rows[parameter] if is_number else [labels.index(value) for value in rows[parameter]]
+        colour, style = COLOURS[number % len(COLOURS)], LINE_STYLES[number % len(LINE_STYLES)]
+        ax.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, linewidth=0)
+        ax.plot(
+            x, rows["reach"], color=colour, linestyle=style, linewidth=LINE_WIDTH, marker="o", markersize=4, label=name
+        )
+    dress(ax, title=f"Reach of {found.model} on {shortened(found.network.network_id)}", x=parameter, y="agents reached")
+    if is_number:
+        show_fractions(ax.xaxis)
+    else:
+        ax.set_xticks(range(len(labels)), [str(label) for label in labels])
+    _mark_threshold(ax, found, names)
+    ax.legend(frameon=False, labelcolor=INK, fontsize=8.5, loc="best")
+    return ax
+
+
+def _mark_threshold(ax: "Axes", found: "Sweep", names: list[str]) -> None:
+    """Draw the thresholds of the mean field and of the simulation as vertical lines and bands."""
+    rows = found.thresholds[found.thresholds["seed_set"].isin(names)]
+    if not len(rows) or not np.isfinite(rows["mean_field"].iloc[0]):
+        return
+    low, high = ax.get_xlim()
+    if low <= (value := float(rows["mean_field"].iloc[0])) <= high:
+        ax.axvline(value, color=INK, linestyle=":", linewidth=1.4, label=f"threshold, mean field: {value:.3g}")
+    first = rows.dropna(subset=["simulated"])
+    if len(first):
+        row = first.iloc[0]
+        ax.axvspan(
+            row["above"], row["below"], color=GRID, alpha=0.5, linewidth=0, zorder=0,
+            label=f"threshold, simulated: {row['above']:.3g} to {row['below']:.3g}",
+        )  # fmt: skip
+
+
+def _heat_map(found: "Sweep", seed_set: str, ax: "Axes | None", *, several: bool) -> "Axes":
+    ax = ax or new_axes()
+    across, up = found.parameters
+    rows = found.table[found.table["seed_set"] == seed_set]
+    axes = [sorted(set(rows[name]), key=_order) for name in (across, up)]
+    grid = np.full((len(axes[1]), len(axes[0])), np.nan)
+    for x, y, reach in zip(rows[across], rows[up], rows["reach"], strict=True):
+        grid[axes[1].index(y), axes[0].index(x)] = reach
+    dress(ax, title="", x=across, y=up)
+    image = ax.imshow(grid, origin="lower", aspect="auto", cmap="viridis", vmin=0.0)
+    for y, x in np.ndindex(*grid.shape):
+        dark = grid[y, x] < 0.6 * np.nanmax(grid)
+        ax.text(x, y, f"{grid[y, x]:,.0f}", ha="center", va="center", fontsize=8, color="white" if dark else INK)
+    ax.set_xticks(range(len(axes[0])), [str(value) for value in axes[0]])
+    ax.set_yticks(range(len(axes[1])), [str(value) for value in axes[1]])
+    ax.set_ylim(-0.5, len(axes[1]) - 0.5)
+    ax.grid(visible=False)
+    of = f", {shortened(seed_set)}" if several else ""
+    ax.set_title(
+        f"Agents reached by {found.model} on {shortened(found.network.network_id)}{of}",
+        loc="left", color=INK, fontweight="bold", fontsize=11,
+    )  # fmt: skip
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        bar = figure.colorbar(image, ax=ax, label="agents reached, mean")
+        bar.outline.set_visible(False)
+    _draw_threshold_line(ax, found, seed_set, axes)
+    return ax
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value
+
+
+def _draw_threshold_line(ax: "Axes", found: "Sweep", seed_set: str, axes: list[list[Any]]) -> None:
+    """Draw the mean-field threshold across a heat map, between the columns or rows where it lies."""
+    across, up = found.parameters
+    rows = found.thresholds[found.thresholds["seed_set"] == seed_set]
+    if not len(rows):
+        return
+    parameter = rows["parameter"].iloc[0]
+    own, other, name = (axes[0], axes[1], up) if parameter == across else (axes[1], axes[0], across)
+    if not all(isinstance(value, int | float) for value in own):
+        return
+    places = [float(np.interp(value, own, range(len(own)), left=np.nan, right=np.nan)) for value in rows["mean_field"]]
+    along = [other.index(value) for value in rows[name]]
+    x, y = (places, along) if parameter == across else (along, places)
+    (line,) = ax.plot(x, y, color="white", linestyle="--", linewidth=2, marker="o", markersize=4)
+    if not np.isnan(places).all():
+        ax.legend(
+            [line],
+            ["epidemic threshold, mean field"],
+            loc="lower right",
+            fontsize=8,
+            facecolor=MUTED,
+            labelcolor="white",
+        )

@@ -1,0 +1,67 @@
+"""Paired counts: what two sessions reached in each replicate that both have, from their recorded activations."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.agent_groups import AgentGroups
+from analytics.intervals import mean_intervals
+from propagation.campaign_results import common_replicates
+from propagation.result import Result
+from propagation.transmissions import RecordedActivations, Transmissions
+
+
+class PairedCounts:
+    """What two sessions reached in each replicate that both have, by round and by group.
+
+    Attributes
+    ----------
+    by_round : (replicates, rounds) int64
+        Agents that the first session reached up to the round, minus those of the second.
+    by_group : (replicates, groups) int32
+        Likewise, of each group, in the end.
+    only_first, only_second : (n_ids,) int64
+        Replicates in which only one of the sessions reached the agent.
+    """
+
+    def __init__(self, first: Result, second: Result, groups: AgentGroups | None) -> None:
+        low, high = common_replicates(first, second)
+        sources = RecordedActivations(first), RecordedActivations(second)
+        n_ids, rounds = first.network.n_ids, 1 + max(int(each.session["rounds"]) for each in (first, second))
+        self.by_round = np.zeros((high - low, rounds), np.int64)
+        self.by_group = np.zeros((high - low, 0 if groups is None else len(groups.labels)), np.int32)
+        self.only_first, self.only_second = np.zeros(n_ids, np.int64), np.zeros(n_ids, np.int64)
+        for begin, end in sources[0].ranges():
+            begin, end = max(begin, low), min(end, high)
+            if begin >= end:
+                continue
+            parts = sources[0].between(begin, end), sources[1].between(begin, end)
+            for part, sign in zip(parts, (1, -1), strict=True):
+                is_first, lanes = part.is_first, part.lanes
+                at = begin - low + lanes[is_first]
+                np.add.at(self.by_round, (at, part.rounds[is_first]), sign)
+                if groups is not None:
+                    np.add.at(self.by_group, (at, groups.codes[part.agents[is_first]]), np.int32(sign))
+            self._count_single(*parts)
+        self.by_round = self.by_round.cumsum(axis=1)
+
+    def _count_single(self, first: Transmissions, second: Transmissions) -> None:
+        """Count the replicates in which only one of the sessions reached an agent."""
+        reached = np.zeros(len(self.only_first), bool)
+        for lane in range(len(first.starts) - 1):
+            own, other = (part.reached(lane) for part in (first, second))
+            for agents, others, counts in ((own, other, self.only_first), (other, own, self.only_second)):
+                reached[others] = True
+                counts[agents[~reached[agents]]] += 1
+                reached[others] = False
+
+
+def difference_columns(counts: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return mean, standard error and interval of differences by replicate, (replicates, k)."""
+    replicates = len(counts)
+    means = counts.mean(axis=0)
+    errors = counts.std(axis=0, ddof=1) / math.sqrt(replicates) if replicates > 1 else np.full(len(means), np.nan)
+    low, high = mean_intervals(means, errors, replicates)
+    return {"difference": means, "standard_error": errors, "low": low, "high": high}
