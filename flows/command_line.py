@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks, platform, schedules
+from flows.commands import answers, campaigns, maintenance, models, neighborhoods, networks, platform, schedules
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -22,6 +22,7 @@ from flows.commands.terminal import print_line
 COMMANDS = (
     "demo",
     "network",
+    "neighbors",
     "run",
     "page",
     "resume",
@@ -106,6 +107,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
+neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
 models.register(app)

@@ -1,13 +1,13 @@
 """Commands that read the warehouse: ``rumormill sql | tables | verify``."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_error, print_json, print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from analytics.sql_reports import Answer
 
-PICTURES = (".png", ".svg", ".pdf")
 SHOWN_ROWS = 100
 """Rows of a result that are shown as a table by default."""
 
@@ -78,9 +77,7 @@ def report(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the report, such as limit=20; repeatable."),
     ] = None,
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help="Also draw it, into a PNG, SVG or PDF file.")
-    ] = None,
+    plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
     rows: Annotated[
@@ -95,6 +92,7 @@ def report(
     from data.facade import Warehouse
 
     check_format(chosen, output, as_json=as_json)
+    check_plot(plot)
     if listed:
         asked = [sql_reports.question(each) for each in sql_reports.REPORTS]
         found: list[dict[str, Any]] = [
@@ -115,7 +113,7 @@ def report(
     given = dict(each.partition("=")[::2] for each in parameters or ())
     answer = sql_reports.report(Warehouse(warehouse), name, campaign, **given)
     if plot is not None:
-        _save_plot(answer, plot)
+        save_plot(answer.plot(), plot)
     write(answer.rows, lambda: _print_report(answer, rows), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -127,19 +125,6 @@ def _print_report(answer: "Answer", rows: int) -> None:
         print_note("no rows: the campaign has no such sessions, or nothing happened in them")
 
 
-def _save_plot(answer: "Answer", path: str) -> None:
-    from data.errors import InvalidInputError
-
-    if Path(path).suffix.lower() not in PICTURES:
-        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
-    figure = answer.plot().get_figure()
-    try:
-        figure.savefig(path, dpi=150)  # type: ignore[union-attr]
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path!r}: {error.strerror or error}; choose another file") from None
-    print_note(f"drew {path}")
-
-
 def tables(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, to see its columns.")] = None,
     chosen: FormatOption = None,
@@ -149,7 +134,7 @@ def tables(
 ) -> None:
     """List the tables with their grain, or the columns of one table with their meaning."""
     from data.facade import Warehouse
-    from data.warehouse.tables import TABLES, VIEWS
+    from data.warehouse.tables import MACROS, TABLES, VIEWS
 
     if name is not None:
         _describe_table(name, as_json=as_json)
@@ -159,14 +144,15 @@ def tables(
         {"table": table.name, "rows": place.count(table.name), "grain": table.grain} for table in TABLES.values()
     ]
     listed += [{"table": view.name, "rows": None, "grain": view.grain} for view in VIEWS.values()]
+    listed += [{"table": macro.name, "rows": None, "grain": macro.grain} for macro in MACROS.values()]
     write_rows(listed, lambda: print_table(listed), chosen=chosen, output=output, as_json=as_json)
 
 
 def _describe_table(name: str, *, as_json: bool) -> None:
-    from data.warehouse.tables import VIEWS, table_specification
+    from data.warehouse.tables import MACROS, VIEWS, table_specification
     from data.warehouse.tables.specification import SYMBOL
 
-    table = VIEWS.get(name) or table_specification(name)
+    table = VIEWS.get(name) or MACROS.get(name) or table_specification(name)
     added, key = getattr(table, "added", ()), getattr(table, "key", ())
     columns: list[dict[str, Any]] = [
         {
@@ -183,7 +169,8 @@ def _describe_table(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"table": table.name, "grain": table.grain, "key": list(key), "columns": columns})
         return
-    print_line(f"{table.name}: {table.grain} " + (f"Key: {', '.join(key)}." if key else "A view over several tables."))
+    kind = f"A table macro: {table.example}" if name in MACROS else "A view over several tables."  # type: ignore[union-attr]
+    print_line(f"{table.name}: {table.grain} " + (f"Key: {', '.join(key)}." if key else kind))
     print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
     if further := getattr(table, "further", ""):
         print_line(f"Further columns: {further}.")
