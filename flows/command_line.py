@@ -14,7 +14,17 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, neighborhoods, networks, platform, schedules
+from flows.commands import (
+    answers,
+    campaigns,
+    maintenance,
+    models,
+    neighborhoods,
+    networks,
+    platform,
+    rankings,
+    schedules,
+)
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -28,6 +38,7 @@ COMMANDS = (
     "resume",
     "sessions",
     "report",
+    "rank",
     "sql",
     "tables",
     "models",
@@ -41,7 +52,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
+PUBLISHING = ("demo", "network", "run", "resume", "rank", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -111,6 +122,7 @@ neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
 models.register(app)
+rankings.register(app)
 maintenance.register(app)
 platform.register(app)
 schedules.register(app)

@@ -54,6 +54,16 @@ def checkpoint_key(lane_group_id: str) -> Key:
     return Key(f"checkpoint/{lane_group_id}")
 
 
+def ranking_key(snapshot_id: str, ranking_id: str) -> Key:
+    """Return the key of a comparison of rankings of a snapshot's agents."""
+    return Key(f"ranking/{snapshot_id}/{ranking_id}")
+
+
+def crossing_key(session_id: str, grouping: str) -> Key:
+    """Return the key of how a session's message crosses groups of agents, such as communities."""
+    return Key(f"crossing/{session_id}/{grouping}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -71,10 +81,13 @@ def rows_of(key: str) -> dict[str, str | int]:
     if kind == "frontier":
         session_id, _, number = rest.partition("/")
         return {"session_id": session_id, "round": int(number)}
+    if kind in _PAIRS:
+        return dict(zip(_PAIRS[kind], rest.split("/", 1), strict=True))
     column = _COLUMNS.get(kind)
     return {} if column is None else {column: rest}
 
 
+_PAIRS = {"ranking": ("snapshot_id", "ranking_id"), "crossing": ("session_id", "grouping")}
 _COLUMNS = {
     "session": "session_id",
     "message": "message_id",

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from data.errors import TableNotFoundError
 from data.validation import suggestion
-from data.warehouse.tables import campaigns, events, macros, networks, results, rounds, sessions, views
+from data.warehouse.tables import campaigns, events, macros, networks, rankings, results, rounds, sessions, views
 from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, campaigns, sessions, rounds, results, events)
+_SUBJECTS = (networks, rankings, campaigns, sessions, rounds, results, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
