@@ -17,6 +17,7 @@ from data.errors import RunCancelledError
 from flows.commands import (
     answers,
     campaigns,
+    communities,
     maintenance,
     models,
     neighborhoods,
@@ -39,6 +40,8 @@ COMMANDS = (
     "sessions",
     "report",
     "rank",
+    "communities",
+    "crossings",
     "sql",
     "tables",
     "models",
@@ -52,7 +55,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "run", "resume", "rank", "maintain", "delete")
+PUBLISHING = ("demo", "network", "run", "resume", "rank", "crossings", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -123,6 +126,7 @@ campaigns.register(app)
 answers.register(app)
 models.register(app)
 rankings.register(app)
+communities.register(app)
 maintenance.register(app)
 platform.register(app)
 schedules.register(app)

@@ -86,21 +86,19 @@ def _show(found: "Rankings") -> None:
     row, names = found.row, list(found.row["rankings"])
     shown = min(SHOWN_AGENTS, row["top"])
     firsts = {name: found.top(name) for name in names}
+    print_line(f"The first {shown:,} of {row['top']:,} agents of each ranking:")
     print_table(
-        [{"position": place + 1, **{name: ids[place] for name, ids in firsts.items()}} for place in range(shown)],
-        title=f"the first {shown:,} of {row['top']:,} agents of each ranking",
+        [{"position": place + 1, **{name: ids[place] for name, ids in firsts.items()}} for place in range(shown)]
     )
     reach = {(each["ranking"], each["seeds"]): each for each in found.tables["ranking_reach"].to_pylist()}
     sizes = sorted({size for _, size in reach})
+    print_line("Agents that the first 1, 2, ... of each ranking reach together:")
     print_table(
-        [{"ranking": name, **{f"{size:,}": _with_interval(reach[name, size]) for size in sizes}} for name in names],
-        title="agents that the first 1, 2, ... of each ranking reach together",
+        [{"ranking": name, **{f"{size:,}": _with_interval(reach[name, size]) for size in sizes}} for name in names]
     )
     if len(names) > 1:
-        print_table(
-            [_rounded(each) for each in found.tables["ranking_agreement"].to_pylist()],
-            title=f"overlap of the first {row['top']:,}, and rank correlation over the candidates",
-        )
+        print_line(f"Overlap of the first {row['top']:,}, and rank correlation over the candidates:")
+        print_table([_rounded(each) for each in found.tables["ranking_agreement"].to_pylist()])
     radius = row["collective_influence_radius"]
     print_line(
         f"{row['candidates']:,} candidates, the first agents of any structural ranking, were simulated alone with "

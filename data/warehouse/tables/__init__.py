@@ -5,10 +5,21 @@ from types import MappingProxyType
 
 from data.errors import TableNotFoundError
 from data.validation import suggestion
-from data.warehouse.tables import campaigns, events, macros, networks, rankings, results, rounds, sessions, views
+from data.warehouse.tables import (
+    campaigns,
+    communities,
+    events,
+    macros,
+    networks,
+    rankings,
+    results,
+    rounds,
+    sessions,
+    views,
+)
 from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, rankings, campaigns, sessions, rounds, results, events)
+_SUBJECTS = (networks, rankings, campaigns, sessions, rounds, results, communities, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
