@@ -46,8 +46,6 @@ def crossing_figure(crossing: Crossing) -> "Figure":
 
 def community_bars(crossing: Crossing, ax: "Axes") -> "Axes":
     """Draw the share of each community that is reached, how often it is reached at all, and when."""
-    from matplotlib.ticker import PercentFormatter
-
     rows = crossing.communities.head(MOST_COMMUNITIES)
     places = np.arange(len(rows))[::-1]
     often = ax.barh(places, rows["share_of_replicates"], height=0.8, color=COLOURS[0], alpha=0.22)
@@ -59,8 +57,7 @@ def community_bars(crossing: Crossing, ax: "Axes") -> "Axes":
     ax.set_yticks(places, _labels(crossing), fontsize=LEGEND_SIZE, color=INK, parse_math=False, family=name_fonts())
     ax.set_xlim(0, 1.12)
     ax.set_ylabel("community", color=INK)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    ax.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     ax.tick_params(length=0)
     ax.grid(axis="x", color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)

@@ -52,8 +52,6 @@ def ranking_figure(rankings: Rankings) -> "Figure":
 
 def reach_curves(rankings: Rankings, ax: "Axes") -> "Axes":
     """Draw how many agents the first k of each ranking reach together, with 95 % intervals."""
-    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
-
     keys: Keys = []
     for name, colour, style in zip(rankings.row["rankings"], cycle(COLOURS), cycle(LINE_STYLES), strict=False):
         rows = rankings.reach[rankings.reach["ranking"] == name]
@@ -66,9 +64,8 @@ def reach_curves(rankings: Rankings, ax: "Axes") -> "Axes":
     sizes = sorted(set(rankings.reach["seeds"]))
     ax.set_xscale("log")
     ax.set_xlim(sizes[0], sizes[-1] if len(sizes) > 1 else sizes[0] + 1)
-    ax.xaxis.set_major_locator(FixedLocator(sizes))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.minorticks_off()
     legend_above(ax, keys)
     return ax
 

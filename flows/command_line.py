@@ -25,6 +25,7 @@ from flows.commands import (
     platform,
     rankings,
     schedules,
+    structure,
 )
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
@@ -33,6 +34,7 @@ from flows.commands.terminal import print_line
 COMMANDS = (
     "demo",
     "network",
+    "analyze",
     "neighbors",
     "run",
     "page",
@@ -55,7 +57,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "run", "resume", "rank", "crossings", "maintain", "delete")
+PUBLISHING = ("demo", "network", "analyze", "run", "resume", "rank", "crossings", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -121,6 +123,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
+structure.register(app)
 neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)

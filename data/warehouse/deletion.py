@@ -109,6 +109,9 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
             yield successor_key(name, snapshot_id)
     for manifest in store.publications("network"):
         yield from (key for key in manifest.keys if key.split("/")[1] in deletion.networks)
+    if deletion.unshared:
+        for manifest in store.publications("metrics"):
+            yield from (key for key in manifest.keys if key.split("/")[1] in deletion.unshared)
     for manifest in (*store.publications("ranking"), *store.publications("crossing")):
         yield from (key for key in manifest.keys if key.split("/")[1] in deletion.unshared | deletion.sessions)
     for manifest in store.publications("checkpoint"):

@@ -54,6 +54,11 @@ def checkpoint_key(lane_group_id: str) -> Key:
     return Key(f"checkpoint/{lane_group_id}")
 
 
+def metric_key(snapshot_id: str, metric: str) -> Key:
+    """Return the key of a metric of a snapshot's structure."""
+    return Key(f"metric/{snapshot_id}/{metric}")
+
+
 def ranking_key(snapshot_id: str, ranking_id: str) -> Key:
     """Return the key of a comparison of rankings of a snapshot's agents."""
     return Key(f"ranking/{snapshot_id}/{ranking_id}")
@@ -81,6 +86,8 @@ def rows_of(key: str) -> dict[str, str | int]:
     if kind == "frontier":
         session_id, _, number = rest.partition("/")
         return {"session_id": session_id, "round": int(number)}
+    if kind == "metric":
+        return {"snapshot_id": rest.partition("/")[0]}
     if kind in _PAIRS:
         return dict(zip(_PAIRS[kind], rest.split("/", 1), strict=True))
     column = _COLUMNS.get(kind)

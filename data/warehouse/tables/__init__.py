@@ -15,11 +15,12 @@ from data.warehouse.tables import (
     results,
     rounds,
     sessions,
+    structure,
     views,
 )
 from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, rankings, campaigns, sessions, rounds, results, communities, events)
+_SUBJECTS = (networks, structure, rankings, campaigns, sessions, rounds, results, communities, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}

@@ -1,0 +1,221 @@
+"""The metrics of a network: computed or read from the warehouse, as an object that shows and draws itself."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from analytics.structure.adjacency import Adjacency
+from analytics.structure.metrics import Metric, Values, chosen_metrics
+from analytics.structure.published_metrics import publish_metrics, read_metrics
+from data.cards import card
+from data.errors import InsufficientMemoryError
+from data.networks.network import Network
+from data.progress import Progress, shown
+from data.warehouse.tables import table_specification
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+BYTES_PER_EDGE, BYTES_PER_AGENT = 40, 200
+"""Memory that metrics take at most: rows of both directions and of the undirected view, and their own arrays."""
+SHOWN = ("node_count", "edge_count", "average_degree", "clustering_coefficient", "average_path_length", "modularity")
+"""What a card shows, if it is known."""
+logger = logging.getLogger(__name__)
+
+
+class NetworkMetrics:
+    """Metrics of a network's structure.
+
+    Attributes
+    ----------
+    network : Network
+    values : mapping
+        Columns of the table `network_metrics`; None where a value is not defined.
+    computed, recalled : tuple of str
+        Metrics that this call computed, and those that it read from the warehouse.
+    """
+
+    def __init__(
+        self, network: Network, values: Values, computed: tuple[str, ...] = (), recalled: tuple[str, ...] = ()
+    ) -> None:
+        self.network = network
+        self.values: Mapping[str, Any] = values.of_network
+        self.computed, self.recalled = computed, recalled
+        self._of_agents = values.of_agents
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column: a number of the network, or an array of one value per agent by dense id."""
+        return self._of_agents[name] if name in self._of_agents else self.values[name]
+
+    def __repr__(self) -> str:
+        metrics = ", ".join((*self.computed, *self.recalled))
+        return f"NetworkMetrics({self.network.network_id!r}: {metrics})"
+
+    def _repr_html_(self) -> str:
+        facts = {row["metric"].replace("_", " "): row["text"] for row in self.rows() if row["metric"] in SHOWN}
+        if self.recalled:
+            facts["read from the warehouse"] = ", ".join(self.recalled)
+        return card(
+            f"Structure of {self.network.network_id}", facts, ["metrics.table", "metrics.agents", "metrics.plot()"]
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per number of the network: metric, value, half of its 95 % interval, and both as text."""
+        found = []
+        for name, value in self.values.items():
+            if isinstance(value, list) or name.endswith("_half_width"):
+                continue
+            half_width = self.values.get(f"{name}_half_width")
+            found.append({"metric": name, "value": value, "half_width": half_width, "text": _text(value, half_width)})
+        return found
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row per number of the network: metric, value, half_width of its 95 % interval where it was sampled."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=["metric", "value", "half_width"]).set_index("metric")
+
+    @cached_property
+    def agents(self) -> "pd.DataFrame":
+        """One row per agent by dense id: agent_id, and columns of the table `agent_metrics`."""
+        import pandas as pd
+
+        ids = self.network.agent_ids.drop_null().to_pandas()
+        frame = pd.DataFrame({"agent_id": ids, **self._of_agents})
+        return frame.set_index(pd.Index(self.network.dense_agents, name="agent"))
+
+    @property
+    def agent_values(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Columns of the table `agent_metrics`, (n_agents,) arrays by dense id."""
+        return self._of_agents
+
+    def plot(self) -> "Figure":
+        """Draw degrees, distances, cores and communities, a panel for each that was asked for.
+
+        Raises
+        ------
+        InvalidInputError
+            If none of these was asked for.
+        """
+        from analytics.structure.pictures import structure_figure
+
+        return structure_figure(self.network.network_id, self.values, self._of_agents)
+
+
+def metrics(
+    network: Network,
+    names: Iterable[str] | None = None,
+    *,
+    publish: bool = True,
+    progress: Progress | None = None,
+) -> NetworkMetrics:
+    """Return metrics of a network's structure, computed in memory unless they are in the warehouse.
+
+    What earlier calls have published for a snapshot of the same content is read; what is missing is computed, and added
+    to the tables `network_metrics` and `agent_metrics` in one publication. Each function of `analytics.structure` says
+    whether a kernel of Rumormill or a library computes it, and beyond which size it samples or refuses.
+
+    Parameters
+    ----------
+    network : Network
+    names : iterable of str, optional
+        Names of `analytics.structure.metrics.METRICS`, or columns of the table `agent_metrics`. Default: all; without
+        Leiden communities and betweenness, which are slow, if the network has more than 2 million edges.
+    publish : bool
+        Whether to publish what is computed. Nothing is added to a past state of a warehouse.
+    progress : Progress, optional
+        Default: bars in terminals and notebooks, after two seconds.
+
+    Returns
+    -------
+    NetworkMetrics
+        The metrics that were asked for.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        If the edges do not fit in memory.
+    InvalidInputError
+        If there is no metric of a name, or the network is too large for one that was named.
+
+    Examples
+    --------
+    >>> import tempfile, pandas as pd
+    >>> from data import Warehouse
+    >>> friends = pd.DataFrame({"source": ["ann", "bob", "cy"], "target": ["bob", "cy", "ann"]})
+    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
+    >>> found = metrics(network, ["triangles", "pagerank"])
+    >>> found["clustering_coefficient"], found["pagerank"].round(3).tolist()
+    (1.0, [0.333, 0.333, 0.333])
+    >>> metrics(network, ["triangles"]).recalled
+    ('triangles',)
+    """
+    chosen = chosen_metrics(network, names)
+    known = read_metrics(network)
+    missing = [metric for metric in chosen if metric.name not in known.names]
+    values = Values(dict(known.values.of_network), dict(known.values.of_agents))
+    if missing:
+        check_memory(network)
+        with shown(progress) as watched:
+            computed = _computed(network, missing, watched)
+        values.of_network.update(computed.of_network)
+        values.of_agents.update(computed.of_agents)
+        if publish and network.warehouse.limit is None:
+            publish_metrics(network, [metric.name for metric in missing], computed)
+    done = tuple(metric.name for metric in missing)
+    recalled = tuple(metric.name for metric in chosen if metric.name not in done)
+    return NetworkMetrics(network, _of_metrics(chosen, values), done, recalled)
+
+
+def check_memory(network: Network) -> None:
+    """Raise InsufficientMemoryError if a network's edges do not fit in the memory that is available."""
+    import psutil
+
+    from data.quantities import readable_bytes
+
+    needed = BYTES_PER_EDGE * network.n_edges + BYTES_PER_AGENT * network.n_ids
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise InsufficientMemoryError(
+            f"metrics of network {network.network_id!r} need about {readable_bytes(needed)} of memory, "
+            f"{readable_bytes(available)} are available: end other programs, or use a machine with more memory"
+        )
+
+
+def _computed(network: Network, missing: list[Metric], progress: Progress) -> Values:
+    edges, found = Adjacency.of(network), Values()
+    for done, metric in enumerate(missing):
+        progress("computing metrics", done, len(missing))
+        started = time.perf_counter()
+        values = metric.values_of(network, edges)
+        logger.info("network %r: %s in %.2f s", network.network_id, metric.name, time.perf_counter() - started)
+        found.of_network.update({column: values.of_network.get(column) for column in metric.network_columns})
+        found.of_agents.update(values.of_agents)
+    progress("computing metrics", len(missing), len(missing))
+    return found
+
+
+def _of_metrics(chosen: list[Metric], values: Values) -> Values:
+    """Return the values of some metrics, in the order of their tables' columns."""
+    rows, agents = (table_specification(table).schema.names for table in ("network_metrics", "agent_metrics"))
+    wanted_rows = {column for metric in chosen for column in metric.network_columns}
+    wanted_agents = {column for metric in chosen for column in metric.agent_columns}
+    return Values(
+        {name: values.of_network[name] for name in rows if name in wanted_rows},
+        {name: values.of_agents[name] for name in agents if name in wanted_agents},
+    )
+
+
+def _text(value: Any, half_width: float | None) -> str:
+    """Return a number as text, with half of its 95 % interval if it has one."""
+    if value is None:
+        return "undefined"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.6g}" if half_width is None else f"{value:,.6g} ± {half_width:.2g}"

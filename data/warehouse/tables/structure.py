@@ -1,0 +1,95 @@
+"""Structure of networks: one row of numbers per snapshot, and one per agent."""
+
+import pyarrow as pa
+
+from data.warehouse.tables.specification import SNAPSHOT_ID, Column, TableSpecification
+
+NUMBERS = pa.list_(pa.field("element", pa.int64()))
+
+
+def _column(name: str, kind: pa.DataType, documentation: str) -> Column:
+    """Return a column that is null until its metric is asked for, and where it is not defined."""
+    return Column(name, kind, documentation, nullable=True)
+
+
+SPECIFICATIONS = (
+    TableSpecification(
+        "network_metrics",
+        "One row per analysed network snapshot; a column is null until its metric is asked for.",
+        ("snapshot_id",),
+        (
+            SNAPSHOT_ID,
+            _column("node_count", pa.int64(), "agents, isolated ones included"),
+            _column("edge_count", pa.int64(), "directed edges"),
+            _column("pair_count", pa.int64(), "pairs of agents with an edge in either direction"),
+            _column("density", pa.float64(), "edges as a share of all ordered pairs of different agents"),
+            _column("reciprocity", pa.float64(), "share of edges whose reverse is an edge too"),
+            _column(
+                "average_degree",
+                pa.float64(),
+                "mean number of out-edges, which is that of in-edges; mean number of neighbours if undirected",
+            ),
+            _column(
+                "assortativity", pa.float64(), "correlation over edges of out-degree of source, in-degree of target"
+            ),
+            _column("degrees", NUMBERS, "numbers of neighbours, in either direction, that occur, ascending"),
+            _column("agents_by_degree", NUMBERS, "number of agents with each of degrees"),
+            _column("power_law_exponent", pa.float64(), "exponent of the power law fitted to the tail of degrees"),
+            _column("power_law_minimum", pa.int64(), "smallest degree of that tail"),
+            _column("power_law_agents", pa.int64(), "agents in that tail"),
+            _column("power_law_distance", pa.float64(), "Kolmogorov-Smirnov distance of tail and power law"),
+            _column("lognormal_mean", pa.float64(), "mean logarithm of the lognormal distribution fitted to that tail"),
+            _column("lognormal_deviation", pa.float64(), "standard deviation of the logarithm of that distribution"),
+            _column("lognormal_ratio", pa.float64(), "log-likelihood of power law minus that of lognormal"),
+            _column("lognormal_p_value", pa.float64(), "probability of a ratio as far from 0 if both fit equally well"),
+            _column("exponential_rate", pa.float64(), "rate of the exponential distribution fitted to that tail"),
+            _column("exponential_ratio", pa.float64(), "log-likelihood of power law minus that of exponential"),
+            _column(
+                "exponential_p_value", pa.float64(), "probability of a ratio as far from 0 if both fit equally well"
+            ),
+            _column("weak_components", pa.int64(), "number of weakly connected components"),
+            _column("largest_weak_component", pa.int64(), "agents of the largest weakly connected component"),
+            _column("strong_components", pa.int64(), "number of strongly connected components"),
+            _column("largest_strong_component", pa.int64(), "agents of the largest strongly connected component"),
+            _column("average_path_length", pa.float64(), "mean distance of ordered pairs with a path, hops"),
+            _column("average_path_length_half_width", pa.float64(), "half of its 95 % interval; null if it is exact"),
+            _column("effective_diameter", pa.float64(), "distance within which 90 % of pairs with a path are, hops"),
+            _column("effective_diameter_half_width", pa.float64(), "half of its 95 % interval; null if it is exact"),
+            _column("diameter", pa.int64(), "largest distance found, hops; a lower bound if agents were sampled"),
+            _column("distance_sources", pa.int64(), "agents from which distances were counted; sampled if not all"),
+            _column("pairs_by_distance", NUMBERS, "ordered pairs at 1, 2, ... hops, from these agents"),
+            _column("triangles", pa.int64(), "triangles in the undirected view"),
+            _column("transitivity", pa.float64(), "share of paths of two edges that are closed to a triangle"),
+            _column("clustering_coefficient", pa.float64(), "mean local clustering of all agents, undirected view"),
+            _column("max_core_number", pa.int64(), "largest k for which there is a k-core, undirected view"),
+            _column("betweenness_sources", pa.int64(), "agents from which shortest paths were counted"),
+            _column("betweenness_standard_error", pa.float64(), "largest standard error of betweenness; null if exact"),
+            _column("label_count", pa.int64(), "labels that label propagation leaves"),
+            _column("community_count", pa.int64(), "communities that Leiden finds"),
+            _column("modularity", pa.float64(), "modularity of these communities, undirected view"),
+        ),
+    ),
+    TableSpecification(
+        "agent_metrics",
+        "One row per agent of an analysed network snapshot; a column is null until its metric is asked for.",
+        ("snapshot_id", "agent"),
+        (
+            SNAPSHOT_ID,
+            Column("agent", pa.int32(), "dense id of the agent"),
+            _column("pagerank", pa.float64(), "PageRank, damping 0.85; sums to 1"),
+            _column("weak_component", pa.int32(), "smallest dense id of the agent's weakly connected component"),
+            _column("strong_component", pa.int32(), "smallest dense id of the agent's strongly connected component"),
+            _column("core_number", pa.int32(), "largest k whose k-core includes the agent, undirected view"),
+            _column("triangles", pa.int64(), "triangles that the agent is part of, undirected view"),
+            _column("local_clustering", pa.float64(), "share of pairs of the agent's neighbours that are connected"),
+            _column("label", pa.int32(), "dense id of the agent whose label it has after 10 rounds of CDLP"),
+            _column("community", pa.int32(), "Leiden community: from 0 by falling size"),
+            _column("hub", pa.float64(), "hub score of HITS; sums to 1"),
+            _column("authority", pa.float64(), "authority score of HITS; sums to 1"),
+            _column(
+                "betweenness", pa.float64(), "share of ordered pairs of others whose shortest paths lead through it"
+            ),
+        ),
+        added=(Column("agent_id", pa.string(), "the agent's id in the user's data"),),
+    ),
+)

@@ -1,0 +1,162 @@
+"""Command that analyses how a network is built: ``rumormill analyze``."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from analytics.structure.network_metrics import NetworkMetrics
+    from data import Network
+
+PICTURES = (".png", ".svg", ".pdf")
+SHOWN_AGENTS = 20
+"""Agents that are shown as a table on the terminal."""
+
+
+def analyze(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network.")],
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAMES",
+            help="Separated by commas: counts, degrees, components, distances, triangles, cores, pagerank, hits, "
+            "labels, communities, betweenness, or columns of the table agent_metrics. Default: all; without "
+            "communities and betweenness, which are slow, if the network has more than 2 million edges.",
+        ),
+    ] = None,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Print one row per agent instead of the numbers of the network.")
+    ] = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Also draw degrees, distances, cores and communities, into a PNG, SVG or PDF file.",
+        ),
+    ] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse the structure of a network, and publish it in the tables network_metrics and agent_metrics.
+
+    What earlier calls have published for the same content is read from the warehouse.
+    """
+    from data.facade import Warehouse
+    from flows.output_files import check_output
+
+    check_format(chosen, output, as_json=as_json)
+    if output is not None:
+        check_output(output)
+    if plot is not None:
+        _check_picture(plot)
+    network = Warehouse(warehouse).network(name)
+    from analytics.structure.network_metrics import metrics as network_metrics
+
+    asked = None if metrics is None else [each.strip() for each in metrics.split(",") if each.strip()]
+    if agents:
+        _check_agent_columns(network, asked)
+    with progress_bars(hidden=as_json) as progress:
+        found = network_metrics(network, asked, progress=progress)
+    if plot is not None:
+        _save_picture(found, plot)
+    _note_origin(found)
+    if agents:
+        rows = _agent_rows(found)
+        write(rows, lambda: _print_agents(rows), chosen=chosen, output=output, as_json=as_json)
+    else:
+        numbers = [
+            {"metric": row["metric"], "value": row["value"], "half_width": row["half_width"]} for row in found.rows()
+        ]
+        write_rows(numbers, lambda: _print_numbers(found), chosen=chosen, output=output, as_json=as_json)
+
+
+def _check_picture(path: str) -> None:
+    from pathlib import Path
+
+    from data.errors import InvalidInputError
+    from flows.output_files import check_output
+
+    if Path(path).suffix.lower() not in PICTURES:
+        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
+    check_output(path)
+
+
+def _save_picture(found: "NetworkMetrics", path: str) -> None:
+    from pathlib import Path
+
+    from flows.output_files import write_output
+
+    kind, figure = Path(path).suffix.lower().removeprefix("."), found.plot()
+    print_note(f"drew {write_output(path, lambda file: figure.savefig(file, format=kind, dpi=150), binary=True)}")
+
+
+def _note_origin(found: "NetworkMetrics") -> None:
+    """Say what was computed, and what was read."""
+    if found.computed:
+        print_note(f"computed and published: {', '.join(found.computed)}")
+    if found.recalled:
+        print_note(f"read from the warehouse: {', '.join(found.recalled)}")
+
+
+def _check_agent_columns(network: "Network", asked: list[str] | None) -> None:
+    """Refuse a list of metrics of which none has values of agents, before any work."""
+    from analytics.structure.metrics import METRICS, chosen_metrics
+    from data.errors import InvalidInputError
+
+    chosen = chosen_metrics(network, asked)
+    if not any(metric.agent_columns for metric in chosen):
+        names = ", ".join(metric.name for metric in chosen)
+        of_agents = ", ".join(metric.name for metric in METRICS.values() if metric.agent_columns)
+        raise InvalidInputError(f"--agents: {names} have no values of agents; metrics that have them are {of_agents}")
+
+
+def _agent_rows(found: "NetworkMetrics") -> "pa.Table":
+    """Return one row per agent: agent_id, and the columns of the metrics that were asked for."""
+    import pyarrow as pa
+
+    return pa.table({"agent_id": found.network.agent_ids.drop_null(), **found.agent_values})
+
+
+def _print_agents(rows: "pa.Table") -> None:
+    shown = rows.slice(0, SHOWN_AGENTS).to_pylist()
+    print_table(shown, rows.column_names)
+    if rows.num_rows > SHOWN_AGENTS:
+        print_note(
+            f"{SHOWN_AGENTS:,} of {rows.num_rows:,} agents; --output FILE.parquet writes all, and the table "
+            "agent_metrics has them in SQL"
+        )
+
+
+def _print_numbers(found: "NetworkMetrics") -> None:
+    rows: list[dict[str, Any]] = [
+        {"metric": row["metric"].replace("_", " "), "value": row["text"]} for row in found.rows()
+    ]
+    if not rows:
+        print_line("these metrics have values of agents only; --agents prints them")
+        return
+    width = max(len(row["metric"]) for row in rows)
+    for row in rows:
+        print_line(f"{row['metric']:<{width}}  {row['value']}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(
+        rich_help_panel="Networks",
+        epilog=examples(
+            "rumormill analyze wiki-vote",
+            "rumormill analyze wiki-vote --metrics pagerank,cores --agents --output ranks.parquet",
+            "rumormill analyze wiki-vote --plot structure.png",
+            'rumormill sql "SELECT agent_id, pagerank FROM agent_metrics ORDER BY pagerank DESC LIMIT 10"',
+        ),
+    )(analyze)
