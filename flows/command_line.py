@@ -17,12 +17,15 @@ from data.errors import RunCancelledError
 from flows.commands import (
     answers,
     campaigns,
+    communities,
     containment,
     decisions,
     maintenance,
     models,
+    neighborhoods,
     networks,
     platform,
+    rankings,
     schedules,
     structure,
 )
@@ -34,11 +37,15 @@ COMMANDS = (
     "demo",
     "network",
     "analyze",
+    "neighbors",
     "run",
     "page",
     "resume",
     "sessions",
     "report",
+    "rank",
+    "communities",
+    "crossings",
     "compare",
     "explain",
     "responsible",
@@ -63,6 +70,8 @@ PUBLISHING = (
     "analyze",
     "run",
     "resume",
+    "rank",
+    "crossings",
     "compare",
     "explain",
     "responsible",
@@ -137,8 +146,11 @@ app = typer.Typer(
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 structure.register(app)
+neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
+rankings.register(app)
+communities.register(app)
 decisions.register(app)
 containment.register(app)
 models.register(app)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from data.cards import card
 from data.errors import InvalidInputError, UnknownAgentError
+from data.networks import neighborhoods
 from data.networks.numeric_types import as_floats, is_numeric
 from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
 from data.warehouse.frames import pandas_frame
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 AGENT_IDS_HELD = 1 << 24
 """Most agents whose ids are held in memory; ids of larger networks are mapped, and searched file by file."""
 CALLS_WITHOUT_ORDER = 8
-"""Calls of `Network.dense_ids` that search all ids before one sorts them for later calls: sorting takes as long as ten
-searches or more."""
+"""Calls of `Network.dense_ids` that search all ids before one sorts them: it takes as long as ten searches or more."""
 
 FEW_NAMES, MANY_NAMES, PLACES_REMEMBERED = 20, 1000, 1 << 16
 """Most ids that are faster to look up one by one; most ids of a call whose places are cached; most cached places."""
@@ -67,16 +67,14 @@ class Network:
         return f"Network({self.network_id!r}, agents={self.n_agents:,}, edges={self.n_edges:,})"
 
     def _repr_html_(self) -> str:
-        name = self.network_id
         facts = {
             "agents": f"{self.n_agents:,}",
             "edges": f"{self.n_edges:,}, directed",
             "origin": str(self.row["description"]),
             "snapshot": f"{self.snapshot_id[:12]}, {self.row['created_at']:%Y-%m-%d %H:%M} UTC",
         }
-        return card(
-            f"Network {name}", facts, ["network.agents", "network.edges", "simulate(network, model, seed_set=[...])"]
-        )
+        asks = ["network.agents", "network.edges", "simulate(network, model, seed_set=[...])"]
+        return card(f"Network {self.network_id}", facts, asks)
 
     @property
     def n_agents(self) -> int:
@@ -118,8 +116,7 @@ class Network:
     def rejects(self) -> "pd.DataFrame":
         """Return the rows that the import left out, by line.
 
-        Columns are those of the table `network_rejects`: ``line`` (or row, from 1), ``reason`` (malformed, self_loop or
-        duplicate), ``detail``, ``source_agent_id``, ``target_agent_id``, ``text``.
+        Columns: line, reason, detail, source_agent_id, target_agent_id, text, as in the table `network_rejects`.
         """
         rows = self.warehouse.read("network_rejects", [self.key]).drop_columns(["snapshot_id"])
         return pandas_frame(rows.sort_by("line"))
@@ -128,6 +125,9 @@ class Network:
     def key(self) -> str:
         """Key under which the snapshot is published."""
         return network_key(self.network_id, self.snapshot_id)
+
+    neighbors = neighborhoods.neighbors
+    subgraph = neighborhoods.subgraph
 
     # -- as tables ----------------------------------------------------------------------------------------------
 

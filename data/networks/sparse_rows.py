@@ -78,6 +78,24 @@ class SparseRows:
         ends = np.clip(self.offsets[low : high + 1], first, last)
         return np.repeat(np.arange(low, high), np.diff(ends))
 
+    def rows_of(self, agents: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return the edges of some agents, row by row: whose row each is in, as a position in `agents`, and its target.
+
+        Examples
+        --------
+        >>> positions, targets = SparseRows(np.array([0, 2, 2, 5]), np.array([1, 2, 0, 1, 2], np.int32)).rows_of(
+        ...     np.array([2, 1, 0])
+        ... )
+        >>> positions.tolist(), targets.tolist()
+        ([0, 0, 0, 2, 2], [0, 1, 2, 1, 2])
+        """
+        agents = agents.astype(np.int64)
+        starts = self.offsets[agents]
+        lengths = self.offsets[agents + 1] - starts
+        ends = np.cumsum(lengths)
+        shifts = np.repeat(starts - (ends - lengths), lengths)
+        return np.repeat(np.arange(len(agents)), lengths), self.targets[shifts + np.arange(len(shifts))]
+
 
 @numba.njit(nogil=True, cache=True)
 def _counting_order(keys, n_keys):  # type: ignore[no-untyped-def]

@@ -22,7 +22,7 @@ import pyarrow as pa
 from data.errors import CorruptFileError, QueryError, RumormillError
 from data.warehouse import views
 from data.warehouse.store import Store
-from data.warehouse.tables import TABLES, VIEWS
+from data.warehouse.tables import MACROS, TABLES, VIEWS
 from data.warehouse.verification import REMEDY, check_once, verify
 from data.warehouse.views import State, quoted, state_of, tables_read_by
 
@@ -332,7 +332,7 @@ def _damage(error: Exception, warehouse: Store, state: State) -> RumormillError 
 def _query_error(error: Exception) -> QueryError:
     import duckdb
 
-    hint = f"tables are {', '.join([*TABLES, *VIEWS])}"
+    hint = f"tables are {', '.join([*TABLES, *VIEWS, *(f'{name}(...)' for name in MACROS)])}"
     if isinstance(error, duckdb.InterruptException):
         hint = "ask for less, or lift the limit (--no-limits, limit_seconds=None)"
     elif isinstance(error, duckdb.OutOfMemoryException):

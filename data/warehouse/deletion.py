@@ -121,7 +121,13 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
 
 def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
     """Return what is deleted of that which the keys of a kind of publication name after their kind."""
-    return {"network": deletion.networks, "containment": deletion.networks, "metrics": deletion.unshared}
+    return {
+        "network": deletion.networks,
+        "containment": deletion.networks,
+        "metrics": deletion.unshared,
+        "ranking": deletion.unshared,
+        "crossing": deletion.sessions,
+    }
 
 
 def _published_rounds(store: Store, sessions: frozenset[str]) -> Iterator[str]:

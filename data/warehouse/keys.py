@@ -73,6 +73,16 @@ def decision_key(table: str, *identifiers: str | int) -> Key:
     return Key("/".join([DECISION, table, *map(str, identifiers)]))
 
 
+def ranking_key(snapshot_id: str, ranking_id: str) -> Key:
+    """Return the key of a comparison of rankings of a snapshot's agents."""
+    return Key(f"ranking/{snapshot_id}/{ranking_id}")
+
+
+def crossing_key(session_id: str, grouping: str) -> Key:
+    """Return the key of how a session's message crosses groups of agents, such as communities."""
+    return Key(f"crossing/{session_id}/{grouping}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -92,13 +102,17 @@ def rows_of(key: str) -> dict[str, str | int]:
         return {"session_id": session_id, "round": int(number)}
     if kind == "metric":
         return {"snapshot_id": rest.partition("/")[0]}
-    if kind == "containment":
-        network_id, _, containment_id = rest.partition("/")
-        return {"network_id": network_id, "containment_id": containment_id}
+    if kind in _PAIRS:
+        return dict(zip(_PAIRS[kind], rest.split("/", 1), strict=True))
     column = _COLUMNS.get(kind)
     return {} if column is None else {column: rest}
 
 
+_PAIRS = {
+    "containment": ("network_id", "containment_id"),
+    "ranking": ("snapshot_id", "ranking_id"),
+    "crossing": ("session_id", "grouping"),
+}
 _COLUMNS = {
     "session": "session_id",
     "message": "message_id",

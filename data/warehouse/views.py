@@ -15,7 +15,7 @@ from data.warehouse.frames import unified_schema
 from data.warehouse.keyed_rows import OPERATION, PUBLICATION, UPSERT
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
-from data.warehouse.tables import TABLES, VIEWS
+from data.warehouse.tables import MACROS, TABLES, VIEWS
 from data.warehouse.tables.specification import Column, TableSpecification, schema_fingerprint
 
 _TYPES = {
@@ -73,14 +73,14 @@ def state_of(store: Store, tables: Iterable[str] = TABLES) -> State:
 
 
 def tables_read_by(table: str) -> set[str]:
-    """Return the tables whose files the view of a table, or one of `VIEWS`, reads."""
-    if table in VIEWS:
+    """Return the tables whose files the view of a table, or one of `VIEWS` or `MACROS`, reads."""
+    if table in VIEWS or table in MACROS:
         return {name for name in _READS.findall(_sql_file(table)) if name in TABLES}
     return {table} | {name for name in _READS.findall(_joined_view(TABLES[table])) if name in TABLES}
 
 
 def definition(store: Store, state: State) -> str:
-    """Return the SQL that creates the views of a state, with their comments."""
+    """Return the SQL that creates the views and table macros of a state, with their comments."""
     chosen = [TABLES[table] for table in state.files]
     statements = [
         heading(state.number),
@@ -102,6 +102,11 @@ def definition(store: Store, state: State) -> str:
         if tables_read_by(view.name) <= state.files.keys():
             statements.append(f"CREATE OR REPLACE VIEW {view.name} AS\n{_sql_file(view.name)};")
             statements += _comments(view.name, view.grain, view.columns)
+    for macro in MACROS.values():
+        if tables_read_by(macro.name) <= state.files.keys():
+            head = f"CREATE OR REPLACE MACRO {macro.name}({macro.parameters}) AS TABLE"
+            statements.append(f"{head}\n{_sql_file(macro.name)};")
+            statements.append(f"COMMENT ON MACRO TABLE {macro.name} IS {quoted(macro.grain)};")
     return "\n".join([*statements, "COMMIT;"]) + "\n"
 
 

@@ -7,7 +7,7 @@ import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.picture_files import check_picture, save_picture
+from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_error, print_json, print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def report(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the report, such as limit=20; repeatable."),
     ] = None,
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help="Also draw it, into a PNG, SVG or PDF file.")
-    ] = None,
+    plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
     rows: Annotated[
@@ -94,8 +92,7 @@ def report(
     from data.facade import Warehouse
 
     check_format(chosen, output, as_json=as_json)
-    if plot is not None:
-        check_picture(plot)
+    check_plot(plot)
     if listed:
         asked = [sql_reports.question(each) for each in sql_reports.REPORTS]
         found: list[dict[str, Any]] = [
@@ -116,7 +113,7 @@ def report(
     given = dict(each.partition("=")[::2] for each in parameters or ())
     answer = sql_reports.report(Warehouse(warehouse), name, campaign, **given)
     if plot is not None:
-        save_picture(answer.plot(), plot)
+        save_plot(answer.plot(), plot)
     write(answer.rows, lambda: _print_report(answer, rows), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -137,7 +134,7 @@ def tables(
 ) -> None:
     """List the tables with their grain, or the columns of one table with their meaning."""
     from data.facade import Warehouse
-    from data.warehouse.tables import TABLES, VIEWS
+    from data.warehouse.tables import MACROS, TABLES, VIEWS
 
     if name is not None:
         _describe_table(name, as_json=as_json)
@@ -147,14 +144,15 @@ def tables(
         {"table": table.name, "rows": place.count(table.name), "grain": table.grain} for table in TABLES.values()
     ]
     listed += [{"table": view.name, "rows": None, "grain": view.grain} for view in VIEWS.values()]
+    listed += [{"table": macro.name, "rows": None, "grain": macro.grain} for macro in MACROS.values()]
     write_rows(listed, lambda: print_table(listed), chosen=chosen, output=output, as_json=as_json)
 
 
 def _describe_table(name: str, *, as_json: bool) -> None:
-    from data.warehouse.tables import VIEWS, table_specification
+    from data.warehouse.tables import MACROS, VIEWS, table_specification
     from data.warehouse.tables.specification import SYMBOL
 
-    table = VIEWS.get(name) or table_specification(name)
+    table = VIEWS.get(name) or MACROS.get(name) or table_specification(name)
     added, key = getattr(table, "added", ()), getattr(table, "key", ())
     columns: list[dict[str, Any]] = [
         {
@@ -171,7 +169,8 @@ def _describe_table(name: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"table": table.name, "grain": table.grain, "key": list(key), "columns": columns})
         return
-    print_line(f"{table.name}: {table.grain} " + (f"Key: {', '.join(key)}." if key else "A view over several tables."))
+    kind = f"A table macro: {table.example}" if name in MACROS else "A view over several tables."  # type: ignore[union-attr]
+    print_line(f"{table.name}: {table.grain} " + (f"Key: {', '.join(key)}." if key else kind))
     print_table([{**column, "null": "yes" if column["null"] else ""} for column in columns])
     if further := getattr(table, "further", ""):
         print_line(f"Further columns: {further}.")

@@ -15,7 +15,7 @@ from data.facade import Warehouse
 from data.networks.edge_lists import EdgeList
 from data.networks.network import Network
 from data.warehouse.catalogue import connect, definition, query, write_bootstrap
-from data.warehouse.tables import TABLES, VIEWS
+from data.warehouse.tables import MACROS, TABLES, VIEWS
 from tests.data.publications import one_of_each, publish_network, record, rows
 
 MakeEdges = Callable[..., EdgeList]
@@ -247,9 +247,9 @@ def test_every_view_says_its_grain_and_every_column_its_meaning(warehouse: Wareh
 def test_sql_files_begin_with_the_grain_and_there_is_one_for_every_view_that_adds_columns():
     folder = package_files("data.warehouse") / "sql"
     texts = {file.name.removesuffix(".sql"): file.read_text(encoding="utf-8") for file in folder.iterdir()}
-    assert texts.keys() == {table.name for table in TABLES.values() if table.added} | VIEWS.keys()
+    assert texts.keys() == {table.name for table in TABLES.values() if table.added} | VIEWS.keys() | MACROS.keys()
     for name, text in texts.items():
-        assert text.splitlines()[0] == f"-- {(VIEWS.get(name) or TABLES[name]).grain}"
+        assert text.splitlines()[0] == f"-- {(VIEWS.get(name) or MACROS.get(name) or TABLES[name]).grain}"
         assert ";" not in text
 
 
@@ -268,6 +268,10 @@ def test_bootstrap_makes_the_same_views_in_a_plain_duckdb(warehouse: Warehouse, 
     for view in [*TABLES, *VIEWS, *(f"files.{table}" for table in TABLES)]:
         for question in (f"DESCRIBE {view}", f"FROM {view}"):
             assert plain.execute(question).fetchall() == ours.execute(question).fetchall()
+    for question in ("FROM neighbors('friends', 'ann') ORDER BY ALL", "FROM subgraph('friends', 'dan', radius := 2)"):
+        rows = plain.execute(question).fetchall()
+        assert len(rows) > 2
+        assert rows == ours.execute(question).fetchall()
     comments = "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
     assert plain.execute(comments).fetchall() == ours.execute(comments).fetchall()
 

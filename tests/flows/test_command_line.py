@@ -16,7 +16,7 @@ import pytest
 from data.facade import Warehouse
 from data.generators import GENERATORS
 from data.networks.edge_lists import DuplicatePolicy, HeaderKind, ImportOptions
-from data.warehouse.tables import TABLES, VIEWS
+from data.warehouse.tables import MACROS, TABLES, VIEWS
 from tests.deadlines import PATIENCE
 
 Rumormill = Callable[..., Any]
@@ -256,7 +256,7 @@ def test_sql_answers_as_table_csv_and_json(rumormill: Rumormill) -> None:
 def test_tables_lists_rows_and_columns(rumormill: Rumormill, edges: Path) -> None:
     rumormill("network", "import", "path", str(edges))
     listed = {row["table"]: row for row in rumormill("tables", "--json").json}
-    assert list(listed) == [*TABLES, *VIEWS]
+    assert list(listed) == [*TABLES, *VIEWS, *MACROS]
     assert (listed["network_edges"]["rows"], listed["cascades"]["rows"]) == (4, 0)
     assert TABLES["cascades"].grain in rumormill("tables").stdout
     described = rumormill("tables", "reach", "--json").json
@@ -267,6 +267,10 @@ def test_tables_lists_rows_and_columns(rumormill: Rumormill, edges: Path) -> Non
     described = rumormill("tables", view.name, "--json").json
     assert [c["column"] for c in described["columns"]] == [c.name for c in view.columns]
     assert "A view over several tables." in rumormill("tables", view.name).stdout
+    macro = MACROS["neighbors"]
+    described = rumormill("tables", macro.name, "--json").json
+    assert [c["column"] for c in described["columns"]] == [c.name for c in macro.columns]
+    assert f"A table macro: {macro.example}" in rumormill("tables", macro.name).stdout
 
 
 def test_verify_finds_damage_and_sweeps_orphans(rumormill: Rumormill, edges: Path, tmp_path: Path) -> None:

@@ -7,19 +7,34 @@ from data.errors import TableNotFoundError
 from data.validation import suggestion
 from data.warehouse.tables import (
     campaigns,
+    communities,
     comparisons,
     containment,
     events,
+    macros,
     networks,
+    rankings,
     results,
     rounds,
     sessions,
     structure,
     views,
 )
-from data.warehouse.tables.specification import SYMBOL, TableSpecification, ViewSpecification
+from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, structure, campaigns, sessions, rounds, results, comparisons, containment, events)
+_SUBJECTS = (
+    networks,
+    structure,
+    rankings,
+    campaigns,
+    sessions,
+    rounds,
+    results,
+    communities,
+    comparisons,
+    containment,
+    events,
+)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
@@ -27,6 +42,8 @@ TABLES: Mapping[str, TableSpecification] = MappingProxyType(
 """All table specifications by name, in the order in which they are documented."""
 VIEWS: Mapping[str, ViewSpecification] = MappingProxyType({view.name: view for view in views.SPECIFICATIONS})
 """Views over several tables, by name."""
+MACROS: Mapping[str, MacroSpecification] = MappingProxyType({macro.name: macro for macro in macros.SPECIFICATIONS})
+"""Table macros, by name."""
 
 
 def table_specification(name: str) -> TableSpecification:
@@ -78,5 +95,11 @@ def tables_page() -> str:
         lines += [f"## {view.name}", "", view.grain, "", "A view in SQL, over several tables.", ""]
         lines += ["| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         lines += [f"| {c.name} | {c.type} | {'yes' if c.nullable else ''} | {c.documentation} |" for c in view.columns]
+        lines.append("")
+    for macro in MACROS.values():
+        lines += [f"## {macro.name}", "", macro.grain, ""]
+        lines += [f"A table macro, `{macro.name}({macro.parameters})`, asked like this: `{macro.example}`.", ""]
+        lines += ["| column | type | meaning |", "| --- | --- | --- |"]
+        lines += [f"| {c.name} | {c.type} | {c.documentation} |" for c in macro.columns]
         lines.append("")
     return "\n".join(lines)

@@ -100,6 +100,29 @@ class ViewSpecification:
     columns: tuple[Column, ...]
 
 
+@dataclass(frozen=True)
+class MacroSpecification:
+    """The specification of a table macro, a view with parameters, defined in ``data/warehouse/sql/<name>.sql``.
+
+    Attributes
+    ----------
+    name : str
+    grain : str
+        What one row is, as a sentence.
+    parameters : str
+        As in SQL; those with a default are given by name.
+    example : str
+        A query.
+    columns : tuple of Column
+    """
+
+    name: str
+    grain: str
+    parameters: str
+    example: str
+    columns: tuple[Column, ...]
+
+
 def schema_fingerprint(schema: pa.Schema) -> str:
     """Return a short hash of a schema's names, types and nullability, without metadata.
 

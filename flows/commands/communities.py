@@ -1,0 +1,129 @@
+"""Commands about communities: ``rumormill communities | crossings``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.pictures import PlotOption, check_plot, save_plot
+from flows.commands.terminal import print_line, print_note, print_table
+
+if TYPE_CHECKING:
+    from analytics.communities import Crossing
+
+SHOWN = 20
+"""Communities, edges and agents that are shown as tables."""
+ByOption = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="COLUMN",
+        help="What the communities are: an attribute of the agents, or a column of agent_metrics, such as community "
+        "(Leiden) or label (label propagation).",
+    ),
+]
+
+
+def communities(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network.")],
+    by: ByOption = "community",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="COLUMN", help="Also say how far they agree with these communities."),
+    ] = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """List the communities of a network, and how far they agree with known ones."""
+    from analytics.communities import agreement, community_sizes
+    from data.facade import Warehouse
+
+    check_format(chosen, output, as_json=as_json)
+    found = Warehouse(warehouse).network(network)
+    rows: list[dict[str, Any]] = community_sizes(found, by).to_dict("records")  # type: ignore[assignment]
+    agreed = None if against is None else agreement(found, by, against)
+
+    def show() -> None:
+        print_table(rows[:SHOWN])
+        if len(rows) > SHOWN:
+            print_note(f"the largest {SHOWN} of {len(rows):,} communities; --output FILE writes all")
+
+    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
+    if agreed is not None:
+        sentence = (
+            f"{by} ({agreed.first_groups:,} groups) and {against} ({agreed.second_groups:,} groups) of "
+            f"{agreed.agents:,} agents: NMI {agreed.nmi:.4f}, ARI {agreed.ari:.4f}"
+        )
+        (print_note if as_json or chosen or output else print_line)(sentence)
+
+
+def crossings(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="Id of a session that recorded activations.")],
+    by: ByOption = "community",
+    plot: PlotOption = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the message of a session crosses communities: whom it reaches, when, and who carries it across."""
+    from analytics.communities import crossing
+    from data.facade import Warehouse
+    from propagation.published import load_result
+
+    check_format(chosen, output, as_json=as_json)
+    check_plot(plot)
+    found = crossing(load_result(Warehouse(warehouse), session), by)
+    if plot is not None:
+        from analytics.community_pictures import crossing_figure
+
+        save_plot(crossing_figure(found).axes[0], plot)
+    rows: list[dict[str, Any]] = found.tables["community_reach"].drop_columns(["session_id", "grouping"]).to_pylist()
+    write_rows(rows, lambda: _show(found, rows), chosen=chosen, output=output, as_json=as_json)
+    if found.recalled:
+        print_note("read from the warehouse: the same question was answered before")
+
+
+def _show(found: "Crossing", rows: list[dict[str, Any]]) -> None:
+    names = ["community_name", "agents", "seeds", "share_of_replicates", "reach", "share_reached", "first_round"]
+    print_line(_title("Communities, the largest first", len(rows)))
+    print_table([_short({name: row[name] for name in [*names, "brought_in", "carried_out"]}) for row in rows[:SHOWN]])
+    carriers = found.carriers
+    if not len(carriers):
+        print_line("the message never crossed from one community to another")
+        return
+    print_line(_title("Agents that carried the message into other communities", len(carriers), SHOWN // 2))
+    print_table([_short(row) for row in carriers.head(SHOWN // 2).to_dict("records")])
+    print_line(_title("Edges that carried it across", len(found.edges), SHOWN // 2))
+    print_table([_short(row) for row in found.edges.head(SHOWN // 2).to_dict("records")])
+    print_note("all edges are in the table community_crossings")
+
+
+def _short(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row with three digits of its fractional numbers."""
+    return {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _title(what: str, rows: int, shown: int = SHOWN) -> str:
+    return f"{what} ({shown} of {rows:,}):" if rows > shown else f"{what}:"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            "rumormill communities friends",
+            "rumormill communities friends --by community --against department",
+        ),
+    )(communities)
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            "rumormill crossings 6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b --by department --plot crossings.png",
+        ),
+    )(crossings)
