@@ -18,7 +18,7 @@ from data.validation import suggestion
 from data.warehouse.keys import session_key
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
-from propagation.seeding import SeedStrategy, blocked_agents, explicit_seeds
+from propagation.seeding import SeedStrategy, Spread, blocked_agents, explicit_seeds
 
 Record = Literal["rounds", "reach", "activations", "contacts"]
 RECORDS: tuple[Record, ...] = get_args(Record)
@@ -178,11 +178,12 @@ def resolve_session(
         near = suggestion(record, RECORDS) if isinstance(record, str) else ""
         raise InvalidInputError(f"record {record!r} is unknown{near}; record one of {', '.join(RECORDS)}")
     model.check(network)
+    unreachable = blocked_agents(network, blocked)
     if isinstance(seed_set, SeedStrategy):
-        seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
+        spread = Spread(model, int(max_rounds), tuple(unreachable.tolist()))
+        seeds, strategy = seed_set.choose(network, random_seed, spread), seed_set.name
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
-    unreachable = blocked_agents(network, blocked)
     if len(unreachable) and len(both := np.intersect1d(seeds, unreachable)):
         names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
         raise InvalidInputError(f"agent {names} is a seed and blocked; choose other seeds, or do not block it")

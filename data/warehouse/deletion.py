@@ -109,6 +109,9 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
             yield successor_key(name, snapshot_id)
     for manifest in store.publications("network"):
         yield from (key for key in manifest.keys if key.split("/")[1] in deletion.networks)
+    for manifest in store.publications("selection"):
+        if manifest.properties.get("network") in deletion.networks:
+            yield from manifest.keys
     for manifest in store.publications("checkpoint"):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys

@@ -54,6 +54,11 @@ def checkpoint_key(lane_group_id: str) -> Key:
     return Key(f"checkpoint/{lane_group_id}")
 
 
+def selection_key(selection_id: str) -> Key:
+    """Return the key of a seed selection."""
+    return Key(f"selection/{selection_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -81,6 +86,7 @@ _COLUMNS = {
     "campaign": "campaign_id",
     "run": "run_id",
     "event": "event_id",
+    "selection": "selection_id",
 }
 
 

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 from data.errors import TableNotFoundError
 from data.validation import suggestion
-from data.warehouse.tables import campaigns, events, networks, results, rounds, sessions, views
+from data.warehouse.tables import campaigns, events, influence, networks, results, rounds, sessions, views
 from data.warehouse.tables.specification import SYMBOL, TableSpecification, ViewSpecification
 
-_SUBJECTS = (networks, campaigns, sessions, rounds, results, events)
+_SUBJECTS = (networks, campaigns, sessions, rounds, results, influence, events)
 
 TABLES: Mapping[str, TableSpecification] = MappingProxyType(
     {table.name: table for subject in _SUBJECTS for table in subject.SPECIFICATIONS}
