@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from data.errors import RunCancelledError
-from flows.commands import answers, campaigns, maintenance, models, networks, platform, schedules
+from flows.commands import answers, campaigns, influence, maintenance, models, networks, platform, schedules
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
 from flows.commands.terminal import print_line
@@ -27,6 +27,7 @@ COMMANDS = (
     "resume",
     "sessions",
     "report",
+    "seeds",
     "sql",
     "tables",
     "models",
@@ -40,7 +41,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "run", "resume", "maintain", "delete")
+PUBLISHING = ("demo", "network", "run", "resume", "seeds", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
@@ -109,6 +110,7 @@ app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 campaigns.register(app)
 answers.register(app)
 models.register(app)
+influence.register(app)
 maintenance.register(app)
 platform.register(app)
 schedules.register(app)

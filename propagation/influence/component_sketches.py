@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.progress import Progress, ignore_progress
-from propagation.draws import Purpose, edge_key, replicate_salts, stream
+from propagation.draws import Purpose, chances, edge_key, replicate_salts, stream
 from propagation.influence.coverage import sift_down
 from propagation.influence.incoming_rows import equal_shares, is_symmetric
 from propagation.influence.live_edges import EVENTUALLY
@@ -26,7 +26,6 @@ from propagation.influence.problem import InfluenceProblem, Selection
 from propagation.kernels.primitives import lowest_bit
 from propagation.kernels.simd_draws import lanes_hit
 from propagation.own_threads import in_parallel
-from propagation.weights import chances
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 GREEDY = 1.0 - 1.0 / math.e
 """Share of the optimum that greedy choice guarantees if all agents cost the same."""
 GREEDY_WITH_COSTS = 1.0 - 1.0 / math.sqrt(math.e)
-COVERED_SETS = 400.0
+COVERED_SETS = 200.0
 """Divided by epsilon squared: sets with a seed that OPIM-C waits for beyond its guarantee, if these are few enough;
-the estimated reach then has a relative standard error of epsilon / 20."""
+the estimated reach then has a relative standard error of about epsilon / 14."""
 MOST_ENTRIES = 1 << 26
 """... and what it waits for ends at so many entries of the index of sets by agent."""
 MOST_BYTES = 6 << 30

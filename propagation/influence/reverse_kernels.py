@@ -184,14 +184,14 @@ def epidemic_sets(  # type: ignore[no-untyped-def]
                 src = words[edge] & DST
                 if reached[src >> BYTE_SHIFT] & np.uint8(_ONE << (src & IN_BYTE)):
                     continue
-                rounds = np.float64(period)
-                if period == 0:
-                    rounds = MOST_PERIOD
-                    if leaving >= 1.0:
-                        rounds = 1.0
-                    elif leaving > 0.0:
-                        share = (np.float64(lane_draw(agent_key(period_stream, src), salt)) + 1.0) / _WHOLE
-                        rounds = 1.0 + math.floor(math.log(share) / log_staying)
+                rounds = MOST_PERIOD
+                if period > 0:
+                    rounds = 1.0 * period
+                elif leaving >= 1.0:
+                    rounds = 1.0
+                elif leaving > 0.0:
+                    share = (np.float64(lane_draw(agent_key(period_stream, src), salt)) + 1.0) / _WHOLE
+                    rounds = 1.0 + math.floor(math.log(share) / log_staying)
                 chance = np.float64(np.int64(words[edge] >> SHIFT) + base) / _WHOLE
                 draw = np.float64(lane_draw(edge_key(stream, src, dst), salt)) / _WHOLE
                 if chance >= 1.0 or draw < -math.expm1(rounds * math.log1p(-chance)):

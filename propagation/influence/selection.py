@@ -67,5 +67,6 @@ def select_seeds(
 
 
 def _has_large_sets(problem: InfluenceProblem) -> bool:
-    word = ReverseSets(problem, SELECTION).word(0)
-    return int(np.bitwise_count(word.lanes).sum()) > LARGE_SET * WORD
+    lanes = ReverseSets(problem, SELECTION).word(0).lanes
+    assert lanes is not None
+    return int(np.bitwise_count(lanes).sum()) > LARGE_SET * WORD
