@@ -91,6 +91,11 @@ class SeedSelection:
         return pandas_frame(self._rows.drop_columns(["network_id", "selection_id", "agent"]))
 
     @property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows of `table` as dictionaries."""
+        return list(self._rows.drop_columns(["network_id", "selection_id", "agent"]).to_pylist())
+
+    @property
     def guarantee(self) -> str | None:
         """What the selection guarantees, as a sentence; None if its method guarantees nothing."""
         row = self.row
@@ -124,9 +129,11 @@ class SeedSelection:
         band = ax.fill_between(x, mean - half, mean + half, color=COLOURS[0], alpha=0.24, linewidth=0)
         keys: Keys = [(line, "reach of the seeds so far"), (band, "95 % interval")]
         if (guaranteed := self.row["guaranteed_reach"]) is not None:
-            keys.append((ax.axhline(guaranteed, color=COLOURS[1], linestyle="--", linewidth=1.4), "guaranteed for all"))
+            least = ax.axhline(guaranteed, color=COLOURS[1], linestyle="--", linewidth=1.4)
+            keys.append((least, "guaranteed for all seeds"))
         if (best := self.row["best_reach"]) is not None:
-            keys.append((ax.axhline(best, color=MUTED, linestyle=":", linewidth=1.4), "no seeds can reach more"))
+            most = ax.axhline(best, color=MUTED, linestyle=":", linewidth=1.4)
+            keys.append((most, "most that any seeds can reach"))
         name = self.row["propagation_model"].replace("_", " ")
         x_label = f"cost of the seeds so far ({self.row['costs']})" if by_cost else "seeds, in the order chosen"
         dress(ax, title=f"Reach against budget: {name}", x=x_label, y=f"reach, {self.unit}")

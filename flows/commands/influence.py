@@ -56,8 +56,8 @@ def seeds(
         typer.Option("--blocked", metavar="AGENTS", help=f"Agents that can be neither reached nor seeded: {AGENTS}."),
     ] = None,
     max_rounds: Annotated[
-        int | None, typer.Option("--max-rounds", min=0, help="Last round in which agents may be activated.")
-    ] = None,
+        int, typer.Option("--max-rounds", min=0, help="Last round in which agents may be activated.")
+    ] = 10_000,
     replicates: ReplicatesOption = 1000,
     random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
@@ -73,8 +73,7 @@ def seeds(
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     asked = asked_model(model, settings)
-    lists = {name: _agents(name, ids) for name, ids in (("targets", targets), ("given", given), ("blocked", blocked))}
-    limits = {} if max_rounds is None else {"max_rounds": max_rounds}
+    counted, earlier, barred = _agents("targets", targets), _agents("given", given), _agents("blocked", blocked)
     place = Warehouse(warehouse)
     with progress_bars(hidden=as_json) as progress:
         found = seed_selection(
@@ -84,17 +83,19 @@ def seeds(
             method=method,
             epsilon=epsilon,
             delta=delta,
+            targets=counted,
             weights=weights,
             costs=costs,
+            given=earlier,
+            blocked=barred,
+            max_rounds=max_rounds,
             replicates=replicates,
             random_seed=random_seed,
             progress=progress,
-            **lists,
-            **limits,
         )
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = found.table.astype(object).where(found.table.notna(), None).to_dict("records")
+    rows = found.records
     write_rows(rows, lambda: _print(found, rows), chosen=chosen, output=output, as_json=as_json)
 
 

@@ -29,7 +29,7 @@ from propagation.own_threads import in_parallel
 
 logger = logging.getLogger(__name__)
 
-SKETCHES = 256
+SKETCHES = 512
 """Sketches for an epsilon of 0.1; their number is inversely proportional to its square."""
 FEWEST = 64
 MOST_BYTES = 4 << 30
@@ -121,7 +121,7 @@ def select_by_components(problem: InfluenceProblem, epsilon: float, progress: Pr
     problem : InfluenceProblem
         For which `are_components` returns None.
     epsilon : float
-        0.1 means 256 sketches, 0.05 four times as many.
+        0.1 means 512 sketches, 0.05 four times as many.
     progress : Progress, optional
     """
     count = number_of_sketches(problem.n_agents, epsilon)

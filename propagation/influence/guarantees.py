@@ -22,11 +22,13 @@ logger = logging.getLogger(__name__)
 GREEDY = 1.0 - 1.0 / math.e
 """Share of the optimum that greedy choice guarantees if all agents cost the same."""
 GREEDY_WITH_COSTS = 1.0 - 1.0 / math.sqrt(math.e)
-COVERED_SETS = 200.0
+COVERED_SETS = 500.0
 """Divided by epsilon squared: sets with a seed that OPIM-C waits for beyond its guarantee, if these are few enough;
-the estimated reach then has a relative standard error of about epsilon / 14."""
+the estimated reach then has a relative standard error of about epsilon / 22."""
 MOST_ENTRIES = 1 << 26
 """... and what it waits for ends at so many entries of the index of sets by agent."""
+STEPS = 4
+"""Numbers of sets at which OPIM-C may stop, for each doubling; the guarantee allows for all of them."""
 MOST_BYTES = 6 << 30
 """Sets are not added beyond this, whatever is guaranteed by then."""
 SELECTION, VALIDATION = 0, 1
@@ -49,37 +51,33 @@ def opim_c(problem: InfluenceProblem, epsilon: float, delta: float, progress: Pr
         Called with the sets generated.
     """
     aim = (GREEDY if problem.costs is None else GREEDY_WITH_COSTS) - epsilon
-    theta, most_theta = _opim_sets(problem, epsilon, delta)
-    rounds = max(1, math.ceil(math.log2(most_theta / theta)))
-    confidence = math.log(3.0 * rounds / delta)
+    fewest, most = _opim_sets(problem, epsilon, delta)
+    last = max(1, math.ceil(STEPS * math.log2(most / fewest)))
+    confidence = math.log(3.0 * (last + 1) / delta)
+    wanted = COVERED_SETS / epsilon**2
     chosen, judged = ReverseSets(problem, SELECTION), ReverseSets(problem, VALIDATION)
-    packed, blocks, done, number = chosen.overlap(), list[SetBlock](), 0, 1
+    packed, blocks, done, step = chosen.overlap(), list[SetBlock](), 0, 0
     while True:
         # 1. More sets, of which 64 share a word if they are packed.
-        count = _whole_words(theta * 2 ** (number - 1))
+        count = _whole_words(fewest * 2 ** (step / STEPS))
         blocks += chosen.blocks(done, count, packed=packed)
         # 2. Seeds that cover most of them.
         index = chosen.index(blocks)
         cover = greedy_cover(index, problem)
-        seeds = np.concatenate([problem.given, cover.seeds])
         # 3. What other sets say about these seeds.
-        holding = judged.holding(0, count, seeds)
+        holding = judged.holding(0, count, np.concatenate([problem.given, cover.seeds]))
         found = _bounded(problem, "opim_c", cover, count, holding, confidence)
-        done = count
+        ratio, done = found.ratio or 0.0, count
         progress("reverse-reachable sets", 2 * count, 0)
-        ratio = found.ratio or 0.0
         logger.info("OPIM-C: %d sets, guaranteed share of the optimum %.3f", 2 * count, ratio)
-        # 4. Enough, or the round in which there will be enough.
-        wanted = COVERED_SETS / epsilon**2
-        needed = 0 if ratio >= aim else number + 1
-        entries = len(index.numbers)
-        following = number + max(1, math.ceil(math.log2(max(wanted, 1.0) / max(holding, 1.0))))
-        while following > number and (entries << (following - number)) > MOST_ENTRIES:
-            following -= 1
-        following = max(following if holding < wanted else 0, needed)
-        if following <= number or needed > rounds or 2 * index.nbytes > MOST_BYTES:
+        # 4. The step at which there will be enough, if these are not.
+        for_guarantee = step + STEPS if ratio < aim else step
+        growth = STEPS * math.log2(wanted / max(holding, 1))
+        room = STEPS * math.log2(MOST_ENTRIES / max(len(index.numbers), 1))
+        following = min(max(for_guarantee, step + math.ceil(min(growth, room))), last)
+        if following <= step or 2 * index.nbytes > MOST_BYTES:
             return found
-        number = following
+        step = following
 
 
 def _opim_sets(problem: InfluenceProblem, epsilon: float, delta: float) -> tuple[float, float]:

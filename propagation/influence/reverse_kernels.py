@@ -11,11 +11,13 @@ import numpy as np
 
 from propagation.draws import agent_key, edge_key, lane_draw, trial_draw, trial_salt
 from propagation.kernels.cascades import attempt
-from propagation.kernels.primitives import BYTE_SHIFT, CHUNK, DST, IN_BYTE, SHIFT
+from propagation.kernels.primitives import BYTE_SHIFT, CHUNK, DST, IN_BYTE, SHIFT, prefetch
 
 _ONE = np.uint64(1)
 _WHOLE = 4294967296.0
 MOST_PERIOD = 2.0**31
+"""Rounds in which an agent transmits that never stops."""
+_AHEAD = 4
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
@@ -94,6 +96,8 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
         if len(members) - at < n_agents or stop[0] != 0:
             return number
         queue, salt = members[at:], salts[number]
+        if number + _AHEAD < len(roots):
+            prefetch(offsets, np.int64(roots[number + _AHEAD]))
         queue[0] = roots[number]
         _set_bit(reached, np.uint64(roots[number]))
         head, tail, rounds = np.int64(0), np.int64(1), np.int64(0)
@@ -104,6 +108,8 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
             while head < level and not found:
                 dst = np.uint64(queue[head])
                 head += 1
+                if head < tail:
+                    prefetch(words, offsets[queue[head]])
                 low, end = np.uint64(offsets[dst]), np.uint64(offsets[dst + _ONE])
                 if low == end:
                     continue
@@ -124,6 +130,7 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
                         trial += np.uint32(1)
                         if not _is_set(reached, src):
                             _set_bit(reached, src)
+                            prefetch(offsets, np.int64(src))
                             queue[tail] = np.int32(src)
                             tail += 1
                             found = found or (len(targets) > 0 and targets[src] != 0)
