@@ -20,6 +20,7 @@ from flows.commands import (
     communities,
     containment,
     decisions,
+    influence,
     maintenance,
     models,
     neighborhoods,
@@ -44,6 +45,7 @@ COMMANDS = (
     "sessions",
     "report",
     "rank",
+    "seeds",
     "communities",
     "crossings",
     "compare",
@@ -71,6 +73,7 @@ PUBLISHING = (
     "run",
     "resume",
     "rank",
+    "seeds",
     "crossings",
     "compare",
     "explain",
@@ -150,6 +153,7 @@ neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
 rankings.register(app)
+influence.register(app)
 communities.register(app)
 decisions.register(app)
 containment.register(app)

@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     SCEPTICS = 9
     OWN = 10
     MEETING = 11
+    INFLUENCE = 12
 
 
 NO_ONE = 2**32 - 1

@@ -1,7 +1,7 @@
 """Threads of this process, for jobs that are too short for Dask: starting a cluster takes longer than they do."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -25,3 +25,16 @@ def submit(function: Callable[..., T], *arguments: Any) -> "Future[T]":
     if pool is None:
         pool = _pools.setdefault(os.getpid(), ThreadPoolExecutor(os.cpu_count() or 1, "lanes"))
     return pool.submit(function, *arguments)
+
+
+def in_parallel(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> list[T]:
+    """Call a function with each tuple of arguments on threads of this process; return the results in their order.
+
+    If a call fails or this thread is interrupted, calls that have not begun are cancelled.
+    """
+    futures = [submit(function, *arguments) for arguments in calls]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()

@@ -1,56 +1,92 @@
 """Seed strategies: how the seed set of a session is chosen, once per session, before it runs."""
 
+import dataclasses
 import functools
 import heapq
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
-from propagation.parameters import Parameters
+from propagation.models import make_model
+from propagation.models.model import Model
+from propagation.parameters import AgentColumn, Parameters
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What a session does with its seeds, for strategies that choose them accordingly.
+
+    Attributes
+    ----------
+    model : Model
+    max_rounds : int
+        Last round in which agents may be activated.
+    blocked : tuple of int
+        Dense ids of agents that can never be reached, and are no seeds.
+    """
+
+    model: Model
+    max_rounds: int = 10_000
+    blocked: tuple[int, ...] = ()
 
 
 class SeedStrategy(Parameters):
     """Base of all strategies: a seed budget k, and a rule that selects k agents."""
 
     kind: ClassVar[str] = "seed strategy"
+    needs_spread: ClassVar[bool] = False
+    """Whether the seeds depend on the session's model."""
 
     budget: int = Field(ge=1)
     """Number of seeds."""
 
-    def choose(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+    def choose(self, network: Network, random_seed: int, spread: Spread | None = None) -> npt.NDArray[np.int32]:
         """Return the dense ids of the seeds, in the order chosen.
+
+        Parameters
+        ----------
+        network : Network
+        random_seed : int
+        spread : Spread, optional
+            The session's; needed by strategies that choose seeds for a model, unless they name one.
 
         Raises
         ------
         InvalidInputError
-            If the budget exceeds the network's agents.
+            If the budget exceeds the network's agents, or a parameter does not fit the network.
+        UnfitModelError
+            If the strategy cannot choose seeds for the model.
         """
+        self._check_budget(network)
+        return _chosen(self, network, random_seed, spread if self.needs_spread else None)
+
+    def _check_budget(self, network: Network) -> None:
         if self.budget > network.n_agents:
             raise InvalidInputError(
                 f"seed budget {self.budget:,} exceeds the {network.n_agents:,} agents of network {network.network_id!r}"
             )
-        return _chosen(self, network, random_seed)
 
     @abstractmethod
-    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
         """Return `budget` agents of the network."""
 
 
 @functools.lru_cache(maxsize=64)
-def _chosen(strategy: SeedStrategy, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+def _chosen(strategy: SeedStrategy, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
     """Return the seeds of a strategy, cached, because many sessions of a campaign may share it."""
-    seeds = strategy._pick(network, random_seed)  # noqa: SLF001 (its own)
+    seeds = strategy._pick(network, random_seed, spread)  # noqa: SLF001 (its own)
     seeds.flags.writeable = False
     return seeds
 
@@ -60,7 +96,7 @@ class RandomSeeds(SeedStrategy):
 
     name: ClassVar[str] = "random"
 
-    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:
+    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
         agents = network.dense_agents
         hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), agents)
         return agents[np.argsort(hashes, kind="stable")[: self.budget]].astype(np.int32)
@@ -71,7 +107,7 @@ class TopOutDegree(SeedStrategy):
 
     name: ClassVar[str] = "top_out_degree"
 
-    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
+    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
         order = np.argsort(-network.of_agents(network.out_degree), kind="stable")[: self.budget]
         return network.dense_agents[order].astype(np.int32)
 
@@ -88,7 +124,7 @@ class DegreeDiscount(SeedStrategy):
     p: float = Field(default=0.01, ge=0.0, le=1.0)
     """Transmission probability assumed by the discount."""
 
-    def _pick(self, network: Network, random_seed: int) -> npt.NDArray[np.int32]:  # noqa: ARG002 (no draw needed)
+    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
         rows, degree = network.sparse_rows, network.out_degree
         chosen_neighbours = np.zeros(network.n_ids, np.int64)
         score = degree.astype(np.float64)
@@ -112,8 +148,71 @@ class DegreeDiscount(SeedStrategy):
         return np.array(seeds, np.int32)
 
 
+def _agent_ids(value: Any) -> Any:
+    """Return a list of agent ids as a tuple of text."""
+    if isinstance(value, list | tuple) and all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
+        return tuple(map(str, value))
+    return value
+
+
+AgentIds = Annotated[tuple[str, ...], BeforeValidator(_agent_ids)]
+
+
+class InfluenceMaximisation(SeedStrategy):
+    """Agents chosen together so that the message reaches as many others as possible (Kempe, Kleinberg, Tardos 2003).
+
+    By default seeds are chosen for the session's model, with draws that are independent of the session's. The
+    algorithms are those of `propagation.influence.selection.select_seeds`; the models are those with a live-edge form
+    (`propagation.influence.live_edges`).
+    """
+
+    name: ClassVar[str] = "influence_maximisation"
+    needs_spread: ClassVar[bool] = True
+
+    method: Literal["auto", "opim_c", "imm", "sketches"] = "auto"
+    """Algorithm; see `propagation.influence.selection.select_seeds`."""
+    epsilon: float = Field(default=0.1, gt=0.0, lt=1.0)
+    """The guaranteed share of the best reach is 1 - 1/e - epsilon."""
+    delta: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Probability that the guarantee fails; default: 1 / number of agents."""
+    model: str | None = None
+    """Registered name of another model than the session's to choose the seeds for."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of that model."""
+    targets: AgentIds = ()
+    """agent_ids of those who count; default: all agents do."""
+    weights: AgentColumn | None = None
+    """Agent column that says how much each agent counts, at least 0."""
+    costs: AgentColumn | None = None
+    """Agent column with the cost of seeding each agent, above 0; the budget is then the sum of costs."""
+    given: AgentIds = ()
+    """agent_ids of seeds that there are already: the budget adds to them."""
+
+    def __hash__(self) -> int:
+        """Return a hash of all parameters, of which some are mappings."""
+        return hash(self.model_dump_json())
+
+    def _check_budget(self, network: Network) -> None:
+        """Leave it to the problem, which knows costs and given seeds."""
+
+    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
+        from propagation.influence.requests import SeedRequest
+
+        request = SeedRequest(
+            budget=self.budget, targets=self.targets, weights=self.weights, costs=self.costs, given=self.given,
+            method=self.method, epsilon=self.epsilon, delta=self.delta, random_seed=random_seed,
+        )  # fmt: skip
+        if self.model is not None:
+            model = make_model(self.model, self.parameters)
+            spread = Spread(model) if spread is None else dataclasses.replace(spread, model=model)
+        if spread is None:
+            raise InvalidInputError("influence_maximisation chooses seeds for a model; give one: model='sir'")
+        problem = request.problem(network, spread.model, spread.max_rounds, spread.blocked)
+        return np.concatenate([problem.given, request.select(problem).seeds])
+
+
 STRATEGIES: Mapping[str, type[SeedStrategy]] = MappingProxyType(
-    {strategy.name: strategy for strategy in (RandomSeeds, TopOutDegree, DegreeDiscount)}
+    {strategy.name: strategy for strategy in (RandomSeeds, TopOutDegree, DegreeDiscount, InfluenceMaximisation)}
 )
 """Every strategy by the name that campaigns use."""
 

@@ -19,7 +19,7 @@ from data.warehouse.keys import session_key
 from propagation.draws import DRAWS_VERSION
 from propagation.models.model import Model
 from propagation.models.pandas_model import PandasModel
-from propagation.seeding import SeedStrategy, blocked_agents, closed_edges, explicit_seeds, seeds_of_messages
+from propagation.seeding import SeedStrategy, Spread, blocked_agents, closed_edges, explicit_seeds, seeds_of_messages
 
 Record = Literal["rounds", "reach", "activations", "contacts"]
 RECORDS: tuple[Record, ...] = get_args(Record)
@@ -215,19 +215,20 @@ def resolve_session(
         near = suggestion(record, RECORDS) if isinstance(record, str) else ""
         raise InvalidInputError(f"record {record!r} is unknown{near}; record one of {', '.join(RECORDS)}")
     model.check(network)
+    unreachable = blocked_agents(network, blocked)
     competing = _competing(network, model, seed_set, random_seed, known_agents)
     if competing:
         seeds = np.concatenate([own for own, _ in competing.values()])
         chosen = {message: name for message, (_, name) in competing.items()}
         strategy = "; ".join(f"{message}: {name}" for message, name in chosen.items())
     elif isinstance(seed_set, SeedStrategy):
-        seeds, strategy = seed_set.choose(network, random_seed), seed_set.name
+        spread = Spread(model, int(max_rounds), tuple(unreachable.tolist()))
+        seeds, strategy = seed_set.choose(network, random_seed, spread), seed_set.name
     else:
         seeds, strategy = explicit_seeds(network, cast("Sequence[Any]", seed_set), known_agents), "explicit"
     removed = closed_edges(network, blocked_edges)
     if removed:
         _check_edges_decide(model)
-    unreachable = blocked_agents(network, blocked)
     if len(unreachable) and len(both := np.intersect1d(seeds, unreachable)):
         names = ", ".join(map(repr, network.agent_ids.take(pa.array(both[:3])).to_pylist()))
         raise InvalidInputError(f"agent {names} is a seed and blocked; choose other seeds, or do not block it")

@@ -354,7 +354,7 @@ def _mapped_words(
 
     Mapping is cached, because the page faults of a new mapping can cost more than a small job.
     """
-    name = "constant" if weights is None else _cache_name(weights, random_seed)
+    name = "constant" if weights is None else cache_name(weights, random_seed)
     words, profile = mapped_arrays(
         network.cache_folder / f"words-{name}",
         ["words", "profile"],
@@ -363,7 +363,8 @@ def _mapped_words(
     return words.view(np.uint64), np.asarray(profile, np.float64)
 
 
-def _cache_name(weights: EdgeWeights, random_seed: int) -> str:
+def cache_name(weights: EdgeWeights, random_seed: int) -> str:
+    """Return a name for arrays that depend on a scheme and, if it is ``trivalency``, on the random seed."""
     what = repr(weights)
     if weights.scheme == "trivalency":
         what += f" {DRAWS_VERSION} {random_seed}"

@@ -83,6 +83,11 @@ def crossing_key(session_id: str, grouping: str) -> Key:
     return Key(f"crossing/{session_id}/{grouping}")
 
 
+def selection_key(selection_id: str) -> Key:
+    """Return the key of a seed selection."""
+    return Key(f"selection/{selection_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -119,6 +124,7 @@ _COLUMNS = {
     "campaign": "campaign_id",
     "run": "run_id",
     "event": "event_id",
+    "selection": "selection_id",
 }
 
 

@@ -48,7 +48,7 @@ def threshold_of(thresholds, in_degree, stream, salt, agent):  # type: ignore[no
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _add_round(  # type: ignore[no-untyped-def]
+def add_round(  # type: ignore[no-untyped-def]
     offsets, words, base, thresholds, in_degree, stream, salt, head, level, reached, arrived, queue, lacking, added,
     n_added,
 ):  # fmt: skip
@@ -139,7 +139,7 @@ def threshold_lanes(  # type: ignore[no-untyped-def]
         while head < tail and number < max_rounds and not full and stop[0] == 0:
             number += 1
             level = tail
-            tail, looked_at, n_added = _add_round(
+            tail, looked_at, n_added = add_round(
                 offsets, words, base, thresholds, in_degree, stream, salt, head, level, reached, arrived, queue,
                 lacking, added, n_added,
             )  # fmt: skip

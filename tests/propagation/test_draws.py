@@ -50,7 +50,7 @@ def test_the_reference_knows_the_same_version_and_purposes():
     assert {purpose.name: int(purpose) for purpose in Purpose} == {
         purpose.name: getattr(reference, purpose.name) for purpose in Purpose
     }
-    assert list(Purpose) == list(range(1, 12))
+    assert list(Purpose) == list(range(1, 13))
 
 
 KEY = st.tuples(AGENTS, AGENTS, REPLICATES, TRIALS, OCCASIONS)

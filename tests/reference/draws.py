@@ -11,6 +11,7 @@ from math import ceil
 VERSION = 1
 TRANSMISSION, INFECTOR, TRIVALENCY, SEEDING, THRESHOLD, TRANSITION, BRANCHING, MIXING, SCEPTICS, OWN = range(1, 11)
 MEETING = 11
+INFLUENCE = 12
 MASK32, MASK64 = 2**32 - 1, 2**64 - 1
 NO_ONE = 2**32 - 1
 """Destination of the edge whose key is an agent's."""

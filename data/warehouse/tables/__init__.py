@@ -11,6 +11,7 @@ from data.warehouse.tables import (
     comparisons,
     containment,
     events,
+    influence,
     macros,
     networks,
     rankings,
@@ -32,6 +33,7 @@ _SUBJECTS = (
     results,
     communities,
     comparisons,
+    influence,
     containment,
     events,
 )

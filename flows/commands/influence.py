@@ -1,0 +1,161 @@
+"""The command ``rumormill seeds``: whom to seed so that a message reaches as many agents as possible."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
+from flows.commands.model_options import ModelOption, RandomSeedOption, ReplicatesOption, SettingsOption, asked_model
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.pictures import PlotOption, check_plot, save_plot
+from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from analytics.influence import SeedSelection
+
+AGENTS = "agent ids separated by commas, or @FILE with an id per line"
+SHOWN_SEEDS = 100
+
+
+def seeds(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network in the warehouse.")],
+    budget: Annotated[
+        float, typer.Option("--budget", "-k", help="Seeds to add; with --costs, the most that they may cost together.")
+    ],
+    model: ModelOption = "independent_cascade",
+    settings: SettingsOption = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="auto, opim_c, imm or sketches; simulation: slower, for models that these do not know.",
+        ),
+    ] = "auto",
+    epsilon: Annotated[
+        float, typer.Option("--epsilon", help="Accuracy: the guaranteed share of the best reach is 1 - 1/e - epsilon.")
+    ] = 0.1,
+    delta: Annotated[
+        float | None,
+        typer.Option("--delta", help="Probability that the guarantee fails; default: 1 / number of agents."),
+    ] = None,
+    targets: Annotated[
+        str | None, typer.Option("--targets", metavar="AGENTS", help=f"Only these agents count: {AGENTS}.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="COLUMN", help="Agent column: how much each agent counts.")
+    ] = None,
+    costs: Annotated[
+        str | None, typer.Option("--costs", metavar="COLUMN", help="Agent column: what seeding each agent costs.")
+    ] = None,
+    given: Annotated[
+        str | None, typer.Option("--given", metavar="AGENTS", help=f"Seeds that there are already: {AGENTS}.")
+    ] = None,
+    blocked: Annotated[
+        str | None,
+        typer.Option("--blocked", metavar="AGENTS", help=f"Agents that can be neither reached nor seeded: {AGENTS}."),
+    ] = None,
+    max_rounds: Annotated[
+        int, typer.Option("--max-rounds", min=0, help="Last round in which agents may be activated.")
+    ] = 10_000,
+    replicates: ReplicatesOption = 1000,
+    random_seed: RandomSeedOption = 0,
+    plot: PlotOption = None,
+    chosen: FormatOption = None,
+    output: OutputOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the agents to seed so that a message reaches as many agents as possible, and publish the selection."""
+    from analytics.influence import seed_selection
+    from data.facade import Warehouse
+
+    check_format(chosen, output, as_json=as_json)
+    check_plot(plot)
+    asked = asked_model(model, settings)
+    counted, earlier, barred = _agents("targets", targets), _agents("given", given), _agents("blocked", blocked)
+    place = Warehouse(warehouse)
+    with progress_bars(hidden=as_json) as progress:
+        found = seed_selection(
+            place.network(network),
+            asked,
+            budget=budget,
+            method=method,
+            epsilon=epsilon,
+            delta=delta,
+            targets=counted,
+            weights=weights,
+            costs=costs,
+            given=earlier,
+            blocked=barred,
+            max_rounds=max_rounds,
+            replicates=replicates,
+            random_seed=random_seed,
+            progress=progress,
+        )
+    if plot is not None:
+        save_plot(found.plot(), plot)
+    rows = found.records
+    write_rows(rows, lambda: _print(found, rows), chosen=chosen, output=output, as_json=as_json)
+
+
+def _agents(option: str, text: str | None) -> list[str]:
+    """Return agent ids given as text, or as ``@FILE`` with one per line."""
+    from data.errors import InvalidInputError, SourceNotFoundError
+
+    if text is None:
+        return []
+    if not text.startswith("@"):
+        return [each.strip() for each in text.split(",") if each.strip()]
+    try:
+        lines = Path(text[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise SourceNotFoundError(f"--{option} {text!r}: there is no file {text[1:]!r}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"--{option} {text!r} cannot be read: {error}; give a text file") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
+    from analytics.intervals import with_interval
+    from propagation.result import Reach
+
+    def interval(row: dict[str, Any], name: str) -> str:
+        return with_interval(Reach(row[name], row[f"{name}_standard_error"], found.row["replicates"]))
+
+    by_cost, has_given = found.row["costs"] is not None, bool(found.row["given_agents"])
+    shown = [
+        {
+            "position": row["position"],
+            "agent_id": row["agent_id"],
+            **({"given": "yes" if row["given"] else ""} if has_given else {}),
+            **({"cost": row["cost"]} if by_cost else {}),
+            "adds": interval(row, "marginal_reach"),
+            "reach": interval(row, "reach"),
+        }
+        for row in rows
+    ]
+    print_table(shown, most=SHOWN_SEEDS)
+    row = found.row
+    print_line(f"{len(rows):,} seeds reach {with_interval(found.reach)} {found.unit} (95 % interval)")
+    if (guarantee := found.guarantee) is not None:
+        print_line(guarantee)
+    else:
+        print_line(f"method {row['method']} gives no guarantee; --method opim_c does")
+    if found.recalled:
+        print_note("read from the warehouse: this selection was published before")
+    else:
+        print_note(f"chosen by {row['method']} from {row['samples']:,} samples, and published in seed_selections")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(
+        rich_help_panel="Answers",
+        epilog=examples(
+            "rumormill seeds friends --budget 50",
+            "rumormill seeds friends --budget 50 --model independent_cascade --set probability=0.05",
+            "rumormill seeds friends --budget 10 --given ann,bob --plot reach.png",
+            "rumormill seeds friends --budget 1000 --costs price --targets @customers.txt --output seeds.csv",
+        ),
+    )(seeds)

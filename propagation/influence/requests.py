@@ -1,0 +1,129 @@
+"""Requests for seeds in the user's terms: agent ids and names of columns, checked and turned into a problem."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import InvalidInputError
+from data.networks.network import Network
+from data.progress import Progress, ignore_progress
+from propagation.influence.live_edges import EVENTUALLY, needed_live_edges
+from propagation.influence.problem import InfluenceProblem, Selection
+from propagation.influence.selection import Method, select_seeds
+from propagation.models.model import Model
+from propagation.weights import agent_column, check_agent_column
+
+
+@dataclass(frozen=True)
+class SeedRequest:
+    """A request for seeds.
+
+    Attributes
+    ----------
+    budget : float
+        Number of seeds to add; with `costs`, the most that they may cost together.
+    targets : sequence of agent ids
+        Only these agents count; empty: all do.
+    weights : str or None
+        Agent column that says how much each agent counts.
+    costs : str or None
+        Agent column with the cost of seeding each agent; agents without a cost cannot be seeded.
+    given : sequence of agent ids
+        Seeds that there are already.
+    method, epsilon, delta
+        See `propagation.influence.selection.select_seeds`.
+    random_seed : int
+        Random seed of the selection's draws.
+    """
+
+    budget: float
+    targets: Sequence[Any] = ()
+    weights: str | None = None
+    costs: str | None = None
+    given: Sequence[Any] = ()
+    method: Method = "auto"
+    epsilon: float = 0.1
+    delta: float | None = None
+    random_seed: int = 0
+
+    def problem(
+        self, network: Network, model: Model, max_rounds: int = EVENTUALLY, blocked: Sequence[int] = ()
+    ) -> InfluenceProblem:
+        """Return the problem of this request for a model on a network; `blocked` are dense ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If the budget, a column or a list of agents breaks its rule.
+        UnknownAgentError
+            If an agent is not in the network.
+        UnfitModelError
+            If the model has no live-edge form.
+        """
+        model.check(network)
+        found = InfluenceProblem(
+            network,
+            needed_live_edges(network, model, max_rounds),
+            self.checked_budget(),
+            self.random_seed,
+            max_rounds,
+            np.array(blocked, np.int32),
+            self.counted(network),
+            None if self.costs is None else _costs(network, self.costs),
+            self.given_seeds(network, blocked),
+        )
+        found.check()
+        return found
+
+    def checked_budget(self) -> float:
+        """Return the budget; raise InvalidInputError unless it is a number of seeds, or a sum of costs."""
+        if self.costs is None and (self.budget < 1 or self.budget != int(self.budget)):
+            raise InvalidInputError(f"budget {self.budget:g} is not a number of seeds; give a whole number from 1")
+        if not 0.0 < self.budget < np.inf:
+            raise InvalidInputError(f"budget {self.budget:g} is not a sum of costs; give a number above 0")
+        return float(self.budget)
+
+    def counted(self, network: Network) -> npt.NDArray[np.float64] | None:
+        """Return how much each agent counts, (n_ids,) float64; None if each counts 1."""
+        if self.weights is None and not self.targets:
+            return None
+        if self.weights is None:
+            values = np.ones(network.n_ids)
+        else:
+            check_agent_column(network, "weights", self.weights)
+            values = agent_column(network, self.weights).copy()
+        if self.targets:
+            others = np.ones(network.n_ids, np.bool_)
+            others[network.dense_ids(self.targets)] = False
+            values[others] = 0.0
+        return values
+
+    def given_seeds(self, network: Network, blocked: Sequence[int] = ()) -> npt.NDArray[np.int32]:
+        """Return the dense ids of the given seeds, in their order."""
+        seeds = network.dense_ids(self.given) if self.given else np.empty(0, np.int32)
+        distinct, counts = np.unique(seeds, return_counts=True)
+        for problem, bad in (("given twice", distinct[counts > 1]), ("blocked", np.intersect1d(distinct, blocked))):
+            if len(bad):
+                name = network.agent_ids[int(bad[0])].as_py()
+                raise InvalidInputError(f"given seed {name!r} is {problem}; leave it out")
+        return seeds
+
+    def select(self, problem: InfluenceProblem, progress: Progress = ignore_progress) -> Selection:
+        """Return the seeds of a problem of this request."""
+        return select_seeds(problem, method=self.method, epsilon=self.epsilon, delta=self.delta, progress=progress)
+
+
+def _costs(network: Network, column: str) -> npt.NDArray[np.float64]:
+    """Return the cost of seeding each agent, (n_ids,) float64; NaN where the column has none."""
+    costs = network.agent_values(column)
+    low = np.flatnonzero(costs <= 0)
+    if len(low):
+        name = network.agent_ids[int(low[0])].as_py()
+        raise InvalidInputError(
+            f"costs: agent column {column!r} of network {network.network_id!r} holds {float(costs[low[0]])!r} for "
+            f"agent {name!r}; each cost must be above 0, or missing for agents that cannot be seeded"
+        )
+    return costs
