@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.structure_on_partitions.neighbours import Neighbours, all_neighbours
-from data.errors import ClusterLostError
+from data.errors import ClusterLostError, InvalidInputError
 from data.networks.network import Network
 from propagation import clusters
 from propagation.costs import FORGET_ABOVE
@@ -177,9 +177,13 @@ def run(
 
     Raises
     ------
+    InvalidInputError
+        If there is to be no partition.
     ClusterLostError
         If a worker is lost, with what it knew: start again.
     """
+    if partitions < 1:
+        raise InvalidInputError(f"partitions {partitions} is less than 1; the values are the same for any number")
     run_id = uuid.uuid4().hex
     parts = all_neighbours(network, partitions)
     shares = [None if given is None else given[part.first : part.first + part.size] for part in parts]
