@@ -20,14 +20,16 @@ import logging
 import os
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from dask._task_spec import List, Task, TaskRef
 
 from analytics.structure_on_partitions.neighbours import Neighbours, all_neighbours
 from data.errors import ClusterLostError, InvalidInputError
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
+BYTES_PER_EDGE = 10
+"""Largest size of the mapped arrays of all partitions."""
 NO_LETTERS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
@@ -90,7 +94,7 @@ class Received:
     sent: Sequence[Sent]
     superstep: int
 
-    @cached_property
+    @property
     def totals(self) -> tuple[int, ...]:
         """Sums of the totals of all partitions."""
         return _sums([each.totals for each in self.sent])
@@ -184,121 +188,179 @@ def run(
     """
     if partitions < 1:
         raise InvalidInputError(f"partitions {partitions} is less than 1; the values are the same for any number")
-    run_id = uuid.uuid4().hex
     parts = all_neighbours(network, partitions)
     shares = [None if given is None else given[part.first : part.first + part.size] for part in parts]
+    this = Run(program, tuple(parts), uuid.uuid4().hex)
     try:
-        if client is None:
-            return run_together(program, parts, shares, os.cpu_count() or 1, run_id)
-        return _run_on_cluster(program, parts, shares, client, run_id)
+        return _run_on_cluster(this, shares, client) if client is not None else run_together(this, shares)
     except BaseException:
-        request_stop(run_id)
+        request_stop(this.run_id)
         if client is not None:
-            clusters.tell_workers(client, request_stop, run_id)
+            clusters.tell_workers(client, request_stop, this.run_id)
         raise
 
 
-def run_together(
-    program: VertexProgram, parts: Sequence[Neighbours], shares: Sequence[Array | None], threads: int, run_id: str
-) -> list[Any]:
-    """Run all partitions in this process, on threads; return what `run` returns."""
-    numbers, superstep = range(len(parts)), 0
+@dataclass(frozen=True)
+class Run:
+    """A vertex program on the partitions of a network: what every worker needs to know.
 
-    def begun(p: int) -> Step:
-        return _begun(program, parts[p], shares[p], run_id)
-
-    def updated(p: int) -> Step:
-        return _updated(program, parts[p], steps[p], sent, superstep, run_id)
-
-    with ThreadPoolExecutor(threads, "partitions") as pool:
-        steps = list(pool.map(begun, numbers))
-        while _lasts(program, superstep, [_totals(step) for step in steps]):
-            superstep += 1
-            sent = [step.sent for step in steps]
-            steps = list(pool.map(updated, numbers))
-        return list(pool.map(lambda p: _result(program, parts[p], steps[p]), numbers))
-
-
-def _run_on_cluster(
-    program: VertexProgram, parts: Sequence[Neighbours], shares: Sequence[Array | None], client: "Client", run_id: str
-) -> list[Any]:
-    """Run partitions on the workers of a cluster; return what `run` returns.
-
-    A single worker runs all of them in one task; otherwise each partition and superstep is a task of its own.
+    Attributes
+    ----------
+    program : VertexProgram
+    parts : tuple of Neighbours
+        All partitions.
+    run_id : str
+        Names the stop flag.
     """
-    submit = functools.partial(client.submit, pure=False)
-    workers, check = clusters.worker_addresses(client), functools.partial(check_stop, run_id)
 
-    def answers(futures: Sequence[Any]) -> list[Any]:
-        clusters.wait_for(client, futures, workers, check)
-        found: list[Any] = client.gather(futures)
-        return found
+    program: VertexProgram
+    parts: tuple[Neighbours, ...]
+    run_id: str
 
-    try:
-        if len(workers) == 1:
-            threads = clusters.thread_count(client)
-            (found,) = answers([submit(run_together, program, parts, shares, threads, run_id)])
-            return list(found)
-        steps = [submit(_begun, program, *each, run_id) for each in zip(parts, shares, strict=True)]
-        superstep = 0
-        while _lasts(program, superstep, answers([submit(_totals, step) for step in steps])):
-            superstep += 1
-            sent = [submit(_sent, step) for step in steps]
-            of_parts = zip(parts, steps, strict=True)
-            steps = [submit(_updated, program, part, step, sent, superstep, run_id) for part, step in of_parts]
-        return answers([submit(_result, program, *each) for each in zip(parts, steps, strict=True)])
-    except clusters.loss_errors() as error:
-        raise ClusterLostError(
-            f"a worker was lost during {program.name} ({error}): nothing was published; run it again, with more memory "
-            "or more partitions if workers ran out of memory"
-        ) from None
+    def begun(self, number: int, given: Array | None) -> Step:
+        """Return a partition after superstep 0."""
+        check_stop(self.run_id)
+        return self._forgetting(number, self.program.begin(self.parts[number], given))
 
+    def updated(self, number: int, step: Step, sent: Sequence[Sent], superstep: int) -> Step:
+        """Return a partition after a further superstep."""
+        check_stop(self.run_id)
+        part = self.parts[number]
+        return self._forgetting(number, self.program.update(part, step.state, Received(part, sent, superstep)))
 
-def _lasts(program: VertexProgram, superstep: int, totals: Sequence[tuple[int, ...]]) -> bool:
-    """Return whether another superstep follows, and log how much there is to do."""
-    sums = _sums(totals)
-    logger.info("%s: superstep %d, %d to do", program.name, superstep, sums[0])
-    return program.lasts(superstep, sums)
+    def result(self, number: int, step: Step) -> Any:
+        """Return the result of a partition."""
+        return self.program.result(self.parts[number], step.state)
+
+    def lasts(self, superstep: int, totals: Sequence[tuple[int, ...]]) -> bool:
+        """Return whether another superstep follows, and log how much there is to do."""
+        sums = _sums(totals)
+        logger.info("%s: superstep %d, %d to do", self.program.name, superstep, sums[0])
+        return self.program.lasts(superstep, sums)
+
+    def _forgetting(self, number: int, step: Step) -> Step:
+        """Release the pages of a partition's edges if those of the network are too many to stay in memory."""
+        if BYTES_PER_EDGE * self.parts[number].network.n_edges >= FORGET_ABOVE:
+            self.parts[number].forget()
+        return step
 
 
 def _sums(totals: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(map(sum, zip(*totals, strict=True)))
 
 
-def _forgets(network: Network) -> bool:
-    """Return whether a partition's edges leave memory after every superstep: if those of the network are many."""
-    return 10 * network.n_edges >= FORGET_ABOVE
+def run_together(this: Run, shares: Sequence[Array | None], threads: int | None = None) -> list[Any]:
+    """Run all partitions in this process, on threads; return the result of each.
+
+    Parameters
+    ----------
+    this : Run
+    shares : sequence of arrays or None
+        What each partition is given.
+    threads : int, optional
+        Default: one per core.
+    """
+    numbers, superstep = range(len(this.parts)), 0
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1, "partitions") as pool:
+        steps = list(pool.map(this.begun, numbers, shares))
+        while this.lasts(superstep, [step.sent.totals for step in steps]):
+            superstep += 1
+            sent = [step.sent for step in steps]
+            steps = list(pool.map(this.updated, numbers, steps, repeat(sent), repeat(superstep)))
+        return list(pool.map(this.result, numbers, steps))
 
 
-# -- tasks ------------------------------------------------------------------------------------------------------------
+# -- on a cluster -----------------------------------------------------------------------------------------------------
 
 
-def _begun(program: VertexProgram, part: Neighbours, given: Array | None, run_id: str) -> Step:
-    check_stop(run_id)
-    return _forgetting(part, program.begin(part, given))
+def _run_on_cluster(this: Run, shares: Sequence[Array | None], client: "Client") -> list[Any]:
+    """Run partitions on the workers of a cluster; return the result of each."""
+    try:
+        return _ClusterRun(this, client).results(shares)
+    except clusters.loss_errors() as error:
+        raise ClusterLostError(
+            f"a worker was lost during {this.program.name} ({error}): nothing was published; run it again, with more "
+            "memory or more partitions if workers ran out of memory"
+        ) from None
+
+
+class _ClusterRun:
+    """A run on the workers of a cluster.
+
+    Every thread has a group of consecutive partitions, which one task per superstep runs one after the other. A single
+    worker runs everything in one task.
+    """
+
+    def __init__(self, this: Run, client: "Client") -> None:
+        self._this, self._client, self._numbers = this, client, count()
+        self._workers, self._threads = clusters.worker_addresses(client), clusters.thread_count(client)
+        groups = np.array_split(np.arange(len(this.parts)), self._threads)
+        self._groups = [group.tolist() for group in groups if len(group)]
+        self._run_key = f"structure-{this.run_id}"
+        self._graph: dict[str, Task] = {self._run_key: Task(self._run_key, _itself, this)}
+
+    def results(self, shares: Sequence[Array | None]) -> list[Any]:
+        """Run all supersteps; return the result of each partition."""
+        if len(self._workers) == 1:
+            future = self._client.submit(run_together, self._this, shares, self._threads, pure=False)
+            return self._answers([future])
+        superstep = 0
+        names = self._tasks(_begun, *([shares[number] for number in group] for group in self._groups))
+        totals = self._tasks(_totals, *map(TaskRef, names))
+        kept, *futures = self._submitted(self._run_key, *names, *totals)
+        while self._this.lasts(superstep, self._answers(futures[len(names) :])):
+            superstep += 1
+            sent = List(*map(TaskRef, self._tasks(_sent, *map(TaskRef, names))))
+            names = self._tasks(_updated, *map(TaskRef, names), sent=sent, superstep=superstep)
+            totals = self._tasks(_totals, *map(TaskRef, names))
+            futures = self._submitted(*names, *totals)
+        found = self._answers(self._submitted(*self._tasks(_results, *map(TaskRef, names))))
+        del kept
+        return found
+
+    def _tasks(self, function: Callable[..., Any], *own: Any, **options: Any) -> list[str]:
+        """Add a task for each group to the graph, with its own argument and the same options; return their names."""
+        names = [f"{self._run_key}-{next(self._numbers)}" for _ in self._groups]
+        for name, group, argument in zip(names, self._groups, own, strict=True):
+            self._graph[name] = Task(name, function, TaskRef(self._run_key), group, argument, **options)
+        return names
+
+    def _submitted(self, *names: str) -> list[Any]:
+        """Submit the graph, and return the futures of these tasks; the next graph begins empty."""
+        graph, self._graph = self._graph, {}
+        futures: list[Any] = self._client.get(graph, list(names), sync=False)
+        return futures
+
+    def _answers(self, futures: Sequence[Any]) -> list[Any]:
+        """Wait for a task of each group; return the answers for all partitions."""
+        clusters.wait_for(self._client, futures, self._workers, functools.partial(check_stop, self._this.run_id))
+        return [answer for group in self._client.gather(futures) for answer in group]
+
+
+def _itself(this: Run) -> Run:
+    """Return the argument: a task that sends it to every worker only once."""
+    return this
+
+
+def _begun(this: Run, group: Sequence[int], shares: Sequence[Array | None]) -> list[Step]:
+    return list(map(this.begun, group, shares))
 
 
 def _updated(
-    program: VertexProgram, part: Neighbours, step: Step, sent: Sequence[Sent], superstep: int, run_id: str
-) -> Step:
-    check_stop(run_id)
-    return _forgetting(part, program.update(part, step.state, Received(part, sent, superstep)))
+    this: Run, group: Sequence[int], steps: Sequence[Step], sent: Sequence[Sequence[Sent]], superstep: int
+) -> list[Step]:
+    of_all = [each for of_group in sent for each in of_group]
+    return [this.updated(number, step, of_all, superstep) for number, step in zip(group, steps, strict=True)]
 
 
-def _forgetting(part: Neighbours, step: Step) -> Step:
-    if _forgets(part.network):
-        part.forget()
-    return step
+def _results(this: Run, group: Sequence[int], steps: Sequence[Step]) -> list[Any]:
+    return list(map(this.result, group, steps))
 
 
-def _result(program: VertexProgram, part: Neighbours, step: Step) -> Any:
-    return program.result(part, step.state)
+def _sent(_this: Run, _group: Sequence[int], steps: Sequence[Step]) -> list[Sent]:
+    """Return what partitions sent, without their state: only this goes to other workers."""
+    return [step.sent for step in steps]
 
 
-def _sent(step: Step) -> Sent:
-    """Return what a partition sent, without its state: only this goes to other workers."""
-    return step.sent
-
-
-def _totals(step: Step) -> tuple[int, ...]:
-    return step.sent.totals
+def _totals(_this: Run, _group: Sequence[int], steps: Sequence[Step]) -> list[tuple[int, ...]]:
+    return [step.sent.totals for step in steps]

@@ -146,7 +146,7 @@ class Plain:
         for _ in range(rounds):
             heard = [Counter(labels[other] for other in self.out[a] + self.into[a]) for a in range(self.n)]
             labels = [
-                min(heard[a], key=lambda label: (-heard[a][label], label)) if heard[a] else labels[a]  # noqa: B023
+                min(heard[a], key=lambda label: (-heard[a][label], label)) if heard[a] else labels[a]
                 for a in range(self.n)
             ]
         return labels
@@ -263,7 +263,7 @@ def test_numbers_of_hops_are_those_of_graphalytics(ldbc, name, partitions, share
 # -- partitions, workers ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("partitions", [2, 5, 7, 60, 1000])
+@pytest.mark.parametrize("partitions", [2, 5, 17])
 def test_values_are_the_same_for_any_number_of_partitions(network, partitions):
     assert same_bits(everything(network, partitions), everything(network, 1))
 
@@ -280,7 +280,12 @@ def test_values_are_the_same_on_a_single_worker(network):
 @pytest.mark.xdist_group("processes")
 def test_values_are_the_same_on_two_processes(network):
     with connect(ClusterProfile(kind="processes", workers=2, threads_per_worker=1)) as client:
-        assert same_bits(everything(network, 5, client), everything(network, 1))
+        on_two = {"partitions": 5, "client": client}
+        ranks, components = pagerank(network, rounds=12, **on_two), weak_components(network, **on_two)
+        counts = triangle_counts(network, **on_two)
+    found = {"pagerank": ranks, "weak": components, "triangles": counts.of_agent}
+    expected = everything(network, 1)
+    assert same_bits({name: expected[name] for name in found}, found)
 
 
 def test_a_network_with_reserved_ids_has_values_for_its_agents_only(tmp_path):
@@ -301,6 +306,7 @@ def test_a_network_with_reserved_ids_has_values_for_its_agents_only(tmp_path):
 
 def test_partitions_are_ranges_with_all_neighbours(network):
     edges = set(zip(*network.edges.reset_index().compute(scheduler="sync")[["src", "dst"]].to_numpy().T, strict=True))
+    assert len(partition_firsts(network, 1000)) == network.n_agents + 1, "every partition has an agent"
     for partitions in (1, 4, 60):
         assert len(partition_firsts(network, partitions)) == partitions + 1
         found = set()
@@ -363,10 +369,10 @@ def test_an_interrupted_run_stops_its_partitions(network, monkeypatch):
         weak_components(network, partitions=2)
     assert len(asked) == 1
     monkeypatch.undo()
-    parts = all_neighbours(network, 2)
     supersteps.request_stop("a run of a test")
+    this = supersteps.Run(cores.CoreNumbers(), tuple(all_neighbours(network, 2)), "a run of a test")
     with pytest.raises(StoppedError):
-        supersteps.run_together(cores.CoreNumbers(), parts, [None, None], 1, "a run of a test")
+        supersteps.run_together(this, [None, None])
 
 
 @pytest.mark.parametrize(
