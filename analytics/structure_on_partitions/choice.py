@@ -14,8 +14,8 @@ from propagation.clusters import machine_memory, thread_count
 if TYPE_CHECKING:
     from distributed import Client
 
-BYTES_PER_EDGE, BYTES_PER_AGENT = 32, 128
-"""Memory of an algorithm that holds the whole network."""
+BYTES_PER_EDGE, BYTES_PER_AGENT = 40, 200
+"""Memory of algorithms that hold the whole network: rows of both directions and either, and their own arrays."""
 PARTITION_BYTES_PER_EDGE, PARTITION_BYTES_PER_AGENT = 80, 64
 """Memory of the edges of a partition that a thread works on, and of the state and messages of every agent."""
 PARTITIONS_PER_THREAD = 4
@@ -33,11 +33,14 @@ class StructurePlan:
     partitions : int or None
         Number of partitions; None in the memory of this process.
     reason : str
-        Why, as a sentence.
+        Where and why, as a phrase.
+    asked_for : bool
+        Whether the caller asked for partitions, rather than the size of the network.
     """
 
     partitions: int | None
     reason: str
+    asked_for: bool = False
 
 
 def plan_structure(network: Network, *, partitions: int | None = None, client: "Client | None" = None) -> StructurePlan:
@@ -63,14 +66,14 @@ def plan_structure(network: Network, *, partitions: int | None = None, client: "
     available = machine_memory()
     needed = BYTES_PER_EDGE * network.n_edges + BYTES_PER_AGENT * network.n_ids
     sizes = f"about {readable_bytes(needed)} for the whole network, {readable_bytes(available)} available"
-    if partitions is not None:
-        plan = StructurePlan(partitions, f"{partitions} partitions were asked for")
-    elif client is None and needed <= available:
+    if partitions is None and client is None and needed <= available:
         plan = StructurePlan(None, f"in memory: {sizes}")
+    elif partitions is not None:
+        plan = StructurePlan(partitions, f"in {partitions} partitions, as asked for", asked_for=True)
     else:
         number = _partitions(network, available, os.cpu_count() or 1 if client is None else thread_count(client))
-        why = sizes if client is None else "a cluster was given"
-        plan = StructurePlan(number, f"in {number} partitions: {why}")
+        why = f": {sizes}" if client is None else " on the cluster's workers"
+        plan = StructurePlan(number, f"in {number} partitions{why}", asked_for=client is not None)
     logger.info("structure of network %r: %s", network.network_id, plan.reason)
     return plan
 

@@ -11,12 +11,12 @@ from distributed import Client
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analytics.structure_on_partitions import cores, distances, label_propagation, supersteps
+from analytics.structure_on_partitions import choice, cores, distances, label_propagation, supersteps
 from analytics.structure_on_partitions.components import strong_components, weak_components
 from analytics.structure_on_partitions.link_analysis import exact_sum, pagerank
 from analytics.structure_on_partitions.neighbours import IN, OUT, all_neighbours, partition_firsts
 from analytics.structure_on_partitions.triangles import triangle_counts
-from data.errors import ClusterLostError, InvalidInputError
+from data.errors import ClusterLostError, InsufficientMemoryError, InvalidInputError
 from data.facade import Warehouse
 from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
 from data.networks.imports import publish_edges
@@ -392,3 +392,47 @@ def test_an_interrupted_run_stops_its_partitions(network, monkeypatch):
 def test_wrong_parameters_are_refused(network, call, message):
     with pytest.raises(InvalidInputError, match=message):
         call(network)
+
+
+# -- memory or partitions ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def available(monkeypatch):
+    """Set the memory that is available."""
+    return lambda size: monkeypatch.setattr(choice, "machine_memory", lambda: size)
+
+
+def test_a_network_that_fits_stays_in_memory(network, available):
+    needed = choice.BYTES_PER_EDGE * network.n_edges + choice.BYTES_PER_AGENT * network.n_ids
+    available(needed)
+    plan = choice.plan_structure(network)
+    assert (plan.partitions, plan.asked_for) == (None, False)
+    assert plan.reason == "in memory: about 0.0 MiB for the whole network, 0.0 MiB available"
+
+
+def test_a_network_that_does_not_fit_is_computed_on_partitions(network, available, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, logger=choice.__name__)
+    monkeypatch.setattr(choice.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(choice, "BYTES_PER_EDGE", 1 << 30)
+    available(64 * network.n_ids + 150 * 200)
+    plan = choice.plan_structure(network)
+    assert plan.reason == "in 8 partitions: about 150.0 GiB for the whole network, 0.0 MiB available"
+    assert caplog.messages == [f"structure of network 'network': {plan.reason}"]
+    available(64 * network.n_ids + 150 * 20)
+    halves = -(-2 * 2 * choice.PARTITION_BYTES_PER_EDGE // 20)  # twice what two threads work on at once
+    assert choice.plan_structure(network).partitions == halves
+    available(64 * network.n_ids - 1)
+    with pytest.raises(InsufficientMemoryError, match=r"needs about 0[.]0 MiB for its agents alone"):
+        choice.plan_structure(network)
+
+
+def test_partitions_and_clusters_can_be_asked_for(network, two_workers):
+    assert choice.plan_structure(network, partitions=3) == choice.StructurePlan(
+        3, "in 3 partitions, as asked for", asked_for=True
+    )
+    plan = choice.plan_structure(network, client=two_workers)
+    assert plan.reason == f"in {plan.partitions} partitions on the cluster's workers"
+    assert plan.partitions == 2 * choice.PARTITIONS_PER_THREAD
+    with pytest.raises(InvalidInputError, match="partitions 0 is less than 1; leave it out"):
+        choice.plan_structure(network, partitions=0)
