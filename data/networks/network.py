@@ -17,7 +17,8 @@ from data.cards import card
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks import neighborhoods
 from data.networks.numeric_types import as_floats, is_numeric
-from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks, transposed
+from data.networks.sparse_rows import SparseRows, mapped_arrays, save_array, save_blocks
+from data.networks.transposition import save_transposed
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import network_key
 from data.warehouse.manifests import DataFile
@@ -416,11 +417,7 @@ class Network:
             yield ids
 
     def _build_transpose(self, folder: Path) -> None:
-        transpose = transposed(self.sparse_rows)
-        assert transpose.edges is not None
-        save_array(folder, "offsets", transpose.offsets)
-        save_array(folder, "sources", transpose.targets)
-        save_array(folder, "edges", transpose.edges)
+        save_transposed(self.sparse_rows, folder)
 
     def _build_in_degree(self, folder: Path) -> None:
         save_blocks(folder, "in_degree", np.int64, (self.n_ids,), self._by_dense_id("in_degree", np.int64, 0))
