@@ -25,7 +25,7 @@ def redirect_output(log: Path) -> None:
 
 def _rotating(log: Path) -> logging.handlers.RotatingFileHandler:
     return logging.handlers.RotatingFileHandler(
-        log, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", errors="replace", delay=True
+        log, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", errors="replace"
     )
 
 
@@ -60,7 +60,9 @@ class DirectLog:
         """Begin a new file if this one has reached `LOG_BYTES`; where that fails, the old one is used further."""
         try:
             if self._path.stat().st_size >= LOG_BYTES:
-                _rotating(self._path).doRollover()
+                handler = _rotating(self._path)
+                handler.doRollover()
+                handler.close()
                 self.open()
         except OSError:
             return
