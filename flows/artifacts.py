@@ -1,6 +1,7 @@
 """Labels and artifacts of a run in Prefect's UI."""
 
 import base64
+import datetime as dt
 import hashlib
 import io
 import logging
@@ -25,7 +26,20 @@ DOTS_PER_INCH = 100
 logger = logging.getLogger(__name__)
 
 
-def label_flow_run(flow_run_id: str, names: Sequence[str], tags: Iterable[str] = ()) -> None:
+def run_title(names: Sequence[str], scheduled_for: dt.datetime | None = None) -> str:
+    """Return the name of a run: what it works on, and the time in the past for which it stands in, if any.
+
+    Examples
+    --------
+    >>> run_title(["spring", "town"], dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC))
+    'spring on town for 2026-11-01 06:00'
+    """
+    return " on ".join(names) + ("" if scheduled_for is None else f" for {scheduled_for:%Y-%m-%d %H:%M}")
+
+
+def label_flow_run(
+    flow_run_id: str, names: Sequence[str], tags: Iterable[str] = (), scheduled_for: dt.datetime | None = None
+) -> None:
     """Name a flow run after what it works on, such as its campaign and network, and tag it with these names and others.
 
     Whatever a run was started from, its labels are the same; tags that it has already are kept.
@@ -35,7 +49,8 @@ def label_flow_run(flow_run_id: str, names: Sequence[str], tags: Iterable[str] =
     try:
         with get_client(sync_client=True) as client:
             known = client.read_flow_run(UUID(flow_run_id)).tags
-            client.update_flow_run(UUID(flow_run_id), name=" on ".join(names), tags=sorted({*known, *names, *tags}))
+            title = run_title(names, scheduled_for)
+            client.update_flow_run(UUID(flow_run_id), name=title, tags=sorted({*known, *names, *tags}))
     except Exception as error:  # a run without its label must not fail
         logger.debug("the flow run was not labelled: %s", error)
 

@@ -4,7 +4,7 @@ import zoneinfo
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from data.networks.edge_lists import ImportOptions
 from data.validation import Name, UserInput
@@ -67,8 +67,10 @@ class DeploymentSpecification(UserInput):
 
     @field_validator("timezone")
     @classmethod
-    def _is_timezone(cls, value: str) -> str:
+    def _is_timezone(cls, value: str, others: ValidationInfo) -> str:
         check_timezone(value)
+        if others.data.get("cron", value) is None:
+            raise ValueError(f"{value!r} applies to `cron`, which is not given; give both, or neither")
         return value
 
 

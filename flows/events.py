@@ -13,7 +13,12 @@ from data.warehouse.store import Store
 from propagation.sessions import derived_uuid
 
 EventType = Literal[
-    "network_imported", "propagation_started", "propagation_completed", "propagation_cancelled", "propagation_failed"
+    "network_imported",
+    "import_failed",
+    "propagation_started",
+    "propagation_completed",
+    "propagation_cancelled",
+    "propagation_failed",
 ]
 
 

@@ -23,12 +23,23 @@ VERBOSE = frozenset({"-v", "--verbose"})
 
 def main() -> None:
     """Run the command line, in the warm runner where possible."""
+    _open_closed_streams()
     words = set(sys.argv[1:])
     if words & WARM_COMMANDS and not words & VERBOSE and (connection := _connection()) is not None:
         _run_there(connection)
     from flows.command_line import main as run_here
 
     run_here()
+
+
+def _open_closed_streams() -> None:
+    """Open the null device in place of standard streams that are closed, before another file gets their descriptors."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free descriptor, which is this one
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def _connection() -> socket.socket | None:
@@ -40,7 +51,7 @@ def _connection() -> socket.socket | None:
             return None
         if os.environ.get("PREFECT_API_URL", state.api_url) != state.api_url:
             return None
-        if state.environment != ENVIRONMENT or state.code != code_fingerprint():
+        if state.environment != ENVIRONMENT or state.code != code_fingerprint() or not home.runner_responds():
             return None
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(home.socket))

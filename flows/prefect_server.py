@@ -7,6 +7,7 @@ does not reach, so a cancelled run can still report its state. It ends when its 
 
 import atexit
 import http.client
+import json
 import os
 import re
 import signal
@@ -16,14 +17,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from data.errors import ClusterUnreachableError
 from flows.platform.home import running_api_url
 
 STARTUP_SECONDS = 120
 """Longest time the embedded server may take to start; on a fresh machine it first creates its database."""
+ANSWER_SECONDS = 5
+"""Time that a server has to answer one question."""
 ATTEMPTS = 3
 """How often a configured server is asked; each waits ten seconds for an answer."""
 PREFECT_DEFAULTS = MappingProxyType(
@@ -144,12 +149,29 @@ class _ServerProcess:
 
 def server_answers(port: int) -> bool:
     """Whether Prefect's server answers on a port of 127.0.0.1."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/api/health")
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+
+
+def ask_server(port: int, path: str, query: Mapping[str, Any]) -> Any:
+    """Return the answer of Prefect's server on a port of 127.0.0.1 to a question of its API; None if it has none.
+
+    Commands that only ask a question do not import Prefect's client, which takes seconds.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("POST", f"/api/{path}", json.dumps(query), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        return json.loads(content) if answer.status < http.HTTPStatus.BAD_REQUEST else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
     finally:
         connection.close()
 

@@ -7,6 +7,7 @@ runs, so that importing this module is cheap. Prefect stores nothing: only the w
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
@@ -20,6 +21,11 @@ from flows.run_forms import described
 from flows.run_logs import omit_tracebacks
 from propagation.plans import PlanChoice
 
+LATE = dt.timedelta(minutes=10)
+"""A scheduled run that starts this long after its time is late: it imports what there was at its time."""
+_AS_IT_IS: Mapping[str, Any] = {"snapshot_id": None, "description": "", "is_current": True}
+"""The network of a run that neither imports nor stands in for another time."""
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State, TaskRun
     from prefect.flows import Flow
@@ -31,12 +37,14 @@ if TYPE_CHECKING:
 
 def _run_name() -> str:
     """Name a flow run after the campaign and the network that its file states; `start` corrects what was guessed."""
+    from flows.artifacts import run_title
     from flows.config import stated_names
 
     campaign = flow_run.parameters["campaign"]
     if not isinstance(campaign, str):  # what Prefect makes of a required parameter that nobody gave
         raise InvalidInputError("no campaign: give the path of its YAML file, or the name of a bundled campaign")
-    return " on ".join(stated_names(campaign))
+    when = flow_run.parameters.get("scheduled_for")
+    return run_title(stated_names(campaign), dt.datetime.fromisoformat(when) if isinstance(when, str) else when)
 
 
 def record_missing_end(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[Any]") -> None:  # noqa: ARG001
@@ -109,10 +117,16 @@ def propagate(
     # 1. Import the newest file; validate, and store the run; a finished campaign shows its results at once.
     omit_tracebacks()
     begun_at = time.monotonic()
-    snapshot_id = None
+    late_since, chosen = _late_since(scheduled_for), _AS_IT_IS
     if import_from is not None or scheduled_for is not None:
-        snapshot_id = choose_snapshot(campaign, warehouse, models or [], import_from, import_options, scheduled_for)
-    begun = start(campaign, warehouse, again, models or [], plan, cluster, snapshot_id)
+        try:
+            chosen = choose_snapshot(
+                campaign, warehouse, models or [], import_from, import_options, scheduled_for, late_since
+            )
+        except RumormillError as error:
+            _record_failed_import(campaign, warehouse, import_from, scheduled_for, error)
+            raise
+    begun = start(campaign, warehouse, again, models or [], plan, cluster, chosen["snapshot_id"], scheduled_for)
     run, jobs = begun["run"], begun["jobs"]
     try:
         # 2. One task per job: connect, plan, run, publish.
@@ -120,25 +134,40 @@ def propagate(
             compute(warehouse, run, job["sessions"], job["compare"], plan, cluster)
         # 3. Publish the campaign with the events of the run, and return its results.
         if begun["status"] != "already_completed":
-            register(warehouse, run, begun["status"], begun["started_at"])
-        summary = summarise(warehouse, run, begun["status"], page and scheduled_for is None)
-    except (RunCancelledError, KeyboardInterrupt) as error:
+            register(warehouse, run, begun["status"], begun["started_at"], scheduled_for or late_since)
+        summary = summarise(warehouse, run, begun["status"], page and chosen["is_current"])
+    except (RunCancelledError, KeyboardInterrupt, TerminationSignal) as error:
         return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
-    except TerminationSignal:  # Prefect sets the state of the flow run
-        _record_failure(warehouse, run, "propagation_cancelled")
-        raise
     except Exception as error:
         _record_failure(warehouse, run, "propagation_failed", error=type(error).__name__, message=str(error))
         raise
-    return cast("dict[str, Any]", _completed(summary, jobs, time.monotonic() - begun_at))
+    notes = [late_text(late_since)] if late_since is not None else []
+    notes += [chosen["description"]] if chosen["description"] else []
+    return cast("dict[str, Any]", _completed(summary, jobs, time.monotonic() - begun_at, notes))
 
 
-def _completed(summary: dict[str, Any], jobs: list[dict[str, Any]], seconds: float) -> "State[dict[str, Any]]":
-    """Return the state of a run that ended well, with a line about its outcome."""
+def _completed(
+    summary: dict[str, Any], jobs: list[dict[str, Any]], seconds: float, notes: list[str]
+) -> "State[dict[str, Any]]":
+    """Return the state of a run that ended well, with a line about its outcome and what it ran on."""
     from flows.summaries import outcome_text
 
     computed = sum(len(job["sessions"]) for job in jobs)
-    return Completed(message=outcome_text(summary, computed, seconds), data=summary)
+    return Completed(message="; ".join([outcome_text(summary, computed, seconds), *notes]), data=summary)
+
+
+def _late_since(scheduled_for: dt.datetime | None) -> dt.datetime | None:
+    """Return the time at which a scheduled run should have started, if it is late; None if it stands in for another."""
+    due: dt.datetime = flow_run.scheduled_start_time
+    return due if scheduled_for is None and dt.datetime.now(dt.UTC) - due > LATE else None
+
+
+def late_text(since: dt.datetime) -> str:
+    """Return how late a run is, as a sentence."""
+    from data.quantities import readable_seconds
+
+    late = (dt.datetime.now(dt.UTC) - since).total_seconds()
+    return f"started {readable_seconds(late)} late, for {since:%Y-%m-%d %H:%M %Z}"
 
 
 # -- tasks ----------------------------------------------------------------------------------------------------------
@@ -157,16 +186,23 @@ def choose_snapshot(
     import_from: str | None,
     import_options: dict[str, Any] | None,
     scheduled_for: dt.datetime | None,
-) -> str:
-    """Import the newest file of a folder, or find the network of a time in the past; return the snapshot's id."""
+    late_since: dt.datetime | None,
+) -> dict[str, Any]:
+    """Import the newest file of a folder, or find the network of a time in the past; return the snapshot, as JSON."""
     from data.facade import Warehouse
     from flows import sources
     from flows.config import load_campaign
 
     network = load_campaign(campaign, models).network
-    chosen = sources.choose_snapshot(Warehouse(warehouse), network, import_from, import_options or {}, scheduled_for)
+    chosen = sources.choose_snapshot(
+        Warehouse(warehouse), network, import_from, import_options or {}, scheduled_for, late_since
+    )
     get_run_logger().info("%s", chosen.description)
-    return chosen.network.snapshot_id
+    return {
+        "snapshot_id": chosen.network.snapshot_id,
+        "description": chosen.description,
+        "is_current": chosen.is_current,
+    }
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
@@ -178,6 +214,7 @@ def start(
     plan: str | None,
     cluster: str | None,
     snapshot_id: str | None = None,
+    scheduled_for: dt.datetime | None = None,
 ) -> dict[str, Any]:
     """Validate the campaign, refuse what cannot fit, and store the run; return its id and its jobs, as JSON."""
     from flows import artifacts, campaign_jobs, run_events
@@ -186,11 +223,12 @@ def start(
     try:
         run = campaign_jobs.prepare_run(campaign, warehouse, again=again, models=models, snapshot_id=snapshot_id)
     except RumormillError:
-        artifacts.label_flow_run(str(flow_run.id), stated_names(campaign))
+        artifacts.label_flow_run(str(flow_run.id), stated_names(campaign), scheduled_for=scheduled_for)
         raise
     resolved = run.resolved
     models_used = dict.fromkeys(session.model.name for session in resolved.distinct_sessions)
-    artifacts.label_flow_run(str(flow_run.id), [resolved.campaign.name, resolved.network.network_id], models_used)
+    names = [resolved.campaign.name, resolved.network.network_id]
+    artifacts.label_flow_run(str(flow_run.id), names, models_used, scheduled_for)
     _log_start(run)
     started_at = dt.datetime.now(dt.UTC).isoformat()
     if not run.nothing_to_do:
@@ -241,12 +279,12 @@ def compute(
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
-def register(warehouse: str, run: str, status: str, started_at: str) -> None:
+def register(warehouse: str, run: str, status: str, started_at: str, scheduled_for: dt.datetime | None = None) -> None:
     """Publish the campaign with its resolved configuration, together with the completion event of this run."""
     from flows import campaign_jobs, run_events
 
     resolved = campaign_jobs.stored_campaign(warehouse, run)
-    run_events.record_completion(resolved, str(flow_run.id), status, started_at)
+    run_events.record_completion(resolved, str(flow_run.id), status, started_at, scheduled_for)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -317,6 +355,19 @@ def _record_cancellation(warehouse: str, begun: dict[str, Any], error: BaseExcep
         error = cancelled(resolved.network, [s for s in resolved.distinct_sessions if s.session_id in wanted])
     _record_failure(warehouse, begun["run"], "propagation_cancelled", message=str(error))
     return str(error)
+
+
+def _record_failed_import(
+    campaign: str, warehouse: str, place: str | None, scheduled_for: dt.datetime | None, error: RumormillError
+) -> None:
+    """Record that a run failed before its campaign could start, because it had no network to run on."""
+    from data.facade import Warehouse
+    from flows import artifacts, run_events
+    from flows.config import stated_names
+
+    names = stated_names(campaign)
+    artifacts.label_flow_run(str(flow_run.id), names, scheduled_for=scheduled_for)
+    run_events.record_failed_import(Warehouse(warehouse), names, str(flow_run.id), place, error)
 
 
 def _record_failure(warehouse: str, run: str, event_type: Any, **data: Any) -> None:

@@ -276,6 +276,22 @@ def remove(client: "SyncPrefectClient", name: str) -> None:
     client.delete_deployment(find(client, name).id)
 
 
+def run_now(client: "SyncPrefectClient", name: str) -> str:
+    """Ask the worker to run a deployment now; return the id of the flow run, named after campaign and network.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such deployment.
+    """
+    from flows.artifacts import run_title
+    from flows.config import stated_names
+
+    deployment = find(client, name)
+    title = run_title(stated_names(str(deployment.parameters.get("campaign", name))))
+    return str(client.create_flow_run_from_deployment(deployment.id, name=title).id)
+
+
 # -- backfill -------------------------------------------------------------------------------------------------------
 
 
@@ -364,13 +380,17 @@ def _time_of(run: "FlowRun") -> float | None:
 
 def backfill(client: "SyncPrefectClient", name: str, times: Sequence[dt.datetime]) -> list[str]:
     """Ask the worker for one run for each time in the past, oldest first; return the ids of the flow runs."""
+    from flows.artifacts import run_title
+    from flows.config import stated_names
+
     deployment = find(client, name)
+    names = stated_names(str(deployment.parameters.get("campaign", name)))
     return [
         str(
             client.create_flow_run_from_deployment(
                 deployment.id,
                 parameters={**deployment.parameters, "scheduled_for": time.isoformat()},
-                name=f"{name} for {time:%Y-%m-%d %H:%M}",
+                name=run_title(names, time),
                 tags=[*deployment.tags, BACKFILL],
             ).id
         )

@@ -1,5 +1,6 @@
 """Commands about campaigns: ``rumormill demo | run | page | resume | sessions``."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -257,7 +258,9 @@ def sessions(
 
     def show() -> None:
         if rows:
-            print_table([_listing(row) for row in rows])
+            listed = [_listing(row) for row in rows]
+            empty = {"scheduled for"} if not any(row["scheduled for"] for row in listed) else set()
+            print_table(listed, [name for name in listed[0] if name not in empty])
         else:
             print_line(f"no such sessions in warehouse {place.url}; run a campaign: rumormill run CAMPAIGN")
 
@@ -265,25 +268,38 @@ def sessions(
 
 
 def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
-    """Return the sessions as JSON, each with its names in campaigns."""
+    """Return the sessions as JSON, each with its names in campaigns and the past times for which these were run."""
     import json
 
+    from data.warehouse.keys import campaign_key
+    from flows.run_events import times_stood_for
+
+    times = times_stood_for(warehouse)
     campaigns = {row["campaign_id"]: row["campaign"] for row in warehouse.read("campaigns").to_pylist()}
     names: dict[str, dict[str, list[str]]] = {}
+    past: dict[str, set[str]] = {}
     for row in warehouse.read("campaign_sessions").to_pylist():
         of_session = names.setdefault(row["session_id"], {})
         of_session.setdefault(campaigns[row["campaign_id"]], []).append(row["session"])
+        past.setdefault(row["session_id"], set()).update(times.get(campaign_key(row["campaign_id"]), []))
     rows = warehouse.read("propagation_sessions").to_pylist()
     return [
-        {**row, "model_parameters": json.loads(row["model_parameters"]), "campaigns": names.get(row["session_id"], {})}
+        {
+            **row,
+            "model_parameters": json.loads(row["model_parameters"]),
+            "campaigns": names.get(row["session_id"], {}),
+            "scheduled_for": sorted(past.get(row["session_id"], [])),
+        }
         for row in rows
     ]
 
 
 def _listing(row: Mapping[str, Any]) -> dict[str, Any]:
+    past = [f"{dt.datetime.fromisoformat(time):%Y-%m-%d %H:%M}" for time in row["scheduled_for"]]
     return {
         "session_id": row["session_id"],
         "campaign: session": ", ".join(f"{c}: {', '.join(names)}" for c, names in row["campaigns"].items()),
+        "scheduled for": ", ".join(past),
         "network": row["network_id"],
         "model": model_text(row),
         "seeds": f"{len(row['seed_agents']):,} {row['seed_strategy']}",

@@ -14,6 +14,7 @@ DONE = {
     "running": "running already",
     "stopped": "started",
     "died": "had died: started again",
+    "hanging": "did not respond: started again",
     "outdated": "started again with the present code and settings",
 }
 
@@ -38,7 +39,8 @@ def up(
 ) -> None:
     """Start what is not running yet of the platform for schedules: Prefect server, worker, warm runner.
 
-    What runs already is left alone, what has died is started again. `rumormill run` uses the platform by itself.
+    What runs already is left alone; what has died or does not respond is started again. `rumormill run` uses the
+    platform by itself.
     """
     from flows.commands.logs import quiet_logs
     from flows.platform import control

@@ -186,11 +186,11 @@ def resume(name: DeploymentName) -> None:
 @schedules_app.command()
 def run(name: DeploymentName) -> None:
     """Let the worker run a deployment now."""
-    from flows.scheduling import find
+    from flows.scheduling import run_now
 
     with connected() as client:
-        created = client.create_flow_run_from_deployment(find(client, name).id)
-    print_line(f"deployment {name!r}: run {created.id} was created")
+        created = run_now(client, name)
+    print_line(f"deployment {name!r}: run {created} was created")
 
 
 @schedules_app.command()

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,29 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import ClusterUnreachableError, InvalidInputError
 from data.progress import Progress, ignore_progress
-from flows.platform.home import (
-    COMPONENTS,
-    ENVIRONMENT,
-    MARK,
-    PlatformHome,
-    PlatformState,
-    ProcessRecord,
-    code_fingerprint,
-)
-from flows.prefect_server import PREFECT_DEFAULTS, STARTUP_SECONDS, free_port, last_error, server_answers
+from flows.platform import open_runs
+from flows.platform.health import HEARTBEAT_SECONDS, WORK_POOL, condition, responds
+from flows.platform.home import COMPONENTS, ENVIRONMENT, MARK, PlatformHome, PlatformState, code_fingerprint
+from flows.platform.process_records import ProcessRecord
+from flows.prefect_server import PREFECT_DEFAULTS, STARTUP_SECONDS, free_port, last_error
 
 if TYPE_CHECKING:
     import psutil
 
-WORK_POOL = "rumormill"
-"""Work pool of the platform's worker, and the worker's name."""
 SQLITE = "sqlite"
 """Given as a database: SQLite in the private folder."""
 USUAL_PORT = 4200
 GRACE_SECONDS = 20
 """Time that processes have to end before they are killed."""
-ATTEMPTS = 5
-"""How often a living component is asked before it counts as dead; the server has five seconds to answer."""
 POLL_SECONDS = 2
 """How often the worker asks for scheduled runs."""
 
@@ -49,7 +40,7 @@ class Started:
     ----------
     component : str
     was : str
-        ``running``: nothing was done; ``stopped``: started; ``died`` or ``outdated``: started again.
+        ``running``: nothing was done; ``stopped``: started; ``died``, ``hanging`` or ``outdated``: started again.
     """
 
     component: str
@@ -93,24 +84,23 @@ def start(
             raise InvalidInputError(f"port {port} of 127.0.0.1 is taken by another program; choose another --port")
         if database == SQLITE:
             database, state.database = None, None
-        was = {component: _condition(state, home, component) for component in COMPONENTS}
+        was = {component: condition(state, home, component) for component in COMPONENTS}
         asked = {"database": database, "port": port, "runs_at_once": runs_at_once}
         changed = {name for name, value in asked.items() if value is not None and value != getattr(state, name)}
         changed |= {"database"} if state.database != before else set()
-        if changed & {"database", "port"} or was["server"] == "died":
-            was |= {name: "outdated" for name, condition in was.items() if condition == "running"}
+        if changed & {"database", "port"} or was["server"] in {"died", "hanging"}:
+            was |= {name: "outdated" for name, how in was.items() if how == "running"}
         elif "runs_at_once" in changed and was["worker"] == "running":
             was["worker"] = "outdated"
         for name, value in asked.items():
             if value is not None:
                 setattr(state, name, value)
-        for component in reversed(COMPONENTS):
-            if was[component] != "running":
-                _stop(home, state, component)
-        if "running" not in was.values():
+        lacking = [name for name, how in was.items() if how != "running"]
+        _stop(home, state, lacking, "the platform was started again before the run had ended")
+        if lacking == list(COMPONENTS):
             _end(_marked(home))  # runs whose worker or runner has died
         try:
-            _Starter(home, state, progress).start([name for name, condition in was.items() if condition != "running"])
+            _Starter(home, state, progress).start(lacking)
         except ClusterUnreachableError:
             state.database = before  # a database that cannot be used is not asked for again
             home.write(state)
@@ -124,41 +114,6 @@ def _check_database(database: str | None) -> None:
             f"database {str(database).partition('://')[0]!r} is not supported; give "
             f"postgresql+asyncpg://user:password@host/name, or {SQLITE}"
         )
-
-
-def _condition(state: PlatformState, home: PlatformHome, component: str) -> str:
-    """Return what a component needs: ``running``, ``stopped``, ``died`` or ``outdated``."""
-    if component not in state.processes:
-        return "stopped"
-    if not _is_well(state, home, component):
-        return "died"
-    if component == "server" or state.code == code_fingerprint():
-        outdated = component == "runner" and state.environment != ENVIRONMENT
-        return "outdated" if outdated else "running"
-    return "outdated"
-
-
-def _is_well(state: PlatformState, home: PlatformHome, component: str) -> bool:
-    """Whether a component's process is alive and answers; on a busy machine that may take a while."""
-    for _ in range(ATTEMPTS):
-        if not state.runs(component):
-            return False
-        if _answers(state, home, component):
-            return True
-        time.sleep(1)
-    return False
-
-
-def _answers(state: PlatformState, home: PlatformHome, component: str) -> bool:
-    """Whether a running component answers; a worker has no address, so its process is all there is."""
-    if component == "server":
-        return server_answers(state.port)
-    if component == "runner":
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(str(home.socket))
-            return True
-        return False
-    return True
 
 
 class _Starter:
@@ -179,6 +134,9 @@ class _Starter:
         if "runner" in components:
             self._launch("runner", str(self.home.socket))
         self._wait("server", "Prefect's server")
+        if components == list(COMPONENTS):  # after a power failure, for example: no process of theirs is left
+            lost = open_runs.runs_in_progress(self.state.port)
+            open_runs.end(self.state.port, lost, "CRASHED", "the run's process was ended together with the platform")
         if "worker" in components:
             with server_settings(self.state.api_url):
                 _make_work_pool()
@@ -211,6 +169,7 @@ class _Starter:
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.state.address,  # no other web page may call it
             "PREFECT_UI_STATIC_DIRECTORY": str(self.home.prefect / "ui"),
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS),
         }
         if self.state.database:
             environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self.state.database
@@ -219,7 +178,7 @@ class _Starter:
     def _wait(self, component: str, name: str) -> None:
         self.progress(f"starting {name}", 0, 1)
         deadline = time.monotonic() + STARTUP_SECONDS
-        while not _answers(self.state, self.home, component):
+        while not responds(self.state, self.home, component):
             if not self.state.runs(component) or time.monotonic() > deadline:
                 raise ClusterUnreachableError(
                     f"{name} did not start{_last_error(self.home, component)}; its log is "
@@ -287,15 +246,31 @@ def stop(home: PlatformHome) -> list[str]:
     with home.locked():
         state = home.read()
         running = [component for component in COMPONENTS if state.runs(component)]
-        for component in reversed(COMPONENTS):
-            _stop(home, state, component)
+        _stop(home, state, COMPONENTS, "the platform was stopped before the run had ended; it can be resumed")
         _end(_marked(home))
         state.processes.clear()
         home.write(state)
     return running
 
 
-def _stop(home: PlatformHome, state: PlatformState, component: str) -> None:
+def _stop(home: PlatformHome, state: PlatformState, components: Collection[str], reason: str) -> None:
+    """Stop components; the runs that end with them are cancelled, in Prefect and in their warehouses."""
+    runs: open_runs.Runs = []
+    if state.runs("server") and not {"server", "worker"}.isdisjoint(components):
+        runs = open_runs.runs_in_progress(state.port, of_worker="server" not in components)
+        open_runs.cancel(state.port, runs, reason)
+    if "runner" in components:
+        _stop_process(home, state, "runner")
+    open_runs.wait_for_end(state.port, runs, GRACE_SECONDS)  # the worker ends the processes of cancelled runs
+    if "worker" in components:
+        _stop_process(home, state, "worker")
+    open_runs.end(state.port, runs, "CANCELLED", reason)
+    if "server" in components:
+        _stop_process(home, state, "server")
+
+
+def _stop_process(home: PlatformHome, state: PlatformState, component: str) -> None:
+    """Stop a component and all processes below it."""
     import psutil
 
     record = state.processes.pop(component, None)
@@ -328,6 +303,7 @@ def _end(processes: "list[psutil.Process]") -> None:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+                process.send_signal(signal.SIGCONT)  # one that was stopped ends only when it continues
         _, processes = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
         if not processes:
             return
@@ -343,12 +319,12 @@ def status(home: PlatformHome) -> dict[str, Any]:
     state = home.read()
     rows = []
     for component in COMPONENTS:
-        condition = _condition(state, home, component)
-        record = state.processes.get(component) if condition in {"running", "outdated"} else None
+        how = condition(state, home, component)
+        record = None if how in {"stopped", "died"} else state.processes[component]
         rows.append(
             {
                 "component": component,
-                "state": condition,
+                "state": how,
                 "pid": record.pid if record else None,
                 "since": dt.datetime.fromtimestamp(record.started, dt.UTC) if record else None,
                 "log": str(home.logs / f"{component}.log"),

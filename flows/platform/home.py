@@ -7,12 +7,16 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from data.errors import InvalidInputError
+from flows.platform.process_records import ProcessRecord
 
 HOME_VARIABLE = "RUMORMILL_HOME"
 COMPONENTS = ("server", "worker", "runner")
@@ -22,48 +26,16 @@ READ_AT_IMPORT = (
     *("PYTHONHASHSEED", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONUTF8", "PYTHONWARNINGS"),
 )
 """Beginnings of environment variables that libraries read when they are imported."""
-CLOCK_TOLERANCE = 2.0
-"""Seconds by which the start time of one process may seem to change when the clock is set."""
 MARK = "RUMORMILL_PLATFORM"
 """Environment variable of all processes below a platform; its value is the private folder."""
 ENVIRONMENT = {name: value for name, value in sorted(os.environ.items()) if name.startswith(READ_AT_IMPORT)}
 """Those variables as this process was given them, before it sets defaults of its own."""
+RUNNER_SECONDS = 3.0
+"""Time that the runner has to accept a connection; it does nothing that takes longer than starting a process."""
+LONGEST_ADDRESS = 104
+"""Bytes of the address of a Unix socket on macOS, with the null byte at its end; Linux allows 108."""
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data", "propagation", "analytics", "flows")
-
-
-@dataclass(frozen=True)
-class ProcessRecord:
-    """A process that the platform started.
-
-    Attributes
-    ----------
-    pid : int
-    started : float
-        When it started, in seconds since 1970, which tells it from a later process with the same pid.
-    """
-
-    pid: int
-    started: float
-
-    @staticmethod
-    def of(pid: int) -> "ProcessRecord":
-        """Return the record of a running process."""
-        import psutil
-
-        return ProcessRecord(pid, psutil.Process(pid).create_time())
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        import psutil
-
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < CLOCK_TOLERANCE
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 @dataclass
@@ -126,7 +98,20 @@ class PlatformHome:
         self.socket = self.folder / "runner.socket"
 
     def make(self) -> None:
-        """Create the folders, for their owner only."""
+        """Create the folders, for their owner only.
+
+        Raises
+        ------
+        InvalidInputError
+            If the path of the folder is too long for the address of a Unix socket.
+        """
+        length, whole = len(os.fsencode(self.folder)), len(os.fsencode(self.socket))
+        if whole >= LONGEST_ADDRESS:
+            most = LONGEST_ADDRESS - 1 - (whole - length)
+            raise InvalidInputError(
+                f"the path of the platform's folder, {str(self.folder)!r}, has {length} bytes; the Unix socket in it "
+                f"allows {most}: set {HOME_VARIABLE} to a folder with a shorter path"
+            )
         for folder in (self.folder, self.prefect, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
@@ -148,6 +133,15 @@ class PlatformHome:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(state), file, indent=2)
         new.replace(self.state_file)
+
+    def runner_responds(self) -> bool:
+        """Whether the runner accepts connections: it closes one that ends without a request."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(RUNNER_SECONDS)
+            connection.connect(str(self.socket))
+            connection.shutdown(socket.SHUT_WR)
+            return connection.recv(1) == b""
+        return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 Importing Prefect, Dask, Numba and our own code takes longer than a small campaign. The runner does it once. For each
 command it forks: the child takes over the client's terminal, folder and environment, and runs the same command line
 that the client was given. The runner itself starts no threads, because only the thread that forks lives on in the
-child. The log of the runner is therefore a plain file, replaced when the runner starts.
+child. It therefore writes its log itself, and rotates it between two commands.
 """
 
 import importlib
@@ -18,6 +18,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, cast
+
+from flows.platform.logs import DirectLog
 
 PRELOADED = (
     "analytics.plots",
@@ -78,10 +80,13 @@ class WarmRunner:
     ----------
     address : Path
         The Unix socket. Its folder is its owner's only.
+    log : DirectLog
+        The runner's log, rotated between two commands.
     """
 
-    def __init__(self, address: Path) -> None:
+    def __init__(self, address: Path, log: DirectLog) -> None:
         self._address = address
+        self._log = log
         self._selector = selectors.DefaultSelector()
         self._clients: dict[int, socket.socket] = {}
         self._ending = False
@@ -124,6 +129,7 @@ class WarmRunner:
             _signal(pid, signal.SIGTERM)
 
     def _accept(self, listener: socket.socket) -> None:
+        self._log.rotate_if_full()
         connection, _ = listener.accept()
         connection.settimeout(5)
         try:
@@ -206,10 +212,9 @@ def run_as_client(command: dict[str, Any], descriptors: list[int]) -> NoReturn:
 def serve(address: Path, log: Path) -> None:
     """Import what commands need, then serve until SIGTERM."""
     os.umask(0o077)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
-    os.close(descriptor)
+    own_log = DirectLog(log)
+    own_log.rotate_if_full()
+    own_log.open()
     from flows.command_line import end_at_exit
     from flows.commands.logs import quiet_logs
 
@@ -218,7 +223,7 @@ def serve(address: Path, log: Path) -> None:
     for module in PRELOADED:
         importlib.import_module(module)
     _load_compiled_code()
-    WarmRunner(address).serve()
+    WarmRunner(address, own_log).serve()
 
 
 def _load_compiled_code() -> None:

@@ -59,6 +59,7 @@ def test_a_bundled_campaign_and_a_store_keep_their_names(folder: Path) -> None:
         ("campaign: spring.yaml\ncron: daily\n", "line 2: cron: 'daily' is not a schedule"),
         ("campaign: spring.yaml\ncron: 61 6 * * *\n", "line 2: cron: '61 6"),
         ("campaign: spring.yaml\ntimezone: Berlin\n", "line 2: timezone: no timezone 'Berlin'"),
+        ("campaign: spring.yaml\ntimezone: UTC\n", "line 2: timezone: 'UTC' applies to `cron`, which is not given"),
         ("campaign: spring.yaml\nimports: exports\n", "line 2: imports"),
         ("campaign: spring.yaml\nimport: {path: exports, direct: true}\n", "line 2: import.direct"),
         ("campaign: spring.yaml\nplan: fast\n", "line 2: plan"),

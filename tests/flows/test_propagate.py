@@ -31,6 +31,7 @@ from data.errors import (
     RequirementGoneError,
     RowsDifferError,
     RunCancelledError,
+    SourceNotFoundError,
     WarehouseFullError,
 )
 from data.facade import Warehouse
@@ -441,6 +442,41 @@ def test_a_failed_run_leaves_nothing_but_its_events(
     assert (failed["error"], failed["message"]) == ("WarehouseFullError", "no space left")
 
 
+def test_a_run_that_cannot_import_its_network_records_that(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "exports").mkdir()
+    campaign = campaign_file("network: town\nsessions:\n  - {name: all, seeds: [a]}\n", "spring")
+    with pytest.raises(SourceNotFoundError, match="has no file to import"):
+        propagate(campaign, warehouse.url, import_from=str(tmp_path / "exports"))
+    (row,) = warehouse.read("events").to_pylist()
+    data, run = json.loads(row["data"]), flow_runs()[0]
+    assert (row["event_type"], row["correlation_id"]) == ("import_failed", str(run.id))
+    assert (data["campaign"], data["network"], data["error"]) == ("spring", "town", "SourceNotFoundError")
+    assert run.name == "spring on town"
+    assert run.state.is_failed()
+
+
+def test_a_late_run_says_so_and_uses_what_there_was_at_its_time(
+    warehouse: Warehouse, campaign_file: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports = tmp_path / "exports"
+    exports.mkdir()
+    (exports / "2026-11-03.txt").write_text("a b\n")
+    (exports / "2026-11-04.txt").write_text("a b\nb c\n")
+    campaign = campaign_file({"network": "city", "sessions": [{"name": "all", "seeds": ["a"], **CERTAIN}]}, "weekly")
+    propagate(campaign, warehouse.url, import_from=str(exports))
+    due = dt.datetime(2026, 11, 3, 6, tzinfo=dt.UTC)
+    monkeypatch.setattr("flows.propagate._late_since", lambda _scheduled_for: due)
+    state = propagate(campaign, warehouse.url, import_from=str(exports), page=True, return_state=True)
+    assert state.is_completed()
+    assert re.search(r"started .+ late, for 2026-11-03 06:00 UTC; imported 2026-11-03\.txt \(dated", state.message)
+    assert warehouse.network("city").n_agents == 3
+    rows = [json.loads(row["data"]) for row in warehouse.read("events").to_pylist() if "completed" in row["event_type"]]
+    assert sorted(row.get("scheduled_for", "") for row in rows) == ["", "2026-11-03T06:00+00:00"]
+    assert "page-weekly" not in artifacts_of(flow_runs()[0].id)  # it would replace that of the current network
+
+
 def test_a_crash_between_two_publications_is_healed_by_the_next_run(
     warehouse: Warehouse, campaign_file: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -579,4 +615,5 @@ def test_a_flow_that_a_signal_ends_records_that_it_was_cancelled(
         process.kill()
     events = Counter(Warehouse(warehouse.url).read("events")["event_type"].to_pylist())
     assert events == {"propagation_started": 1, "propagation_cancelled": 1}, errors
+    assert flow_runs()[0].state.is_cancelled()
     assert contents(warehouse)["propagation_sessions"] == 0

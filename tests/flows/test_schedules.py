@@ -101,10 +101,10 @@ class PrefectServer:
             time.sleep(0.5)
         return dict(found[0])
 
-    def begun_run(self, deployment: str) -> dict[str, Any]:
-        """Start a run of a deployment, and wait until it computes."""
+    def begun_run(self, deployment: str, **parameters: str) -> dict[str, Any]:
+        """Start a run of a deployment, with other parameters than its own, and wait until it computes."""
         made = self.first("deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
-        run = self.answer(f"deployments/{made['id']}/create_flow_run", {})
+        run = self.answer(f"deployments/{made['id']}/create_flow_run", {"parameters": parameters})
         running = {"name": {"like_": "compute"}, "state": {"type": {"any_": ["RUNNING"]}}}
         self.first("task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}, "task_runs": running})
         return dict(run)
@@ -195,7 +195,7 @@ def test_the_flow_can_be_sent_to_another_process(server: PrefectServer) -> None:
     assert sent.stdout == "propagate\n", sent.stderr
 
 
-def test_a_served_flow_runs_and_publishes(server: PrefectServer) -> None:
+def test_a_served_flow_runs_publishes_and_can_be_cancelled(server: PrefectServer) -> None:
     warehouse = path_network(server.folder / "served")
     (server.folder / "everyone.yaml").write_text(json.dumps(CAMPAIGN))
     parameters = {"campaign": "everyone.yaml", "warehouse": "served"}
@@ -208,8 +208,13 @@ def test_a_served_flow_runs_and_publishes(server: PrefectServer) -> None:
         deployment = server.first("deployments/filter", {"deployments": {"name": {"any_": ["served"]}}})
         server.answer(f"deployments/{deployment['id']}/create_flow_run", {})
         run = server.ended_run("served")
-    assert run["state_type"] == "COMPLETED", f"{run['state']}\n{server.logs()}"
-    assert_everyone_was_reached(warehouse)
+        assert run["state_type"] == "COMPLETED", f"{run['state']}\n{server.logs()}"
+        assert_everyone_was_reached(warehouse)
+        (server.folder / "long.yaml").write_text(json.dumps(LONG))
+        unwanted = server.begun_run("served", campaign="long.yaml", warehouse="served")
+        server.answer(f"flow_runs/{unwanted['id']}/set_state", {"state": {"type": "CANCELLING"}})
+        assert server.ended(unwanted)["state_type"] == "CANCELLED", server.logs()
+        assert set(events_of(warehouse, unwanted, 2)) == {"propagation_started", "propagation_cancelled"}
 
 
 def test_a_schedule_runs_a_campaign_and_publishes_it(server: PrefectServer, scheduled: Warehouse) -> None:

@@ -2,13 +2,15 @@
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from data.errors import NetworkNotFoundError, SourceNotFoundError
+from data.errors import CommitConflictError, NetworkNotFoundError, SourceNotFoundError
 from data.facade import Warehouse
 from data.networks import index
+from flows import sources
 from flows.sources import choose_snapshot, newest_source
 
 OLD, NEW = "a b\n", "a b\nb c\n"
@@ -31,13 +33,23 @@ def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
 
 
-def test_dates_in_names_decide_if_all_names_have_one(exports: Path) -> None:
+def test_dates_in_names_decide_and_entries_without_one_are_ignored(exports: Path) -> None:
     write(exports, "town-2026-11-03.txt", changed=2e9)
     write(exports, "town-20261104T0600.txt", changed=1e9)
-    assert newest_source(str(exports)).path.name == "town-20261104T0600.txt"
-    write(exports, "town-final.txt", changed=1.5e9)
+    write(exports, "town-final.txt", changed=3e9)
     newest = newest_source(str(exports))
-    assert (newest.path.name, newest.dated) == ("town-2026-11-03.txt", False)
+    assert (newest.path.name, newest.dated) == ("town-20261104T0600.txt", True)
+    assert newest.description == (
+        "town-20261104T0600.txt (dated 2026-11-04 06:00 UTC, the latest of 2, 1 other without a date ignored)"
+    )
+
+
+def test_without_dates_the_times_of_changes_decide(exports: Path) -> None:
+    write(exports, "town.txt", changed=1e9)
+    write(exports, "village.txt", changed=2e9)
+    write(exports, "README", changed=3e9)
+    newest = newest_source(str(exports))
+    assert newest.description == "village.txt (changed 2033-05-18 03:33 UTC, the latest of 2, 1 other ignored)"
 
 
 @pytest.mark.parametrize(
@@ -60,11 +72,21 @@ def test_nothing_from_then_is_told(exports: Path) -> None:
         newest_source(str(exports), at("2026-11-02T06:00+00:00"))
 
 
-@pytest.mark.parametrize("name", [".hidden.txt", "town.txt.part", "~town.txt", "Thumbs.db", "town.txt~"])
-def test_unfinished_and_foreign_files_are_ignored(exports: Path, name: str) -> None:
+UNFINISHED = [".hidden.txt", "town.txt.part", "~town.txt", "town.txt~"]
+COMPANIONS = ["Thumbs.db", "README", "readme.txt", "town-2026-11-09.csv.gz.md5", "town-2026-11-09.sha256", "SHA256SUMS"]
+
+
+@pytest.mark.parametrize("name", [*UNFINISHED, *COMPANIONS, "_SUCCESS", "town-2026-11-09.ok"])
+def test_unfinished_files_and_what_accompanies_exports_are_ignored(exports: Path, name: str) -> None:
     write(exports, name)
-    with pytest.raises(SourceNotFoundError, match="has no file to import"):
+    with pytest.raises(SourceNotFoundError, match=f"has no file to import; .*not imported: {re.escape(name)}"):
         newest_source(str(exports))
+
+
+def test_a_folder_without_parquet_files_is_no_export(exports: Path) -> None:
+    write(exports, "town-2026-11-03.txt")
+    (exports / "2026-11-09").mkdir()
+    assert newest_source(str(exports)).path.name == "town-2026-11-03.txt"
 
 
 def test_the_parts_of_one_table_are_imported_together(exports: Path) -> None:
@@ -107,6 +129,51 @@ def test_a_snapshot_of_the_past_never_becomes_current(exports: Path, tmp_path: P
     assert not choose_snapshot(warehouse, "town", str(exports), {}, then).is_new
     assert Warehouse(warehouse.url).network("town") == now
     assert len(index.snapshots(warehouse, "town")) == 2
+
+
+def test_a_late_run_imports_what_there_was_at_its_time(exports: Path, tmp_path: Path) -> None:
+    """The machine was off on both days; the runs of both are caught up, in the order of their times."""
+    warehouse = Warehouse(tmp_path / "warehouse")
+    write(exports, "2026-11-02.txt", OLD)
+    choose_snapshot(warehouse, "town", str(exports), {})
+    write(exports, "2026-11-03.txt", "a b\nb c\n")
+    write(exports, "2026-11-04.txt", "a b\nb c\nc d\n")
+    first = choose_snapshot(warehouse, "town", str(exports), {}, late_since=at("2026-11-03T06:00+00:00"))
+    assert (first.network.n_agents, first.is_new, first.is_current) == (3, True, False)
+    assert "2026-11-03.txt" in first.description
+    assert "the newest file when the run was due" in first.description
+    second = choose_snapshot(warehouse, "town", str(exports), {}, late_since=at("2026-11-04T06:00+00:00"))
+    assert (second.network.n_agents, second.is_current) == (4, True)
+    again = choose_snapshot(warehouse, "town", str(exports), {}, late_since=at("2026-11-03T06:00+00:00"))
+    assert (again.network, again.is_new, again.is_current) == (first.network, False, False)
+    assert warehouse.network("town") == second.network
+
+
+def test_a_late_run_that_had_nothing_to_import_takes_what_there_is(exports: Path, tmp_path: Path) -> None:
+    write(exports, "2026-11-04.txt")
+    chosen = choose_snapshot(
+        Warehouse(tmp_path / "warehouse"), "town", str(exports), {}, late_since=at("2026-11-03T06:00+00:00")
+    )
+    assert (chosen.is_new, chosen.is_current) == (True, True)
+
+
+def test_the_event_of_an_import_is_published_although_other_writers_are_faster(
+    exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the task were repeated instead, it would find the snapshot, and publish no event."""
+    publish, conflicts = sources.publish_events, [CommitConflictError("another writer was faster")]
+
+    def published(*arguments: object) -> None:
+        if conflicts:
+            raise conflicts.pop()
+        publish(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sources, "publish_events", published)
+    monkeypatch.setattr(sources, "CONFLICT_SECONDS", 0)
+    warehouse = Warehouse(tmp_path / "warehouse")
+    write(exports, "2026-11-04.txt")
+    assert choose_snapshot(warehouse, "town", str(exports), {}).is_new
+    assert warehouse.read("events")["event_type"].to_pylist() == ["network_imported"]
 
 
 def test_options_of_the_import_are_those_of_a_manual_one(exports: Path, tmp_path: Path) -> None:
