@@ -106,7 +106,7 @@ def propagate(
     scheduled_for : datetime, optional
         A time in the past for which the run stands in: it uses the network as it was, or the newest file at that time.
     page : bool
-        Write the campaign's web page into the folder of the warehouse, and show where it is; not for times in the past.
+        Write the campaign's web page into the folder of the warehouse, and show where it is; not for past networks.
 
     Returns
     -------
@@ -118,6 +118,7 @@ def propagate(
     omit_tracebacks()
     begun_at = time.monotonic()
     late_since, chosen = _late_since(scheduled_for), _AS_IT_IS
+    notes = [] if late_since is None else [_late_text(late_since)]
     if import_from is not None or scheduled_for is not None:
         try:
             chosen = choose_snapshot(
@@ -135,13 +136,12 @@ def propagate(
         # 3. Publish the campaign with the events of the run, and return its results.
         if begun["status"] != "already_completed":
             register(warehouse, run, begun["status"], begun["started_at"], scheduled_for or late_since)
-        summary = summarise(warehouse, run, begun["status"], page and chosen["is_current"])
+        summary = summarise(warehouse, run, begun["status"], page and scheduled_for is None and chosen["is_current"])
     except (RunCancelledError, KeyboardInterrupt, TerminationSignal) as error:
         return cast("dict[str, Any]", Cancelled(message=_record_cancellation(warehouse, begun, error)))
     except Exception as error:
         _record_failure(warehouse, run, "propagation_failed", error=type(error).__name__, message=str(error))
         raise
-    notes = [late_text(late_since)] if late_since is not None else []
     notes += [chosen["description"]] if chosen["description"] else []
     return cast("dict[str, Any]", _completed(summary, jobs, time.monotonic() - begun_at, notes))
 
@@ -162,7 +162,7 @@ def _late_since(scheduled_for: dt.datetime | None) -> dt.datetime | None:
     return due if scheduled_for is None and dt.datetime.now(dt.UTC) - due > LATE else None
 
 
-def late_text(since: dt.datetime) -> str:
+def _late_text(since: dt.datetime) -> str:
     """Return how late a run is, as a sentence."""
     from data.quantities import readable_seconds
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from data.facade import Warehouse
+from flows.events import Event, publish_events
 from flows.platform import control, health
 from flows.platform.home import MARK, PlatformHome
 from flows.prefect_server import ask_server
@@ -227,28 +228,38 @@ def test_what_hangs_counts_as_not_running_and_is_repaired(shell: Shell, monkeypa
     for module in (control, health):
         monkeypatch.setattr(module, "ENVIRONMENT", state.environment)
     for component in ("runner", "worker"):
-        assert health.condition(state, shell.home, component) == "running"
+        until(lambda c=component: health.condition(state, shell.home, c) == "running", f"the {component} responds")
         os.kill(state.processes[component].pid, signal.SIGSTOP)
     for component in ("runner", "worker"):
         until(lambda c=component: health.condition(state, shell.home, c) == "hanging", f"the {component} hangs")
-    assert shell("run", "warm.yaml").startswith("campaign 'warm' was completed before")  # in a process of its own
-    started = control.start(shell.home)
-    assert {each.component: each.was for each in started} == {
-        "server": "running",
-        "worker": "hanging",
-        "runner": "hanging",
-    }
+    assert shell("resume", "--list")  # in a process of its own
+    was = {each.component: each.was for each in control.start(shell.home)}
+    assert (was["worker"], was["runner"]) == ("hanging", "hanging")
     assert shell.states() == dict.fromkeys(ALL, "running")
 
 
-@pytest.mark.parametrize("component", ["worker", "server"])
-def test_what_has_died_is_told_and_repaired(shell: Shell, component: str) -> None:
-    os.kill(shell.home.read().processes[component].pid, signal.SIGKILL)
-    until(lambda: shell.states()[component] == "died", f"the {component} is known to be dead")
+def test_a_worker_that_has_died_is_told_and_repaired(shell: Shell) -> None:
+    os.kill(shell.home.read().processes["worker"].pid, signal.SIGKILL)
+    until(lambda: shell.states()["worker"] == "died", "the worker is known to be dead")
+    assert shell.json("up")["started"] == ["worker"]
+    assert shell.states() == dict.fromkeys(ALL, "running")
+
+
+def test_a_server_that_has_died_is_repaired_and_runs_that_were_lost_with_it_are_ended(shell: Shell) -> None:
+    url = str(shell.folder / "warehouse")
+    (flow,) = shell.ask("flows/filter", {"flows": {"name": {"any_": ["propagate"]}}})
+    lost = {"flow_id": flow["id"], "name": "lost on path", "parameters": {"warehouse": url}}
+    run = shell.ask("flow_runs/", lost | {"state": {"type": "RUNNING"}})
+    started = Event("propagation_started", "campaign/lost", {"campaign": "lost"}, correlation_id=run["id"])
+    publish_events(Warehouse(url), [started])
+    os.kill(shell.home.read().processes["server"].pid, signal.SIGKILL)
+    until(lambda: shell.states()["server"] == "died", "the server is known to be dead")
     address = shell.home.read().address
-    assert component in shell.json("up")["started"]
+    assert shell.json("up")["started"] == ALL
     assert shell.states() == dict.fromkeys(ALL, "running")
     assert shell.home.read().address == address
+    assert len(shell.runs("lost on path", "CRASHED")) == 1
+    assert shell.events("lost") == ["propagation_failed", "propagation_started"]
 
 
 def test_the_runner_is_repaired_and_restarted_for_a_changed_environment(shell: Shell) -> None:
