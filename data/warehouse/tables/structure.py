@@ -15,7 +15,7 @@ def _column(name: str, kind: pa.DataType, documentation: str) -> Column:
 SPECIFICATIONS = (
     TableSpecification(
         "network_metrics",
-        "One row per analysed network snapshot; a column is null until its metric is asked for.",
+        "One row per analysed network snapshot, with null in the columns of metrics not asked for so far.",
         ("snapshot_id",),
         (
             SNAPSHOT_ID,
@@ -85,7 +85,7 @@ SPECIFICATIONS = (
     ),
     TableSpecification(
         "agent_metrics",
-        "One row per agent of an analysed network snapshot; a column is null until its metric is asked for.",
+        "One row per agent of an analysed network snapshot, with null in the columns of metrics not asked for so far.",
         ("snapshot_id", "agent"),
         (
             SNAPSHOT_ID,
