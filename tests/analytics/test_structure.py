@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.structure import agent_ranges
@@ -158,6 +158,7 @@ def test_shortest_paths(small, choose):
                 assert agent == 0 or np.isinf(distance[agent])
 
 
+@settings(max_examples=50)
 @given(small_networks(max_agents=8, max_edges=20))
 def test_betweenness(small):
     found = betweenness(adjacency(small))
@@ -235,6 +236,7 @@ def test_no_power_law_is_fitted_to_too_few_agents_or_to_one_degree():
     assert tail([1, 2, 3, 4]) is None
 
 
+@settings(max_examples=30)
 @given(small_networks(max_agents=12), st.integers(1, 5))
 def test_values_are_the_same_for_any_number_of_threads(small, cores):
     network, monkeypatch = adjacency(small), pytest.MonkeyPatch()
