@@ -57,7 +57,7 @@ COMMANDS = (
     "backfill",
     "down",
 )
-PUBLISHING = ("demo", "network", "analyze", "run", "resume", "rank", "crossings", "maintain", "delete")
+PUBLISHING = ("demo", "network", "analyze", "run", "resume", "rank", "communities", "crossings", "maintain", "delete")
 """Commands after which the views of the DuckDB shell are updated, if something was published."""
 HELP = """
 Simulate how messages spread over networks of millions of agents, and query the results in SQL.
