@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.agent_groups import AgentGroups, agent_groups
+from analytics.structure.metrics import METRICS
+from analytics.structure.network_metrics import metrics
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
 TABLES = ("community_reach", "community_crossings")
 FIRST_ROUND_QUANTILES = (0.05, 0.95)
 Grouping = str | Mapping[Any, Any]
-"""An attribute of the agents, a column of `agent_metrics`, or the group of each agent by its original id."""
+"""An attribute of the agents, a column of `agent_metrics` (computed if it is not), or each agent's group by its id."""
+
+
+def _groups(network: Network, by: Grouping) -> AgentGroups:
+    """Return groups of agents; communities that structure tells and nobody has asked for are found first."""
+    measured = {column for metric in METRICS.values() for column in metric.agent_columns}
+    if isinstance(by, str) and by in measured and by not in network.row["agent_attributes"]:
+        metrics(network, [by])
+    return agent_groups(network, by)
 
 
 # -- sizes ----------------------------------------------------------------------------------------------------------
@@ -54,7 +64,7 @@ def community_sizes(network: Network, by: Grouping) -> "pd.DataFrame":
     InvalidInputError
         If there is no such grouping.
     """
-    groups = agent_groups(network, by)
+    groups = _groups(network, by)
     rows, size = network.sparse_rows, len(groups.labels)
     source, target = np.repeat(groups.codes, np.diff(rows.offsets)), groups.codes[rows.targets]
     is_within = source == target
@@ -135,7 +145,7 @@ def agreement(network: Network, first: Grouping, second: Grouping) -> Agreement:
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    groups = [agent_groups(network, by) for by in (first, second)]
+    groups = [_groups(network, by) for by in (first, second)]
     codes = [np.where(_is_grouped(each), each.codes, -1)[network.dense_agents] for each in groups]
     in_both = (codes[0] >= 0) & (codes[1] >= 0)
     if not in_both.any():
@@ -266,7 +276,7 @@ def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
     key = crossing_key(result.session_id, grouping or "")
     if is_kept and warehouse.published([key]):
         return Crossing(result, grouping, _stored(result, grouping or ""), recalled=True)
-    groups = agent_groups(result.network, by)
+    groups = _groups(result.network, by)
     found = _first_activations(result, groups)
     tables = {
         "community_reach": _reach_rows(result, groups, found, grouping or ""),
