@@ -22,7 +22,7 @@ from data.warehouse.store import Store
 from propagation.models import CompetingCascades, IndependentCascade
 from propagation.result import Reach, Result
 from propagation.sessions import Session, derived_uuid, resolve_session
-from propagation.simulation import simulate, simulate_many
+from propagation.simulation import simulate_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,8 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 METHODS: tuple[Method, ...] = get_args(Method)
 BUDGETS_SIMULATED = 8
 """Numbers of choices that are simulated for each method, evenly spaced up to the budget."""
+ROWS_AT_ONCE = 10_000_000
+"""Activations of simulated counter-messages that are held in memory."""
 MESSAGE, COUNTER_MESSAGE = "message", "counter-message"
 """The competing messages of a simulated counter-message."""
 
@@ -131,7 +133,7 @@ def contain(
     action: Action = "block_agents",
     methods: Sequence[Method] = METHODS,
     replicates: int = 1000,
-    samples: int = 200,
+    samples: int = 2000,
     random_seed: int = 0,
     blocked: Sequence[Any] = (),
     publish: bool = True,
@@ -145,7 +147,7 @@ def contain(
     2011; Tong, Du, Wu, NeurIPS 2018). Beside it stand rankings: agents by out-degree, PageRank, or at random; edges by
     the product of their ends' out-degrees, by the source's PageRank per out-edge, or at random. All methods are judged
     on the same replicates, which are others than the samples. Our own kernels; the network must fit in memory, with
-    36 bytes for each edge beside it.
+    some 60 bytes for each edge beside it.
 
     Parameters
     ----------
@@ -307,12 +309,14 @@ def _simulated(
                 model = CompetingCascades(**session.model.resolved_parameters)
                 sessions[name] = {**fields, "model": model, "seed_set": seeds, "record": "activations"}
     found: dict[tuple[Method | None, int], npt.NDArray[np.int64]] = {}
-    if action != "counter_message":
-        results = simulate_many(network, sessions, publish=False, progress=progress)
-        return {places[name]: results[name].cascades["size"].to_numpy() for name in sessions}
-    for name, each in sessions.items():  # one by one: their activations are held in memory
-        result = simulate(network, **each, publish=False, progress=progress)
-        found[places[name]] = _adopters(result)
+    at_once, names = 1, list(sessions)
+    while names:
+        now, names = names[:at_once], names[at_once:]
+        results = simulate_many(network, {name: sessions[name] for name in now}, publish=False, progress=progress)
+        found |= {places[name]: _adopters(results[name]) for name in now}
+        # The activations of a counter-message's sessions are held in memory: about as many as there were before it.
+        rows = int(found[None, 0].sum()) if action == "counter_message" else 1
+        at_once = max(ROWS_AT_ONCE // rows, 1)
     return found
 
 
