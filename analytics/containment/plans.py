@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from analytics.containment.choices import FIRST_SAMPLE, Action, Choices, Method
-from analytics.intervals import half_width
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
@@ -112,7 +111,7 @@ class Containment:
         """Draw the agents saved against the number of choices, by method; see `analytics.containment.picture`."""
         from analytics.containment.picture import draw_saved
 
-        return draw_saved(self, ax=ax)
+        return draw_saved({each: self.saved(each) for each in self.methods}, self.action, self.reach_before, ax=ax)
 
     def _of(self, method: str) -> list[dict[str, Any]]:
         found = [row for row in self.rows.to_pylist() if row["method"] == method]
@@ -394,9 +393,3 @@ def _rows(
                     row["saved_standard_error"] = float(saved.std(ddof=1) / np.sqrt(len(saved)))
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=table_specification("containment_plans").schema)
-
-
-def interval(saved: Reach) -> tuple[float, float]:
-    """Return the 95 % interval of a mean number of saved agents (Student's t); of one replicate, the value twice."""
-    half = half_width(saved) or 0.0
-    return saved.mean - half, saved.mean + half

@@ -83,8 +83,8 @@ def test_agent_ids_of_competing_messages_stay_as_written(campaign_file: Callable
         ("competing_cascades", "independent_cascade", 10, "spreads one message"),
         ("The water is clean.", "The well is poisoned.", 13, "'rumour' and 'correction' are the same"),
         (
-            "      messages:\n        rumour: [ann]\n",
-            "      messages:\n      rumour: [ann]\n",
+            "        rumour: [ann]\n        correction: {strategy: top_out_degree, budget: 1}\n",
+            "",
             10,
             "maps no messages to seeds",
         ),
