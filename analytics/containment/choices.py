@@ -20,7 +20,7 @@ Action = Literal["block_agents", "block_edges", "counter_message"]
 Method = Literal["greedy", "degree", "pagerank", "random"]
 FIRST_SAMPLE = 1 << 30
 """First of the replicates on which choices are made: far from those on which they are judged."""
-LISTS = 100_000
+LISTS = 50_000
 """Agents, over all samples, for which a counter-message is placed."""
 LISTED = 100_000_000
 """Room for those who could reach them first."""
@@ -111,9 +111,9 @@ class Choices:
         ends = np.zeros(2 * LISTS + samples + 2, np.int64)
         members = np.empty(min(LISTED, 2 * LISTS * n), np.int32)
         back = self.network.transpose
-        assert back.edges is not None
+        chances = (self.words[back.edges] >> SHIFT).astype(np.int64)
         _, weight_of_sample, last = live_edges.closer_agents(
-            self.offsets, self.words, back.offsets, back.targets, back.edges, self.transmissions,
+            self.offsets, self.words, back.offsets, back.targets, chances, self.transmissions,
             stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), self.replicates, self.session.seed_array,
             self.closed, np.int64(most), *self._scratch(), ends, members,
         )  # fmt: skip
