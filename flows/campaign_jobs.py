@@ -358,8 +358,8 @@ def _jobs_of(sessions: Any) -> list[dict[str, Any]]:
 
 def _requested(session: SessionSpecification) -> str:
     """Return the seed strategy that a session names, or those of its competing messages."""
-    names = {message: (named_strategy(own) or ("explicit",))[0] for message, own in session.seed_sets.items()}
-    return "; ".join(name if message is None else f"{message}: {name}" for message, name in names.items())
+    strategies = [named_strategy(own) for own in session.seed_sets.values()]
+    return ", ".join(dict.fromkeys("explicit" if each is None else each[0] for each in strategies))
 
 
 def _session_summary(row: Any, requested: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Session:
     seed_agents : tuple of str
         Their original ids.
     seed_strategy : str
-        Name of the strategy that chose them, or ``explicit``.
+        Name of the strategy that chose them, or ``explicit``; of several messages, all that are used.
     replicates : int
         Number of replicates, at least 1.
     random_seed : int
@@ -219,8 +219,7 @@ def resolve_session(
     competing = _competing(network, model, seed_set, random_seed, known_agents)
     if competing:
         seeds = np.concatenate([own for own, _ in competing.values()])
-        chosen = {message: name for message, (_, name) in competing.items()}
-        strategy = "; ".join(f"{message}: {name}" for message, name in chosen.items())
+        strategy = ", ".join(dict.fromkeys(name for _, name in competing.values()))
     elif isinstance(seed_set, SeedStrategy):
         spread = Spread(model, int(max_rounds), tuple(unreachable.tolist()))
         seeds, strategy = seed_set.choose(network, random_seed, spread), seed_set.name

@@ -13,6 +13,7 @@ from propagation.compiled_rules import session_rows
 from propagation.draws import Purpose, agent_hashes, edge_hashes, stream
 from propagation.kernels import live_edges
 from propagation.kernels.primitives import SHIFT
+from propagation.own_threads import OwnThreads, submit
 from propagation.sessions import Session
 
 Action = Literal["block_agents", "block_edges", "counter_message"]
@@ -69,13 +70,7 @@ class Choices:
         closed, words = self.closed.copy(), self.words.copy()
         for step in range(budget):
             progress("choosing", step, budget)
-            by_agent = np.zeros(self.network.n_ids, np.int64)
-            by_edge = np.zeros(len(words) if edges else 0, np.int64)
-            live_edges.count_saved(
-                self.offsets, words, self.transmissions, self.replicates, self.session.seed_array, closed,
-                *self._scratch, by_agent, by_edge,
-            )  # fmt: skip
-            saved = by_edge if edges else by_agent
+            saved = self._saved(words, closed, edges=edges)
             best = int(np.argmax(saved))
             if not saved[best]:
                 return
@@ -85,6 +80,24 @@ class Choices:
                 closed[best] = 1
             yield best
         progress("choosing", budget, budget)
+
+    def _saved(
+        self, words: npt.NDArray[np.uint64], closed: npt.NDArray[np.uint8], *, edges: bool
+    ) -> npt.NDArray[np.int64]:
+        """Return the agents that blocking each agent, or each edge, would save, summed over the samples."""
+
+        def counted(replicates: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            by_agent = np.zeros(self.network.n_ids, np.int64)
+            by_edge = np.zeros(len(words) if edges else 0, np.int64)
+            live_edges.count_saved(
+                self.offsets, words, self.transmissions, replicates, self.session.seed_array, closed,
+                *self._scratch(), by_agent, by_edge,
+            )  # fmt: skip
+            return by_edge if edges else by_agent
+
+        threads = min(sum(OwnThreads().nthreads().values()), len(self.replicates))
+        running = [submit(counted, part) for part in np.array_split(self.replicates, threads)]
+        return np.sum([each.result() for each in running], axis=0)
 
     def _counter_seeds(self, budget: int, progress: Progress) -> npt.NDArray[np.int64]:
         """Return agents from whom a second message reaches most agents before the first one does.
@@ -98,11 +111,11 @@ class Choices:
         ends = np.zeros(2 * LISTS + samples + 2, np.int64)
         members = np.empty(min(LISTED, 2 * LISTS * n), np.int32)
         back = self.network.transpose
-        assert back.edges is not None
+        chances = (self.words[back.edges] >> SHIFT).astype(np.int64)
         _, weight_of_sample, last = live_edges.closer_agents(
-            self.offsets, self.words, back.offsets, back.targets, back.edges, self.transmissions,
+            self.offsets, self.words, back.offsets, back.targets, chances, self.transmissions,
             stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), self.replicates, self.session.seed_array,
-            self.closed, np.int64(most), *self._scratch, ends, members,
+            self.closed, np.int64(most), *self._scratch(), ends, members,
         )  # fmt: skip
         last = np.maximum.accumulate(last)  # samples for which there was no room have no lists
         n_sets = int(last[-1])
@@ -116,7 +129,6 @@ class Choices:
         progress("choosing", budget, budget)
         return np.asarray(found, np.int64)
 
-    @cached_property
     def _scratch(self) -> tuple[npt.NDArray[np.generic], ...]:
         """Scratch arrays of the kernels: position, agents, first, target, edge."""
         n, m = self.network.n_ids, len(self.words)

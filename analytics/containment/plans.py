@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from analytics.containment.choices import FIRST_SAMPLE, Action, Choices, Method
-from analytics.intervals import half_width
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
@@ -22,7 +21,7 @@ from data.warehouse.store import Store
 from propagation.models import CompetingCascades, IndependentCascade
 from propagation.result import Reach, Result
 from propagation.sessions import Session, derived_uuid, resolve_session
-from propagation.simulation import simulate, simulate_many
+from propagation.simulation import simulate_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +31,8 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 METHODS: tuple[Method, ...] = get_args(Method)
 BUDGETS_SIMULATED = 8
 """Numbers of choices that are simulated for each method, evenly spaced up to the budget."""
+ROWS_AT_ONCE = 10_000_000
+"""Activations of simulated counter-messages that are held in memory."""
 MESSAGE, COUNTER_MESSAGE = "message", "counter-message"
 """The competing messages of a simulated counter-message."""
 
@@ -110,7 +111,7 @@ class Containment:
         """Draw the agents saved against the number of choices, by method; see `analytics.containment.picture`."""
         from analytics.containment.picture import draw_saved
 
-        return draw_saved(self, ax=ax)
+        return draw_saved({each: self.saved(each) for each in self.methods}, self.action, self.reach_before, ax=ax)
 
     def _of(self, method: str) -> list[dict[str, Any]]:
         found = [row for row in self.rows.to_pylist() if row["method"] == method]
@@ -131,7 +132,7 @@ def contain(
     action: Action = "block_agents",
     methods: Sequence[Method] = METHODS,
     replicates: int = 1000,
-    samples: int = 200,
+    samples: int = 2000,
     random_seed: int = 0,
     blocked: Sequence[Any] = (),
     publish: bool = True,
@@ -145,7 +146,7 @@ def contain(
     2011; Tong, Du, Wu, NeurIPS 2018). Beside it stand rankings: agents by out-degree, PageRank, or at random; edges by
     the product of their ends' out-degrees, by the source's PageRank per out-edge, or at random. All methods are judged
     on the same replicates, which are others than the samples. Our own kernels; the network must fit in memory, with
-    36 bytes for each edge beside it.
+    some 60 bytes for each edge beside it.
 
     Parameters
     ----------
@@ -307,12 +308,14 @@ def _simulated(
                 model = CompetingCascades(**session.model.resolved_parameters)
                 sessions[name] = {**fields, "model": model, "seed_set": seeds, "record": "activations"}
     found: dict[tuple[Method | None, int], npt.NDArray[np.int64]] = {}
-    if action != "counter_message":
-        results = simulate_many(network, sessions, publish=False, progress=progress)
-        return {places[name]: results[name].cascades["size"].to_numpy() for name in sessions}
-    for name, each in sessions.items():  # one by one: their activations are held in memory
-        result = simulate(network, **each, publish=False, progress=progress)
-        found[places[name]] = _adopters(result)
+    at_once, names = 1, list(sessions)
+    while names:
+        now, names = names[:at_once], names[at_once:]
+        results = simulate_many(network, {name: sessions[name] for name in now}, publish=False, progress=progress)
+        found |= {places[name]: _adopters(results[name]) for name in now}
+        # The activations of a counter-message's sessions are held in memory: about as many as there were before it.
+        rows = int(found[None, 0].sum()) if action == "counter_message" else 1
+        at_once = max(ROWS_AT_ONCE // rows, 1)
     return found
 
 
@@ -390,9 +393,3 @@ def _rows(
                     row["saved_standard_error"] = float(saved.std(ddof=1) / np.sqrt(len(saved)))
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=table_specification("containment_plans").schema)
-
-
-def interval(saved: Reach) -> tuple[float, float]:
-    """Return the 95 % interval of a mean number of saved agents (Student's t); of one replicate, the value twice."""
-    half = half_width(saved) or 0.0
-    return saved.mean - half, saved.mean + half

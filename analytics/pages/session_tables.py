@@ -97,7 +97,7 @@ def seeds_text(result: Result, requested: Mapping[str, Any]) -> str:
     agents, seeds = result.session["seed_agents"], requested.get("seeds")
     strategy = result.session["seed_strategy"]
     if seeds is not None:
-        strategy = seeds["strategy"] if isinstance(seeds, Mapping) else "explicit"
+        strategy = seeds.get("strategy", strategy) if isinstance(seeds, Mapping) else "explicit"
     if strategy != "explicit":
         return f"{len(agents):,}, {strategy.replace('_', ' ')}"
     return named(list(map(str, agents)), MOST_SEEDS)

@@ -57,7 +57,7 @@ def block(
         list[str] | None, typer.Option("--blocked", metavar="AGENT", help="An agent blocked already; repeatable.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Replicates on which the choices are judged.")] = 1000,
-    samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 200,
+    samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 2000,
     random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
     plot: Annotated[
         str | None, typer.Option("--plot", metavar="FILE", help="Draw the agents saved, into a PNG, SVG or PDF file.")

@@ -216,7 +216,7 @@ def count_saved(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
-    offsets, words, in_offsets, in_sources, in_edges, stream, choice, replicates, seeds, closed, most, position,
+    offsets, words, in_offsets, in_sources, in_chances, stream, choice, replicates, seeds, closed, most, position,
     agents, first, target, edge, ends, members,
 ):  # fmt: skip
     """List, for agents that cascades reach, everyone from whom a message would reach them in an earlier round.
@@ -225,8 +225,8 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
 
     Parameters
     ----------
-    in_offsets, in_sources, in_edges : (n + 1,) int64, (m,) int32, (m,) int64
-        In-edges: sources, and places in `words`.
+    in_offsets, in_sources, in_chances : (n + 1,) int64, (m,) int32, (m,) int64
+        In-edges: sources, and chances.
     choice : uint64
         Stream of the draws that choose among the agents of a replicate.
     replicates : (r,) int64
@@ -281,8 +281,7 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
                     src = in_sources[e]
                     if seen[src] == n_sets or closed[src]:
                         continue
-                    chance = np.int64(words[in_edges[e]] >> SHIFT)
-                    if np.int64(lane_draw(edge_key(stream, src, dst), salt)) < chance:
+                    if np.int64(lane_draw(edge_key(stream, src, dst), salt)) < in_chances[e]:
                         seen[src] = n_sets
                         queue[tail], hops[tail] = src, hop + 1
                         tail += 1

@@ -37,7 +37,7 @@ class CompetingCascades(FactoredModel):
         Transmission probability of an edge: a constant in [0, 1], or a scheme: ``weighted_cascade``
         (1 / in-degree of the target), ``trivalency`` (0.1, 0.01 or 0.001, drawn per edge), ``strength``, ``column`` or
         ``column:NAME``.
-    rates : list of float
+    rates : list of float, optional
         Factor of each message's probabilities, in [0, 1] and in the order of the session's messages; 1 for messages
         beyond the end of the list.
     susceptibility, activity : str, optional
@@ -52,12 +52,12 @@ class CompetingCascades(FactoredModel):
     name: ClassVar[str] = "competing_cascades"
 
     probability: Scheme = "weighted_cascade"
-    rates: tuple[Probability, ...] = ()
+    rates: tuple[Probability, ...] | None = None
 
     @property
     def rules(self) -> Rules:
         """Rules of a round."""
-        rates = (*self.rates, *(1.0 for _ in ADOPTING))
+        rates = (*(self.rates or ()), *(1.0 for _ in ADOPTING))
         return Rules(
             compartments=("susceptible", *ADOPTING, "inactive"),
             seeds=ADOPTING[0],

@@ -47,12 +47,12 @@ def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
         (["--seed", "ann", "--strategy", "random"], "where does the message start?"),
         (["--strategy", "random"], "--strategy random: how many seeds? Add --seed-budget K"),
         (["--seed", "ann", "--seed-budget", "2"], "--seed-budget 2 is for --strategy"),
-        (["--seed", "zoe"], "agent 'zoe' is not in network 'path'"),
+        (["--seed", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),
         (["--seed", "ann", "--budget", "9"], "budget 9 is not a whole number in [1, 5]"),
         (["--seed", "ann", "--method", "gredy"], "method 'gredy' is unknown (did you mean 'greedy'?)"),
         (["--seed", "ann", "--plot", "saved.gif"], "--plot 'saved.gif' does not end in .png, .svg, .pdf; rename it"),
         (["--seed", "ann", "--plot", "nowhere/saved.png"], "there is no folder"),
-        (["--seed", "ann", "--blocked", "ann"], "agent 'ann' is a seed and blocked"),
+        (["--seed", "ann", "--blocked", "ann", "-k", "1"], "agent 'ann' is a seed and blocked"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(block: Rumormill, arguments: list[str], said: str) -> None:

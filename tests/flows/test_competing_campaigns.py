@@ -82,7 +82,12 @@ def test_agent_ids_of_competing_messages_stay_as_written(campaign_file: Callable
         ("    replicates", "    message: rumour\n    replicates", 14, "seeds name the messages that compete"),
         ("competing_cascades", "independent_cascade", 10, "spreads one message"),
         ("The water is clean.", "The well is poisoned.", 13, "'rumour' and 'correction' are the same"),
-        ("      messages:\n        rumour", "      messages: 3\n      rumour", 10, "maps no messages to seeds"),
+        (
+            "        rumour: [ann]\n        correction: {strategy: top_out_degree, budget: 1}\n",
+            "",
+            10,
+            "maps no messages to seeds",
+        ),
     ],
 )
 def test_mistakes_are_told_with_their_line(

@@ -231,7 +231,7 @@ def test_a_missing_file_is_told_apart_from_a_shipped_name(tmp_path: Path, monkey
             {"alpha": "half"},
             "alpha: 'half' is text; a number is needed",
         ),
-        ("competing_cascades", {"rates": [1, 1.2]}, "rates.1: must be less than or equal to 1 (given: 1.2)"),
+        ("competing_cascades", {"rates": [1, 1.2]}, "rates: must be less than or equal to 1 (given: 1.2)"),
         ("si", {"beta": 1.01}, "beta: 1.01 is not in [0, 1]"),
         ("sis", {"gamma": 2}, "gamma: must be less than or equal to 1 (given: 2)"),
         ("sir", {"infectious_period": 0}, "infectious_period: must be greater than or equal to 1 (given: 0)"),

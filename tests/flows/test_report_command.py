@@ -74,7 +74,7 @@ def test_parameters_formats_and_pictures(asked: Rumormill, tmp_path: Path) -> No
         (["reach", "--set", "limit=3"], "report 'reach' has no parameter 'limit'; it has none"),
         (["reach", "--plot", "curve.gif"], "--plot 'curve.gif' does not end in .png, .svg, .pdf; rename it"),
         (["job_durations", "--plot", "jobs.png"], "has no picture; it is a table"),
-        (["reach", "--plot", "nowhere/reach.png"], "cannot write 'nowhere/reach.png': No such file or directory"),
+        (["reach", "--plot", "nowhere/reach.png"], "cannot write 'nowhere/reach.png': there is no folder 'nowhere'"),
         (["reach_by_attribute", "--set", "attribute=shoes"], '"shoes" not found'),
     ],
 )

@@ -170,7 +170,7 @@ def test_each_detail_includes_those_before_it():
         ({"model": SIR}, r"model SIR is a class; give it its parameters: SIR\(\.\.\.\)"),
         ({"seed_set": 3}, r"seed set 3: give a list of at least one agent id, or a strategy such as DegreeDiscount\("),
         ({"seed_set": "3"}, r"seed set '3': give a list of at least one agent id, or a strategy"),
-        ({"seed_set": {"3": 1}}, r"seed set \{'3': 1\}: give a list"),
+        ({"seed_set": {"3": 1}}, r"model 'independent_cascade' spreads one message, but the seed set is"),
         ({"seed_set": None}, r"seed set None: give a list"),
         ({"seed_set": RandomSeeds}, r"seed set .*RandomSeeds.*: give a list of at least one agent id, or a strategy"),
         ({"seed_set": np.array(3)}, r"seed set array\(3\): give a list"),

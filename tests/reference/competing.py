@@ -16,7 +16,7 @@ from tests.reference.lanes import Lane
 def competing_cascades(network, parameters, coins, seeds, max_rounds):
     """The seeds are a mapping from agents to the message of each, in the order of the messages."""
     chance = edge_chances(network, scheme_values(network, parameters["probability"], coins.random_seed), parameters)
-    rates = [favourable_draws(rate) for rate in parameters["rates"]]
+    rates = [favourable_draws(rate) for rate in parameters["rates"] or ()]
     rate_of = dict(zip(dict.fromkeys(seeds.values()), rates, strict=False))
     lane = Lane(seeds)
     lane.messages.update(seeds)
