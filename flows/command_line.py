@@ -74,6 +74,7 @@ PUBLISHING = (
     "resume",
     "rank",
     "seeds",
+    "communities",
     "crossings",
     "compare",
     "explain",

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from analytics.structure.link_analysis import pagerank
 from data.networks.network import Network
 from data.progress import Progress
 from propagation.compiled_rules import session_rows
@@ -182,19 +183,3 @@ def _largest(scores: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], bu
     """Return the positions of the largest scores among those allowed, the largest first, ties by position."""
     there = np.flatnonzero(allowed)
     return there[np.argsort(-scores[there], kind="stable")[:budget]]
-
-
-def pagerank(network: Network, damping: float = 0.85, rounds: int = 50) -> npt.NDArray[np.float64]:
-    """Return the PageRank of agents by power iteration, (n_ids,) float64 (Page, Brin, Motwani, Winograd 1999).
-
-    The mass of agents without out-edges is spread evenly.
-    """
-    rows, n = network.sparse_rows, network.n_ids
-    degree = network.out_degree.astype(np.float64)
-    sources = rows.sources(0, rows.n_edges)
-    rank = np.full(n, 1.0 / n)
-    for _ in range(rounds):
-        share = np.divide(rank, degree, out=np.zeros(n), where=degree > 0)
-        arriving = np.bincount(rows.targets, share[sources], minlength=n)
-        rank = (1.0 - damping + damping * float(rank[degree == 0].sum())) / n + damping * arriving
-    return rank

@@ -6,7 +6,7 @@ import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
-from flows.commands.picture_files import check_picture, save_picture
+from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def block(
     replicates: Annotated[int, typer.Option(min=1, help="Replicates on which the choices are judged.")] = 1000,
     samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 2000,
     random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help="Draw the agents saved, into a PNG, SVG or PDF file.")
-    ] = None,
+    plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
@@ -74,8 +72,7 @@ def block(
     from propagation.models import IndependentCascade
 
     check_format(chosen, output, as_json=as_json)
-    if plot is not None:
-        check_picture(plot)
+    check_plot(plot)
     with progress_bars() as progress:
         found = contain(
             Warehouse(warehouse).network(network),
@@ -94,7 +91,7 @@ def block(
     if found.was_published:
         print_note(f"containment {found.containment_id} was published already; nothing was simulated")
     if plot is not None:
-        save_picture(found.plot(), plot)
+        save_plot(found.plot(), plot)
 
 
 def _seed_set(seed: list[str] | None, strategy: str | None, budget: int | None) -> Any:

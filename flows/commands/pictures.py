@@ -9,6 +9,7 @@ from flows.commands.terminal import print_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg", ".pdf")
 PlotOption = Annotated[
@@ -22,31 +23,34 @@ def check_plot(path: str | None) -> None:
     Raises
     ------
     InvalidInputError
-        If its name has another ending, or its folder does not exist.
+        If its name has another ending, it is a folder, or its folder does not exist.
     """
     from data.errors import InvalidInputError
+    from flows.output_files import check_output
 
     if path is None:
         return
     if Path(path).suffix.lower() not in ENDINGS:
         raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(ENDINGS)}; rename it")
-    if not Path(path).expanduser().parent.is_dir():
-        raise InvalidInputError(f"cannot write {path!r}: No such file or directory; choose another file")
+    check_output(path, "--plot")
 
 
-def save_plot(axes: "Axes", path: str) -> None:
-    """Save the figure of some axes.
+def save_plot(picture: "Axes | Figure", path: str) -> None:
+    """Save a figure, or that of some axes, and say so.
 
     Raises
     ------
     InvalidInputError
         If the file cannot be written.
     """
-    from data.errors import InvalidInputError
+    from flows.output_files import write_output
 
-    figure = axes.get_figure(root=True)
-    try:
-        figure.savefig(Path(path).expanduser(), dpi=150)  # type: ignore[union-attr]
-    except OSError as error:
-        raise InvalidInputError(f"cannot write {path!r}: {error.strerror or error}; choose another file") from None
-    print_note(f"drew {path}")
+    figure = picture.get_figure(root=True)
+    kind = Path(path).suffix.lower().removeprefix(".")
+    written = write_output(
+        path,
+        lambda file: figure.savefig(file, format=kind, dpi=150),  # type: ignore[union-attr]
+        binary=True,
+        option="--plot",
+    )
+    print_note(f"drew {written}")

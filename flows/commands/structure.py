@@ -6,6 +6,7 @@ import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from analytics.structure.metrics import Metric
     from analytics.structure.network_metrics import NetworkMetrics
 
-PICTURES = (".png", ".svg", ".pdf")
 SHOWN_AGENTS = 20
 """Agents that are shown as a table on the terminal."""
 
@@ -34,14 +34,7 @@ def analyze(
     agents: Annotated[
         bool, typer.Option("--agents", help="Print one row per agent instead of the numbers of the network.")
     ] = False,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Also draw degrees, distances, cores and communities, into a PNG, SVG or PDF file.",
-        ),
-    ] = None,
+    plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
@@ -55,6 +48,7 @@ def analyze(
     from flows.output_files import check_output
 
     check_format(chosen, output, as_json=as_json)
+    check_plot(plot)
     if output is not None:
         check_output(output)
     network = Warehouse(warehouse).network(name)
@@ -66,11 +60,11 @@ def analyze(
     if agents:
         _check_agent_columns(wanted)
     if plot is not None:
-        _check_picture(plot, wanted)
+        _check_drawn(wanted)
     with progress_bars(hidden=as_json) as progress:
         found = network_metrics(network, asked, progress=progress)
     if plot is not None:
-        _save_picture(found, plot)
+        save_plot(found.plot(), plot)
     _note_origin(found)
     if agents:
         rows = _agent_rows(found)
@@ -82,29 +76,14 @@ def analyze(
         write_rows(numbers, lambda: _print_numbers(found), chosen=chosen, output=output, as_json=as_json)
 
 
-def _check_picture(path: str, wanted: "list[Metric]") -> None:
-    """Refuse a picture that cannot be written, or would be empty, before any work."""
-    from pathlib import Path
-
+def _check_drawn(wanted: "list[Metric]") -> None:
+    """Refuse to draw metrics that have no picture, before any work."""
     from analytics.structure.pictures import DRAWN
     from data.errors import InvalidInputError
-    from flows.output_files import check_output
 
-    if Path(path).suffix.lower() not in PICTURES:
-        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
-    check_output(path)
     if not any(metric.name in DRAWN for metric in wanted):
         names = ", ".join(metric.name for metric in wanted)
         raise InvalidInputError(f"--plot: {names} cannot be drawn; metrics that can are {', '.join(DRAWN)}")
-
-
-def _save_picture(found: "NetworkMetrics", path: str) -> None:
-    from pathlib import Path
-
-    from flows.output_files import write_output
-
-    kind, figure = Path(path).suffix.lower().removeprefix("."), found.plot()
-    print_note(f"drew {write_output(path, lambda file: figure.savefig(file, format=kind, dpi=150), binary=True)}")
 
 
 def _note_origin(found: "NetworkMetrics") -> None:
