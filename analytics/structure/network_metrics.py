@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BYTES_PER_EDGE, BYTES_PER_AGENT = 40, 200
-"""Memory that metrics take at most: rows of both directions and of the undirected view, and their own arrays."""
+"""Memory that metrics take: rows of both directions and of the undirected view, and their own arrays."""
+LEIDEN_BYTES_PER_EDGE = 300
+"""Memory that metrics take if communities are among them: igraph has a graph of its own."""
 SHOWN = ("node_count", "edge_count", "average_degree", "clustering_coefficient", "average_path_length", "modularity")
 """What a card shows, if it is known."""
 logger = logging.getLogger(__name__)
@@ -161,7 +163,7 @@ def metrics(
     missing = [metric for metric in chosen if metric.name not in known.names]
     values = Values(dict(known.values.of_network), dict(known.values.of_agents))
     if missing:
-        check_memory(network)
+        check_memory(network, missing)
         with shown(progress) as watched:
             computed = _computed(network, missing, watched)
         values.of_network.update(computed.of_network)
@@ -173,13 +175,15 @@ def metrics(
     return NetworkMetrics(network, _of_metrics(chosen, values), done, recalled)
 
 
-def check_memory(network: Network) -> None:
-    """Raise InsufficientMemoryError if a network's edges do not fit in the memory that is available."""
+def check_memory(network: Network, wanted: list[Metric]) -> None:
+    """Raise InsufficientMemoryError if metrics of a network do not fit in the memory that is available."""
     import psutil
 
     from data.quantities import readable_bytes
 
-    needed = BYTES_PER_EDGE * network.n_edges + BYTES_PER_AGENT * network.n_ids
+    with_leiden = any(metric.name == "communities" for metric in wanted)
+    per_edge = LEIDEN_BYTES_PER_EDGE if with_leiden else BYTES_PER_EDGE
+    needed = per_edge * network.n_edges + BYTES_PER_AGENT * network.n_ids
     available = psutil.virtual_memory().available
     if needed > available:
         raise InsufficientMemoryError(

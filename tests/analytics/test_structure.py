@@ -284,6 +284,7 @@ def test_networks_without_agents_or_edges_have_metrics_too(rows):
         (lambda: hop_distances(ALONE, sources=0), "sources 0 is less than 1"),
         (lambda: betweenness(ALONE, sources=0), "sources 0 is less than 1"),
         (lambda: leiden(ALONE, resolution=-1), "resolution -1 is negative"),
+        (lambda: leiden(ALONE, iterations=0), "iterations 0 is less than 1"),
         (lambda: degree_distribution(ALONE, "inn"), r"no kind of degree 'inn' \(did you mean 'in'\?\)"),
     ],
 )
