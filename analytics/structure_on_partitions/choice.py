@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_EDGE, BYTES_PER_AGENT = 40, 200
 """Memory of algorithms that hold the whole network: rows of both directions and either, and their own arrays."""
-PARTITION_BYTES_PER_EDGE, PARTITION_BYTES_PER_AGENT = 80, 64
+PARTITION_BYTES_PER_EDGE, PARTITION_BYTES_PER_AGENT = 80, 150
 """Memory of the edges of a partition that a thread works on, and of the state and messages of every agent."""
 PARTITIONS_PER_THREAD = 4
 """Partitions in small networks, so that no thread waits long for the last one."""

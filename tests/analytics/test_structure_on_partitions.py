@@ -415,14 +415,14 @@ def test_a_network_that_does_not_fit_is_computed_on_partitions(network, availabl
     caplog.set_level(logging.INFO, logger=choice.__name__)
     monkeypatch.setattr(choice.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(choice, "BYTES_PER_EDGE", 1 << 30)
-    available(64 * network.n_ids + 150 * 200)
+    available(choice.PARTITION_BYTES_PER_AGENT * network.n_ids + 150 * 200)
     plan = choice.plan_structure(network)
     assert plan.reason == "in 8 partitions: about 150.0 GiB for the whole network, 0.0 MiB available"
     assert caplog.messages == [f"structure of network 'network': {plan.reason}"]
-    available(64 * network.n_ids + 150 * 20)
+    available(choice.PARTITION_BYTES_PER_AGENT * network.n_ids + 150 * 20)
     halves = -(-2 * 2 * choice.PARTITION_BYTES_PER_EDGE // 20)  # twice what two threads work on at once
     assert choice.plan_structure(network).partitions == halves
-    available(64 * network.n_ids - 1)
+    available(choice.PARTITION_BYTES_PER_AGENT * network.n_ids - 1)
     with pytest.raises(InsufficientMemoryError, match=r"needs about 0[.]0 MiB for its agents alone"):
         choice.plan_structure(network)
 
