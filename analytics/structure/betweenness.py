@@ -80,7 +80,7 @@ def betweenness(network: Edges, *, sources: int | None = None, random_seed: int 
     edges = Adjacency.of(network)
     n_agents = edges.n_agents
     usual = n_agents if n_agents <= MOST_EXACT else SAMPLED_SOURCES
-    chosen = sampled_agents(edges, sources or usual, random_seed)
+    chosen = sampled_agents(edges.n_agents, sources or usual, random_seed)
     total, squares = dependencies(edges, chosen)
     pairs, number = max((n_agents - 1) * (n_agents - 2), 1), len(chosen)
     scale = n_agents / max(number, 1) / pairs

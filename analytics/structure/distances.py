@@ -147,8 +147,7 @@ def hop_distances(
     if sources is not None and sources < 1:
         raise InvalidInputError(f"sources {sources} is less than 1; leave it out for a usual number")
     edges = Adjacency.of(network)
-    usual = edges.n_agents if edges.n_agents <= MOST_EXACT else SAMPLED_SOURCES
-    chosen = sampled_agents(edges, sources or usual, random_seed)
+    chosen = sources_of(edges.n_agents, sources, random_seed)
     groups = [chosen[first : first + LANES] for first in range(0, len(chosen), LANES)]
     if directed:
         out, into = edges.out_edges, edges.in_edges
@@ -163,10 +162,15 @@ def hop_distances(
     return Distances(by_group.sum(axis=0), by_group, edges.n_agents, len(chosen))
 
 
-def sampled_agents(network: Edges, number: int, random_seed: int = 0) -> npt.NDArray[np.int64]:
+def sources_of(n_agents: int, sources: int | None = None, random_seed: int = 0) -> npt.NDArray[np.int64]:
+    """Return the agents from which distances are counted, by number: all of them, or a sample; see `hop_distances`."""
+    usual = n_agents if n_agents <= MOST_EXACT else SAMPLED_SOURCES
+    return sampled_agents(n_agents, sources or usual, random_seed)
+
+
+def sampled_agents(n_agents: int, number: int, random_seed: int = 0) -> npt.NDArray[np.int64]:
     """Return distinct agents chosen at random, (min(number, n),) int64: the same for the same network and seed."""
-    agents = np.arange(Adjacency.of(network).n_agents)
-    hashes = agent_hashes(stream(random_seed, Purpose.SEEDING, SAMPLING), agents)
+    hashes = agent_hashes(stream(random_seed, Purpose.SEEDING, SAMPLING), np.arange(n_agents))
     return np.argsort(hashes, kind="stable")[:number]
 
 

@@ -92,11 +92,13 @@ def _degrees(_: Network, edges: Adjacency) -> Values:
 
 
 def _components(_: Network, edges: Adjacency) -> Values:
+    return component_values(components.weak_components(edges), components.strong_components(edges))
+
+
+def component_values(weak: npt.NDArray[np.int32], strong: npt.NDArray[np.int32]) -> Values:
+    """Return the values of the metric, given the component of each agent."""
     found = Values()
-    for kind, of_agent in {
-        "weak": components.weak_components(edges),
-        "strong": components.strong_components(edges),
-    }.items():
+    for kind, of_agent in {"weak": weak, "strong": strong}.items():
         sizes = components.sizes(of_agent)
         found.of_agents[f"{kind}_component"] = of_agent
         found.of_network[f"{kind}_components"] = len(sizes)
@@ -105,7 +107,11 @@ def _components(_: Network, edges: Adjacency) -> Values:
 
 
 def _distances(_: Network, edges: Adjacency) -> Values:
-    found = distances.hop_distances(edges)
+    return distance_values(distances.hop_distances(edges))
+
+
+def distance_values(found: distances.Distances) -> Values:
+    """Return the values of the metric, given how many pairs are how far apart."""
     length, effective = found.average_path_length, found.effective_diameter
     return Values(
         {
@@ -121,7 +127,11 @@ def _distances(_: Network, edges: Adjacency) -> Values:
 
 
 def _triangles(_: Network, edges: Adjacency) -> Values:
-    found = counted_triangles.triangles(edges)
+    return triangle_values(counted_triangles.triangles(edges))
+
+
+def triangle_values(found: counted_triangles.Triangles) -> Values:
+    """Return the values of the metric, given the triangles of each agent."""
     clustering = found.local_clustering
     return Values(
         {
@@ -134,7 +144,11 @@ def _triangles(_: Network, edges: Adjacency) -> Values:
 
 
 def _cores(_: Network, edges: Adjacency) -> Values:
-    found = core_numbers(edges)
+    return core_values(core_numbers(edges))
+
+
+def core_values(found: npt.NDArray[np.int32]) -> Values:
+    """Return the values of the metric, given the core number of each agent."""
     return Values({"max_core_number": int(found.max(initial=0))}, {"core_number": found})
 
 
@@ -149,9 +163,12 @@ def _hits(_: Network, edges: Adjacency) -> Values:
 
 def _labels(network: Network, edges: Adjacency) -> Values:
     ranks = ranks_by_id(network)
-    found = label_propagation(edges, initial=ranks)
-    named = edges.agents[np.argsort(ranks)][found].astype(np.int32)
-    return Values({"label_count": len(np.unique(named))}, {"label": named})
+    return label_values(edges.agents[np.argsort(ranks)][label_propagation(edges, initial=ranks)])
+
+
+def label_values(labels: npt.NDArray[np.int64]) -> Values:
+    """Return the values of the metric, given the label of each agent: a dense id."""
+    return Values({"label_count": len(np.unique(labels))}, {"label": labels.astype(np.int32)})
 
 
 def _communities(_: Network, edges: Adjacency) -> Values:

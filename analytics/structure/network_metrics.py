@@ -11,20 +11,23 @@ import numpy.typing as npt
 from analytics.structure.adjacency import Adjacency
 from analytics.structure.metrics import Metric, Values, chosen_metrics
 from analytics.structure.published_metrics import publish_metrics, read_metrics
+from analytics.structure_on_partitions.choice import StructurePlan, plan_structure
+from analytics.structure_on_partitions.metrics import ON_PARTITIONS
 from data.cards import card
-from data.errors import InsufficientMemoryError
+from data.errors import InsufficientMemoryError, InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
+from data.quantities import readable_bytes
 from data.warehouse.tables import table_specification
+from propagation.clusters import machine_memory
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
     from matplotlib.figure import Figure
 
-BYTES_PER_EDGE, BYTES_PER_AGENT = 40, 200
-"""Memory that metrics take: rows of both directions and of the undirected view, and their own arrays."""
 LEIDEN_BYTES_PER_EDGE = 300
-"""Memory that metrics take if communities are among them: igraph has a graph of its own."""
+"""Memory per edge that communities take: igraph has a graph of its own."""
 SHOWN = ("node_count", "edge_count", "average_degree", "clustering_coefficient", "average_path_length", "modularity")
 """What a card shows, if it is known."""
 logger = logging.getLogger(__name__)
@@ -114,10 +117,12 @@ def metrics(
     network: Network,
     names: Iterable[str] | None = None,
     *,
+    partitions: int | None = None,
+    client: "Client | None" = None,
     publish: bool = True,
     progress: Progress | None = None,
 ) -> NetworkMetrics:
-    """Return metrics of a network's structure, computed in memory unless they are in the warehouse.
+    """Return metrics of a network's structure, computed unless they are in the warehouse.
 
     What earlier calls have published for a snapshot of the same content is read; what is missing is computed, and added
     to the tables `network_metrics` and `agent_metrics` in one publication. Each function of `analytics.structure` says
@@ -128,7 +133,13 @@ def metrics(
     network : Network
     names : iterable of str, optional
         Names of `analytics.structure.metrics.METRICS`, or columns of the table `agent_metrics`. Default: all; without
-        Leiden communities and betweenness, which are slow, if the network has more than 2 million edges.
+        Leiden communities and betweenness, which are slow, if the network has more than 2 million edges; on partitions
+        without those that need the whole network in memory.
+    partitions : int, optional
+        Compute on so many partitions of the agents (`analytics.structure_on_partitions`); the values are the same for
+        any number. Default: in memory, if the network fits.
+    client : distributed.Client, optional
+        Cluster whose workers compute on partitions.
     publish : bool
         Whether to publish what is computed. Nothing is added to a past state of a warehouse.
     progress : Progress, optional
@@ -142,9 +153,12 @@ def metrics(
     Raises
     ------
     InsufficientMemoryError
-        If the edges do not fit in memory.
+        If the network does not fit in memory, and a metric that was named cannot be computed on partitions.
     InvalidInputError
-        If there is no metric of a name, or the network is too large for one that was named.
+        If there is no metric of a name, or the network is too large for one that was named, or it cannot be computed on
+        partitions.
+    ClusterLostError
+        If a worker of the cluster is lost.
 
     Examples
     --------
@@ -163,41 +177,61 @@ def metrics(
     missing = [metric for metric in chosen if metric.name not in known.names]
     values = Values(dict(known.values.of_network), dict(known.values.of_agents))
     if missing:
-        check_memory(network, missing)
+        plan = plan_structure(network, partitions=partitions, client=client)
+        if plan.partitions is not None:
+            missing = _on_partitions(network, missing, plan, named=names is not None)
+        elif any(metric.name == "communities" for metric in missing):
+            _check_leiden_fits(network)
         with shown(progress) as watched:
-            computed = _computed(network, missing, watched)
+            computed = _computed(network, missing, plan, client, watched)
         values.of_network.update(computed.of_network)
         values.of_agents.update(computed.of_agents)
         if publish and network.warehouse.limit is None:
             publish_metrics(network, [metric.name for metric in missing], computed)
     done = tuple(metric.name for metric in missing)
-    recalled = tuple(metric.name for metric in chosen if metric.name not in done)
-    return NetworkMetrics(network, _of_metrics(chosen, values), done, recalled)
+    recalled = tuple(metric.name for metric in chosen if metric.name in known.names)
+    there = [metric for metric in chosen if metric.name in {*done, *recalled}]
+    return NetworkMetrics(network, _of_metrics(there, values), done, recalled)
 
 
-def check_memory(network: Network, wanted: list[Metric]) -> None:
-    """Raise InsufficientMemoryError if metrics of a network do not fit in the memory that is available."""
-    import psutil
+def _on_partitions(network: Network, missing: list[Metric], plan: StructurePlan, *, named: bool) -> list[Metric]:
+    """Return the metrics that can be computed on partitions; refuse to leave out any that was named."""
+    possible = [metric for metric in missing if metric.name in ON_PARTITIONS]
+    if len(possible) < len(missing):
+        left_out = ", ".join(metric.name for metric in missing if metric.name not in ON_PARTITIONS)
+        where = f"network {network.network_id!r} is computed {plan.reason}"
+        if named:
+            refused = InvalidInputError if plan.asked_for else InsufficientMemoryError
+            raise refused(
+                f"{left_out}: need the whole network in memory, but {where}; metrics on partitions are "
+                f"{', '.join(ON_PARTITIONS)}"
+            )
+        logger.warning("left out, because they need the whole network in memory: %s (%s)", left_out, where)
+    return possible
 
-    from data.quantities import readable_bytes
 
-    with_leiden = any(metric.name == "communities" for metric in wanted)
-    per_edge = LEIDEN_BYTES_PER_EDGE if with_leiden else BYTES_PER_EDGE
-    needed = per_edge * network.n_edges + BYTES_PER_AGENT * network.n_ids
-    available = psutil.virtual_memory().available
+def _check_leiden_fits(network: Network) -> None:
+    """Raise InsufficientMemoryError if igraph's graph of a network does not fit in the memory that is available."""
+    needed, available = LEIDEN_BYTES_PER_EDGE * network.n_edges, machine_memory()
     if needed > available:
         raise InsufficientMemoryError(
-            f"metrics of network {network.network_id!r} need about {readable_bytes(needed)} of memory, "
-            f"{readable_bytes(available)} are available: end other programs, or use a machine with more memory"
+            f"communities of network {network.network_id!r} need about {readable_bytes(needed)} of memory, "
+            f"{readable_bytes(available)} are available: choose other metrics, or use a machine with more memory"
         )
 
 
-def _computed(network: Network, missing: list[Metric], progress: Progress) -> Values:
-    edges, found = Adjacency.of(network), Values()
+def _computed(
+    network: Network, missing: list[Metric], plan: StructurePlan, client: "Client | None", progress: Progress
+) -> Values:
+    edges, found = Adjacency.of(network) if plan.partitions is None else None, Values()
     for done, metric in enumerate(missing):
         progress("computing metrics", done, len(missing))
         started = time.perf_counter()
-        values = metric.values_of(network, edges)
+        if edges is not None:
+            values = metric.values_of(network, edges)
+        else:
+            assert plan.partitions is not None
+            values = ON_PARTITIONS[metric.name](network, plan.partitions, client)
         logger.info("network %r: %s in %.2f s", network.network_id, metric.name, time.perf_counter() - started)
         found.of_network.update({column: values.of_network.get(column) for column in metric.network_columns})
         found.of_agents.update(values.of_agents)

@@ -35,6 +35,15 @@ def analyze(
         bool, typer.Option("--agents", help="Print one row per agent instead of the numbers of the network.")
     ] = False,
     plot: PlotOption = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            "--partitions",
+            min=1,
+            help="Compute on so many partitions of the agents, past memory: components, distances, triangles, cores, "
+            "pagerank, labels. Never changes the values. Default: in memory, if the network fits.",
+        ),
+    ] = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
@@ -62,7 +71,7 @@ def analyze(
     if plot is not None:
         _check_drawn(wanted)
     with progress_bars(hidden=as_json) as progress:
-        found = network_metrics(network, asked, progress=progress)
+        found = network_metrics(network, asked, partitions=partitions, progress=progress)
     if plot is not None:
         save_plot(found.plot(), plot)
     _note_origin(found)

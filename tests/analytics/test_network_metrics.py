@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 import analytics
-from analytics.structure import network_metrics, published_metrics
+from analytics.structure import published_metrics
 from analytics.structure.metrics import METRICS, chosen_metrics
+from analytics.structure_on_partitions import choice
+from analytics.structure_on_partitions.metrics import ON_PARTITIONS
 from data import Network, Warehouse
 from data.errors import InsufficientMemoryError, InvalidInputError, UnknownAgentError
 from data.warehouse.deletion import delete
@@ -194,10 +196,37 @@ def test_slow_metrics_of_large_networks_must_be_named(town):
         chosen_metrics(huge, ["communities"])
 
 
-def test_networks_larger_than_memory_are_refused(town, monkeypatch):
-    monkeypatch.setattr(network_metrics, "BYTES_PER_EDGE", 1 << 50)
-    with pytest.raises(InsufficientMemoryError, match="metrics of network 'town' need about"):
-        analytics.metrics(town, ["counts"])
+def test_metrics_on_partitions_are_those_in_memory(town):
+    whole = analytics.metrics(town, ON_PARTITIONS, publish=False)
+    for partitions in (1, 3):
+        found = analytics.metrics(town, ON_PARTITIONS, partitions=partitions, publish=False)
+        assert found.values == whole.values
+        assert found.computed == whole.computed == tuple(ON_PARTITIONS)
+        for name, values in whole.agent_values.items():
+            assert found[name].dtype == values.dtype
+            np.testing.assert_allclose(found[name], values, rtol=0 if name != "pagerank" else 1e-9)
+
+
+def test_networks_larger_than_memory_are_computed_on_partitions(town, monkeypatch, caplog):
+    monkeypatch.setattr(choice, "BYTES_PER_EDGE", 1 << 50)
+    with pytest.raises(
+        InsufficientMemoryError,
+        match=r"counts: need the whole .* but network 'town' is computed in \d+ partitions: about",
+    ):
+        analytics.metrics(town, ["counts", "cores"])
+    found = analytics.metrics(town)
+    assert found.computed == tuple(ON_PARTITIONS)
+    assert "node_count" not in found.values
+    assert "in memory: counts, degrees, hits, communities, betweenness (network 'town' is computed in " in caplog.text
+    monkeypatch.undo()
+    assert analytics.metrics(town).recalled == tuple(ON_PARTITIONS), "they are the same metrics"
+
+
+def test_metrics_that_need_the_whole_network_are_refused_on_partitions(town):
+    with pytest.raises(InvalidInputError, match=r"hits: need the whole .* in 2 partitions, as asked for; metrics"):
+        analytics.metrics(town, ["hits"], partitions=2)
+    with pytest.raises(InvalidInputError, match="partitions 0 is less than 1"):
+        analytics.metrics(town, ["cores"], partitions=0)
 
 
 def test_a_picture_has_a_panel_for_each_metric_that_it_can_draw(town, assert_readable):
