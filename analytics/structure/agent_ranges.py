@@ -54,11 +54,18 @@ def for_each(work: Callable[..., T], arguments: Iterable[tuple[object, ...]]) ->
 
 
 def in_order(work: Callable[..., T], arguments: Iterable[tuple[object, ...]]) -> Iterator[T]:
-    """Yield what a kernel returns for each of some arguments, in the order given; few results wait at any time."""
+    """Yield what a kernel returns for each of some arguments, in the order given; few results wait at any time.
+
+    If a call fails or this thread is interrupted, calls that have not begun are cancelled.
+    """
     waiting: deque[Future[T]] = deque()
-    for given in arguments:
-        waiting.append(submit(work, *given))
-        if len(waiting) > 2 * threads():
+    try:
+        for given in arguments:
+            waiting.append(submit(work, *given))
+            if len(waiting) > 2 * threads():
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    finally:
+        for call in waiting:
+            call.cancel()

@@ -30,7 +30,7 @@ class Betweenness:
         Share of all ordered pairs of other agents whose shortest paths lead through the agent, in [0, 1]; a pair with
         several shortest paths counts with the share of these that do.
     standard_error : (n,) float64 or None
-        Of `share`; None if paths from all agents were counted, or from a single one.
+        Of `share`: 0 if paths from all agents were counted; None if only from a single one.
     n_sources : int
         Agents from which paths were counted.
     """
@@ -84,7 +84,9 @@ def betweenness(network: Edges, *, sources: int | None = None, random_seed: int 
     total, squares = dependencies(edges, chosen)
     pairs, number = max((n_agents - 1) * (n_agents - 2), 1), len(chosen)
     scale = n_agents / max(number, 1) / pairs
-    if number == n_agents or number < 2:
+    if number == n_agents:
+        return Betweenness(total * scale, np.zeros(n_agents), number)
+    if number < 2:
         return Betweenness(total * scale, None, number)
     variance = np.maximum(squares - total**2 / number, 0) / (number - 1) * (1 - number / n_agents)
     return Betweenness(total * scale, np.sqrt(variance * number) * scale, number)

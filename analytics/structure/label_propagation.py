@@ -5,10 +5,9 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.structure.adjacency import Adjacency, Edges
-from analytics.structure.agent_ranges import ranges, threads
+from analytics.structure.agent_ranges import for_each, ranges, threads
 from data.errors import InvalidInputError
 from data.networks.network import Network
-from propagation.own_threads import submit
 
 ROUNDS = 10
 """Rounds of label propagation, unless others are asked for."""
@@ -69,8 +68,7 @@ def label_propagation(
     for _ in range(rounds):
         new = np.empty_like(labels)
         rows = (out.offsets, out.targets, into.offsets, into.targets, labels, new)
-        calls = [submit(_most_frequent, *rows, *part, counts[number]) for number, part in enumerate(parts)]
-        if not sum(call.result() for call in calls):
+        if not sum(for_each(_most_frequent, ((*rows, *part, counts[number]) for number, part in enumerate(parts)))):
             break
         labels = new
     return distinct[labels]

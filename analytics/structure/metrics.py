@@ -161,7 +161,7 @@ def _communities(_: Network, edges: Adjacency) -> Values:
 
 def _betweenness(_: Network, edges: Adjacency) -> Values:
     found = betweenness.betweenness(edges)
-    error = None if found.standard_error is None else float(found.standard_error.max())
+    error = None if found.standard_error is None else float(found.standard_error.max(initial=0))
     return Values(
         {"betweenness_sources": found.n_sources, "betweenness_standard_error": error}, {"betweenness": found.share}
     )

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DRAWN = ("degrees", "distances", "cores", "communities")
+"""Metrics that have a panel."""
 PANEL = (5.6, 4.2)
 """Width and height of a panel, inches."""
 MOST_BARS = 40
 """Beyond this many, distances are an area instead of bars, and communities are points on logarithmic axes."""
 WIDE, UNEVEN = 20, 100
-"""Ratio of the largest to the smallest degree, and of communities' sizes, from which on their axes are logarithmic."""
+"""Largest to smallest degree, and largest to smallest core or community: beyond this ratio, axes are logarithmic."""
 LEAST_PERCENT = 0.05
 """Distances beyond the last one with a larger share of pairs are left out."""
 MARKED_DISTANCES = {"average_path_length": "average", "effective_diameter": "effective diameter (90 % of pairs)"}
@@ -57,10 +59,10 @@ def structure_figure(name: str, values: Values, of_agents: AgentValues) -> "Figu
         known.append(lambda ax: community_panel(ax, of_agents["community"], values["modularity"]))
     if not known:
         raise InvalidInputError(
-            f"nothing to draw for network {name!r}: compute one of the metrics degrees, distances, cores and "
-            "communities; a network without edges has no picture"
+            f"nothing to draw for network {name!r}: ask for one of the metrics {', '.join(DRAWN)}; a network without "
+            "edges has no picture"
         )
-    columns = min(len(known), 2)
+    columns = 2 if len(known) == 4 else len(known)
     lines = -(-len(known) // columns)
     figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * lines + 0.4), layout="constrained")
     figure.suptitle(shortened(name, NAME_LENGTH), x=0.01, ha="left", fontweight="bold")
@@ -145,6 +147,8 @@ def core_panel(ax: "Axes", core_number: npt.NDArray[np.int32]) -> None:
     ax.step(np.arange(len(in_core)), in_core, where="mid", color=COLOURS[0], linewidth=LINE_WIDTH)
     title = f"Agents of every k-core, {in_core[-1]:,} of the {len(in_core) - 1:,}-core"
     dress(ax, title=title, x="k", y="agents")
+    if in_core[0] > UNEVEN * in_core[-1]:
+        _logarithmic(ax, lowest=0.8, highest=1.5 * in_core[0], x=False)
 
 
 def community_panel(ax: "Axes", community: npt.NDArray[np.int32], modularity: float) -> None:

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.structure.adjacency import Adjacency, Edges
-from analytics.structure.agent_ranges import ranges, threads
-from propagation.own_threads import submit
+from analytics.structure.agent_ranges import for_each, ranges, threads
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def triangles(network: Edges) -> Triangles:
     edges = Adjacency.of(network).neighbours
     parts = ranges(edges.offsets, 4 * threads())
     groups = [parts[number :: threads()] for number in range(threads())]
-    calls = [submit(_count_ranges, edges.offsets, edges.agents, edges.edges, group) for group in groups]
-    found = [call.result() for call in calls]
+    found = for_each(_count_ranges, ((edges.offsets, edges.agents, edges.edges, group) for group in groups))
     return Triangles(
         np.sum([of_agent for of_agent, _ in found], axis=0),
         edges.degree,

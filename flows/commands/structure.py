@@ -11,8 +11,8 @@ from flows.commands.terminal import print_line, print_note, print_table, progres
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from analytics.structure.metrics import Metric
     from analytics.structure.network_metrics import NetworkMetrics
-    from data import Network
 
 PICTURES = (".png", ".svg", ".pdf")
 SHOWN_AGENTS = 20
@@ -57,14 +57,16 @@ def analyze(
     check_format(chosen, output, as_json=as_json)
     if output is not None:
         check_output(output)
-    if plot is not None:
-        _check_picture(plot)
     network = Warehouse(warehouse).network(name)
+    from analytics.structure.metrics import chosen_metrics
     from analytics.structure.network_metrics import metrics as network_metrics
 
     asked = None if metrics is None else [each.strip() for each in metrics.split(",") if each.strip()]
+    wanted = chosen_metrics(network, asked)
     if agents:
-        _check_agent_columns(network, asked)
+        _check_agent_columns(wanted)
+    if plot is not None:
+        _check_picture(plot, wanted)
     with progress_bars(hidden=as_json) as progress:
         found = network_metrics(network, asked, progress=progress)
     if plot is not None:
@@ -80,15 +82,20 @@ def analyze(
         write_rows(numbers, lambda: _print_numbers(found), chosen=chosen, output=output, as_json=as_json)
 
 
-def _check_picture(path: str) -> None:
+def _check_picture(path: str, wanted: "list[Metric]") -> None:
+    """Refuse a picture that cannot be written, or would be empty, before any work."""
     from pathlib import Path
 
+    from analytics.structure.pictures import DRAWN
     from data.errors import InvalidInputError
     from flows.output_files import check_output
 
     if Path(path).suffix.lower() not in PICTURES:
         raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(PICTURES)}; rename it")
     check_output(path)
+    if not any(metric.name in DRAWN for metric in wanted):
+        names = ", ".join(metric.name for metric in wanted)
+        raise InvalidInputError(f"--plot: {names} cannot be drawn; metrics that can are {', '.join(DRAWN)}")
 
 
 def _save_picture(found: "NetworkMetrics", path: str) -> None:
@@ -108,14 +115,13 @@ def _note_origin(found: "NetworkMetrics") -> None:
         print_note(f"read from the warehouse: {', '.join(found.recalled)}")
 
 
-def _check_agent_columns(network: "Network", asked: list[str] | None) -> None:
+def _check_agent_columns(wanted: "list[Metric]") -> None:
     """Refuse a list of metrics of which none has values of agents, before any work."""
-    from analytics.structure.metrics import METRICS, chosen_metrics
+    from analytics.structure.metrics import METRICS
     from data.errors import InvalidInputError
 
-    chosen = chosen_metrics(network, asked)
-    if not any(metric.agent_columns for metric in chosen):
-        names = ", ".join(metric.name for metric in chosen)
+    if not any(metric.agent_columns for metric in wanted):
+        names = ", ".join(metric.name for metric in wanted)
         of_agents = ", ".join(metric.name for metric in METRICS.values() if metric.agent_columns)
         raise InvalidInputError(f"--agents: {names} have no values of agents; metrics that have them are {of_agents}")
 

@@ -9,7 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.facade import Warehouse
-from data.warehouse.keys import campaign_key, event_key, message_key, network_key, round_key, run_key, session_key
+from data.warehouse.keys import (
+    campaign_key,
+    event_key,
+    message_key,
+    metric_key,
+    network_key,
+    round_key,
+    run_key,
+    session_key,
+)
 from data.warehouse.maintenance import compact, expire
 from data.warehouse.tables import TABLES
 from tests.data.publications import (
@@ -46,6 +55,7 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         tables["networks"] = [{"network_id": "n", "snapshot_id": snapshot}]
         tables["current_networks"] = [{"network_id": "n", "snapshot_id": snapshot}]
         commit("network", [network_key("n", snapshot)], tables, specification_hash=snapshot)
+        commit("metrics", [metric_key(snapshot, "pagerank")], {"agent_metrics": [{"snapshot_id": snapshot}]})
     for session in SESSIONS:
         for number in range(2):
             of_round = {"session_id": session, "round": number}

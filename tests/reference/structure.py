@@ -57,8 +57,8 @@ def label_propagation(n_agents, edges, rounds, labels):
 
 def reachable(n_agents, edges):
     """Return the agents that each agent can reach, itself included."""
-    found = [{agent} for agent in range(n_agents)]
-    for _ in range(n_agents):
+    found, pairs = [{agent} for agent in range(n_agents)], -1
+    while pairs < (pairs := sum(map(len, found))):
         for src, dst in edges:
             found[src] |= found[dst]
     return found

@@ -1,4 +1,4 @@
--- One row per agent of an analysed network snapshot.
+-- One row per agent of an analysed network snapshot, with null in the columns of metrics not asked for so far.
 WITH metrics AS (
     SELECT * FROM files.agent_metrics
 ),

@@ -15,7 +15,7 @@ def _column(name: str, kind: pa.DataType, documentation: str) -> Column:
 SPECIFICATIONS = (
     TableSpecification(
         "network_metrics",
-        "One row per analysed network snapshot; a column is null until its metric is asked for.",
+        "One row per analysed network snapshot, with null in the columns of metrics not asked for so far.",
         ("snapshot_id",),
         (
             SNAPSHOT_ID,
@@ -33,17 +33,21 @@ SPECIFICATIONS = (
                 "assortativity", pa.float64(), "correlation over edges of out-degree of source, in-degree of target"
             ),
             _column("degrees", NUMBERS, "numbers of neighbours, in either direction, that occur, ascending"),
-            _column("agents_by_degree", NUMBERS, "number of agents with each of degrees"),
+            _column("agents_by_degree", NUMBERS, "number of agents with each of these degrees, in the same order"),
             _column("power_law_exponent", pa.float64(), "exponent of the power law fitted to the tail of degrees"),
-            _column("power_law_minimum", pa.int64(), "smallest degree of that tail"),
+            _column("power_law_minimum", pa.int64(), "smallest degree of the tail that the laws are fitted to"),
             _column("power_law_agents", pa.int64(), "agents in that tail"),
-            _column("power_law_distance", pa.float64(), "Kolmogorov-Smirnov distance of tail and power law"),
+            _column(
+                "power_law_distance", pa.float64(), "Kolmogorov-Smirnov distance between that tail and the power law"
+            ),
             _column("lognormal_mean", pa.float64(), "mean logarithm of the lognormal distribution fitted to that tail"),
             _column("lognormal_deviation", pa.float64(), "standard deviation of the logarithm of that distribution"),
-            _column("lognormal_ratio", pa.float64(), "log-likelihood of power law minus that of lognormal"),
-            _column("lognormal_p_value", pa.float64(), "probability of a ratio as far from 0 if both fit equally well"),
+            _column("lognormal_ratio", pa.float64(), "log-likelihood of the power law minus that of the lognormal"),
+            _column(
+                "lognormal_p_value", pa.float64(), "probability of lognormal_ratio as far from 0 by chance (Vuong)"
+            ),
             _column("exponential_rate", pa.float64(), "rate of the exponential distribution fitted to that tail"),
-            _column("exponential_ratio", pa.float64(), "log-likelihood of power law minus that of exponential"),
+            _column("exponential_ratio", pa.float64(), "log-likelihood of the power law minus that of the exponential"),
             _column(
                 "exponential_p_value", pa.float64(), "probability of a ratio as far from 0 if both fit equally well"
             ),
@@ -52,9 +56,17 @@ SPECIFICATIONS = (
             _column("strong_components", pa.int64(), "number of strongly connected components"),
             _column("largest_strong_component", pa.int64(), "agents of the largest strongly connected component"),
             _column("average_path_length", pa.float64(), "mean distance of ordered pairs with a path, hops"),
-            _column("average_path_length_half_width", pa.float64(), "half of its 95 % interval; null if it is exact"),
+            _column(
+                "average_path_length_half_width",
+                pa.float64(),
+                "half of the 95 % interval of average_path_length; null if it is exact",
+            ),
             _column("effective_diameter", pa.float64(), "distance within which 90 % of pairs with a path are, hops"),
-            _column("effective_diameter_half_width", pa.float64(), "half of its 95 % interval; null if it is exact"),
+            _column(
+                "effective_diameter_half_width",
+                pa.float64(),
+                "half of the 95 % interval of effective_diameter; null if it is exact",
+            ),
             _column("diameter", pa.int64(), "largest distance found, hops; a lower bound if agents were sampled"),
             _column("distance_sources", pa.int64(), "agents from which distances were counted; sampled if not all"),
             _column("pairs_by_distance", NUMBERS, "ordered pairs at 1, 2, ... hops, from these agents"),
@@ -63,7 +75,9 @@ SPECIFICATIONS = (
             _column("clustering_coefficient", pa.float64(), "mean local clustering of all agents, undirected view"),
             _column("max_core_number", pa.int64(), "largest k for which there is a k-core, undirected view"),
             _column("betweenness_sources", pa.int64(), "agents from which shortest paths were counted"),
-            _column("betweenness_standard_error", pa.float64(), "largest standard error of betweenness; null if exact"),
+            _column(
+                "betweenness_standard_error", pa.float64(), "largest standard error of betweenness; 0 if it is exact"
+            ),
             _column("label_count", pa.int64(), "labels that label propagation leaves"),
             _column("community_count", pa.int64(), "communities that Leiden finds"),
             _column("modularity", pa.float64(), "modularity of these communities, undirected view"),
@@ -71,7 +85,7 @@ SPECIFICATIONS = (
     ),
     TableSpecification(
         "agent_metrics",
-        "One row per agent of an analysed network snapshot; a column is null until its metric is asked for.",
+        "One row per agent of an analysed network snapshot, with null in the columns of metrics not asked for so far.",
         ("snapshot_id", "agent"),
         (
             SNAPSHOT_ID,
