@@ -56,7 +56,7 @@ def reach_curves(rankings: Rankings, ax: "Axes") -> "Axes":
     for name, colour, style in zip(rankings.row["rankings"], cycle(COLOURS), cycle(LINE_STYLES), strict=False):
         rows = rankings.reach[rankings.reach["ranking"] == name]
         if rows["reach_low"].notna().all():
-            ax.fill_between(rows["seeds"], rows["reach_low"], rows["reach_high"], color=colour, alpha=0.18, linewidth=0)
+            ax.fill_between(rows["seeds"], rows["reach_low"], rows["reach_high"], color=colour, alpha=0.07, linewidth=0)
         (line,) = ax.plot(rows["seeds"], rows["reach"], color=colour, linestyle=style, linewidth=LINE_WIDTH)
         keys.append((line, NAMES[name]))
     title = f"What the first agents of each ranking reach in {rankings.network.network_id}"

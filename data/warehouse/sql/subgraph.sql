@@ -26,13 +26,18 @@ ball (agent, distance) USING KEY (agent) AS (
     FROM agents
     WHERE agent_id = CAST(center AS VARCHAR)
     UNION
-    SELECT links.neighbor AS agent, min(ball.distance) + 1 AS distance
-    FROM ball
-    INNER JOIN links USING (agent)
-    WHERE
-        ball.distance < radius
-        AND NOT EXISTS (SELECT 1 FROM recurring.ball AS found WHERE found.agent = links.neighbor)
-    GROUP BY links.neighbor
+    SELECT reached.agent, min(reached.distance) AS distance
+    FROM (
+        SELECT links.neighbor AS agent, ball.distance + 1 AS distance
+        FROM links
+        INNER JOIN ball USING (agent)
+        WHERE
+            ball.distance < radius
+            -- Only the parts of files that may have these agents are read.
+            AND links.agent BETWEEN (SELECT min(agent) FROM ball) AND (SELECT max(agent) FROM ball)
+    ) AS reached
+    ANTI JOIN recurring.ball AS found USING (agent)
+    GROUP BY reached.agent
 )
 SELECT
     agents.agent_id,

@@ -88,7 +88,7 @@ SPECIFICATIONS = (
             SNAPSHOT_ID,
             _RANKING_ID,
             _RANKING,
-            Column("seeds", pa.int32(), "how many of its first agents were seeds"),
+            Column("seeds", pa.int64(), "how many of its first agents were seeds"),
             Column("reach", pa.float64(), "agents that they reach together, themselves included, mean over replicates"),
             Column(
                 "reach_standard_error", pa.float64(), "standard error of reach; null for one replicate", nullable=True
