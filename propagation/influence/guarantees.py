@@ -22,11 +22,13 @@ logger = logging.getLogger(__name__)
 GREEDY = 1.0 - 1.0 / math.e
 """Share of the optimum that greedy choice guarantees if all agents cost the same."""
 GREEDY_WITH_COSTS = 1.0 - 1.0 / math.sqrt(math.e)
-COVERED_SETS = 500.0
+COVERED_SETS = 400.0
 """Divided by epsilon squared: sets with a seed that OPIM-C waits for beyond its guarantee, if these are few enough;
-the estimated reach then has a relative standard error of about epsilon / 22."""
+the estimated reach then has a relative standard error of epsilon / 20."""
 MOST_ENTRIES = 1 << 26
 """... and what it waits for ends at so many entries of the index of sets by agent."""
+FURTHEST = 6
+"""Doublings after which the number of sets that are needed is judged again."""
 STEPS = 4
 """Numbers of sets at which OPIM-C may stop, for each doubling; the guarantee allows for all of them."""
 MOST_BYTES = 6 << 30
@@ -74,7 +76,8 @@ def opim_c(problem: InfluenceProblem, epsilon: float, delta: float, progress: Pr
         for_guarantee = step + STEPS if ratio < aim else step
         growth = STEPS * math.log2(wanted / max(holding, 1))
         room = STEPS * math.log2(MOST_ENTRIES / max(len(index.numbers), 1))
-        following = min(max(for_guarantee, step + math.ceil(min(growth, room))), last)
+        growth = min(growth, room, STEPS * FURTHEST)
+        following = min(max(for_guarantee, step + math.ceil(growth)), last)
         if following <= step or 2 * index.nbytes > MOST_BYTES:
             return found
         step = following
