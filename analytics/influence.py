@@ -101,8 +101,9 @@ class SeedSelection:
         row = self.row
         if row["guaranteed_share"] is None:
             return None
+        least = np.floor(10 * row["guaranteed_reach"]) / 10
         return (
-            f"with probability {1 - row['delta']:.6g} the seeds reach at least {row['guaranteed_reach']:,.0f}, "
+            f"with probability {1 - row['delta']:.6g} the seeds reach at least {least:,.1f}, "
             f"{row['guaranteed_share']:.1%} of the most that any seeds within the budget can reach"
         )
 

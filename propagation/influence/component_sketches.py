@@ -104,10 +104,11 @@ def sampled_components(problem: InfluenceProblem, count: int, progress: Progress
         for lane in range(LANES):
             components = _components(live[lane, : sizes[lane]], weights, labels[first + lane], root_sizes)
             found.append(root_sizes[:components].copy())
-        progress("sketches", first + LANES, count)
         return found
 
+    progress("sketches", 0, count)
     parts = in_parallel(make, [(first,) for first in range(0, count, LANES)])
+    progress("sketches", count, count)
     sizes = [of_lane for part in parts for of_lane in part]
     starts = np.concatenate([[0], np.cumsum([len(each) for each in sizes])])[:-1]
     return Sketches(labels, starts.astype(np.int64), np.concatenate(sizes), weights)

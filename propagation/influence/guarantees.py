@@ -12,8 +12,10 @@ import math
 
 import numpy as np
 
+from data.errors import InsufficientMemoryError
 from data.progress import Progress, ignore_progress
-from propagation.influence.coverage import Cover, SetBlock, greedy_cover
+from data.quantities import readable_bytes
+from propagation.influence.coverage import Cover, CoverageIndex, SetBlock, greedy_cover
 from propagation.influence.problem import InfluenceProblem, Selection
 from propagation.influence.reverse_sets import ReverseSets
 
@@ -22,15 +24,18 @@ logger = logging.getLogger(__name__)
 GREEDY = 1.0 - 1.0 / math.e
 """Share of the optimum that greedy choice guarantees if all agents cost the same."""
 GREEDY_WITH_COSTS = 1.0 - 1.0 / math.sqrt(math.e)
-COVERED_SETS = 500.0
+COVERED_SETS = 400.0
 """Divided by epsilon squared: sets with a seed that OPIM-C waits for beyond its guarantee, if these are few enough;
-the estimated reach then has a relative standard error of about epsilon / 22."""
+the estimated reach then has a relative standard error of epsilon / 20."""
 MOST_ENTRIES = 1 << 26
 """... and what it waits for ends at so many entries of the index of sets by agent."""
+FURTHEST = 6
+"""Doublings after which the number of sets that are needed is judged again."""
 STEPS = 4
 """Numbers of sets at which OPIM-C may stop, for each doubling; the guarantee allows for all of them."""
 MOST_BYTES = 6 << 30
 """Sets are not added beyond this, whatever is guaranteed by then."""
+STAGE = "reverse-reachable sets"
 SELECTION, VALIDATION = 0, 1
 """Collections of sets: those that seeds are chosen on, and those that they are judged by."""
 
@@ -60,6 +65,7 @@ def opim_c(problem: InfluenceProblem, epsilon: float, delta: float, progress: Pr
     while True:
         # 1. More sets, of which 64 share a word if they are packed.
         count = _whole_words(fewest * 2 ** (step / STEPS))
+        progress(STAGE, 2 * done, 2 * count)
         blocks += chosen.blocks(done, count, packed=packed)
         # 2. Seeds that cover most of them.
         index = chosen.index(blocks)
@@ -68,13 +74,14 @@ def opim_c(problem: InfluenceProblem, epsilon: float, delta: float, progress: Pr
         holding = judged.holding(0, count, np.concatenate([problem.given, cover.seeds]))
         found = _bounded(problem, "opim_c", cover, count, holding, confidence)
         ratio, done = found.ratio or 0.0, count
-        progress("reverse-reachable sets", 2 * count, 0)
+        progress(STAGE, 2 * count, 2 * count)
         logger.info("OPIM-C: %d sets, guaranteed share of the optimum %.3f", 2 * count, ratio)
         # 4. The step at which there will be enough, if these are not.
         for_guarantee = step + STEPS if ratio < aim else step
         growth = STEPS * math.log2(wanted / max(holding, 1))
         room = STEPS * math.log2(MOST_ENTRIES / max(len(index.numbers), 1))
-        following = min(max(for_guarantee, step + math.ceil(min(growth, room))), last)
+        growth = min(growth, room, STEPS * FURTHEST)
+        following = min(max(for_guarantee, step + math.ceil(growth)), last)
         if following <= step or 2 * index.nbytes > MOST_BYTES:
             return found
         step = following
@@ -112,6 +119,15 @@ def _bounded(
     return Selection(cover.seeds, method, 2 * sets, holding * unit, least, most)
 
 
+def _check_room(index: CoverageIndex, growth: float) -> None:
+    """Raise InsufficientMemoryError if an index of so many times as many sets would not fit."""
+    if 2 * index.nbytes * growth > MOST_BYTES:
+        raise InsufficientMemoryError(
+            f"imm needs {readable_bytes(2 * index.nbytes * growth)} for its sets, at most {readable_bytes(MOST_BYTES)} "
+            "are allowed; use opim_c, which needs fewer, or a larger epsilon"
+        )
+
+
 def imm(problem: InfluenceProblem, epsilon: float, delta: float, progress: Progress = ignore_progress) -> Selection:
     """Choose seeds by IMM: the number of sets follows from a lower bound on the best reach.
 
@@ -119,6 +135,11 @@ def imm(problem: InfluenceProblem, epsilon: float, delta: float, progress: Progr
     OPIM-C for the same seeds, judged by as many other sets. Our own implementation; its sets lie in memory.
 
     Parameters as in `opim_c`.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        If the sets would not fit into 6 GiB.
     """
     n, log_choices = float(max(problem.n_agents, 2)), _log_choices(problem)
     scale = problem.mass / problem.least_reach
@@ -133,22 +154,25 @@ def imm(problem: InfluenceProblem, epsilon: float, delta: float, progress: Progr
     for halving in range(1, halvings + 1):
         guess = problem.mass / 2**halving
         count = max(_whole_words(factor * problem.mass / guess), 64)
+        progress(STAGE, done, count)
         blocks += chosen.blocks(done, count, packed=packed)
         done = count
         index = chosen.index(blocks)
         covered = greedy_cover(index, problem).covered / count * problem.mass
         logger.info("IMM: %d sets, reach %.0f against a guess of %.0f", count, covered, guess)
-        progress("reverse-reachable sets", count, 0)
         if covered >= (1 + coarse) * guess:
             least = covered / (1 + coarse)
             break
+        _check_room(index, 2.0)
     # 2. As many sets as this bound asks for, generated afresh (Chen 2018).
     alpha = math.sqrt(log_failure)
     beta = math.sqrt(GREEDY * (log_choices + log_failure))
     count = _whole_words(2 * problem.mass * (GREEDY * alpha + beta) ** 2 / (epsilon**2 * least))
+    _check_room(index, count / done)
+    progress(STAGE, done, done + 2 * count)
     fresh = ReverseSets(problem, VALIDATION + 1)
     cover = greedy_cover(fresh.index(fresh.blocks(0, count, packed=packed)), problem)
     holding = judged.holding(0, count, np.concatenate([problem.given, cover.seeds]))
-    progress("reverse-reachable sets", done + 2 * count, 0)
+    progress(STAGE, done + 2 * count, done + 2 * count)
     found = _bounded(problem, "imm", cover, count, holding, math.log(3.0 / delta))
     return dataclasses.replace(found, samples=done + 2 * count)

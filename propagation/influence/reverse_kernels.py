@@ -52,7 +52,7 @@ def alike_rows(offsets, words, alike):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
-    offsets, words, base, alike, stream, roots, salts, max_rounds, stop, targets, blocked, reached, members, ends,
+    offsets, words, base, alike, stream, roots, salts, max_rounds, targets, blocked, reached, members, ends,
 ):  # fmt: skip
     """Generate reverse-reachable sets of independent live edges, one after another.
 
@@ -72,8 +72,6 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
         Salt of each set's number.
     max_rounds : int64
         Most live edges from a member to the root.
-    stop : (1,) uint8
-        Nonzero ends the generation before the next set.
     targets : (n,) uint8, or length 0
         If given, a set is not kept, and is generated only until it holds one of these agents.
     blocked : (n // 8 + 1,) uint8
@@ -88,12 +86,12 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
     Returns
     -------
     sets_done : int
-        Fewer than asked for if `members` is full or `stop` was set.
+        Fewer than asked for if `members` is full.
     """
     at, n_agents = np.int64(0), np.int64(len(offsets) - 1)
     hits = np.zeros(CHUNK, np.uint8)
     for number in range(len(roots)):
-        if len(members) - at < n_agents or stop[0] != 0:
+        if len(members) - at < n_agents:
             return number
         queue, salt = members[at:], salts[number]
         if number + _AHEAD < len(roots):
@@ -158,7 +156,7 @@ def cascade_sets(  # type: ignore[no-untyped-def]  # noqa: C901
 
 @numba.njit(nogil=True, cache=True)
 def epidemic_sets(  # type: ignore[no-untyped-def]
-    offsets, words, base, stream, period_stream, period, leaving, roots, salts, stop, targets, blocked, reached,
+    offsets, words, base, stream, period_stream, period, leaving, roots, salts, targets, blocked, reached,
     members, ends,
 ):  # fmt: skip
     """Generate reverse-reachable sets of an epidemic: live edges of one source share the rounds in which it transmits.
@@ -177,7 +175,7 @@ def epidemic_sets(  # type: ignore[no-untyped-def]
     at, n_agents = np.int64(0), np.int64(len(offsets) - 1)
     log_staying = math.log1p(-leaving) if 0.0 < leaving < 1.0 else 0.0
     for number in range(len(roots)):
-        if len(members) - at < n_agents or stop[0] != 0:
+        if len(members) - at < n_agents:
             return number
         queue, salt = members[at:], salts[number]
         queue[0] = roots[number]
@@ -219,7 +217,7 @@ def epidemic_sets(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def threshold_sets(  # type: ignore[no-untyped-def]
-    offsets, words, sums, base, stream, roots, salts, max_rounds, stop, targets, blocked, reached, members, ends,
+    offsets, words, sums, base, stream, roots, salts, max_rounds, targets, blocked, reached, members, ends,
 ):  # fmt: skip
     """Generate reverse-reachable sets of a linear threshold: walks that go back over at most one in-edge per agent.
 
@@ -232,7 +230,7 @@ def threshold_sets(  # type: ignore[no-untyped-def]
     """
     at, n_agents = np.int64(0), np.int64(len(offsets) - 1)
     for number in range(len(roots)):
-        if len(members) - at < n_agents or stop[0] != 0:
+        if len(members) - at < n_agents:
             return number
         queue, salt = members[at:], salts[number]
         agent, tail, rounds = np.int64(roots[number]), np.int64(0), np.int64(0)

@@ -124,21 +124,21 @@ class ReverseSets:
         problem, rows, spread = self.problem, self.rows, self.problem.spread
         roots, salts = self.roots(first, last), replicate_salts(np.arange(first, last))
         ends, edges = np.zeros(last - first, np.int64), self._stream(EDGES)
-        reached, stop, limit = problem.blocked_bits.copy(), np.zeros(1, np.uint8), np.int64(problem.max_rounds)
+        reached, limit = problem.blocked_bits.copy(), np.int64(problem.max_rounds)
         if spread.form == "cascade":
             done = cascade_sets(
-                rows.offsets, rows.words, np.int64(rows.base), self._alike, edges, roots, salts, limit, stop, targets,
+                rows.offsets, rows.words, np.int64(rows.base), self._alike, edges, roots, salts, limit, targets,
                 problem.blocked_bits, reached, members, ends,
             )  # fmt: skip
         elif spread.form == "threshold":
             done = threshold_sets(
-                rows.offsets, rows.words, self._sums, np.int64(rows.base), edges, roots, salts, limit, stop, targets,
+                rows.offsets, rows.words, self._sums, np.int64(rows.base), edges, roots, salts, limit, targets,
                 problem.blocked_bits, reached, members, ends,
             )  # fmt: skip
         else:
             done = epidemic_sets(
                 rows.offsets, rows.words, np.int64(rows.base), edges, self._stream(PERIODS), np.int64(spread.period),
-                np.float64(spread.leaving), roots, salts, stop, targets, problem.blocked_bits, reached, members, ends,
+                np.float64(spread.leaving), roots, salts, targets, problem.blocked_bits, reached, members, ends,
             )  # fmt: skip
         return done, ends
 

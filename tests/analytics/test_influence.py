@@ -99,7 +99,7 @@ def test_the_picture_shows_reach_interval_and_guarantee(selection):
     ax = selection.plot(Figure().subplots())
     mean = ax.lines[0].get_xydata()
     assert mean[0].tolist() == [0.0, 0.0]
-    assert np.allclose(mean[1:], selection.table[["position", "reach"]])
+    assert np.allclose(mean[1:], selection.table[["position", "reach"]].to_numpy(float))
     assert ax.lines[1].get_ydata()[0] == selection.row["guaranteed_reach"]
     assert ax.lines[2].get_ydata()[0] == selection.row["best_reach"]
     assert "guarantee" in selection._repr_html_()

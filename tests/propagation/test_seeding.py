@@ -7,10 +7,21 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from data.errors import InvalidInputError, UnknownAgentError
-from propagation.seeding import STRATEGIES, DegreeDiscount, RandomSeeds, TopOutDegree, explicit_seeds, make_strategy
+from propagation.models import IndependentCascade
+from propagation.seeding import (
+    STRATEGIES,
+    DegreeDiscount,
+    RandomSeeds,
+    Spread,
+    TopOutDegree,
+    explicit_seeds,
+    make_strategy,
+)
 from tests.reference import draws as reference
 from tests.reference.degree_discount import degree_discount
 from tests.reference.small_networks import small_networks
+
+SPREAD = Spread(IndependentCascade(probability=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +125,9 @@ def test_degree_discount_on_a_real_network(real_network, out_neighbours):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_budget_may_be_all_agents_and_no_more(path, name):
-    assert sorted(make_strategy(name, {"budget": 4}).choose(path, 0).tolist()) == [0, 1, 2, 3]
+    assert sorted(make_strategy(name, {"budget": 4}).choose(path, 0, SPREAD).tolist()) == [0, 1, 2, 3]
     with pytest.raises(InvalidInputError, match="seed budget 5 exceeds the 4 agents of network 'network'"):
-        make_strategy(name, {"budget": 5}).choose(path, 0)
+        make_strategy(name, {"budget": 5}).choose(path, 0, SPREAD)
     with pytest.raises(InvalidInputError, match=rf"seed strategy {name}: budget: .* greater than or equal to 1"):
         make_strategy(name, {"budget": 0})
 
