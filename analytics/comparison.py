@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHOWN_AGENTS = 20
 """Agents reached more by one of two sessions that a comparison lists by default, for each of them."""
 CELLS = 1 << 28
-"""Largest number of replicates x groups that a comparison holds in memory."""
+"""Largest number of replicates x groups, or x rounds, that a comparison holds in memory."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,9 @@ def _compared(
             f"{len(groups.labels):,} groups x {replicates:,} replicates do not fit into memory; give fewer groups"
         )
     recorded = records_activations(first) and records_activations(second)
-    both = PairedCounts(first, second, groups) if recorded and paired else None
+    rounds = max(int(result.session["rounds"]) for result in (first, second))
+    fits = replicates * rounds <= CELLS  # otherwise, as if activations had not been recorded
+    both = PairedCounts(first, second, groups) if recorded and paired and fits else None
     agents = None if lacking else _agents(first, second, both)
     return SessionComparison(
         first=names[0],
