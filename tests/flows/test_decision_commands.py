@@ -185,7 +185,7 @@ def test_a_precision_can_be_asked_for_instead(spring: Warehouse, campaign_file: 
 
 def test_a_precision_beside_replicates_is_refused(spring: Warehouse, campaign_file: Callable[..., str]) -> None:
     session = {"name": "both", "seeds": [3], "replicates": 20, "precision": "1%"}
-    with pytest.raises(CampaignError, match="precision: 0.01 and replicates 20 are both given"):
+    with pytest.raises(CampaignError, match=r"precision: 0.01 and replicates 20 are both given"):
         load_campaign(campaign_file({"network": "town", "sessions": [session]}))
     with pytest.raises(CampaignError, match=r"precision: .*is not a share of the mean reach"):
         load_campaign(campaign_file({"network": "town", "precision": 1.5, "sessions": [{"name": "a", "seeds": [3]}]}))
