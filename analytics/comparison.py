@@ -7,7 +7,7 @@ runs.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,7 +73,7 @@ class SessionComparison(Comparison):
         more = "more" if self.lead.mean >= 0 else "fewer"
         beyond = {True: "", False: ", which is within chance", None: ""}[self.is_beyond_chance]
         how = "replicate by replicate" if self.paired else "as independent sessions"
-        size = self.lead if self.lead.mean >= 0 else type(self.lead)(-self.lead.mean, *_rest(self.lead))
+        size = replace(self.lead, mean=abs(self.lead.mean))
         return (
             f"{self.first} reaches {with_interval(size)} agents {more} than {self.second}{beyond}; "
             f"{self.replicates:,} replicates, compared {how}"
@@ -131,10 +131,6 @@ class SessionComparison(Comparison):
         parts = [f"<p><b>{self.sentence}</b></p>"] + ([f"<p>{self.saving}</p>"] if self.saving else [])
         tables = [each for each in (self.rounds, self.groups) if each is not None]
         return "".join([*parts, *(table.to_html(index=False, max_rows=20) for table in tables)])
-
-
-def _rest(lead: Any) -> tuple[float | None, int]:
-    return lead.standard_error, lead.replicates
 
 
 class CampaignComparison(Mapping[str, SessionComparison]):

@@ -97,6 +97,14 @@ def test_the_simulated_threshold_is_near_the_mean_field(tmp_path) -> None:
     )
 
 
+def test_values_that_are_no_numbers_have_no_threshold(network: Network) -> None:
+    grid = {"probability": [0.1, "weighted_cascade", 0.01]}
+    found = sweep(network, "independent_cascade", grid, seed_sets=["0"], replicates=5)
+    assert found.table["mean_field_threshold"].isna().to_list() == [False, True, False]
+    assert len(found.thresholds) == 1
+    assert [label.get_text() for label in found.plot().get_xticklabels()] == ["0.1", "weighted_cascade", "0.01"]
+
+
 @pytest.mark.parametrize(
     ("model", "values", "message"),
     [
