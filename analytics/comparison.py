@@ -7,7 +7,7 @@ runs.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHOWN_AGENTS = 20
 """Agents reached more by one of two sessions that a comparison lists by default, for each of them."""
 CELLS = 1 << 28
-"""Largest number of replicates x groups that a comparison holds in memory."""
+"""Largest number of replicates x groups, or x rounds, that a comparison holds in memory."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class SessionComparison(Comparison):
         more = "more" if self.lead.mean >= 0 else "fewer"
         beyond = {True: "", False: ", which is within chance", None: ""}[self.is_beyond_chance]
         how = "replicate by replicate" if self.paired else "as independent sessions"
-        size = self.lead if self.lead.mean >= 0 else type(self.lead)(-self.lead.mean, *_rest(self.lead))
+        size = replace(self.lead, mean=abs(self.lead.mean))
         return (
             f"{self.first} reaches {with_interval(size)} agents {more} than {self.second}{beyond}; "
             f"{self.replicates:,} replicates, compared {how}"
@@ -131,10 +131,6 @@ class SessionComparison(Comparison):
         parts = [f"<p><b>{self.sentence}</b></p>"] + ([f"<p>{self.saving}</p>"] if self.saving else [])
         tables = [each for each in (self.rounds, self.groups) if each is not None]
         return "".join([*parts, *(table.to_html(index=False, max_rows=20) for table in tables)])
-
-
-def _rest(lead: Any) -> tuple[float | None, int]:
-    return lead.standard_error, lead.replicates
 
 
 class CampaignComparison(Mapping[str, SessionComparison]):
@@ -300,7 +296,9 @@ def _compared(
             f"{len(groups.labels):,} groups x {replicates:,} replicates do not fit into memory; give fewer groups"
         )
     recorded = records_activations(first) and records_activations(second)
-    both = PairedCounts(first, second, groups) if recorded and paired else None
+    rounds = max(int(result.session["rounds"]) for result in (first, second))
+    fits = replicates * rounds <= CELLS  # otherwise, as if activations had not been recorded
+    both = PairedCounts(first, second, groups) if recorded and paired and fits else None
     agents = None if lacking else _agents(first, second, both)
     return SessionComparison(
         first=names[0],

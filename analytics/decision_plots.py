@@ -142,13 +142,22 @@ def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Ax
     columns = max(column for column, _ in nodes)
     tallest = max(sum(1 for column, _ in nodes if column == each) for each in range(columns + 1))
     ax = ax or new_axes((max(5.0, 2.0 + 1.7 * columns), 1.8 + 0.75 * tallest))
-    most = max(edges.values(), default=1)
+    most, under = max(edges.values(), default=1), {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
     for (source, target), times in edges.items():
         start, end = ((-place[0], heights[place]) for place in (source, target))
         ax.plot(*zip(start, end, strict=True), color=COLOURS[0], alpha=0.35, linewidth=max(1.0, WIDEST * times / most))
         middle = 0.62 * np.array(start) + 0.38 * np.array(end)
         share = times / explanation.replicates
-        ax.text(float(middle[0]), float(middle[1]), f"{share:.1%}", color=MUTED, fontsize=7.5, ha="center", va="center")
+        ax.text(
+            float(middle[0]),
+            float(middle[1]),
+            f"{share:.1%}",
+            color=INK,
+            fontsize=7.5,
+            ha="center",
+            va="center",
+            bbox=under,
+        )
     starts = {(len(path) - 1, path[0]) for path in paths["path"]}
     for (column, agent), height in heights.items():
         colour = COLOURS[1] if (column, agent) in starts else INK if column == 0 else COLOURS[0]
@@ -184,9 +193,8 @@ def _heights(
 
 def _what_is_shown(explanation: "Explanation", paths: int, shown: float) -> str:
     of = "the only path" if explanation.distinct_paths == 1 else f"{paths} of {explanation.distinct_paths:,} paths"
-    return (
-        f"{of}, used in {shown:.0%} of the replicates that reached it; seeds in orange\nlabels: share of all replicates"
-    )
+    of = f"{of}, used in {shown:.0%}"
+    return f"{of}\nof the replicates that reached it;\nlabels: share of all replicates; seeds in orange"
 
 
 def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) -> "Axes":

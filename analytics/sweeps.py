@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -299,8 +299,9 @@ def _thresholds(
     others = [name for name in (*parameters, "seed_set") if name != found.parameter]
     rows = []
     for key, line in table.groupby(others, sort=False, dropna=False):
-        threshold = thresholds[line["session"].iloc[0]]
-        if threshold is not None:
+        line = line[[thresholds[name] is not None for name in line["session"]]]  # the other values are no numbers
+        if len(line):
+            threshold = cast("EpidemicThreshold", thresholds[line["session"].iloc[0]])
             peak = _peak(line.sort_values(found.parameter), found.parameter)
             rows.append(
                 {

@@ -303,7 +303,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     first = next(iter(found.values()))
     done = _jobs_of(found.values())
     requested = {session.name: _requested(session) for session in resolved.campaign.sessions}
-    asked = {session.name: session.precision or resolved.campaign.precision for session in resolved.campaign.sessions}
+    asked = {session.name: session.precision for session in resolved.campaign.sessions}
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,

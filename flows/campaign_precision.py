@@ -44,7 +44,9 @@ def with_replicates(resolved: ResolvedCampaign) -> ResolvedCampaign:
         execution = Execution(plan=campaign.plan, client=client)
         sessions = precise_sessions(resolved.network, resolved.sessions, precisions, execution)
     counted = tuple(
-        entry if precision is None else entry.model_copy(update={"replicates": session.replicates})
+        entry
+        if precision is None
+        else entry.model_copy(update={"replicates": session.replicates, "precision": precision})
         for entry, precision, session in zip(campaign.sessions, precisions, sessions, strict=True)
     )
     return replace(resolved, campaign=campaign.model_copy(update={"sessions": counted}), sessions=tuple(sessions))

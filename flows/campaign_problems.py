@@ -75,7 +75,7 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
             for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
                 yield _where_given(problem, session.model, given)
         if session.precision is not None and "replicates" in session.model_fields_set:
-            what = f"{session.precision:g} and replicates {session.replicates:,} are both given; leave out one of them"
+            what = f"{session.precision} and replicates {session.replicates:,} are both given; leave out one of them"
             yield Problem((*place, "precision"), what)
         for message, seeds in session.seed_sets.items():
             where: Location = (*place, "seeds") if message is None else (*place, "seeds", "messages", message)

@@ -115,7 +115,8 @@ class Campaign(UserInput):
         """Return the precision that decides how many replicates a session has; None if their number is given."""
         if "replicates" in session.model_fields_set:
             return None
-        return self.precision if session.precision is None else session.precision
+        asked = self.precision if session.precision is None else session.precision
+        return None if asked is None else float(asked)
 
     @cached_property
     def _message_positions(self) -> dict[str, int]:

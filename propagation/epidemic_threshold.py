@@ -66,7 +66,7 @@ def epidemic_threshold(network: Network, model: Model) -> EpidemicThreshold | No
     """
     rounds = _rounds_of_contacts(model)
     weights = None if isinstance(model, PandasModel) else model.chances()
-    if rounds is None or weights is None or not weights.is_uniform:
+    if rounds is None or weights is None or not weights.is_uniform or weights.parameter not in type(model).model_fields:
         return None
     radius = spectral_radius(network)
     value = 1.0 / (rounds * radius) if radius > 0.0 else float("inf")

@@ -75,8 +75,8 @@ def checked_precision(value: Any) -> float:
     return float(number)
 
 
-Precision = Annotated[float, BeforeValidator(checked_precision)]
-"""Half width of the 95 % interval of the mean reach as a share of it, as users give it."""
+Precision = Annotated[float | str, BeforeValidator(checked_precision)]
+"""Half width of the 95 % interval of the mean reach as a share of it, as users give it; validated, it is a number."""
 
 
 def replicates_needed(sizes: npt.NDArray[np.int64], precision: float) -> int:

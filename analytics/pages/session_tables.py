@@ -174,13 +174,13 @@ def comparison_table(found: Sequence[Comparison]) -> PageTable:
 
 def comparison_sentences(found: Sequence[Comparison], sessions: int) -> Iterator[str]:
     """Yield how the sessions were compared, and what the intervals mean."""
-    shared = "use common random numbers (the same random seed and replicates)"
+    shared = "use common random numbers (the same random seed)"
     paired = {pair.paired for pair in found}
     if paired == {True}:
         yield f"The sessions {shared}, so they are compared replicate by replicate: chance that they share cancels out."
     elif paired == {False}:
         yield (
-            "These sessions do not share their random numbers (other random seeds, or other numbers of replicates), so "
+            "These sessions do not share their random numbers (other random seeds, or other replicates), so "
             "they are compared as independent: the intervals are wider than those of pairs with common random numbers."
         )
     else:

@@ -71,10 +71,10 @@ class KeyFilter:
     def _passing(
         self, rows: pa.Table, names: tuple[str, ...], values: list[dict[str, str | int]]
     ) -> pa.ChunkedArray | pa.Array:
+        if len(names) == 1:
+            return _is_in(rows[names[0]], [each[names[0]] for each in values])
         columns = [plain(rows[name]) for name in names]
         wanted = [pa.array([each[name] for each in values], columns[i].type) for i, name in enumerate(names)]
-        if len(names) == 1:
-            return pc.is_in(columns[0], value_set=wanted[0])
         # Several columns: a row passes if it equals some key in all of them.
         row_ids = pa.array(range(rows.num_rows))
         left = pa.table([row_ids, *columns], names=["#", *names])
@@ -94,6 +94,15 @@ def _includes_one_of(values: Sequence[Any], low: Any, high: Any) -> bool:
     """Return whether a range includes one of some sorted values."""
     position = bisect_left(values, low)
     return position < len(values) and values[position] <= high
+
+
+def _is_in(column: pa.ChunkedArray, values: Sequence[str | int]) -> pa.ChunkedArray:
+    """Return whether each value of a column is one of some; in a dictionary-encoded one, symbols are compared once."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.is_in(column, value_set=pa.array(values, column.type))
+    wanted = pa.array(values, column.type.value_type)
+    parts = [pc.is_in(chunk.dictionary, value_set=wanted).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(parts, pa.bool_())
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

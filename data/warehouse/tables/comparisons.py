@@ -50,7 +50,7 @@ SPECIFICATIONS = (
             Column("position", pa.int32(), "order of the path, from 1, the most frequent first"),
             Column("path", STRINGS, "agent_id of each agent on the path, from the seed to the agent"),
             Column("steps", pa.int32(), "transmissions on the path"),
-            Column("replicates", pa.int64(), "replicates in which the message took the path"),
+            Column("replicates", pa.int32(), "number of replicates in which the message took the path"),
             Column("probability", pa.float64(), "share of all replicates"),
             Column("low", pa.float64(), "lower end of the 95 % interval of probability (Wilson)"),
             Column("high", pa.float64(), "upper end of the 95 % interval of probability (Wilson)"),

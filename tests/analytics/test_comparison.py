@@ -1,0 +1,153 @@
+"""Comparisons: differences against a plain definition, pairing, and what independent runs would have needed."""
+
+import math
+
+import numpy as np
+import pytest
+
+from analytics import compare
+from analytics.comparison import CampaignComparison
+from data.errors import InvalidInputError, UnknownAgentError
+from data.networks.network import Network
+from propagation import Result, simulate, simulate_many
+from propagation.models import IndependentCascade
+from propagation.seeding import RandomSeeds, TopOutDegree
+
+OFTEN, SELDOM = IndependentCascade(probability=0.12), IndependentCascade(probability=0.1)
+
+
+def pair(network: Network, **options) -> tuple[Result, Result]:
+    first, second = {"seed_set": TopOutDegree(budget=2)}, {"seed_set": RandomSeeds(budget=2)}
+    asked = {"replicates": 12, "record": "activations", "model": OFTEN, **options}
+    many = simulate_many(network, {"first": first, "second": second}, **asked)
+    return many["first"], many["second"]
+
+
+def reached(result: Result) -> dict[int, dict[str, int]]:
+    """First round of each agent that was reached, by replicate, from the recorded activations."""
+    rows = result.activations.compute()
+    found = {number: {} for number in range(result.reach.replicates)}
+    for row in rows[rows["occasion"] == 1].itertuples():
+        found[row.replicate][row.agent_id] = row.round
+    return found
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def test_differences_by_round_group_and_agent_are_those_of_the_definition(network: Network) -> None:
+    results = pair(network)
+    first, second = (reached(result) for result in results)
+    compared = compare(*results, by="out_degree")
+    for row in compared.rounds.to_dict("records"):
+        apart = [
+            sum(at <= row["round"] for at in first[n].values()) - sum(at <= row["round"] for at in second[n].values())
+            for n in first
+        ]
+        assert row["difference"] == pytest.approx(np.mean(apart))
+        assert (row["low"], row["high"]) == pytest.approx(interval(apart))
+        assert row["paired"]
+    degrees = dict(zip(network.agent_ids.to_pylist(), network.out_degree.tolist(), strict=True))
+    assert compared.groups["agents"].sum() == network.n_agents
+    for row in compared.groups.to_dict("records"):
+        inside = {agent for agent, degree in degrees.items() if degree == row["group"]}
+        apart = [len(inside & first[n].keys()) - len(inside & second[n].keys()) for n in first]
+        assert row["difference"] == pytest.approx(np.mean(apart))
+        assert (row["low"], row["high"]) == pytest.approx(interval(apart))
+    for row in compared.agents.head(40).to_dict("records"):
+        agent = row["agent_id"]
+        assert row["only_first"] == np.mean([agent in first[n] and agent not in second[n] for n in first])
+        assert row["only_second"] == np.mean([agent in second[n] and agent not in first[n] for n in first])
+    never = {a for n in first for a in first[n]} - {a for n in second for a in second[n]}
+    assert compared.never_by_second == len(never)
+    assert set(compared.only_by("first", most=1000)["agent_id"]) == never
+
+
+def test_independent_sessions_with_as_many_replicates_have_the_same_interval(network: Network) -> None:
+    """Under common random numbers a small change of the model is seen with far fewer replicates."""
+    options = {"seed_set": TopOutDegree(budget=2), "replicates": 400}
+    often, seldom = (simulate(network, model, **options) for model in (OFTEN, SELDOM))
+    compared = compare(often, seldom, names=("often", "seldom"))
+    needed = compared.replicates_if_independent
+    assert needed > 2 * compared.replicates
+    assert "times as many" in compared.saving
+    independent = compare(
+        simulate(network, OFTEN, **{**options, "replicates": needed}),
+        simulate(network, SELDOM, **{**options, "replicates": needed, "random_seed": 1}),
+    )
+    assert not independent.paired
+    assert independent.lead.standard_error == pytest.approx(compared.lead.standard_error, rel=0.15)
+
+
+def test_the_replicates_that_both_have_are_paired(network: Network) -> None:
+    more = simulate(network, OFTEN, seed_set=["0"], replicates=50)
+    fewer = simulate(network, SELDOM, seed_set=["0"], replicates=20)
+    compared = compare(more, fewer)
+    apart = more.cascades["size"].to_numpy()[:20] - fewer.cascades["size"].to_numpy()
+    assert compared.paired
+    assert compared.replicates == 20
+    assert compared.lead.mean == pytest.approx(apart.mean())
+    later = simulate(network, SELDOM, seed_set=["0"], replicates=20, first_replicate=20)
+    apart = more.cascades["size"].to_numpy()[20:40] - later.cascades["size"].to_numpy()
+    assert compare(more, later).lead.mean == pytest.approx(apart.mean())
+
+
+def test_what_was_not_recorded_is_left_out(network: Network) -> None:
+    rounds = compare(*pair(network, record="rounds"))
+    assert rounds.agents is None
+    assert rounds.never_by_first is None
+    assert not rounds.rounds["paired"].any()
+    reach = compare(*pair(network, record="reach"), by={"0": "hub"})
+    assert np.isnan(reach.groups["low"]).all()
+    assert reach.groups["group"].to_list() == ["hub", None]
+    assert reach.groups["agents"].to_list() == [1, network.n_agents - 1]
+    assert reach.groups["difference"].sum() == pytest.approx(reach.lead.mean)
+
+
+def test_campaigns_are_compared_session_by_session(network: Network) -> None:
+    sets = {"a": {"seed_set": ["0"]}, "b": {"seed_set": ["1"]}}
+    often = simulate_many(network, {**sets, "c": {"seed_set": ["2"]}}, model=OFTEN, replicates=20)
+    seldom = simulate_many(network, sets, model=SELDOM, replicates=20)
+    compared = compare(often, seldom)
+    assert isinstance(compared, CampaignComparison)
+    assert list(compared) == ["a", "b"]
+    assert compared.only_first == ["c"]
+    expected = often["b"].reach.mean - seldom["b"].reach.mean
+    assert compared.table().loc["b", "difference"] == pytest.approx(expected)
+
+
+def test_what_cannot_be_compared_is_refused(network: Network) -> None:
+    first, second = pair(network, record="rounds")
+    other = network.warehouse.generate_network("other", "complete", agents=4)
+    elsewhere = simulate(other, OFTEN, seed_set=["0"], replicates=2)
+    with pytest.raises(InvalidInputError, match=r"different networks, 'small' .* and 'other'"):
+        compare(first, elsewhere)
+    with pytest.raises(InvalidInputError, match="session 'first' recorded only rounds"):
+        compare(first, second, by="out_degree")
+    with pytest.raises(InvalidInputError, match="a session cannot be compared with a campaign"):
+        compare(first, {"second": second})
+    with pytest.raises(InvalidInputError, match="no session of the same name"):
+        compare({"a": first}, {"b": second})
+    reached_by = pair(network, record="reach")
+    with pytest.raises(InvalidInputError, match=r"no column 'out_degre'.*did you mean 'out_degree'"):
+        compare(*reached_by, by="out_degre")
+    with pytest.raises(UnknownAgentError, match="'nobody'"):
+        compare(*reached_by, by={"nobody": 1})
+    with pytest.raises(InvalidInputError, match="gives no groups"):
+        compare(*reached_by, by={})
+    with pytest.raises(InvalidInputError, match="the two are 'first' and 'second'"):
+        compare(*reached_by).only_by("third")
+
+
+def test_pictures(network: Network, assert_readable) -> None:
+    compared = compare(*pair(network), by="out_degree", names=("hubs", "random"))
+    assert_readable(compared.plot().figure)
+    groups = compared.plot_groups()
+    assert "hubs minus random" in groups.get_title(loc="left")
+    assert_readable(groups.figure)
+    with pytest.raises(InvalidInputError, match="not compared by group"):
+        compare(*pair(network)).plot_groups()
