@@ -4,19 +4,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analytics.communities import agreement, community_sizes, crossing
     from analytics.comparison import compare
+    from analytics.containment import contain
     from analytics.explanation import explain, most_responsible
+    from analytics.influence import seed_selection
+    from analytics.rankings import rank_agents
     from analytics.structure.network_metrics import metrics
     from analytics.structure.shortest_paths import shortest_paths
     from analytics.sweeps import sweep
 
-__all__ = ["compare", "explain", "metrics", "most_responsible", "shortest_paths", "sweep"]
+__all__ = [
+    "agreement",
+    "community_sizes",
+    "compare",
+    "contain",
+    "crossing",
+    "explain",
+    "metrics",
+    "most_responsible",
+    "rank_agents",
+    "seed_selection",
+    "shortest_paths",
+    "sweep",
+]
 
 _MODULES = {
+    "agreement": "analytics.communities",
+    "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
+    "contain": "analytics.containment",
+    "crossing": "analytics.communities",
     "explain": "analytics.explanation",
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
+    "rank_agents": "analytics.rankings",
+    "seed_selection": "analytics.influence",
     "shortest_paths": "analytics.structure.shortest_paths",
     "sweep": "analytics.sweeps",
 }
