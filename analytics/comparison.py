@@ -250,7 +250,7 @@ def compare(
     >>> often, seldom = IndependentCascade(probability=1.0), IndependentCascade(probability=0.5)
     >>> more, less = (simulate(network, model, seed_set=["ann"], replicates=100) for model in (often, seldom))
     >>> compare(more, less, names=("often", "seldom")).sentence
-    'often reaches 2.10 ± 0.20 agents more than seldom; 100 replicates, compared replicate by replicate'
+    'often reaches 2.11 ± 0.19 agents more than seldom; 100 replicates, compared replicate by replicate'
     """
     if isinstance(first, Result) and isinstance(second, Result):
         return _compared(first, second, by, names)
