@@ -254,6 +254,11 @@ def compare(
     """
     if isinstance(first, Result) and isinstance(second, Result):
         return _compared(first, second, by, names)
+    for given in (first, second):
+        if not isinstance(given, Result | Mapping):
+            raise InvalidInputError(
+                f"{given!r} is not a result; give what simulate returns, or propagation.results(warehouse, CAMPAIGN)"
+            )
     if isinstance(first, Result) or isinstance(second, Result):
         raise InvalidInputError("a session cannot be compared with a campaign; give two sessions or two campaigns")
     both = [name for name in first if name in second]
@@ -279,6 +284,12 @@ def _compared(
             f"the sessions ran on different networks, {_described(first)} and {_described(second)}; compare sessions "
             "on the same one"
         )
+    for name, result in zip(names, (first, second), strict=True):
+        if result.session["seed_messages"]:
+            raise InvalidInputError(
+                f"session {name!r} has competing messages, and its reach counts all of them together; compare the "
+                "reach of one message in SQL: FROM message_reach"
+            )
     lacking = [
         name for name, result in zip(names, (first, second), strict=True) if result.session["record"] == "rounds"
     ]

@@ -54,7 +54,8 @@ class SeedSelection:
         self.network, self.row, self.recalled, self._rows = network, row, recalled, rows
 
     def __repr__(self) -> str:
-        return f"SeedSelection({len(self.seeds):,} seeds on {self.network.network_id!r}, {self.reach})"
+        reach = f"{with_interval(self.reach)} {self.unit}"
+        return f"SeedSelection({len(self.seeds):,} seeds on {self.network.network_id!r}, {reach})"
 
     def _repr_html_(self) -> str:
         row = self.row
@@ -151,7 +152,7 @@ def seed_selection(
     method: str = "auto",
     epsilon: float = 0.1,
     delta: float | None = None,
-    targets: Sequence[Any] = (),
+    targets: Sequence[Any] | None = None,
     weights: str | None = None,
     costs: str | None = None,
     given: Sequence[Any] = (),
@@ -181,7 +182,7 @@ def seed_selection(
     delta : float, optional
         Probability that the guarantee fails, in (0, 1); default: 1 / number of agents.
     targets : sequence of agent ids, optional
-        Only these agents count.
+        Only these agents count; default: all do.
     weights : str, optional
         Agent column that says how much each agent counts, at least 0.
     costs : str, optional
@@ -223,8 +224,10 @@ def seed_selection(
     """
     if method not in (*METHODS, SIMULATION):
         raise InvalidInputError(f"method {method!r} is unknown; choose one of {', '.join((*METHODS, SIMULATION))}")
+    if targets is not None and not len(targets):
+        raise InvalidInputError("targets is empty, so that no agent would count; name some, or leave it out")
     request = SeedRequest(
-        budget, tuple(map(str, targets)), weights, costs, tuple(map(str, given)),
+        budget, tuple(map(str, targets or ())), weights, costs, tuple(map(str, given)),
         method if method != SIMULATION else "auto", epsilon, delta, random_seed,  # type: ignore[arg-type]
     )  # fmt: skip
     barred = blocked_agents(network, blocked)

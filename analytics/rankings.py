@@ -128,7 +128,7 @@ def rank_agents(
     model: Model,
     *,
     rankings: Sequence[str] = RANKINGS,
-    top: int = 50,
+    top: int | None = None,
     candidates: int | None = None,
     replicates: int = 1000,
     random_seed: int = 0,
@@ -155,8 +155,8 @@ def rank_agents(
         What is simulated.
     rankings : sequence of str
         Some of `RANKINGS`; candidates come from the structural ones among them, or from all if there is none.
-    top : int
-        First agents of each ranking that are compared.
+    top : int, optional
+        First agents of each ranking that are compared; default: 50, or all agents if there are fewer.
     candidates : int, optional
         First agents of each structural ranking that are simulated alone, at least `top`; default: `top`.
     replicates : int
@@ -185,6 +185,7 @@ def rank_agents(
     Chen, Wang and Wang (2010), Scalable influence maximization for prevalent viral marketing (PageRank of the reversed
     network); Kitsak et al. (2010), Identification of influential spreaders (core numbers); Morone and Makse (2015).
     """
+    top = min(50, network.n_agents) if top is None else top
     chosen = _checked(network, rankings, top, candidates)
     session = resolve_session(
         network, model, seed_set=network.agent_ids.drop_null()[:1].to_pylist(), replicates=replicates,
@@ -254,8 +255,8 @@ def _checked(network: Network, rankings: Sequence[str], top: int, candidates: in
         is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not is_whole or not least <= (value or 0) <= network.n_agents:
             raise InvalidInputError(
-                f"{what} {value!r} is not a whole number in [{least:,}, {network.n_agents:,}], the number of agents of "
-                f"network {network.network_id!r}"
+                f"{what} {value!r} is not a whole number from {least:,} to {network.n_agents:,}, the number of agents "
+                f"of network {network.network_id!r}"
             )
     return [name for name in RANKINGS if name in rankings]
 

@@ -40,11 +40,13 @@ def find(warehouse: Store, reference: str) -> Result | CampaignResults:
             )
         return found[session]
     ids = warehouse.read("propagation_sessions", columns=["session_id"])["session_id"].to_pylist()
-    matching = [each for each in ids if each == reference] or [
-        each for each in ids if len(reference) >= FEWEST_CHARACTERS and each.startswith(reference)
-    ]
-    if len(matching) == 1:
+    matching = [each for each in ids if each == reference] or [each for each in ids if each.startswith(reference)]
+    if len(matching) == 1 and len(reference) >= FEWEST_CHARACTERS:
         return load_result(warehouse, matching[0])
+    if len(matching) == 1:
+        raise InvalidInputError(
+            f"{reference!r} is too short for the beginning of a session's id; give {FEWEST_CHARACTERS} characters of it"
+        )
     if matching:
         raise InvalidInputError(f"{len(matching)} sessions have an id that begins with {reference!r}; give more of it")
     raise InvalidInputError(

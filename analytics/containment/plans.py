@@ -254,7 +254,7 @@ def _checked(
     most = {"block_agents": network.n_agents, "block_edges": network.n_edges, "counter_message": network.n_agents}
     for name, value, high in (("budget", budget, most[action]), ("samples", samples, 1_000_000)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= high:
-            raise InvalidInputError(f"{name} {value!r} is not a whole number in [1, {high:,}]")
+            raise InvalidInputError(f"{name} {value!r} is not a whole number from 1 to {high:,}")
     session = resolve_session(
         network, model, seed_set=seed_set, replicates=replicates, random_seed=random_seed, blocked=blocked
     )

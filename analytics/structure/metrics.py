@@ -274,7 +274,7 @@ def chosen_metrics(network: Network, names: Iterable[str] | None) -> list[Metric
         large = network.n_edges > MOST_EDGES_BY_DEFAULT
         return [metric for metric in METRICS.values() if not (metric.slow and large)]
     by_column = {column: metric.name for metric in METRICS.values() for column in metric.agent_columns}
-    asked = list(names)
+    asked = [names] if isinstance(names, str) else list(names)
     for name in asked:
         if name not in METRICS and name not in by_column:
             raise InvalidInputError(

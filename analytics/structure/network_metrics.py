@@ -55,7 +55,10 @@ class NetworkMetrics:
 
     def __getitem__(self, name: str) -> Any:
         """Return a column: a number of the network, or an array of one value per agent by dense id."""
-        return self._of_agents[name] if name in self._of_agents else self.values[name]
+        known = {**self.values, **self._of_agents}
+        if name not in known:
+            raise KeyError(f"no {name!r} among the metrics that were asked for; there are {', '.join(known)}")
+        return known[name]
 
     def __repr__(self) -> str:
         metrics = ", ".join((*self.computed, *self.recalled))
@@ -172,6 +175,8 @@ def metrics(
     >>> metrics(network, ["triangles"]).recalled
     ('triangles',)
     """
+    if not isinstance(network, Network):
+        raise InvalidInputError(f"network {network!r} is not a network; give one, such as warehouse.network(NAME)")
     chosen = chosen_metrics(network, names)
     known = read_metrics(network)
     missing = [metric for metric in chosen if metric.name not in known.names]

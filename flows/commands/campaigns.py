@@ -89,7 +89,10 @@ def run(
         from flows.campaign_precision import asked_precisely
         from flows.config import load_campaign
 
-        source = asked_precisely(load_campaign(campaign, files), precision)
+        loaded = load_campaign(campaign, files)
+        if any("replicates" in session.model_fields_set for session in loaded.sessions):
+            print_note(f"--precision {precision} decides how many replicates run, not the campaign's replicates")
+        source = asked_precisely(loaded, precision)
     if dry_run:
         from flows.estimates import estimate_campaign
 

@@ -8,7 +8,7 @@ import typer
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
-from flows.commands.terminal import print_line, print_note, print_table
+from flows.commands.terminal import print_line, print_note, print_published, print_table
 
 if TYPE_CHECKING:
     from analytics.communities import Crossing
@@ -62,7 +62,13 @@ def communities(
 
 
 def crossings(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="Id of a session that recorded activations.")],
+    session: Annotated[
+        str,
+        typer.Argument(
+            metavar="SESSION",
+            help="A session that recorded activations: CAMPAIGN:SESSION, or its id or the beginning of it.",
+        ),
+    ],
     by: ByOption = "community",
     plot: PlotOption = None,
     chosen: FormatOption = None,
@@ -73,19 +79,18 @@ def crossings(
     """Show how the message of a session crosses communities: whom it reaches, when, and who carries it across."""
     from analytics.communities import crossing
     from data.facade import Warehouse
-    from propagation.published import load_result
+    from propagation.session_references import find_session
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    found = crossing(load_result(Warehouse(warehouse), session), by)
+    found = crossing(find_session(Warehouse(warehouse), session), by)
     if plot is not None:
         from analytics.community_pictures import crossing_figure
 
         save_plot(crossing_figure(found).axes[0], plot)
     rows: list[dict[str, Any]] = found.tables["community_reach"].drop_columns(["session_id", "grouping"]).to_pylist()
     write_rows(rows, lambda: _show(found, rows), chosen=chosen, output=output, as_json=as_json)
-    if found.recalled:
-        print_note("read from the warehouse: the same question was answered before")
+    print_published("community_reach", published=not found.recalled)
 
 
 def _show(found: "Crossing", rows: list[dict[str, Any]]) -> None:

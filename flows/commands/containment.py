@@ -7,7 +7,7 @@ import typer
 from flows.commands.formats import FormatOption, OutputOption, check_format, write
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
-from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+from flows.commands.terminal import print_line, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     from analytics.containment import Containment
@@ -36,7 +36,9 @@ def block(
     seed_budget: Annotated[
         int | None, typer.Option("--seed-budget", min=1, metavar="K", help="Number of seeds of --strategy.")
     ] = None,
-    budget: Annotated[int, typer.Option("--budget", "-k", min=1, help="How many to choose.")] = 10,
+    budget: Annotated[
+        int | None, typer.Option("--budget", "-k", min=1, help="How many to choose. [dim]default: 10, or all[/dim]")
+    ] = None,
     probability: Annotated[
         str,
         typer.Option(
@@ -73,12 +75,13 @@ def block(
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
+    place = Warehouse(warehouse).network(network)
     with progress_bars() as progress:
         found = contain(
-            Warehouse(warehouse).network(network),
+            place,
             IndependentCascade(probability=_number_or_scheme(probability)),
             seed_set=_seed_set(seed, strategy, seed_budget),
-            budget=budget,
+            budget=min(10, place.n_agents) if budget is None else budget,
             action=DOES[what][0],  # type: ignore[arg-type]
             methods=method or METHODS,  # type: ignore[arg-type]
             replicates=replicates,
@@ -88,8 +91,7 @@ def block(
             progress=progress,
         )
     write(found.rows, lambda: _print(found, what), chosen=chosen, output=output, as_json=as_json)
-    if found.was_published:
-        print_note(f"containment {found.containment_id} was published already; nothing was simulated")
+    print_published("containment_plans", published=not found.was_published)
     if plot is not None:
         save_plot(found.plot(), plot)
 
@@ -105,7 +107,9 @@ def _seed_set(seed: list[str] | None, strategy: str | None, budget: int | None) 
     from data.errors import InvalidInputError
     from propagation.seeding import make_strategy
 
-    if (seed is None) == (strategy is None):
+    if seed is not None and strategy is not None:
+        raise InvalidInputError("--seed and --strategy both say where the message starts; give one of them")
+    if seed is None and strategy is None:
         raise InvalidInputError("where does the message start? Give --seed AGENT, or --strategy NAME --seed-budget K")
     if strategy is None:
         if budget is not None:
@@ -128,6 +132,9 @@ def _print(found: "Containment", what: str) -> None:
     from analytics.intervals import with_interval
 
     best = found.best_method
+    if found.saved(best)[-1][1].mean == 0.0:
+        print_line(f"nobody can be saved: the message reaches {found.reach_before:,.1f} agents whatever is chosen")
+        return
     choices = found.choices(best)
     print_line(f"{DOES[what][1]}, by the method that saves most ({best}):")
     names = [" -> ".join(each) if isinstance(each, tuple) else each for each in choices]
@@ -142,7 +149,6 @@ def _print(found: "Containment", what: str) -> None:
     ]
     print_line(f"agents saved of {found.reach_before:,.1f} that the message reaches (mean, 95 % interval):")
     print_table(rows)
-    print_note(f"containment {found.containment_id}; all rows: table containment_plans")
 
 
 def register(app: typer.Typer) -> None:

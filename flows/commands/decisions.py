@@ -9,7 +9,7 @@ import typer
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, PrecisionOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
-from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def compare(
                     f"{each.never_by_first:,} by {each.second}"
                 )
         _print_rows(rows)
-        _print_published("session_differences", published=published)
+        print_published("session_differences", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
@@ -157,7 +157,7 @@ def explain(
         if len(found.passed_through):
             print_line("agents that the message passed through most often:")
             print_table(_records(found.passed_through.head(5)))
-        _print_published("transmission_paths", published=published)
+        print_published("transmission_paths", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
@@ -197,7 +197,7 @@ def responsible(
         print_line(found.sentence)
         if rows:
             print_table(rows)
-        _print_published("responsible_agents", published=published)
+        print_published("responsible_agents", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
@@ -272,7 +272,7 @@ def _print_sweep(found: "Sweep", *, published: bool) -> None:
     print_table(_records(found.table[columns]), most=200)
     for sentence in found.threshold_sentences:
         print_line(sentence)
-    _print_published("sweep_points", published=published)
+    print_published("sweep_points", published=published)
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -331,12 +331,6 @@ def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         print_table(rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
         print_note(f"{SHOWN_ROWS} of {len(rows):,} rows; --output FILE writes all")
-
-
-def _print_published(table: str, *, published: bool) -> None:
-    print_note(
-        f"published in table {table}" if published else f"in table {table} from before: nothing was published twice"
-    )
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from flows.commands.formats import FormatOption, OutputOption, check_format, wri
 from flows.commands.model_options import ModelOption, RandomSeedOption, ReplicatesOption, SettingsOption, asked_model
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
-from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     from analytics.influence import SeedSelection
@@ -73,7 +73,8 @@ def seeds(
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     asked = asked_model(model, settings)
-    counted, earlier, barred = _agents("targets", targets), _agents("given", given), _agents("blocked", blocked)
+    counted = _agents("targets", targets)
+    earlier, barred = _agents("given", given) or [], _agents("blocked", blocked) or []
     place = Warehouse(warehouse)
     with progress_bars(hidden=as_json) as progress:
         found = seed_selection(
@@ -99,21 +100,32 @@ def seeds(
     write_rows(rows, lambda: _print(found, rows), chosen=chosen, output=output, as_json=as_json)
 
 
-def _agents(option: str, text: str | None) -> list[str]:
-    """Return agent ids given as text, or as ``@FILE`` with one per line."""
+def _agents(option: str, text: str | None) -> list[str] | None:
+    """Return agent ids given as text, or as ``@FILE`` with one per line; None if the option was not given.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError
+        If the file cannot be read, or there is no id.
+    """
     from data.errors import InvalidInputError, SourceNotFoundError
 
     if text is None:
-        return []
-    if not text.startswith("@"):
-        return [each.strip() for each in text.split(",") if each.strip()]
+        return None
     try:
-        lines = Path(text[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = (
+            text.split(",")
+            if not text.startswith("@")
+            else Path(text[1:]).expanduser().read_text(encoding="utf-8").splitlines()
+        )
     except FileNotFoundError:
         raise SourceNotFoundError(f"--{option} {text!r}: there is no file {text[1:]!r}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"--{option} {text!r} cannot be read: {error}; give a text file") from None
-    return [line.strip() for line in lines if line.strip()]
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise InvalidInputError(f"--{option} {text!r} names no agent; name some, or leave the option out")
+    return ids
 
 
 def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
@@ -141,11 +153,9 @@ def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
     if (guarantee := found.guarantee) is not None:
         print_line(guarantee)
     else:
-        print_line(f"method {row['method']} gives no guarantee; --method opim_c does")
-    if found.recalled:
-        print_note("read from the warehouse: this selection was published before")
-    else:
-        print_note(f"chosen by {row['method']} from {row['samples']:,} samples, and published in seed_selections")
+        print_line(f"method {row['method']} gives no guarantee")
+    print_note(f"chosen by {row['method']} from {row['samples']:,} samples")
+    print_published("seed_selections", published=not found.recalled)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from flows.commands.model_options import (
 )
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
-from flows.commands.terminal import print_line, print_note, print_table, progress_bars
+from flows.commands.terminal import print_line, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     from analytics.rankings import Rankings
@@ -37,7 +37,12 @@ def rank(
             "[dim]default: all[/dim]",
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="First agents of each ranking that are compared.")] = 50,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top", min=1, help="First agents of each ranking that are compared. [dim]default: 50, or all[/dim]"
+        ),
+    ] = None,
     candidates: Annotated[
         int | None,
         typer.Option(
@@ -78,8 +83,7 @@ def rank(
         save_plot(ranking_figure(found).axes[0], plot)
     rows: list[dict[str, Any]] = found.tables["agent_rankings"].drop_columns(["snapshot_id", "ranking_id"]).to_pylist()
     write_rows(rows, lambda: _show(found), chosen=chosen, output=output, as_json=as_json)
-    if found.recalled:
-        print_note("read from the warehouse: the same comparison was published before")
+    print_published("agent_rankings", published=not found.recalled)
 
 
 def _show(found: "Rankings") -> None:

@@ -114,6 +114,11 @@ def print_note(text: str) -> None:
     _print(console(stderr=True), text)
 
 
+def print_published(table: str, *, published: bool) -> None:
+    """Say in which table an answer is, and whether it has been published now or before."""
+    print_note(f"published in table {table}" if published else f"published in table {table} before; nothing was added")
+
+
 def print_error(message: str) -> None:
     """Print an error as one paragraph on standard error."""
     _print(console(stderr=True), f"error: {' '.join(message.split())}", "bold red", len("error:"))

@@ -135,10 +135,10 @@ def test_the_picture_names_every_ranking(compared, assert_readable):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"top": 0}, r"top 0 is not a whole number in \[1, 200\]"),
+        ({"top": 0}, r"top 0 is not a whole number from 1 to 200"),
         ({"top": 201}, "top 201 is not"),
         ({"top": "5"}, "top '5' is not a whole number"),
-        ({"top": 10, "candidates": 9}, r"candidates 9 is not a whole number in \[10, 200\]"),
+        ({"top": 10, "candidates": 9}, r"candidates 9 is not a whole number from 10 to 200"),
         ({"rankings": ["degre"]}, r"no ranking 'degre' \(did you mean 'degree'\?\)"),
         ({"rankings": []}, "give a list of some of degree"),
         ({"radius": 0}, "radius 0 is less than 1"),

@@ -27,7 +27,7 @@ def test_it_prints_what_to_block_and_whom_that_saves(block: Rumormill) -> None:
     assert "table containment_plans" in answer.stderr
     again = block("--seed", "ann", "--budget", "1")
     assert again.stdout == answer.stdout
-    assert "was published already; nothing was simulated" in " ".join(again.stderr.split())
+    assert "published in table containment_plans before; nothing was added" in " ".join(again.stderr.split())
 
 
 def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
         (["--strategy", "random"], "--strategy random: how many seeds? Add --seed-budget K"),
         (["--seed", "ann", "--seed-budget", "2"], "--seed-budget 2 is for --strategy"),
         (["--seed", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),
-        (["--seed", "ann", "--budget", "9"], "budget 9 is not a whole number in [1, 5]"),
+        (["--seed", "ann", "--budget", "9"], "budget 9 is not a whole number from 1 to 5"),
         (["--seed", "ann", "--method", "gredy"], "method 'gredy' is unknown (did you mean 'greedy'?)"),
         (["--seed", "ann", "--plot", "saved.gif"], "--plot 'saved.gif' does not end in .png, .svg, .pdf; rename it"),
         (["--seed", "ann", "--plot", "nowhere/saved.png"], "there is no folder"),

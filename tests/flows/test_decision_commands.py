@@ -54,7 +54,7 @@ def test_compare(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> Non
     assert (tmp_path / "groups.png").stat().st_size > 1000
     assert "published in table session_differences" in answer.stderr
     again = rumormill("compare", "spring:hubs", "spring:random", "--by", "out_degree", "--rows", "rounds")
-    assert "nothing was published twice" in again.stderr
+    assert "before; nothing was added" in again.stderr
     stored = spring.sql("SELECT part, count(*) AS n, sum(difference) AS apart FROM session_differences GROUP BY part")
     parts = stored.set_index("part")
     assert set(parts.index) == {"reach", "round", "out_degree"}
@@ -71,7 +71,7 @@ def test_explain_and_responsible(rumormill: Rumormill, spring: Warehouse, tmp_pa
     assert not first["is_seed"]
     named = rumormill("responsible", "spring:hubs", "--plot", "bars.svg")
     assert f"pass through {first['agent_id']}" in named.stdout
-    assert "nothing was published twice" in named.stderr
+    assert "before; nothing was added" in named.stderr
     answer = rumormill("explain", "spring:hubs", first["agent_id"], "--paths", "2", "--plot", "paths.png")
     assert f"{first['agent_id']} was reached in" in answer.stdout
     assert " > " in answer.stdout

@@ -33,7 +33,7 @@ def test_rank_prints_the_first_agents_what_they_reach_and_how_they_overlap(
     assert "jaccard" in answer.stdout
     assert (tmp_path / "rank.png").read_bytes().startswith(b"\x89PNG")
     again = rumormill(*arguments, "--rankings", "degree,reach", "--json")
-    assert "read from the warehouse" in again.stderr
+    assert "before; nothing was added" in again.stderr
     assert [(row["ranking"], row["position"]) for row in again.json] == [
         (ranking, position) for ranking in ("degree", "reach") for position in range(1, 6)
     ]
@@ -82,7 +82,7 @@ def test_a_message_that_never_crosses_is_told(rumormill: Rumormill, tmp_path: Pa
         (["rank", "blocks", "--model", "ic2"], "no model 'ic2'"),
         (["rank", "blocks", "--set", "probability"], "--set 'probability' is not KEY=VALUE"),
         (["rank", "blocks", "--set", "probability=1.5"], "probability"),
-        (["rank", "blocks", "--top", "100"], "top 100 is not a whole number in [1, 60]"),
+        (["rank", "blocks", "--top", "100"], "top 100 is not a whole number from 1 to 60"),
         (["rank", "blocks", "--plot", "rank.gif"], "--plot 'rank.gif' does not end in"),
         (["communities", "blocks", "--by", "shoes"], "have no column 'shoes'"),
         (["crossings", "nothing"], "nothing"),

@@ -25,7 +25,7 @@ def test_seeds_are_printed_drawn_and_published_once(rumormill: Rumormill, tmp_pa
     assert rows[0]["agent_id"] == "ann"
     assert (rows[0]["reach"], rows[1]["marginal_reach"]) == (5.0, 0.0)
     again = rumormill(*asked, "--plot", "reach.png")
-    assert "read from the warehouse" in again.stderr
+    assert "before; nothing was added" in again.stderr
     assert "2 seeds reach 5 ± 0 agents (95 % interval)" in again.stdout
     assert "with probability 0.8 the seeds reach at least" in again.stdout
     assert (tmp_path / "reach.png").stat().st_size > 10_000
