@@ -378,7 +378,7 @@ def _seed_rows(
 
 def _published(network: Network, selection_id: str) -> SeedSelection | None:
     """Return a selection from the warehouse, or None if it is not there."""
-    warehouse, key = network.warehouse, selection_key(selection_id)
+    warehouse, key = network.warehouse, selection_key(network.network_id, selection_id)
     if not warehouse.published([key]):
         return None
     row = warehouse.read("seed_selections", [key]).to_pylist()[0]
@@ -393,9 +393,8 @@ def _publish(network: Network, row: Mapping[str, Any], rows: pa.Table) -> None:
     try:
         warehouse.commit(
             "selection",
-            [selection_key(row["selection_id"])],
+            [selection_key(network.network_id, row["selection_id"])],
             files,
-            properties={"network": network.network_id},
             requires=[network.key],
         )
     except AlreadyPublishedError:

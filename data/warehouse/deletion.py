@@ -114,9 +114,6 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
     for kind, names in _subjects(deletion).items():
         for manifest in store.publications(kind) if names else ():
             yield from (key for key in manifest.keys if key.split("/")[1] in names)
-    for manifest in store.publications("selection"):
-        if manifest.properties.get("network") in deletion.networks:
-            yield from manifest.keys
     for manifest in (*store.publications("checkpoint"), *store.publications(DECISION)):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys
@@ -127,6 +124,7 @@ def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
     return {
         "network": deletion.networks,
         "containment": deletion.networks,
+        "selection": deletion.networks,
         "metrics": deletion.unshared,
         "ranking": deletion.unshared,
         "crossing": deletion.sessions,

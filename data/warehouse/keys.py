@@ -83,9 +83,9 @@ def crossing_key(session_id: str, grouping: str) -> Key:
     return Key(f"crossing/{session_id}/{grouping}")
 
 
-def selection_key(selection_id: str) -> Key:
+def selection_key(network_id: str, selection_id: str) -> Key:
     """Return the key of a seed selection."""
-    return Key(f"selection/{selection_id}")
+    return Key(f"selection/{network_id}/{selection_id}")
 
 
 def rows_of(key: str) -> dict[str, str | int]:
@@ -115,6 +115,7 @@ def rows_of(key: str) -> dict[str, str | int]:
 
 _PAIRS = {
     "containment": ("network_id", "containment_id"),
+    "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),
     "crossing": ("session_id", "grouping"),
 }
@@ -124,7 +125,6 @@ _COLUMNS = {
     "campaign": "campaign_id",
     "run": "run_id",
     "event": "event_id",
-    "selection": "selection_id",
 }
 
 

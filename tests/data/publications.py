@@ -62,6 +62,7 @@ def activations(session: str, infectors: list[int | None]) -> pa.Table:
             "round": pa.array(range(len(infectors)), pa.int32()),
             "infector": pa.array(infectors, pa.int32()),
             "occasion": pa.array([1] * len(infectors), pa.int32()),
+            "message_id": pa.array([None] * len(infectors), pa.string()),
         }
     )
 

@@ -10,12 +10,15 @@ import pytest
 
 from data.facade import Warehouse
 from data.warehouse.keys import (
+    DECISION,
     campaign_key,
+    decision_key,
     event_key,
     message_key,
     metric_key,
     network_key,
     round_key,
+    rows_of,
     run_key,
     session_key,
 )
@@ -37,6 +40,15 @@ from tests.data.publications import (
 AT_ONCE: dict[str, Any] = {"retention": dt.timedelta(0), "grace_seconds": -60.0}
 SESSIONS = ["d", "a", "c", "b"]
 SNAPSHOTS = ["1" * 32, "2" * 32]
+OF_PAIRS = {
+    "ranking": ("rankings", "agent_rankings", "ranking_agreement", "ranking_reach"),
+    "crossing": ("community_reach", "community_crossings"),
+    "containment": ("containment_plans",),
+    "selection": ("seed_selections", "selected_seeds"),
+}
+"""Tables whose keys name two columns, by the kind of key."""
+DECISIONS = {"transmission_paths", "responsible_agents", "session_differences", "sweep_points"}
+"""Tables that are never read by key: their keys do not identify rows."""
 OF_SESSIONS = ["cascades", "reach", "activations", "propagation_events", "propagation_metrics", "propagation_sessions"]
 
 
@@ -68,6 +80,11 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         campaign = {"campaigns": [{"campaign_id": name}], "campaign_sessions": listed}
         commit("campaign", [campaign_key(name)], campaign)
         commit("run", [run_key(name)], {"runs": [{"run_id": name}]})
+        for kind, tables_of in OF_PAIRS.items():
+            key = f"{kind}/{name}/{name}2"
+            commit(kind, [key], {table: [rows_of(key)] for table in tables_of})
+        for table in DECISIONS:
+            warehouse.commit(DECISION, [decision_key(table, name)], [warehouse.stage_records(table, [record(table)])])
         commit(
             "events",
             [event_key(name), event_key(f"{name}2")],
@@ -97,14 +114,16 @@ def every_read(warehouse: Warehouse, keys: dict[str, list[str]]) -> dict[str, An
 
 def test_every_read_is_the_same_before_and_after_compaction(local: Warehouse, often: None):
     keys = publish_everything(local)
-    assert set(TABLES) - set(keys) == {"lane_rounds"}
+    assert set(TABLES) - set(keys) == {"lane_rounds", *DECISIONS}
+    decisions = {table: in_order(local.read(table)) for table in DECISIONS}
     before = every_read(local, keys)
     reader, past = Warehouse(local.url), local.as_of(local.head)
     assert reader.head == local.head
     report = compact(local)
     assert {table: after for table, (_, after) in report.items()} == {
-        table: 1 for table in keys if not TABLES[table].of_snapshots
+        table: 1 for table in (*keys, *DECISIONS) if not TABLES[table].of_snapshots
     }
+    assert {table: in_order(local.read(table)) for table in DECISIONS} == decisions
     assert every_read(local, keys) == before
     assert every_read(reader, keys) == before
     assert every_read(past, keys) == before

@@ -222,7 +222,7 @@ def dask_dtype(column: Column) -> str:
     if pa.types.is_timestamp(column.type):
         return "datetime64[us, UTC]"
     if pa.types.is_list(column.type):
-        return "list<element: string>[pyarrow]"
+        return f"list<element: {column.type.value_type}>[pyarrow]"
     plain = {"double": "float64", "bool": "bool"}.get(str(column.type), str(column.type))
     return plain.capitalize() if column.nullable and pa.types.is_integer(column.type) else plain
 

@@ -44,7 +44,7 @@ def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ([], "where does the message start? Give --seed AGENT, or --strategy NAME --seed-budget K"),
-        (["--seed", "ann", "--strategy", "random"], "where does the message start?"),
+        (["--seed", "ann", "--strategy", "random"], "--seed and --strategy both say where the message starts"),
         (["--strategy", "random"], "--strategy random: how many seeds? Add --seed-budget K"),
         (["--seed", "ann", "--seed-budget", "2"], "--seed-budget 2 is for --strategy"),
         (["--seed", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),

@@ -35,7 +35,7 @@ def entries(prefix: str, number: int, **fields: Any) -> list[Any]:
 
 
 def test_names_are_compared_about_once_each() -> None:
-    sessions = entries("s", MANY, message=None)
+    sessions = entries("s", MANY, message=None, competes=False)
     for number, session in enumerate(sessions):
         session.message = CountedName(f"m{number}")
     sessions[-1].name = CountedName("s7")
@@ -53,7 +53,8 @@ def test_names_are_compared_about_once_each() -> None:
 def test_similar_names_are_looked_for_only_where_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(campaign_problems, "suggestion", lambda name, _: asked.append(name) or "")
-    campaign: Any = SimpleNamespace(sessions=entries("s", MANY, message="nws"), messages=entries("m", MANY))
+    sessions = entries("s", MANY, message="nws", competes=False)
+    campaign: Any = SimpleNamespace(sessions=sessions, messages=entries("m", MANY))
     problems = list(campaign_problems.problems_of_names(campaign))
     assert len(problems) == MANY
     assert len(asked) == campaign_problems.MOST_PROBLEMS

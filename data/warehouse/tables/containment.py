@@ -42,7 +42,7 @@ SPECIFICATIONS = (
             ),
             Column("reach_before", pa.float64(), "agents that the message reaches without any choice, mean"),
             Column("replicates", pa.int32(), "replicates on which the choices were simulated"),
-            Column("samples", pa.int32(), "other replicates, on which the greedy method chose"),
+            Column("samples", pa.int64(), "other replicates, on which the greedy method chose"),
             Column("snapshot_id", pa.string(), "snapshot of the network"),
             Column("propagation_model", pa.string(), "registered name of the model"),
             Column("model_parameters", pa.string(), "resolved parameters of the model, JSON"),
