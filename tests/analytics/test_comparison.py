@@ -10,7 +10,7 @@ from analytics.comparison import CampaignComparison
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from propagation import Result, simulate, simulate_many
-from propagation.models import IndependentCascade
+from propagation.models import CompetingCascades, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 
 OFTEN, SELDOM = IndependentCascade(probability=0.12), IndependentCascade(probability=0.1)
@@ -130,6 +130,11 @@ def test_what_cannot_be_compared_is_refused(network: Network) -> None:
         compare(first, second, by="out_degree")
     with pytest.raises(InvalidInputError, match="a session cannot be compared with a campaign"):
         compare(first, {"second": second})
+    with pytest.raises(InvalidInputError, match="'spring' is not a result"):
+        compare(first, "spring")
+    both = simulate(network, CompetingCascades(), seed_set={"rumour": ["0"], "correction": ["1"]}, replicates=2)
+    with pytest.raises(InvalidInputError, match="session 'second' has competing messages"):
+        compare(first, both)
     with pytest.raises(InvalidInputError, match="no session of the same name"):
         compare({"a": first}, {"b": second})
     reached_by = pair(network, record="reach")

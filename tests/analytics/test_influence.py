@@ -110,6 +110,7 @@ def test_the_picture_shows_reach_interval_and_guarantee(selection):
     [
         (MODEL, {"budget": 0}, "budget 0 is not a number of seeds"),
         (MODEL, {"budget": 301}, "exceeds the"),
+        (MODEL, {"budget": 1, "targets": []}, "targets is empty, so that no agent would count"),
         (MODEL, {"budget": 1, "method": "best"}, "method 'best' is unknown"),
         (MODEL, {"budget": 1, "epsilon": 2}, "epsilon 2 is not between 0 and 1"),
         (MODEL, {"budget": 1, "replicates": 0}, "replicates 0 is not a whole number"),
