@@ -53,7 +53,7 @@ def import_network(
     name : str
         Name of the network. A network that exists gets a new snapshot: its agents keep their dense ids, new agents
         are appended.
-    source : path, table, graph or sparse matrix
+    source : path, data frame, graph or sparse matrix
         SNAP text, CSV, TSV (also compressed), Parquet (also a folder of files), METIS, Matrix Market; tables of pandas,
         Arrow, Polars, Dask or DuckDB; graphs of NetworkX or igraph; SciPy sparse matrices. See
         `data.readers.objects.read_object`.

@@ -91,7 +91,7 @@ def run(
 
         loaded = load_campaign(campaign, files)
         if any("replicates" in session.model_fields_set for session in loaded.sessions):
-            print_note(f"--precision {precision} decides how many replicates run, not the campaign's replicates")
+            print_note(f"--precision {precision} replaces the replicates that the campaign gives")
         source = asked_precisely(loaded, precision)
     if dry_run:
         from flows.estimates import estimate_campaign
