@@ -103,8 +103,9 @@ class SeedSelection:
         if row["guaranteed_share"] is None:
             return None
         least = np.floor(10 * row["guaranteed_reach"]) / 10
+        confidence = f"{1 - row['delta']:.4g}" if row["delta"] >= 1e-4 else "above 0.9999"
         return (
-            f"with probability {1 - row['delta']:.6g} the seeds reach at least {least:,.1f}, "
+            f"with probability {confidence} the seeds reach at least {least:,.1f}, "
             f"{row['guaranteed_share']:.1%} of the most that any seeds within the budget can reach"
         )
 
