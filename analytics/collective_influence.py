@@ -11,7 +11,7 @@ from analytics.structure.agent_ranges import for_each, threads
 from data.errors import InvalidInputError
 
 MOST_STEPS = 2_000_000_000
-"""Edges that may be looked at with the usual radius of 2: some ten seconds on two cores."""
+"""Most edges to examine with the usual radius of 2, which takes about ten seconds on two cores."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def spectral_radius(network: Network) -> float:
     """Return the spectral radius of a network's adjacency matrix, to eight digits.
 
     Computed by scipy (ARPACK; strong components), in memory: about 40 bytes an edge. Edges between strong components do
-    not change the eigenvalues, so only the components that have cycles are looked at.
+    not change the eigenvalues, so only components with cycles are examined.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def _push(offsets, out, active, n_active, seen, frontier, new, reached):  # type
 
 @numba.njit(nogil=True, cache=True)
 def _pull(offsets, into, everyone, seen, frontier, new, reached):  # type: ignore[no-untyped-def]
-    """Look back along the in-edges of whoever some source has not reached; return how many are listed as reached."""
+    """Check the in-edges of agents that some source has not reached; return how many agents were newly reached."""
     n_reached = 0
     for agent in range(len(seen)):
         missing = everyone & ~seen[agent]

@@ -34,7 +34,7 @@ class Estimate:
     value : float or None
         None if it is not defined, as for a network without edges.
     half_width : float or None
-        Half of its 95 % interval; None if it is exact or cannot be told.
+        Half of its 95 % interval; None if the value is exact, or the sample has too few groups for an interval.
     """
 
     value: float | None
@@ -55,7 +55,7 @@ class Distances:
     pairs : (d,) int64
         Number of pairs at 1, 2, ... d hops.
     by_group : (g, d) int64
-        The same for each group of sources, of which a sample has several, so that its interval can be told.
+        The same for each group of sources; a sample has several groups, from which its interval is estimated.
     n_agents, n_sources : int
         Agents of the network, and agents from which distances were counted.
     """

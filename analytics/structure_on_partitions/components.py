@@ -26,7 +26,7 @@ def weak_components(network: Network, *, partitions: int, client: "Client | None
     ----------
     network : Network
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -37,6 +37,8 @@ def weak_components(network: Network, *, partitions: int, client: "Client | None
 
     Raises
     ------
+    InvalidInputError
+        If there is to be no partition.
     ClusterLostError
         If a worker is lost.
 
@@ -116,7 +118,7 @@ def strong_components(network: Network, *, partitions: int, client: "Client | No
     ----------
     network : Network
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -127,6 +129,8 @@ def strong_components(network: Network, *, partitions: int, client: "Client | No
 
     Raises
     ------
+    InvalidInputError
+        If there is to be no partition.
     ClusterLostError
         If a worker is lost.
 

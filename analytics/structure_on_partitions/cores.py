@@ -25,7 +25,7 @@ def core_numbers(network: Network, *, partitions: int, client: "Client | None" =
     ----------
     network : Network
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -36,6 +36,8 @@ def core_numbers(network: Network, *, partitions: int, client: "Client | None" =
 
     Raises
     ------
+    InvalidInputError
+        If there is to be no partition.
     ClusterLostError
         If a worker is lost.
 

@@ -43,7 +43,7 @@ def pairs_by_distance(
     directed : bool
         Whether paths follow the direction of edges, as messages do.
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -54,6 +54,8 @@ def pairs_by_distance(
 
     Raises
     ------
+    InvalidInputError
+        If there is to be no partition.
     ClusterLostError
         If a worker is lost.
 

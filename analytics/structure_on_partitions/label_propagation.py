@@ -41,7 +41,7 @@ def label_propagation(
     initial : (n,) int64, optional
         Labels at the start, by dense id, which decide ties; default: the agents' numbers.
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -82,7 +82,7 @@ class LabelPropagation(VertexProgram):
     Attributes
     ----------
     rounds : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     """
 
     name: ClassVar[str] = "label propagation"

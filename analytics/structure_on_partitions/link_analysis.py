@@ -47,7 +47,7 @@ def pagerank(
     tolerance : float
         Without `rounds`: stop when ranks change by less than this in total.
     partitions : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     client : distributed.Client, optional
         Default: threads of this process.
 
@@ -93,7 +93,7 @@ class PageRank(VertexProgram):
     ----------
     damping : float
     rounds : int
-        At most so many.
+        Number of partitions, at least 1; never more than there are agents.
     tolerance : float
         Zero to run all rounds.
     """

@@ -55,7 +55,7 @@ class Sent:
     Attributes
     ----------
     values : (size,) array
-        One value per agent, for its neighbours and whoever knows the agent.
+        One value per agent, which any other agent can read by its id.
     letters : tuple of (k,) int64 and (k, ...) array
         Recipients in ascending order, and a value for each.
     totals : tuple of int

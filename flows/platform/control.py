@@ -257,7 +257,7 @@ def _stop(home: PlatformHome, state: PlatformState, components: Collection[str],
     """Stop components; the runs that end with them are cancelled, in Prefect and in their warehouses."""
     runs: open_runs.Runs = []
     ends_runs = "server" in components or ("worker" in components and state.runs("worker"))
-    if ends_runs and state.runs("server"):  # runs of a worker that has died go on by themselves
+    if ends_runs and state.runs("server"):  # if only the worker has died, its runs continue: nothing to cancel
         runs = open_runs.runs_in_progress(state.port, of_worker="server" not in components)
         open_runs.cancel(state.port, runs, reason)
     if "runner" in components:

@@ -134,7 +134,7 @@ def select_by_components(problem: InfluenceProblem, epsilon: float, progress: Pr
     for agent in problem.given:
         reach += _gain(labels, starts, sizes, weights, np.int64(agent))
         _cover(labels, starts, sizes, np.int64(agent))
-    # 2. Seeds by gain, or gain per cost, until the budget is spent.
+    # 2. Choose seeds greedily, by gain or by gain per cost, until the budget is spent.
     agents = np.flatnonzero(problem.may_be_seeded).astype(np.int32)
     costs = np.empty(0) if problem.costs is None else problem.costs
     most, budget, chosen = problem.most_seeds, float(problem.budget), 0

@@ -139,7 +139,7 @@ def _count(members, entries):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _place(first_number, ends, members, of_block, first, last, starts, numbers, lanes):  # type: ignore[no-untyped-def]
-    """Write the entries of the agents in ``[first, last)``; `starts` is where each agent's go on."""
+    """Write the entries of the agents in ``[first, last)``; `starts` holds the next free place of each agent."""
     begin = 0
     for i in range(len(ends)):
         for position in range(begin, ends[i]):
@@ -225,7 +225,7 @@ def _gains(offsets, numbers, lanes, covered, agents, gains):  # type: ignore[no-
 def _lazy_greedy(  # type: ignore[no-untyped-def]
     offsets, numbers, lanes, covered, scores, agents, costs, budget, most, seeds, gains,
 ):  # fmt: skip
-    """Choose agents by gain, or gain per cost, until the budget is spent; return how many.
+    """Choose agents greedily, by gain or by gain per cost, until the budget is spent; return how many were chosen.
 
     Parameters
     ----------
