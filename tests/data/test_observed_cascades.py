@@ -1,0 +1,54 @@
+"""Observed cascades from rows: what is left out, how agents are numbered, and parts of a set."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.cascades.cleaning import observed_cascades
+from data.errors import InvalidInputError
+
+ROWS = pd.DataFrame(
+    {
+        "cascade": ["x", "x", "x", "y", "y", "y", None],
+        "agent": ["a", "b", "b", "c", "a", "d", "e"],
+        "time": [5, 6, 7, 1, 3, "soon", 2],
+        "infector": [None, "a", "a", None, "c", "c", None],
+    }
+)
+
+
+def test_rows_become_cascades_sorted_by_time_and_say_what_was_left_out() -> None:
+    clean = observed_cascades("talk", ROWS)
+    found = clean.cascades
+    assert found.cascade_ids.to_pylist() == ["x", "y"]
+    assert found.sizes.tolist() == [2, 2]
+    assert found.times.tolist() == [0, 1, 0, 2]
+    assert found.agent_ids.take(found.agents).to_pylist() == ["a", "b", "c", "a"]
+    assert found.infectors.tolist() == [-1, 0, -1, found.agents[2]]
+    assert clean.rejects["row"].tolist() == [2, 5, 6]
+    assert clean.rejects["reason"].tolist() == [
+        "the agent was activated before in this cascade",
+        "the time is not a number",
+        "no cascade",
+    ]
+
+
+def test_parts_of_a_set_keep_its_numbers() -> None:
+    found = observed_cascades("talk", ROWS).cascades
+    second = found.select([1])
+    assert second.agents.tolist() == found.agents[2:].tolist()
+    assert found.until(1).sizes.tolist() == [2, 1]
+    with pytest.raises(InvalidInputError, match="begins at time 0"):
+        found.until(-1)
+
+
+def test_the_id_of_a_set_depends_on_its_content_alone() -> None:
+    again = observed_cascades("another name", ROWS.iloc[:5])
+    assert again.cascades.cascade_set_id == observed_cascades("talk", ROWS).cascades.cascade_set_id
+    later = ROWS.iloc[:5].assign(time=np.arange(5))
+    assert observed_cascades("talk", later).cascades.cascade_set_id != again.cascades.cascade_set_id
+
+
+def test_rows_without_a_needed_column_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="missing: time"):
+        observed_cascades("talk", ROWS.drop(columns="time"))
