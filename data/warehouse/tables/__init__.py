@@ -14,6 +14,7 @@ from data.warehouse.tables import (
     influence,
     macros,
     networks,
+    observations,
     rankings,
     results,
     rounds,
@@ -35,6 +36,7 @@ _SUBJECTS = (
     comparisons,
     influence,
     containment,
+    observations,
     events,
 )
 
