@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.structure.metrics import METRICS
+from analytics.structure.network_metrics import metrics
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.validation import suggestion
-from data.warehouse.tables import TABLES
 
-METRICS = "agent_metrics"
-"""Table of the agents' metrics, such as their communities, where there is one."""
+Grouping = str | Mapping[Any, Any]
+"""An attribute of the agents, a column of `agent_metrics` (computed if it is not known), or groups by agent id."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,20 @@ class AgentGroups:
     sizes: npt.NDArray[np.int64]
 
 
-def agent_groups(network: Network, by: str | Mapping[Any, Any]) -> AgentGroups:
+def agent_groups(network: Network, by: Grouping) -> AgentGroups:
     """Return groups of a network's agents.
 
     Parameters
     ----------
     network : Network
     by : str or mapping
-        An attribute of the agents (such as ``in_degree``), a column of `agent_metrics` (such as ``community``), or the
-        group of each agent by its original id.
+        An attribute of the agents (such as ``in_degree``), a column of `agent_metrics` (such as ``community``), which
+        is computed unless it is published, or the group of each agent by its original id.
 
     Raises
     ------
     InvalidInputError
-        If there is no such column, or the mapping is empty.
+        If there is no such column, it holds fractional numbers, or the mapping is empty.
     UnknownAgentError
         If the mapping has an agent that is not in the network.
     """
@@ -87,20 +88,13 @@ def _column(network: Network, name: str) -> pa.Array:
     """Return a column of the agents or of their metrics by dense id, null where it has no value."""
     schema = network.warehouse.read_file(network.agent_files[0]).schema
     columns = [each for each in schema.names if each not in ("snapshot_id", "agent", "agent_id")]
-    measured = [] if METRICS not in TABLES else [c.name for c in TABLES[METRICS].columns if c.name not in _KEY]
+    measured = [column for metric in METRICS.values() for column in metric.agent_columns]
     if name in columns:
         parts = [network.warehouse.read_file(file, ["agent", name]) for file in network.agent_files]
         rows = pa.concat_tables([part.select(["agent", name]) for part in parts])
+        agents, values = rows["agent"].to_numpy(), rows[name].combine_chunks()
     elif name in measured:
-        rows = network.warehouse.read(METRICS, columns=["snapshot_id", "agent", name])
-        rows = rows.filter(pc.equal(rows["snapshot_id"].cast(pa.string()), network.snapshot_id)).filter(
-            pc.is_valid(pc.field(name))
-        )
-        if not rows.num_rows:
-            raise InvalidInputError(
-                f"{name!r} is not known of network {network.network_id!r} yet; compute it with: rumormill analyze "
-                f"{network.network_id}"
-            )
+        agents, values = network.dense_agents, pa.array(metrics(network, [name])[name])
     else:
         known = [*columns, *measured]
         raise InvalidInputError(
@@ -108,8 +102,19 @@ def _column(network: Network, name: str) -> pa.Array:
             f"(columns: {', '.join(known)}); or give the group of each agent by its id"
         )
     place = np.full(network.n_ids, -1, np.int64)
-    place[rows["agent"].to_numpy()] = np.arange(rows.num_rows)
-    return rows[name].combine_chunks().take(pa.array(place, mask=place < 0))
+    place[agents] = np.arange(len(agents))
+    return _whole(name, values).take(pa.array(place, mask=place < 0))
 
 
-_KEY = ("snapshot_id", "agent", "agent_id")
+def _whole(name: str, values: pa.Array) -> pa.Array:
+    """Return floating-point values that are whole as integers, NaN as null; refuse fractional ones."""
+    if not pa.types.is_floating(values.type):
+        return values
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    known = numbers[~np.isnan(numbers)]
+    if (fractional := known[known != np.floor(known)]).size:
+        raise InvalidInputError(
+            f"column {name!r} holds fractional numbers such as {fractional[0]:.6g}, which make no groups; choose a "
+            "column of names or whole numbers, or give the group of each agent by its id in Python"
+        )
+    return pa.array(np.nan_to_num(numbers).astype(np.int64), mask=np.isnan(numbers))

@@ -11,32 +11,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.agent_groups import AgentGroups, agent_groups
-from analytics.structure.metrics import METRICS
-from analytics.structure.network_metrics import metrics
+from analytics.agent_groups import AgentGroups, Grouping, agent_groups
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import crossing_key, session_key
 from data.warehouse.tables import table_specification
 from propagation.result import Result, session_id_column
-from propagation.sessions import RECORDS
+from propagation.transmissions import check_activations
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("community_reach", "community_crossings")
 FIRST_ROUND_QUANTILES = (0.05, 0.95)
-Grouping = str | Mapping[Any, Any]
-"""An attribute of the agents, a column of `agent_metrics` (computed if it is not), or each agent's group by its id."""
-
-
-def _groups(network: Network, by: Grouping) -> AgentGroups:
-    """Return groups of agents; communities that structure tells and nobody has asked for are found first."""
-    measured = {column for metric in METRICS.values() for column in metric.agent_columns}
-    if isinstance(by, str) and by in measured and by not in network.row["agent_attributes"]:
-        metrics(network, [by])
-    return agent_groups(network, by)
 
 
 # -- sizes ----------------------------------------------------------------------------------------------------------
@@ -57,19 +45,19 @@ def community_sizes(network: Network, by: Grouping) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        community_name, agents, and the edges within it, from it to others (edges_out), and from others (edges_in).
+        group_name, agents, and the edges within it, from it to others (edges_out), and from others (edges_in).
 
     Raises
     ------
     InvalidInputError
         If there is no such grouping.
     """
-    groups = _groups(network, by)
+    groups = agent_groups(network, by)
     rows, size = network.sparse_rows, len(groups.labels)
     source, target = np.repeat(groups.codes, np.diff(rows.offsets)), groups.codes[rows.targets]
     is_within = source == target
     columns = {
-        "community_name": pa.array(_names(groups), pa.string()),
+        "group_name": pa.array(_names(groups), pa.string()),
         "agents": groups.sizes,
         "edges_within": np.bincount(source[is_within], minlength=size),
         "edges_out": np.bincount(source[~is_within], minlength=size),
@@ -145,7 +133,7 @@ def agreement(network: Network, first: Grouping, second: Grouping) -> Agreement:
     """
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    groups = [_groups(network, by) for by in (first, second)]
+    groups = [agent_groups(network, by) for by in (first, second)]
     codes = [np.where(_is_grouped(each), each.codes, -1)[network.dense_agents] for each in groups]
     in_both = (codes[0] >= 0) & (codes[1] >= 0)
     if not in_both.any():
@@ -199,7 +187,7 @@ class Crossing:
     def communities(self) -> "pd.DataFrame":
         """One row per community, the largest first, with the columns of the table `community_reach`.
 
-        Among them: community_name, agents, seeds, share_of_replicates, reach (mean, agents), share_reached, first_round
+        Among them: group_name, agents, seeds, share_of_replicates, reach (mean, agents), share_reached, first_round
         (mean over the replicates that reached it), brought_in and carried_out (activations per replicate).
         """
         return self._frame("community_reach")
@@ -208,7 +196,7 @@ class Crossing:
     def edges(self) -> "pd.DataFrame":
         """One row per edge that carried the message across, those that did so most often first.
 
-        Columns: infector_id, agent_id, from_community, to_community, crossings, entries (replicates), mean_round.
+        Columns: infector_id, agent_id, from_group, to_group, crossings, entries (replicates), mean_round.
         """
         return self._frame("community_crossings").drop(columns=["infector", "agent"])
 
@@ -216,12 +204,12 @@ class Crossing:
     def carriers(self) -> "pd.DataFrame":
         """One row per agent that carried the message into other communities, those that did so most often first.
 
-        Columns: infector_id, from_community, communities (that it carried it into), crossings and entries, which are
+        Columns: infector_id, from_group, communities (that it carried it into), crossings and entries, which are
         activations summed over replicates, and crossings_per_replicate.
         """
-        by_agent = self.edges.groupby(["infector_id", "from_community"], sort=False)
+        by_agent = self.edges.groupby(["infector_id", "from_group"], sort=False)
         frame = by_agent.agg(
-            communities=("to_community", "nunique"), crossings=("crossings", "sum"), entries=("entries", "sum")
+            communities=("to_group", "nunique"), crossings=("crossings", "sum"), entries=("entries", "sum")
         ).reset_index()
         frame["crossings_per_replicate"] = frame["crossings"] / self.result.reach.replicates
         return frame.sort_values(["crossings", "entries"], ascending=False, kind="stable", ignore_index=True)
@@ -229,9 +217,9 @@ class Crossing:
     @functools.cached_property
     def flows(self) -> "pd.DataFrame":
         """Activations per replicate from each community (row) in each other one (column); 0 within a community."""
-        names = list(self.communities["community_name"])
+        names = list(self.communities["group_name"])
         summed = self.edges.pivot_table(
-            index="from_community", columns="to_community", values="crossings", aggfunc="sum", fill_value=0
+            index="from_group", columns="to_group", values="crossings", aggfunc="sum", fill_value=0
         )
         return summed.reindex(index=names, columns=names, fill_value=0) / self.result.reach.replicates
 
@@ -239,7 +227,7 @@ class Crossing:
         return pandas_frame(self.tables[table].drop_columns(["session_id", "grouping"]))
 
 
-def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
+def crossing(session: Result, by: Grouping, *, publish: bool = True) -> Crossing:
     """Return how a session's message crosses the communities of its network.
 
     Rumormill's own: counted from the activations of the session, which must have recorded them; they are read into
@@ -247,7 +235,7 @@ def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
 
     Parameters
     ----------
-    result : Result
+    session : Result
         Of a session that recorded ``activations`` (or ``contacts``).
     by : str or mapping
         An attribute of the agents, a column of `agent_metrics` (such as ``community``), or the community of each agent
@@ -265,28 +253,24 @@ def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
     InvalidInputError
         If the session recorded no activations, or there is no such grouping.
     """
-    if RECORDS.index(result.session["record"]) < RECORDS.index("activations"):
-        raise InvalidInputError(
-            f"session {result.session_id} recorded {result.session['record']!r}; run it with record='activations' to "
-            "see how its message crosses communities"
-        )
+    check_activations(session)
     grouping = by if isinstance(by, str) else None
-    warehouse, session = result.network.warehouse, session_key(result.session_id)
-    is_kept = grouping is not None and publish and bool(warehouse.published([session]))
-    key = crossing_key(result.session_id, grouping or "")
+    warehouse, its_key = session.network.warehouse, session_key(session.session_id)
+    is_kept = grouping is not None and publish and bool(warehouse.published([its_key]))
+    key = crossing_key(session.session_id, grouping or "")
     if is_kept and warehouse.published([key]):
-        return Crossing(result, grouping, _stored(result, grouping or ""), recalled=True)
-    groups = _groups(result.network, by)
-    found = _first_activations(result, groups)
+        return Crossing(session, grouping, _stored(session, grouping or ""), recalled=True)
+    groups = agent_groups(session.network, by)
+    found = _first_activations(session, groups)
     tables = {
-        "community_reach": _reach_rows(result, groups, found, grouping or ""),
-        "community_crossings": _crossing_rows(result, groups, found, grouping or ""),
+        "community_reach": _reach_rows(session, groups, found, grouping or ""),
+        "community_crossings": _crossing_rows(session, groups, found, grouping or ""),
     }
     if is_kept:
         files = [warehouse.stage(table, rows) for table, rows in tables.items()]
         with suppress(AlreadyPublishedError):  # by another process, with equal rows
-            warehouse.commit("crossing", [key], files, requires=[session])
-    return Crossing(result, grouping, tables, recalled=False)
+            warehouse.commit("crossing", [key], files, requires=[its_key])
+    return Crossing(session, grouping, tables, recalled=False)
 
 
 def _stored(result: Result, grouping: str) -> dict[str, pa.Table]:
@@ -374,7 +358,7 @@ def _reach_rows(result: Result, groups: AgentGroups, found: _Activations, groupi
     )
     seeds = groups.codes[result.network.dense_ids(result.session["seed_agents"])]
     columns = {
-        "community_name": _names(groups),
+        "group_name": _names(groups),
         "agents": groups.sizes,
         "seeds": np.bincount(seeds, minlength=size),
         "replicates_reached": times,
@@ -406,8 +390,8 @@ def _crossing_rows(result: Result, groups: AgentGroups, found: _Activations, gro
         "agent": agent,
         "infector_id": ids.take(pa.array(infector)),
         "agent_id": ids.take(pa.array(agent)),
-        "from_community": names[groups.codes[infector]],
-        "to_community": names[groups.codes[agent]],
+        "from_group": names[groups.codes[infector]],
+        "to_group": names[groups.codes[agent]],
         "crossings": crossings,
         "entries": entries,
         "mean_round": np.bincount(edge, found.round[across], len(edges)) / crossings,

@@ -74,7 +74,7 @@ def community_bars(crossing: Crossing, ax: "Axes") -> "Axes":
 
 def flow_map(crossing: Crossing, ax: "Axes") -> "Axes":
     """Draw the activations per replicate from each community in each other one, as a map of squares."""
-    names = list(crossing.communities["community_name"].head(MOST_COMMUNITIES))
+    names = list(crossing.communities["group_name"].head(MOST_COMMUNITIES))
     flows = crossing.flows.loc[names, names].to_numpy()
     most = float(flows.max())
     ax.imshow(np.where(flows > 0, flows, np.nan), cmap="Blues", vmin=0.0, vmax=most or 1.0)
@@ -96,5 +96,5 @@ def flow_map(crossing: Crossing, ax: "Axes") -> "Axes":
 
 
 def _labels(crossing: Crossing) -> list[str]:
-    names = [name or NO_COMMUNITY for name in crossing.communities["community_name"].head(MOST_COMMUNITIES)]
+    names = [name or NO_COMMUNITY for name in crossing.communities["group_name"].head(MOST_COMMUNITIES)]
     return list(short_names(names, NAME_LENGTH).values())

@@ -45,11 +45,12 @@ class SessionComparison(Comparison):
         there is no interval, or if all differences are equal, so that no number would do.
     rounds : DataFrame
         One row per round: ``round``, ``first``, ``second`` (mean agents reached up to it), ``difference``,
-        ``standard_error``, ``low``, ``high`` (95 % interval), ``paired``.
+        ``difference_standard_error``, ``difference_low``, ``difference_high`` (95 % interval), ``paired``.
     groups : DataFrame or None
-        One row per group of agents, if asked for: ``group``, ``agents``, ``first``, ``second`` (mean agents of it that
-        are reached), ``difference``, ``standard_error``, ``low``, ``high``, ``paired``; the interval is NaN unless both
-        sessions recorded activations.
+        One row per group of agents, if asked for: ``group_name`` (the value that its agents share, None for agents
+        without one), ``agents``, ``first``, ``second`` (mean agents of it that are reached), ``difference``,
+        ``difference_standard_error``, ``difference_low``, ``difference_high``, ``paired``; the interval is NaN unless
+        both sessions recorded activations.
     agents : DataFrame or None
         One row per agent with another probability of being reached, the largest differences first: ``agent_id``,
         ``first``, ``second`` (probabilities), ``difference``, ``only_first``, ``only_second`` (share of replicates in
@@ -75,8 +76,8 @@ class SessionComparison(Comparison):
         how = "replicate by replicate" if self.paired else "as independent sessions"
         size = replace(self.lead, mean=abs(self.lead.mean))
         return (
-            f"{self.first} reaches {with_interval(size)} agents {more} than {self.second}{beyond}; "
-            f"{self.replicates:,} replicates, compared {how}"
+            f"{self.first} reaches {with_interval(size)} agents {more} than {self.second}{beyond} (95 % interval; "
+            f"{self.replicates:,} replicates, compared {how})"
         )
 
     @property
@@ -139,14 +140,20 @@ class CampaignComparison(Mapping[str, SessionComparison]):
     Parameters
     ----------
     comparisons : mapping from str to SessionComparison
+    names : (str, str)
+        What the campaigns are called.
     only_first, only_second : sequence of str
         Sessions that only one of the campaigns has.
     """
 
     def __init__(
-        self, comparisons: Mapping[str, SessionComparison], only_first: list[str], only_second: list[str]
+        self,
+        comparisons: Mapping[str, SessionComparison],
+        names: tuple[str, str],
+        only_first: list[str],
+        only_second: list[str],
     ) -> None:
-        self._comparisons = dict(comparisons)
+        self._comparisons, self.names = dict(comparisons), names
         self.only_first, self.only_second = only_first, only_second
 
     def __getitem__(self, session: str) -> SessionComparison:
@@ -170,22 +177,28 @@ class CampaignComparison(Mapping[str, SessionComparison]):
 
         return pd.DataFrame({name: comparison_row(each) for name, each in self.items()}).T.rename_axis("session")
 
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the difference of each session with its interval; see `analytics.decision_plots.session_differences`."""
+        from analytics.decision_plots import session_differences
+
+        return session_differences(self, ax=ax)
+
 
 def comparison_row(compared: SessionComparison) -> dict[str, Any]:
     """Return a comparison as one row.
 
-    Columns are ``difference`` (agents), ``standard_error``, ``low`` and ``high`` (95 % interval), ``paired``,
-    ``replicates``, ``replicates_if_independent``, ``only_first`` and ``only_second`` (agents that one session reached
-    and the other one never did; None if reach was not recorded).
+    Columns are ``difference`` (agents), ``difference_standard_error``, ``difference_low`` and ``difference_high`` (95 %
+    interval), ``paired``, ``replicates``, ``replicates_if_independent``, ``only_first`` and ``only_second`` (agents
+    that one session reached and the other one never did; None if reach was not recorded).
     """
     low, high = mean_intervals(
         np.array([compared.lead.mean]), np.array([_number(compared.lead.standard_error)]), compared.lead.replicates
     )
     return {
         "difference": compared.lead.mean,
-        "standard_error": compared.lead.standard_error,
-        "low": _or_none(low[0]),
-        "high": _or_none(high[0]),
+        "difference_standard_error": compared.lead.standard_error,
+        "difference_low": _or_none(low[0]),
+        "difference_high": _or_none(high[0]),
         "paired": compared.paired,
         "replicates": compared.replicates,
         "replicates_if_independent": compared.replicates_if_independent,
@@ -250,7 +263,7 @@ def compare(
     >>> often, seldom = IndependentCascade(probability=1.0), IndependentCascade(probability=0.5)
     >>> more, less = (simulate(network, model, seed_set=["ann"], replicates=100) for model in (often, seldom))
     >>> compare(more, less, names=("often", "seldom")).sentence
-    'often reaches 2.11 ± 0.19 agents more than seldom; 100 replicates, compared replicate by replicate'
+    'often reaches 2.11 ± 0.19 agents more than seldom (95 % interval; 100 replicates, compared replicate by replicate)'
     """
     if isinstance(first, Result) and isinstance(second, Result):
         return _compared(first, second, by, names)
@@ -272,7 +285,7 @@ def compare(
         for name in both
     }
     return CampaignComparison(
-        compared, [name for name in first if name not in second], [name for name in second if name not in first]
+        compared, names, [name for name in first if name not in second], [name for name in second if name not in first]
     )
 
 
@@ -361,7 +374,14 @@ def _rounds(first: Result, second: Result, both: PairedCounts | None) -> "pd.Dat
     apart, error = means[0] - means[1], np.hypot(*errors)
     low, high = mean_intervals(apart, error, min(first.reach.replicates, second.reach.replicates))
     return pd.DataFrame(
-        {**found, "difference": apart, "standard_error": error, "low": low, "high": high, "paired": False}
+        {
+            **found,
+            "difference": apart,
+            "difference_standard_error": error,
+            "difference_low": low,
+            "difference_high": high,
+            "paired": False,
+        }
     )
 
 
@@ -373,7 +393,7 @@ def _groups(first: Result, second: Result, groups: AgentGroups, both: PairedCoun
         for result in (first, second)
     ]
     found = {
-        "group": pd.Series(groups.labels, dtype=object),
+        "group_name": pd.Series(groups.labels, dtype=object),
         "agents": groups.sizes,
         "first": means[0],
         "second": means[1],
@@ -385,9 +405,9 @@ def _groups(first: Result, second: Result, groups: AgentGroups, both: PairedCoun
         {
             **found,
             "difference": means[0] - means[1],
-            "standard_error": unknown,
-            "low": unknown,
-            "high": unknown,
+            "difference_standard_error": unknown,
+            "difference_low": unknown,
+            "difference_high": unknown,
             "paired": False,
         }
     )

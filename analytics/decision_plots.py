@@ -15,18 +15,24 @@ from data.errors import InvalidInputError
 from propagation.pictures import COLOURS, GRID, INK, LINE_STYLES, LINE_WIDTH, MUTED, dress, name_fonts, new_axes
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
-    from analytics.comparison import SessionComparison
+    from analytics.comparison import CampaignComparison, SessionComparison
     from analytics.explanation import Explanation, Responsibility
     from analytics.sweeps import Sweep
 
-MOST_GROUPS = 25
-"""Groups that a figure shows: those with the largest differences."""
+MOST_ROWS = 25
+"""Groups or sessions that a figure shows: those with the largest differences."""
 MOST_PATHS = 6
 """Paths that a diagram shows."""
 NAME_LENGTH = 14
 """Characters of an agent's id shown in figures."""
+MOST_MAPS = 4
+"""Seed sets whose heat maps are drawn beside each other."""
+HATCHES = ("", "//", "..")
+"""Patterns of the thresholds of several seed sets."""
+OUTSIDE = "outside the grid"
 WIDEST = 9.0
 """Width of the line of the most frequent transmission of a diagram, points."""
 
@@ -49,7 +55,7 @@ def difference_curve(compared: "SessionComparison", *, ax: "Axes | None" = None)
     """
     ax = ax or new_axes()
     rounds = compared.rounds
-    low, high = (rounds[name].fillna(rounds["difference"]) for name in ("low", "high"))
+    low, high = (rounds[name].fillna(rounds["difference"]) for name in ("difference_low", "difference_high"))
     band = ax.fill_between(rounds["round"], low, high, color=COLOURS[0], alpha=0.25, linewidth=0)
     (line,) = ax.plot(rounds["round"], rounds["difference"], color=COLOURS[0], linewidth=LINE_WIDTH)
     title = f"Agents that {shortened(compared.first)} reaches more than {shortened(compared.second)}"
@@ -78,20 +84,43 @@ def group_differences(compared: "SessionComparison", *, ax: "Axes | None" = None
     if compared.groups is None:
         raise InvalidInputError("the sessions were not compared by group; give `by`, such as by='community'")
     groups = compared.groups.reindex(compared.groups["difference"].abs().sort_values(ascending=False).index)
-    groups = groups.head(MOST_GROUPS).iloc[::-1]
-    ax = ax or new_axes((7.2, 1.6 + 0.3 * len(groups)))
-    places = np.arange(len(groups))
-    errors = np.nan_to_num((groups["high"] - groups["difference"]).to_numpy(np.float64))
-    ax.errorbar(groups["difference"], places, xerr=errors, fmt="D", markersize=5, color=INK, capsize=3, mfc="none")
-    more = (
-        f", the {len(groups)} largest of {len(compared.groups):,} groups" if len(compared.groups) > len(groups) else ""
-    )
+    groups = groups.head(MOST_ROWS).iloc[::-1]
+    names = [f"{_named(row.group_name)} ({row.agents:,})" for row in groups.itertuples()]
+    ax = _difference_rows(groups, names, ax)
+    more = f", the {len(groups)} largest of {len(compared.groups):,}" if len(compared.groups) > len(groups) else ""
     title = f"{shortened(compared.first)} minus {shortened(compared.second)}, by group{more}"
     dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
+    return ax
+
+
+def session_differences(compared: "CampaignComparison", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how many more agents each session of the first campaign reaches, with 95 % intervals.
+
+    Parameters
+    ----------
+    compared : CampaignComparison
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+    """
+    table = compared.table()
+    table = table.reindex(table["difference"].abs().sort_values(ascending=False, kind="stable").index)
+    table = table.head(MOST_ROWS).iloc[::-1]
+    ax = _difference_rows(table, [shortened(str(name)) for name in table.index], ax)
+    more = f", the {len(table)} largest of {len(compared):,}" if len(compared) > len(table) else ""
+    first, second = compared.names
+    title = f"{shortened(first)} minus {shortened(second)}, by session{more}"
+    dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
+    return ax
+
+
+def _difference_rows(rows: "pd.DataFrame", names: list[str], ax: "Axes | None") -> "Axes":
+    """Draw a mark for each difference, with its interval, in rows from below."""
+    ax = ax or new_axes((7.2, 1.6 + 0.3 * len(rows)))
+    means = rows["difference"].to_numpy(np.float64)
+    errors = np.nan_to_num(rows["difference_high"].to_numpy(np.float64) - means)
+    ax.errorbar(means, np.arange(len(rows)), xerr=errors, fmt="D", markersize=5, color=INK, capsize=3, mfc="none")
     ax.axvline(0.0, color=MUTED, linewidth=1.0)
-    _name_rows(
-        ax, [f"{_named(group)} ({agents:,})" for group, agents in zip(groups["group"], groups["agents"], strict=True)]
-    )
+    _name_rows(ax, names)
     show_fractions(ax.xaxis)
     return ax
 
@@ -211,7 +240,7 @@ def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) ->
     ax = ax or new_axes((7.2, 1.6 + 0.3 * len(agents)))
     colours = [COLOURS[1] if seed else COLOURS[0] for seed in agents["is_seed"]]
     ax.barh(range(len(agents)), agents["descendants"], color=colours, height=0.6)
-    errors = np.nan_to_num((agents["high"] - agents["descendants"]).to_numpy(np.float64))
+    errors = np.nan_to_num((agents["descendants_high"] - agents["descendants"]).to_numpy(np.float64))
     ax.errorbar(agents["descendants"], np.arange(len(agents)), xerr=errors, fmt="none", ecolor=INK, capsize=3)
     seeds = "; seeds in orange" if found.with_seeds else "; seeds are left out"
     dress(ax, title="Through whom the message spreads", x=f"activations below the agent, per replicate{seeds}", y="")
@@ -226,6 +255,8 @@ def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) ->
 def sweep_picture(found: "Sweep", *, ax: "Axes | None" = None, seed_set: str | None = None) -> "Axes":
     """Draw the reach of a sweep: a line for each seed set if one parameter was varied, a heat map if two were.
 
+    Several seed sets have a heat map each, at most four; axes of your own hold that of the first, or of `seed_set`.
+
     Raises
     ------
     InvalidInputError
@@ -237,7 +268,7 @@ def sweep_picture(found: "Sweep", *, ax: "Axes | None" = None, seed_set: str | N
     if len(found.parameters) == 1:
         return _sweep_lines(found, names if seed_set is None else [seed_set], ax)
     if len(found.parameters) == 2:
-        return _heat_map(found, seed_set or names[0], ax, several=len(names) > 1)
+        return _heat_maps(found, names[:MOST_MAPS] if seed_set is None else [seed_set], len(names), ax)
     raise InvalidInputError(
         f"{len(found.parameters)} parameters were varied; one or two can be drawn; draw rows of .table instead"
     )
@@ -253,7 +284,7 @@ def _sweep_lines(found: "Sweep", names: list[str], ax: "Axes | None") -> "Axes":
         rows = rows.sort_values(parameter) if is_number else rows
         x = rows[parameter] if is_number else [labels.index(value) for value in rows[parameter]]
         colour, style = COLOURS[number % len(COLOURS)], LINE_STYLES[number % len(LINE_STYLES)]
-        ax.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, linewidth=0)
+        ax.fill_between(x, rows["reach_low"], rows["reach_high"], color=colour, alpha=0.25, linewidth=0)
         ax.plot(
             x, rows["reach"], color=colour, linestyle=style, linewidth=LINE_WIDTH, marker="o", markersize=4, label=name
         )
@@ -273,19 +304,37 @@ def _mark_threshold(ax: "Axes", found: "Sweep", names: list[str]) -> None:
     if not len(rows) or not np.isfinite(rows["mean_field"].iloc[0]):
         return
     low, high = ax.get_xlim()
-    if low <= (value := float(rows["mean_field"].iloc[0])) <= high:
+    value = float(rows["mean_field"].iloc[0])
+    if low <= value <= high:
         ax.axvline(value, color=INK, linestyle=":", linewidth=1.4, label=f"threshold, mean field: {value:.3g}")
-    first = rows.dropna(subset=["simulated"])
-    if len(first):
-        row = first.iloc[0]
+    else:
+        ax.plot([], [], color=INK, linestyle=":", label=f"threshold, mean field: {value:.3g}, {OUTSIDE}")
+    for number, row in enumerate(rows.dropna(subset=["simulated"]).to_dict("records")):
+        of = f" ({shortened(row['seed_set'])})" if len(names) > 1 else ""
         ax.axvspan(
-            row["above"], row["below"], color=GRID, alpha=0.5, linewidth=0, zorder=0,
-            label=f"threshold, simulated: {row['above']:.3g} to {row['below']:.3g}",
+            row["above"], row["below"], facecolor=GRID, alpha=0.5, linewidth=0, zorder=0, hatch=HATCHES[number % 3],
+            edgecolor=MUTED, label=f"threshold, simulated{of}: {row['above']:.3g} to {row['below']:.3g}",
         )  # fmt: skip
 
 
-def _heat_map(found: "Sweep", seed_set: str, ax: "Axes | None", *, several: bool) -> "Axes":
-    ax = ax or new_axes()
+def _heat_maps(found: "Sweep", names: list[str], seed_sets: int, ax: "Axes | None") -> "Axes":
+    """Draw a heat map for each of some seed sets, with the same colours; return the axes of the first."""
+    most = float(found.table["reach"].max())
+    if ax is not None or len(names) == 1:
+        return _heat_map(found, names[0], ax or new_axes(), most, several=seed_sets > 1)
+    figure = new_axes((6.2 * len(names), 4.6)).get_figure(root=True)
+    assert figure is not None
+    figure.clear()
+    panels = figure.subplots(1, len(names))
+    for name, panel in zip(names, panels, strict=True):
+        _heat_map(found, name, panel, most, several=True)
+    if seed_sets > len(names):
+        figure.suptitle(f"The first {len(names)} of {seed_sets} seed sets", x=0.01, ha="left", fontsize=10)
+    first: Axes = panels[0]
+    return first
+
+
+def _heat_map(found: "Sweep", seed_set: str, ax: "Axes", most: float, *, several: bool) -> "Axes":
     across, up = found.parameters
     rows = found.table[found.table["seed_set"] == seed_set]
     axes = [sorted(set(rows[name]), key=_order) for name in (across, up)]
@@ -293,15 +342,15 @@ def _heat_map(found: "Sweep", seed_set: str, ax: "Axes | None", *, several: bool
     for x, y, reach in zip(rows[across], rows[up], rows["reach"], strict=True):
         grid[axes[1].index(y), axes[0].index(x)] = reach
     dress(ax, title="", x=across, y=up)
-    image = ax.imshow(grid, origin="lower", aspect="auto", cmap="viridis", vmin=0.0)
+    image = ax.imshow(grid, origin="lower", aspect="auto", cmap="viridis", vmin=0.0, vmax=most)
     for y, x in np.ndindex(*grid.shape):
-        dark = grid[y, x] < 0.6 * np.nanmax(grid)
+        dark = grid[y, x] < 0.6 * most
         ax.text(x, y, f"{grid[y, x]:,.0f}", ha="center", va="center", fontsize=8, color="white" if dark else INK)
     ax.set_xticks(range(len(axes[0])), [str(value) for value in axes[0]])
     ax.set_yticks(range(len(axes[1])), [str(value) for value in axes[1]])
     ax.set_ylim(-0.5, len(axes[1]) - 0.5)
     ax.grid(visible=False)
-    of = f", {shortened(seed_set)}" if several else ""
+    of = f"\nfrom {shortened(seed_set)}" if several else ""
     ax.set_title(
         f"Agents reached by {found.model} on {shortened(found.network.network_id)}{of}",
         loc="left", color=INK, fontweight="bold", fontsize=11,
@@ -332,12 +381,13 @@ def _draw_threshold_line(ax: "Axes", found: "Sweep", seed_set: str, axes: list[l
     along = [other.index(value) for value in rows[name]]
     x, y = (places, along) if parameter == across else (along, places)
     (line,) = ax.plot(x, y, color="white", linestyle="--", linewidth=2, marker="o", markersize=4)
-    if not np.isnan(places).all():
-        ax.legend(
-            [line],
-            ["epidemic threshold, mean field"],
-            loc="lower right",
-            fontsize=8,
-            facecolor=MUTED,
-            labelcolor="white",
-        )
+    missing = int(np.isnan(places).sum())
+    where = "" if not missing else f", {OUTSIDE}" if missing == len(places) else f", {OUTSIDE} for {missing} values"
+    ax.legend(
+        [line],
+        [f"epidemic threshold, mean field{where}"],
+        loc="lower right",
+        fontsize=8,
+        facecolor=MUTED,
+        labelcolor="white",
+    )

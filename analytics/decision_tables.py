@@ -82,7 +82,7 @@ def publish_comparison(first: Result, second: Result, compared: SessionCompariso
     }
     parts = [("reach", [whole, *_part(compared, compared.rounds, "round", "round")])]
     if by is not None and compared.groups is not None:
-        parts.append((by, list(_part(compared, compared.groups, "group", by))))
+        parts.append((by, list(_part(compared, compared.groups, "group_name", by))))
     published = False
     for name, rows in parts:
         columns = {

@@ -46,12 +46,12 @@ class Explanation:
         Different paths that occurred.
     paths : DataFrame
         One row per path, the most frequent first: ``path`` (list of agent ids, from the seed to the agent), ``steps``
-        (transmissions), ``replicates`` (in which the message took it), ``probability`` with its 95 % interval ``low``
-        and ``high`` (of all replicates), ``share`` (of those that reached the agent).
+        (transmissions), ``replicates`` (in which the message took it), ``probability`` (share of all replicates) with
+        its 95 % interval ``probability_low`` and ``probability_high``, ``share`` (of those that reached the agent).
     passed_through : DataFrame
         One row per other agent on any of the paths, the most frequent first: ``agent_id``, ``replicates``,
-        ``probability``, ``low``, ``high``, ``share``, and ``transmitted`` (share in which it was the one that activated
-        the agent).
+        ``probability``, ``probability_low``, ``probability_high``, ``share``, and ``transmitted`` (share in which it
+        was the one that activated the agent).
     """
 
     agent_id: str
@@ -143,11 +143,11 @@ def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
     """
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InvalidInputError(f"paths {paths!r} is not a whole number of at least 1")
+    activations = RecordedActivations(session)
     network = session.network
     (target,) = network.dense_ids([agent]).tolist()
     found: Counter[tuple[int, ...]] = Counter()
     rounds = 0
-    activations = RecordedActivations(session)
     for part in activations:
         for path, round_ in _paths_to(part, target, network.n_ids):
             found[path] += 1
@@ -200,8 +200,8 @@ def _shares(times: "list[int]", replicates: int, reached: int) -> "dict[str, Any
     return {
         "replicates": counts,
         "probability": counts / replicates,
-        "low": low,
-        "high": high,
+        "probability_low": low,
+        "probability_high": high,
         "share": counts / max(reached, 1),
     }
 
@@ -248,9 +248,9 @@ class Responsibility:
         Activations other than those of seeds, mean over replicates.
     agents : DataFrame
         One row per agent, the largest first: ``agent_id``, ``descendants`` (mean number of activations below its first
-        one in the transmission trees, over all replicates, 0 where it was not reached), ``standard_error``, ``low`` and
-        ``high`` (95 % interval), ``share`` (of `transmitted`), ``probability`` (share of replicates that activated it)
-        and ``is_seed``.
+        one in the transmission trees, over all replicates, 0 where it was not reached), ``descendants_standard_error``,
+        ``descendants_low`` and ``descendants_high`` (95 % interval), ``share`` (of `transmitted`), ``probability``
+        (share of replicates that activated it) and ``is_seed``.
     """
 
     replicates: int
@@ -270,14 +270,14 @@ class Responsibility:
             f"({first['descendants']:,.1f} of {self.transmitted:,.1f} per replicate)"
         )
 
-    def first(self, agents: int, *, with_seeds: bool) -> "Responsibility":
+    def first(self, top: int, *, with_seeds: bool) -> "Responsibility":
         """Return the first of these agents, with or without seeds."""
         chosen = self.agents if with_seeds else self.agents[~self.agents["is_seed"]]
         return Responsibility(
             self.replicates,
             self.with_seeds and with_seeds,
             self.transmitted,
-            chosen.head(agents).reset_index(drop=True),
+            chosen.head(top).reset_index(drop=True),
         )
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -293,7 +293,7 @@ class Responsibility:
         return f"<p><b>{self.sentence}</b></p>{self.agents.to_html(index=False)}"
 
 
-def most_responsible(session: Result, *, agents: int = AGENTS, with_seeds: bool = False) -> Responsibility:
+def most_responsible(session: Result, *, top: int = AGENTS, with_seeds: bool = False) -> Responsibility:
     """Return the agents through whom most of the spread passes.
 
     An agent's descendants are the activations below its first one in the replicate's transmission tree: those that the
@@ -307,8 +307,8 @@ def most_responsible(session: Result, *, agents: int = AGENTS, with_seeds: bool 
     ----------
     session : Result
         Its session must have recorded activations.
-    agents : int
-        Agents to return, at least 1; ties by dense id.
+    top : int
+        First agents to return, at least 1; ties by dense id.
     with_seeds : bool
         Whether seeds are ranked too.
 
@@ -319,7 +319,7 @@ def most_responsible(session: Result, *, agents: int = AGENTS, with_seeds: bool 
     Raises
     ------
     InvalidInputError
-        If the session did not record activations, or `agents` is less than 1.
+        If the session did not record activations, or `top` is less than 1.
 
     Examples
     --------
@@ -334,9 +334,10 @@ def most_responsible(session: Result, *, agents: int = AGENTS, with_seeds: bool 
     >>> most_responsible(result).agents[["agent_id", "descendants"]].to_dict("records")
     [{'agent_id': 'bob', 'descendants': 2.0}]
     """
-    if isinstance(agents, bool) or not isinstance(agents, int) or agents < 1:
-        raise InvalidInputError(f"agents {agents!r} is not a whole number of at least 1")
-    n_ids, activations = session.network.n_ids, RecordedActivations(session)
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise InvalidInputError(f"top {top!r} is not a whole number of at least 1")
+    activations = RecordedActivations(session)
+    n_ids = session.network.n_ids
     sums, squares, times = (np.zeros(n_ids, np.int64) for _ in range(3))
     transmitted = 0
     for part in activations:
@@ -350,7 +351,7 @@ def most_responsible(session: Result, *, agents: int = AGENTS, with_seeds: bool 
     is_seed = np.zeros(n_ids, bool)
     is_seed[session.network.dense_ids(session.session["seed_agents"])] = True
     ranked = sums if with_seeds else np.where(is_seed, 0, sums)
-    chosen = np.argsort(-ranked, kind="stable")[:agents]
+    chosen = np.argsort(-ranked, kind="stable")[:top]
     chosen = chosen[ranked[chosen] > 0]
     replicates = activations.replicates
     mean = transmitted / replicates
@@ -382,9 +383,9 @@ def _responsible_frame(
         {
             "agent_id": session.network.agent_ids.take(pa.array(chosen)).to_pylist(),
             "descendants": means,
-            "standard_error": errors,
-            "low": low,
-            "high": high,
+            "descendants_standard_error": errors,
+            "descendants_low": low,
+            "descendants_high": high,
             "probability": times / replicates,
         }
     )

@@ -19,7 +19,7 @@ from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import selection_key
 from propagation.draws import DRAWS_VERSION
 from propagation.influence.marginal_reach import has_marginal_reach, marginal_reach
-from propagation.influence.requests import SeedRequest
+from propagation.influence.requests import AgentNumbers, SeedRequest
 from propagation.influence.selection import METHODS
 from propagation.influence.simulated_greedy import prefix_session, select_by_simulation
 from propagation.jobs import run_sessions
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIMULATION = "simulation"
+BY_AGENT = "given by agent"
+"""What numbers of agents that are no column of the network are called."""
 
 
 class SeedSelection:
@@ -154,8 +156,8 @@ def seed_selection(
     epsilon: float = 0.1,
     delta: float | None = None,
     targets: Sequence[Any] | None = None,
-    weights: str | None = None,
-    costs: str | None = None,
+    weights: AgentNumbers | None = None,
+    costs: AgentNumbers | None = None,
     given: Sequence[Any] = (),
     blocked: Sequence[Any] = (),
     max_rounds: int = MAX_ROUNDS,
@@ -184,10 +186,12 @@ def seed_selection(
         Probability that the guarantee fails, in (0, 1); default: 1 / number of agents.
     targets : sequence of agent ids, optional
         Only these agents count; default: all do.
-    weights : str, optional
-        Agent column that says how much each agent counts, at least 0.
-    costs : str, optional
-        Agent column with the cost of seeding each agent, above 0; agents without a value cannot be seeded.
+    weights : str, mapping or Series, optional
+        How much each agent counts, at least 0: the name of an agent column, or numbers by agent id; agents that these
+        lack count 0.
+    costs : str, mapping or Series, optional
+        Cost of seeding each agent, above 0: the name of an agent column, or numbers by agent id; agents without a cost
+        cannot be seeded.
     given : sequence of agent ids, optional
         Seeds that there are already.
     blocked : sequence of agent ids, optional
@@ -244,8 +248,8 @@ def seed_selection(
         "epsilon": epsilon,
         "delta": delta,
         "targets": sorted(request.targets),
-        "weights": weights,
-        "costs": costs,
+        "weights": _identified(weights),
+        "costs": _identified(costs),
         "given": list(request.given),
         "blocked": barred.tolist(),
         "max_rounds": max_rounds,
@@ -275,8 +279,8 @@ def seed_selection(
         "model_parameters": json.dumps(model.resolved_parameters),
         "method": chosen.method,
         "budget": float(budget),
-        "costs": costs,
-        "weights": weights,
+        "costs": _named(costs),
+        "weights": _named(weights),
         "target_agents": list(request.targets),
         "given_agents": list(request.given),
         "blocked_agents": network.agent_ids.take(pa.array(barred)).to_pylist(),
@@ -298,6 +302,18 @@ def seed_selection(
     if publish:
         _publish(network, row, rows)
     return SeedSelection(network, row, rows)
+
+
+def _identified(numbers: AgentNumbers | None) -> Any:
+    """Return what identifies numbers of agents: the name of their column, or the numbers themselves."""
+    if numbers is None or isinstance(numbers, str):
+        return numbers
+    return sorted((str(agent), float(number)) for agent, number in numbers.items())
+
+
+def _named(numbers: AgentNumbers | None) -> str | None:
+    """Return what numbers of agents are called in tables and pictures."""
+    return numbers if numbers is None or isinstance(numbers, str) else BY_AGENT
 
 
 def _check(

@@ -64,4 +64,9 @@ def difference_columns(counts: npt.NDArray[Any]) -> dict[str, Any]:
     means = counts.mean(axis=0)
     errors = counts.std(axis=0, ddof=1) / math.sqrt(replicates) if replicates > 1 else np.full(len(means), np.nan)
     low, high = mean_intervals(means, errors, replicates)
-    return {"difference": means, "standard_error": errors, "low": low, "high": high}
+    return {
+        "difference": means,
+        "difference_standard_error": errors,
+        "difference_low": low,
+        "difference_high": high,
+    }

@@ -301,7 +301,7 @@ def _scores(
 def _by_reach(n_agents: int, pool: npt.NDArray[np.int64], alone: ManyResults) -> _Ranking:
     scores, errors = np.full(n_agents, np.nan), np.full(n_agents, np.nan)
     scores[pool] = alone.reach["reach"].to_numpy()
-    errors[pool] = alone.reach["standard_error"].to_numpy()
+    errors[pool] = alone.reach["reach_standard_error"].to_numpy()
     return _Ranking(pool[np.argsort(-scores[pool], kind="stable")], scores, errors, scores)
 
 
@@ -352,7 +352,7 @@ def _agent_rows(
             "reach_standard_error": _known(error),
         }
         for position, (number, agent, agent_id, mean, error) in enumerate(
-            zip(chosen, dense, names, reach["reach"], reach["standard_error"], strict=True), start=1
+            zip(chosen, dense, names, reach["reach"], reach["reach_standard_error"], strict=True), start=1
         )
     ]
 

@@ -41,7 +41,7 @@ def headline(results: Mapping[str, Result]) -> str:
     """Return one sentence that says which session reaches most, by how much, and how certain that is.
 
     Sessions whose difference from the largest mean is within the difference's 95 % interval share first place. Numbers
-    after ± are half of a 95 % interval.
+    after ± are half of the 95 % interval.
 
     Parameters
     ----------

@@ -41,9 +41,9 @@ class Sweep:
         Result of each point of the grid, by the name of its session.
     table : DataFrame
         One row per point: ``session`` (name), the parameters, ``seed_set``, ``reach`` (mean, agents),
-        ``standard_error``, ``low``, ``high`` (95 % interval), ``share`` (of the network's agents), ``variability``
-        (standard deviation of cascade sizes / their mean), ``mean_field_reach`` (agents; NaN for models of users),
-        ``mean_field_threshold`` (of the transmission parameter; NaN if there is none), ``replicates`` and
+        ``reach_standard_error``, ``reach_low``, ``reach_high`` (95 % interval), ``share`` (of the network's agents),
+        ``variability`` (standard deviation of cascade sizes / their mean), ``mean_field_reach`` (agents; NaN for models
+        of users), ``mean_field_threshold`` (of the transmission parameter; NaN if there is none), ``replicates`` and
         ``session_id``.
     thresholds : DataFrame
         One row per combination of the other parameters and seed set, empty if the model has no threshold or its
@@ -87,7 +87,7 @@ class Sweep:
         ax : matplotlib Axes, optional
             Where to draw; default: new axes.
         seed_set : str, optional
-            Name of the seed set of a heat map; default: the first.
+            The seed set to draw; default: all, of heat maps at most four.
 
         Raises
         ------
@@ -263,7 +263,7 @@ def _table(
     import pandas as pd
 
     reach = results.reach
-    means, errors = reach["reach"].to_numpy(), reach["standard_error"].to_numpy()
+    means, errors = reach["reach"].to_numpy(), reach["reach_standard_error"].to_numpy()
     ends = [
         mean_intervals(np.array([mean]), np.array([error]), replicates)
         for mean, error, replicates in zip(means, errors, reach["replicates"].tolist(), strict=True)
@@ -274,9 +274,9 @@ def _table(
     ]
     return pd.DataFrame(rows).assign(
         reach=means,
-        standard_error=errors,
-        low=[float(low[0]) for low, _ in ends],
-        high=[float(high[0]) for _, high in ends],
+        reach_standard_error=errors,
+        reach_low=[float(low[0]) for low, _ in ends],
+        reach_high=[float(high[0]) for _, high in ends],
         share=means / network.n_agents,
         variability=errors * np.sqrt(reach["replicates"].to_numpy()) / means,
         mean_field_reach=expected,

@@ -15,6 +15,7 @@ from uuid import UUID
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.summaries import job_cells, model_text, session_cells, truncation_notes
+from propagation.intervals import INTERVAL_NOTE
 
 if TYPE_CHECKING:
     from propagation.result import Result
@@ -66,7 +67,7 @@ def show_results(summary: Mapping[str, Any]) -> None:
     notes = "".join(f"\n\n{note}." for note in truncation_notes(summary))
     description = (
         f"Results of {about} ({agents:,} agents, {summary['edges']:,} edges). Reach is the mean number of agents "
-        f"reached, seeds included, ± its standard error. Warehouse `{summary['warehouse']}`.{notes}"
+        f"reached, seeds included; {INTERVAL_NOTE}. Warehouse `{summary['warehouse']}`.{notes}"
     )
     create_table_artifact(rows, key=f"results-{name}", description=description)
     reasons = "".join(f"\n\n{job['plan']} plan: {job['plan_reason']}." for job in summary["jobs"])

@@ -316,12 +316,13 @@ def _command(name: str) -> str:
 def _print_results(
     console: "Console", sentence: str, results: "Mapping[str, Result]", summary: Mapping[str, Any]
 ) -> None:
+    from propagation.intervals import INTERVAL_NOTE, with_interval
+
     rows = [
         {
             "seed strategy": name,
             "seeds": len(result.session["seed_agents"]),
-            "reach, agents": f"{result.reach.mean:,.1f}",
-            "std. error": f"{result.reach.standard_error:,.1f}",
+            "reach, agents": with_interval(result.reach),
             "of network": f"{100 * result.reach.mean / result.network.n_agents:.2f} %",
             "rounds": result.session["rounds"],
         }
@@ -330,7 +331,7 @@ def _print_results(
     first = next(iter(results.values())).session
     console.print()
     console.print(sentence, style="bold", markup=False)
-    console.print("(± is half a 95 % interval; strategies use common random numbers.)", style="dim")
+    console.print(f"({INTERVAL_NOTE}; strategies use common random numbers.)", style="dim")
     console.print()
     console.print(_table(rows))
     console.print(

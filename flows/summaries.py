@@ -27,9 +27,11 @@ def session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
 
 
 def reach_text(row: Mapping[str, Any]) -> str:
-    """Return the reach of a session, with its standard error if it has one."""
-    error = row["total_influenced_standard_error"]
-    return f"{row['total_influenced']:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
+    """Return the mean reach of a session and half of its 95 % interval."""
+    from propagation.intervals import with_interval
+    from propagation.result import Reach
+
+    return with_interval(Reach(row["total_influenced"], row["total_influenced_standard_error"], row["replicates"]))
 
 
 def model_text(row: Mapping[str, Any]) -> str:
@@ -94,5 +96,5 @@ def outcome_text(summary: Mapping[str, Any], computed: int, seconds: float) -> s
         "confirmed": f"Recomputed {counted(computed, 'session')}: every row equals the published one",
         "already_completed": f"Nothing new: {counted(len(sessions), 'session')} published before",
     }[summary["status"]]
-    reach = f"best reach {reach_text(best)} of {summary['agents']:,} agents ({best['session']})"
+    reach = f"best reach {reach_text(best)} (95 % interval) of {summary['agents']:,} agents ({best['session']})"
     return f"{done}; {reach}; {readable_seconds(seconds)}"

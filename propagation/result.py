@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 from data.cards import card
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.quantities import counted
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.results import QUANTILES
 from data.warehouse.tables.specification import SYMBOL
+from propagation.intervals import with_interval
 from propagation.lane_counts import AgentReach, Lanes
 from propagation.sessions import RECORDS, Session
 
@@ -286,8 +288,8 @@ class Reach:
     replicates: int
 
     def __str__(self) -> str:
-        error = "" if self.standard_error is None else f" ± {self.standard_error:,.1f}"
-        return f"{self.mean:,.1f}{error} agents over {self.replicates:,} replicates"
+        known = "" if self.standard_error is None else " (95 % interval)"
+        return f"{with_interval(self)} agents over {counted(self.replicates, 'replicate')}{known}"
 
 
 class Result:
@@ -318,9 +320,8 @@ class Result:
         return f"Result({self.session['propagation_model']} on {self.network.network_id!r}, {self.reach}{origin})"
 
     def _repr_html_(self) -> str:
-        row = self.session
+        row, agents = self.session, self.network.n_agents
         parameters = ", ".join(f"{name} {value}" for name, value in json.loads(row["model_parameters"]).items())
-        agents = self.network.n_agents
         facts = {
             "reach": str(self.reach),
             "share of the network": f"{self.reach.mean / agents:.2%} of {agents:,} agents",

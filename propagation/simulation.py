@@ -203,18 +203,18 @@ class ManyResults(Mapping[str, Result]):
 
     @cached_property
     def reach(self) -> "pd.DataFrame":
-        """One row per session, by its name: session_id, reach (mean, agents), standard_error, replicates."""
+        """One row per session, by its name: session_id, reach (mean, agents), reach_standard_error, replicates."""
         import pandas as pd
 
         rows = [self._results.row(session.session_id) for session in self.sessions.values()]
         columns = {
             "session_id": [row["session_id"] for row in rows],
             "reach": [row["total_influenced"] for row in rows],
-            "standard_error": [row["total_influenced_standard_error"] for row in rows],
+            "reach_standard_error": [row["total_influenced_standard_error"] for row in rows],
             "replicates": [row["replicates"] for row in rows],
         }
         frame = pd.DataFrame(columns, index=pd.Index(list(self.sessions), name="session"))
-        return frame.astype({"reach": "float64", "standard_error": "float64", "replicates": "int64"})
+        return frame.astype({"reach": "float64", "reach_standard_error": "float64", "replicates": "int64"})
 
 
 def simulate_many(

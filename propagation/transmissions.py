@@ -3,8 +3,9 @@
 The rows of a replicate form a forest: each activation hangs below the activation of its infector, and seeds are roots.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,11 +83,7 @@ class RecordedActivations:
     """
 
     def __init__(self, result: Result) -> None:
-        if not records_activations(result):
-            raise InvalidInputError(
-                f"session {result.session_id} recorded {result.session['record']!r}, and who activated whom is not in "
-                "it; run it with record: activations (record='activations' in Python)"
-            )
+        check_activations(result)
         self.result = result
         self.first = int(result.session.get("first_replicate") or 0)
         self.replicates = int(result.session["replicates"])
@@ -146,6 +143,19 @@ class RecordedActivations:
 
     def _read(self, file: DataFile, columns: "list[str] | tuple[str, ...]") -> pa.Table:
         return self._warehouse.read_rows(file, self._keys, list(columns))
+
+
+def check_activations(result: Any) -> None:
+    """Raise InvalidInputError unless this is the result of a session that recorded activations or contacts."""
+    if not isinstance(result, Result):
+        several = isinstance(result, Mapping) and len(result) > 0
+        one = f", such as that of its session {next(iter(result))!r}" if several else ""
+        raise InvalidInputError(f"{result!r} is not the result of a session; give one{one}")
+    if not records_activations(result):
+        raise InvalidInputError(
+            f"session {result.session_id} recorded {result.session['record']!r}, and who activated whom is not in it; "
+            "run it with record: activations (record='activations' in Python)"
+        )
 
 
 def records_activations(result: Result) -> bool:

@@ -18,9 +18,10 @@ from data.validation import suggestion
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import containment_key
 from data.warehouse.store import Store
+from propagation.intervals import mean_intervals
 from propagation.models import CompetingCascades, IndependentCascade
 from propagation.result import Reach, Result
-from propagation.sessions import Session, derived_uuid, resolve_session
+from propagation.sessions import MAX_ROUNDS, Session, derived_uuid, resolve_session
 from propagation.simulation import simulate_many
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def contain(
     replicates: int = 1000,
     samples: int = 2000,
     random_seed: int = 0,
+    max_rounds: int = MAX_ROUNDS,
     blocked: Sequence[Any] = (),
     publish: bool = True,
     progress: Progress | None = None,
@@ -167,6 +169,8 @@ def contain(
         Replicates on which the greedy method chooses.
     random_seed : int
         Random seed of all draws.
+    max_rounds : int
+        Last round in which agents may be activated, where choices are judged; they are made as if there were none.
     blocked : sequence of agent ids
         Agents that are blocked already.
     publish : bool
@@ -194,7 +198,14 @@ def contain(
     >>> plan.choices("greedy"), plan.saved("greedy")[0][1].mean
     (['bob'], 4.0)
     """
-    session = _checked(network, model, seed_set, budget, action, methods, replicates, samples, random_seed, blocked)
+    fields = {
+        "seed_set": seed_set,
+        "replicates": replicates,
+        "random_seed": random_seed,
+        "max_rounds": max_rounds,
+        "blocked": blocked,
+    }
+    session = _checked(network, model, budget, action, methods, samples, fields)
     asked = {
         "specification": session.specification_hash,
         "action": action,
@@ -225,14 +236,11 @@ def contain(
 def _checked(
     network: Network,
     model: Any,
-    seed_set: Any,
     budget: Any,
     action: Any,
     methods: Any,
-    replicates: Any,
     samples: Any,
-    random_seed: Any,
-    blocked: Any,
+    fields: Mapping[str, Any],
 ) -> Session:
     """Return the session of the message; raise InvalidInputError if a value breaks its rule."""
     if action not in ACTIONS:
@@ -255,11 +263,9 @@ def _checked(
     for name, value, high in (("budget", budget, most[action]), ("samples", samples, 1_000_000)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= high:
             raise InvalidInputError(f"{name} {value!r} is not a whole number from 1 to {high:,}")
-    session = resolve_session(
-        network, model, seed_set=seed_set, replicates=replicates, random_seed=random_seed, blocked=blocked
-    )
+    session = resolve_session(network, model, **fields)
     if session.replicates > FIRST_SAMPLE:
-        raise InvalidInputError(f"replicates {replicates!r} is not a whole number in [1, {FIRST_SAMPLE:,}]")
+        raise InvalidInputError(f"replicates {session.replicates!r} is not a whole number in [1, {FIRST_SAMPLE:,}]")
     return session
 
 
@@ -290,6 +296,7 @@ def _simulated(
         "seed_set": list(session.seed_agents),
         "replicates": session.replicates,
         "random_seed": session.random_seed,
+        "max_rounds": session.max_rounds,
         "blocked": _names(network, np.array(session.blocked, np.int64)),
     }
     sessions: dict[str, dict[str, Any]] = {"before": fields}
@@ -377,6 +384,7 @@ def _rows(
         "seed_agents": list(session.seed_agents),
         "blocked_agents": _names(network, np.array(session.blocked, np.int64)),
         "random_seed": session.random_seed,
+        "max_rounds": session.max_rounds,
     }
     rows = []
     for method, order in chosen.items():
@@ -389,7 +397,15 @@ def _rows(
             if after is not None:
                 saved = before - after
                 row |= {"reach": float(after.mean()), "saved": float(saved.mean())}
-                if len(saved) > 1:
-                    row["saved_standard_error"] = float(saved.std(ddof=1) / np.sqrt(len(saved)))
+                row |= _uncertainty(saved)
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=table_specification("containment_plans").schema)
+
+
+def _uncertainty(saved: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Return how certain the mean of the agents saved is, by column; nothing for one replicate."""
+    if len(saved) < 2:
+        return {}
+    error = saved.std(ddof=1) / np.sqrt(len(saved))
+    (low,), (high,) = mean_intervals(np.array([saved.mean()]), np.array([error]), len(saved))
+    return {"saved_standard_error": float(error), "saved_low": float(low), "saved_high": float(high)}

@@ -161,7 +161,7 @@ def _comparison_rows(compared: list[Comparison]) -> pa.Table:
         mean, half = pair.lead.mean, half_width(pair.lead)
         low, high = (None, None) if half is None else (mean - half, mean + half)
         rows.append((pair.first, pair.second, mean, pair.lead.standard_error, low, high, pair.paired))
-    numbers = ("more_agents", "standard_error", "interval_low", "interval_high")
+    numbers = ("more_agents", *(f"more_agents_{each}" for each in ("standard_error", "low", "high")))
     kinds = [("session", pa.string()), ("compared_with", pa.string()), *((name, pa.float64()) for name in numbers)]
     schema = pa.schema([*kinds, ("paired", pa.bool_())])
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)

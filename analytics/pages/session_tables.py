@@ -10,6 +10,7 @@ from analytics.intervals import Comparison, with_interval
 from analytics.pages.page_tables import Column, PageTable
 from analytics.pages.published_campaign import PublishedCampaign
 from analytics.sql_reports import report
+from propagation.intervals import INTERVAL_NOTE
 from propagation.result import Result
 
 MOST_NAMED = 3
@@ -121,7 +122,7 @@ def sentences(campaign: PublishedCampaign) -> Iterator[str]:
     single = [name for name, result in results.items() if result.reach.replicates == 1]
     yield "Reach counts distinct agents, seeds included."
     if len(single) < len(results):
-        yield "± is half of a 95 % interval of its mean over replicates."
+        yield f"{INTERVAL_NOTE} of its mean over replicates."
     if single:
         names = named([quoted(name) for name in single])
         who = "One replicate each" if len(single) == len(results) else f"One replicate of {names}"

@@ -5,7 +5,7 @@ SELECT
     session,
     round,
     metrics.total_influenced AS reach,
-    metrics.total_influenced_standard_error AS standard_error,
+    metrics.total_influenced_standard_error AS reach_standard_error,
     metrics.total_influenced_q05 AS q05,
     metrics.total_influenced_q95 AS q95,
     metrics.total_influenced / agents AS share_of_agents

@@ -6,7 +6,7 @@ SELECT
     network_id,
     snapshot_id,
     reach,
-    reach_standard_error AS standard_error,
+    reach_standard_error,
     reach - lag(reach) OVER (PARTITION BY session ORDER BY completed_at) AS change
 FROM campaign_results
 WHERE campaign IN (SELECT campaign FROM campaigns WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns))

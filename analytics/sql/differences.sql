@@ -19,7 +19,7 @@ SELECT
     other.session,
     any_value(leader.session) AS best_session,
     avg(leader.size - other.size) AS agents_behind,
-    stddev_samp(leader.size - other.size) / sqrt(count(*)) AS standard_error,
+    stddev_samp(leader.size - other.size) / sqrt(count(*)) AS agents_behind_standard_error,
     any_value(leader.random_seed = other.random_seed) AS common_random_numbers
 FROM sizes AS other
 JOIN sizes AS leader USING (replicate)

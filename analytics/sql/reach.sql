@@ -4,7 +4,7 @@
 SELECT
     session,
     round(total_influenced, 1) AS reach,
-    round(total_influenced_standard_error, 1) AS standard_error
+    round(total_influenced_standard_error, 1) AS reach_standard_error
 FROM campaign_sessions
 JOIN propagation_sessions USING (session_id)
 WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)

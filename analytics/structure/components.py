@@ -1,5 +1,7 @@
 """Connected components: sets of agents that are connected in either direction (weakly), or both ways (strongly)."""
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -68,16 +70,32 @@ def strong_components(network: Edges) -> npt.NDArray[np.int32]:
     return edges.agents[first[labels]].astype(np.int32)
 
 
-def sizes(components: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Return the numbers of agents of all components, the largest first.
+def numbered_by_size(groups: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return groups of agents numbered from 0 by falling size, equal ones by their first agent, and their sizes.
+
+    Parameters
+    ----------
+    groups : (n,) integers
+        Any number that the agents of a group share.
+
+    Returns
+    -------
+    (n,) int32
+        Number of each agent's group.
+    (groups,) int64
+        Agents of each group, the largest first.
 
     Examples
     --------
-    >>> sizes(np.array([0, 1, 1, 0, 1], np.int32)).tolist()
-    [3, 2]
+    >>> number, sizes = numbered_by_size(np.array([7, 3, 3, 7, 3]))
+    >>> number.tolist(), sizes.tolist()
+    ([1, 0, 0, 1, 0], [3, 2])
     """
-    counts: npt.NDArray[np.int64] = np.unique(components, return_counts=True)[1]
-    return np.sort(counts)[::-1]
+    _, first, codes, counts = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    order = np.lexsort((first, -counts))
+    number = np.empty(len(order), np.int32)
+    number[order] = np.arange(len(order))
+    return number[codes], counts[order].astype(np.int64)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -12,6 +12,7 @@ from analytics.structure.agent_ranges import for_each
 from analytics.structure.breadth_first import LANES, search
 from data.errors import InvalidInputError
 from propagation.draws import Purpose, agent_hashes, stream
+from propagation.intervals import number_with_interval
 
 MOST_EXACT = 50_000
 """Up to this many agents, distances are counted from all of them, unless a number of sources is asked for."""
@@ -43,7 +44,19 @@ class Estimate:
     def __str__(self) -> str:
         if self.value is None:
             return "undefined"
-        return f"{self.value:,.4g}" + ("" if self.half_width is None else f" ± {self.half_width:.2g}")
+        if self.half_width is None:
+            return f"{self.value:,.4g}"
+        return number_with_interval(self.value, self.half_width)
+
+    def columns(self, name: str) -> dict[str, float | None]:
+        """Return the value and the ends of its interval by column of the table `network_metrics`."""
+        if self.value is None or self.half_width is None:
+            return {name: self.value, f"{name}_low": None, f"{name}_high": None}
+        return {
+            name: self.value,
+            f"{name}_low": self.value - self.half_width,
+            f"{name}_high": self.value + self.half_width,
+        }
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Distances:
 
     @property
     def effective_diameter(self) -> Estimate:
-        """Distance within which 90 % of connected pairs are, interpolated between hops."""
+        """Distance within which 90 % of connected pairs are, interpolated between hops; at least 1."""
         return self._estimate(_effective_diameter)
 
     def _estimate(self, statistic: "Statistic") -> Estimate:
@@ -182,4 +195,5 @@ def _effective_diameter(pairs: npt.NDArray[np.int64]) -> float:
     within = np.concatenate([[0], np.cumsum(pairs)])
     wanted = EFFECTIVE * within[-1]
     hops = int(np.searchsorted(within, wanted))
-    return hops - 1 + float((wanted - within[hops - 1]) / (within[hops] - within[hops - 1]))
+    between = float((wanted - within[hops - 1]) / (within[hops] - within[hops - 1]))
+    return max(1.0, hops - 1 + between)  # no pair is nearer than one hop

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.structure.adjacency import Adjacency, Edges, Neighbours
+from analytics.structure.components import numbered_by_size
 from data.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -128,8 +129,5 @@ def as_igraph(neighbours: Neighbours) -> "igraph.Graph":
 
 def _numbered(membership: npt.NDArray[np.int64], modularity: float) -> Communities:
     """Return communities that are numbered by falling size."""
-    _, first, codes, counts = np.unique(membership, return_index=True, return_inverse=True, return_counts=True)
-    order = np.lexsort((first, -counts))
-    number = np.empty(len(order), np.int32)
-    number[order] = np.arange(len(order))
-    return Communities(number[codes], counts[order], float(modularity))
+    number, sizes = numbered_by_size(membership)
+    return Communities(number, sizes, float(modularity))

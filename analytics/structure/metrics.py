@@ -99,8 +99,8 @@ def component_values(weak: npt.NDArray[np.int32], strong: npt.NDArray[np.int32])
     """Return the values of the metric, given the component of each agent."""
     found = Values()
     for kind, of_agent in {"weak": weak, "strong": strong}.items():
-        sizes = components.sizes(of_agent)
-        found.of_agents[f"{kind}_component"] = of_agent
+        number, sizes = components.numbered_by_size(of_agent)
+        found.of_agents[f"{kind}_component"] = number
         found.of_network[f"{kind}_components"] = len(sizes)
         found.of_network[f"largest_{kind}_component"] = int(sizes[0]) if len(sizes) else None
     return found
@@ -115,10 +115,8 @@ def distance_values(found: distances.Distances) -> Values:
     length, effective = found.average_path_length, found.effective_diameter
     return Values(
         {
-            "average_path_length": length.value,
-            "average_path_length_half_width": length.half_width,
-            "effective_diameter": effective.value,
-            "effective_diameter_half_width": effective.half_width,
+            **length.columns("average_path_length"),
+            **effective.columns("effective_diameter"),
             "diameter": found.diameter,
             "distance_sources": found.n_sources,
             "pairs_by_distance": found.pairs.tolist(),
@@ -162,13 +160,13 @@ def _hits(_: Network, edges: Adjacency) -> Values:
 
 
 def _labels(network: Network, edges: Adjacency) -> Values:
-    ranks = ranks_by_id(network)
-    return label_values(edges.agents[np.argsort(ranks)][label_propagation(edges, initial=ranks)])
+    return label_values(label_propagation(edges, initial=ranks_by_id(network)))
 
 
 def label_values(labels: npt.NDArray[np.int64]) -> Values:
-    """Return the values of the metric, given the label of each agent: a dense id."""
-    return Values({"label_count": len(np.unique(labels))}, {"label": labels.astype(np.int32)})
+    """Return the values of the metric, given the label of each agent."""
+    number, sizes = components.numbered_by_size(labels)
+    return Values({"label_count": len(sizes)}, {"label": number})
 
 
 def _communities(_: Network, edges: Adjacency) -> Values:
@@ -217,8 +215,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "hop distances, average path length, diameter",
                 _distances,
                 (
-                    *("average_path_length", "average_path_length_half_width"),
-                    *("effective_diameter", "effective_diameter_half_width"),
+                    *("average_path_length", "average_path_length_low", "average_path_length_high"),
+                    *("effective_diameter", "effective_diameter_low", "effective_diameter_high"),
                     *("diameter", "distance_sources", "pairs_by_distance"),
                 ),
             ),

@@ -20,6 +20,7 @@ from data.progress import Progress, shown
 from data.quantities import readable_bytes
 from data.warehouse.tables import table_specification
 from propagation.clusters import machine_memory
+from propagation.intervals import number_with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,21 +74,22 @@ class NetworkMetrics:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row per number of the network: metric, value, half of its 95 % interval, and both as text."""
+        """Return one row per number of the network: metric, value, ends of its 95 % interval, and all of it as text."""
         found = []
         for name, value in self.values.items():
-            if isinstance(value, list) or name.endswith("_half_width"):
+            if isinstance(value, list) or name.endswith(("_low", "_high")):
                 continue
-            half_width = self.values.get(f"{name}_half_width")
-            found.append({"metric": name, "value": value, "half_width": half_width, "text": _text(value, half_width)})
+            low, high = (self.values.get(f"{name}_{end}") for end in ("low", "high"))
+            text = _text(value) if high is None else number_with_interval(value, high - value)
+            found.append({"metric": name, "value": value, "value_low": low, "value_high": high, "text": text})
         return found
 
     @property
     def table(self) -> "pd.DataFrame":
-        """One row per number of the network: metric, value, half_width of its 95 % interval where it was sampled."""
+        """One row per number of the network: metric, value, and its 95 % interval where it was sampled."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=["metric", "value", "half_width"]).set_index("metric")
+        return pd.DataFrame(self.rows(), columns=["metric", "value", "value_low", "value_high"]).set_index("metric")
 
     @cached_property
     def agents(self) -> "pd.DataFrame":
@@ -255,10 +257,8 @@ def _of_metrics(chosen: list[Metric], values: Values) -> Values:
     )
 
 
-def _text(value: Any, half_width: float | None) -> str:
-    """Return a number as text, with half of its 95 % interval if it has one."""
+def _text(value: Any) -> str:
+    """Return an exact number as text."""
     if value is None:
         return "undefined"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.6g}" if half_width is None else f"{value:,.6g} ± {half_width:.2g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"

@@ -12,6 +12,7 @@ from propagation.pictures import COLOURS, LINE_STYLES, LINE_WIDTH, dress, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 DRAWN = ("degrees", "distances", "cores", "communities")
@@ -85,6 +86,7 @@ def degree_panel(ax: "Axes", values: Values) -> None:
         for number, (label, law) in enumerate(_laws(values, tail).items()):
             keys.append((ax.plot(tail, in_tail * law, **_style(number))[0], label))
     dress(ax, title="Agents by number of neighbours", x="neighbours, at least", y="share of agents")
+    _whole_ticks(ax.xaxis)
     _logarithmic(ax, lowest=0.5 / agents.sum(), highest=1.5, x=degrees[-1] >= WIDE * degrees[0])
     ax.yaxis.set_major_formatter("{x:g}")
     legend_above(ax, keys)
@@ -93,6 +95,12 @@ def degree_panel(ax: "Axes", values: Values) -> None:
 def _style(number: int) -> dict[str, Any]:
     """Return the style of the laws and marks that are drawn over data, by number."""
     return {"color": COLOURS[1 + number], "linestyle": LINE_STYLES[number], "linewidth": LINE_WIDTH}
+
+
+def _whole_ticks(*axes: "Axis") -> None:
+    """Write whole numbers only beside linear axes: there is no half agent or hop."""
+    for axis in axes:
+        axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _logarithmic(ax: "Axes", *, lowest: float, highest: float, x: bool) -> None:
@@ -133,10 +141,11 @@ def distance_panel(ax: "Axes", values: Values) -> None:
     keys: list[tuple[Any, str]] = []
     for number, (column, label) in enumerate(MARKED_DISTANCES.items()):
         keys.append((ax.axvline(values[column], **_style(number)), f"{label} {values[column]:.3g}"))
-    is_exact = values["average_path_length_half_width"] is None
+    is_exact = values["average_path_length_low"] is None
     farthest = f" (largest distance{'' if is_exact else ' found'}: {len(pairs):,})" if len(pairs) > last else ""
     kind = "All pairs with a path" if is_exact else "Sampled pairs with a path"
     dress(ax, title=f"{kind} by distance", x=f"hops{farthest}", y="pairs, %")
+    _whole_ticks(ax.xaxis)
     legend_above(ax, keys)
 
 
@@ -147,6 +156,7 @@ def core_panel(ax: "Axes", core_number: npt.NDArray[np.int32]) -> None:
     ax.step(np.arange(len(in_core)), in_core, where="mid", color=COLOURS[0], linewidth=LINE_WIDTH)
     title = f"Agents of every k-core, {in_core[-1]:,} of the {len(in_core) - 1:,}-core"
     dress(ax, title=title, x="k", y="agents")
+    _whole_ticks(ax.xaxis, ax.yaxis)
     if in_core[0] > UNEVEN * in_core[-1]:
         _logarithmic(ax, lowest=0.8, highest=1.5 * in_core[0], x=False)
 
@@ -162,5 +172,6 @@ def community_panel(ax: "Axes", community: npt.NDArray[np.int32], modularity: fl
         ax.bar(numbers, sizes, color=COLOURS[0], width=0.8)
     title = f"{len(sizes):,} communities, modularity {modularity:.3f}"
     dress(ax, title=title, x="community, by falling size", y="agents")
+    _whole_ticks(ax.xaxis, ax.yaxis)
     if is_long or is_uneven:
         _logarithmic(ax, lowest=0.8, highest=1.5 * sizes[0], x=is_long)

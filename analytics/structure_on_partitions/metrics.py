@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from analytics.structure.distances import Distances, sources_of
 from analytics.structure.label_propagation import ranks_by_id
 from analytics.structure.metrics import (
@@ -53,8 +51,9 @@ def _pagerank(network: Network, partitions: int, client: "Client | None") -> Val
 
 def _labels(network: Network, partitions: int, client: "Client | None") -> Values:
     ranks = ranks_by_id(network)
-    found = label_propagation.label_propagation(network, initial=ranks, partitions=partitions, client=client)
-    return label_values(network.dense_agents[np.argsort(ranks)][found])
+    return label_values(
+        label_propagation.label_propagation(network, initial=ranks, partitions=partitions, client=client)
+    )
 
 
 ON_PARTITIONS: Mapping[str, Computation] = MappingProxyType(

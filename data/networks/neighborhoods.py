@@ -48,7 +48,7 @@ def neighbors(network: "Network", agents: Any, direction: Direction = "out") -> 
     DataFrame
         One row per agent and neighbour: ``agent_id``, ``neighbor_id``, ``direction`` (among the edges asked for, those
         between the two: out, in, or both), and the neighbour's ``in_degree`` and ``out_degree`` in the whole network.
-        Agents are in the order given, the neighbours of each by falling degree (dense id).
+        Agents are in the order given, each once, the neighbours of each by falling degree (dense id).
 
     Raises
     ------
@@ -69,7 +69,7 @@ def neighbors(network: "Network", agents: Any, direction: Direction = "out") -> 
     1      ann          cy       out          1           0
     """
     _check_direction(direction)
-    dense = network.dense_ids(_listed(agents))
+    dense = network.dense_ids(list(dict.fromkeys(_listed(agents))))
     positions, found, relations = _adjacent(network, dense, direction)
     ids = network.agent_ids
     columns = {

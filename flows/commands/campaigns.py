@@ -229,8 +229,11 @@ def _print_unfinished(unfinished: "Sequence[StartedRun]", attempts: Mapping[str,
 
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Print the results of a campaign: one row per session, and how they were computed."""
+    from propagation.intervals import INTERVAL_NOTE
+
     print_line(STATUS[summary["status"]].format(**summary))
     print_table([session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
+    print_line(f"{INTERVAL_NOTE} of the mean reach")
     for note in (*precision_notes(summary), *truncation_notes(summary)):
         print_line(note)
     print_line(
@@ -253,6 +256,7 @@ def sessions(
 ) -> None:
     """List the sessions of the warehouse, oldest first, with their reach."""
     from data.facade import Warehouse
+    from propagation.intervals import INTERVAL_NOTE
 
     place = Warehouse(warehouse)
     rows = _listed_sessions(place)
@@ -264,6 +268,7 @@ def sessions(
             listed = [_listing(row) for row in rows]
             empty = {"scheduled for"} if not any(row["scheduled for"] for row in listed) else set()
             print_table(listed, [name for name in listed[0] if name not in empty])
+            print_note(f"{INTERVAL_NOTE} of the mean reach")
         else:
             print_line(f"no such sessions in warehouse {place.url}; run a campaign: rumormill run CAMPAIGN")
 

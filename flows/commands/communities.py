@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
-from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.options import DEFAULT_WAREHOUSE, GROUPS, JsonOption, SessionArgument, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table
 
@@ -17,12 +17,7 @@ SHOWN = 20
 """Communities, edges and agents that are shown as tables."""
 ByOption = Annotated[
     str,
-    typer.Option(
-        "--by",
-        metavar="COLUMN",
-        help="What the communities are: an attribute of the agents, or a column of agent_metrics, such as community "
-        "(Leiden) or label (label propagation).",
-    ),
+    typer.Option("--by", metavar="COLUMN", help=f"What the communities are: {GROUPS}."),
 ]
 
 
@@ -62,13 +57,7 @@ def communities(
 
 
 def crossings(
-    session: Annotated[
-        str,
-        typer.Argument(
-            metavar="SESSION",
-            help="A session that recorded activations: CAMPAIGN:SESSION, or its id or the beginning of it.",
-        ),
-    ],
+    session: SessionArgument,
     by: ByOption = "community",
     plot: PlotOption = None,
     chosen: FormatOption = None,
@@ -76,7 +65,10 @@ def crossings(
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how the message of a session crosses communities: whom it reaches, when, and who carries it across."""
+    """Show how the message of a session crosses communities: whom it reaches, when, and who carries it across.
+
+    Needs a session that records activations.
+    """
     from analytics.communities import crossing
     from data.facade import Warehouse
     from propagation.session_references import find_session
@@ -94,7 +86,7 @@ def crossings(
 
 
 def _show(found: "Crossing", rows: list[dict[str, Any]]) -> None:
-    names = ["community_name", "agents", "seeds", "share_of_replicates", "reach", "share_reached", "first_round"]
+    names = ["group_name", "agents", "seeds", "share_of_replicates", "reach", "share_reached", "first_round"]
     print_line(_title("Communities, the largest first", len(rows)))
     print_table([_short({name: row[name] for name in [*names, "brought_in", "carried_out"]}) for row in rows[:SHOWN]])
     carriers = found.carriers
@@ -129,6 +121,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel="Answers",
         epilog=examples(
-            "rumormill crossings 6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b --by department --plot crossings.png",
+            "rumormill crossings spring:hubs",
+            "rumormill crossings spring:hubs --by department --plot crossings.png",
         ),
     )(crossings)

@@ -1,10 +1,22 @@
 """The command ``rumormill block``: what to block against a message, or where to start a counter-message."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write
+from flows.commands.model_options import (
+    SEEDS,
+    BlockedOption,
+    MaxRoundsOption,
+    ModelOption,
+    RandomSeedOption,
+    ReplicatesOption,
+    SettingsOption,
+    asked_model,
+    asked_seeds,
+    listed_agents,
+)
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_published, print_table, progress_bars
@@ -20,6 +32,12 @@ DOES = {
 }
 """By the command's word: the action, and what is chosen."""
 
+COLUMNS = [
+    *("method", "step", "agent_id", "target_id", "reach_before", "reach", "saved"),
+    *("saved_standard_error", "saved_low", "saved_high"),
+]
+"""Columns of the output in other formats."""
+
 
 def block(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network in the warehouse.")],
@@ -27,40 +45,26 @@ def block(
         Literal["agents", "edges", "counter-message"],
         typer.Argument(help="What to choose: agents or edges to block, or seeds of a counter-message."),
     ] = "agents",
-    seed: Annotated[
-        list[str] | None, typer.Option("--seed", metavar="AGENT", help="A seed of the message; repeatable.")
-    ] = None,
-    strategy: Annotated[
-        str | None, typer.Option("--strategy", metavar="NAME", help="Choose the message's seeds by a strategy instead.")
-    ] = None,
-    seed_budget: Annotated[
-        int | None, typer.Option("--seed-budget", min=1, metavar="K", help="Number of seeds of --strategy.")
-    ] = None,
+    *,
+    seeds: Annotated[str, typer.Option("--seeds", metavar="SEEDS", help=f"Where the message starts: {SEEDS}.")],
     budget: Annotated[
         int | None, typer.Option("--budget", "-k", min=1, help="How many to choose. [dim]default: 10, or all[/dim]")
     ] = None,
-    probability: Annotated[
-        str,
+    model: ModelOption = "independent_cascade",
+    settings: SettingsOption = None,
+    methods: Annotated[
+        str | None,
         typer.Option(
-            metavar="P",
-            help="Transmission probability of the independent cascade: a number, or weighted_cascade, trivalency, "
-            "strength, column or column:NAME.",
-        ),
-    ] = "weighted_cascade",
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--method",
-            metavar="NAME",
-            help="A method: greedy, degree, pagerank or random; repeatable. [dim]default: all four[/dim]",
+            "--methods", metavar="A,B,C", help="Some of greedy, degree, pagerank, random. [dim]default: all[/dim]"
         ),
     ] = None,
-    blocked: Annotated[
-        list[str] | None, typer.Option("--blocked", metavar="AGENT", help="An agent blocked already; repeatable.")
-    ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Replicates on which the choices are judged.")] = 1000,
-    samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 2000,
-    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
+    blocked: BlockedOption = None,
+    max_rounds: MaxRoundsOption = 10_000,
+    replicates: ReplicatesOption = 1000,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, help="Cascades on which the greedy method chooses.")
+    ] = 2000,
+    random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -71,65 +75,37 @@ def block(
     from analytics.containment import contain
     from analytics.containment.plans import METHODS
     from data.facade import Warehouse
-    from propagation.models import IndependentCascade
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
+    message, starts = asked_model(model, settings), asked_seeds(seeds)
+    barred = listed_agents("--blocked", blocked) or []
     place = Warehouse(warehouse).network(network)
-    with progress_bars() as progress:
+    with progress_bars(hidden=as_json) as progress:
         found = contain(
             place,
-            IndependentCascade(probability=_number_or_scheme(probability)),
-            seed_set=_seed_set(seed, strategy, seed_budget),
+            message,  # type: ignore[arg-type]
+            seed_set=starts,
             budget=min(10, place.n_agents) if budget is None else budget,
             action=DOES[what][0],  # type: ignore[arg-type]
-            methods=method or METHODS,  # type: ignore[arg-type]
+            methods=METHODS if methods is None else [name.strip() for name in methods.split(",")],  # type: ignore[misc]
             replicates=replicates,
             samples=samples,
             random_seed=random_seed,
-            blocked=blocked or (),
+            max_rounds=max_rounds,
+            blocked=barred,
             progress=progress,
         )
-    write(found.rows, lambda: _print(found, what), chosen=chosen, output=output, as_json=as_json)
+    rows = found.rows.select(COLUMNS)
+    write(rows, lambda: _print(found, what), chosen=chosen, output=output, as_json=as_json)
     print_published("containment_plans", published=not found.was_published)
     if plot is not None:
         save_plot(found.plot(), plot)
 
 
-def _seed_set(seed: list[str] | None, strategy: str | None, budget: int | None) -> Any:
-    """Return the seeds, or the strategy that chooses them.
-
-    Raises
-    ------
-    InvalidInputError
-        Unless exactly one of the two is given.
-    """
-    from data.errors import InvalidInputError
-    from propagation.seeding import make_strategy
-
-    if seed is not None and strategy is not None:
-        raise InvalidInputError("--seed and --strategy both say where the message starts; give one of them")
-    if seed is None and strategy is None:
-        raise InvalidInputError("where does the message start? Give --seed AGENT, or --strategy NAME --seed-budget K")
-    if strategy is None:
-        if budget is not None:
-            raise InvalidInputError(f"--seed-budget {budget} is for --strategy; remove it, or give a strategy")
-        return seed
-    if budget is None:
-        raise InvalidInputError(f"--strategy {strategy}: how many seeds? Add --seed-budget K")
-    return make_strategy(strategy, {"budget": budget})
-
-
-def _number_or_scheme(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def _print(found: "Containment", what: str) -> None:
     """Print what the best method chooses, and the agents that each method saves."""
-    from analytics.intervals import with_interval
+    from propagation.intervals import INTERVAL_NOTE, with_interval
 
     best = found.best_method
     if found.saved(best)[-1][1].mean == 0.0:
@@ -147,7 +123,7 @@ def _print(found: "Containment", what: str) -> None:
         | {method: with_interval(own[count]) if count in own else "" for method, own in saved.items()}
         for count in counts
     ]
-    print_line(f"agents saved of {found.reach_before:,.1f} that the message reaches (mean, 95 % interval):")
+    print_line(f"agents saved of {found.reach_before:,.1f} that the message reaches; {INTERVAL_NOTE}:")
     print_table(rows)
 
 
@@ -156,8 +132,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel="Answers",
         epilog=examples(
-            "rumormill block town --seed ann --budget 10",
-            "rumormill block town edges --seed ann --budget 20 --probability 0.05 --plot saved.png",
-            "rumormill block town counter-message --strategy top_out_degree --seed-budget 5",
+            "rumormill block town --seeds ann,bob --budget 10",
+            "rumormill block town edges --seeds @first.txt --budget 20 --set probability=0.05 --plot saved.png",
+            "rumormill block town counter-message --seeds top_out_degree:5",
         ),
     )(block)

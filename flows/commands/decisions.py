@@ -7,23 +7,38 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
-from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, PrecisionOption, WarehouseOption, examples
+from flows.commands.model_options import (
+    SEEDS,
+    MaxRoundsOption,
+    ModelOption,
+    RandomSeedOption,
+    SettingsOption,
+    asked_parameters,
+    asked_seeds,
+    pairs,
+    parameter_value,
+)
+from flows.commands.options import (
+    DEFAULT_WAREHOUSE,
+    GROUPS,
+    JsonOption,
+    PrecisionOption,
+    SessionArgument,
+    WarehouseOption,
+    examples,
+)
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analytics.comparison import SessionComparison
+    from analytics.comparison import CampaignComparison, SessionComparison
     from analytics.sweeps import Sweep
 
 Part = Literal["reach", "rounds", "groups", "agents"]
 SHOWN_ROWS = 30
 """Rows of a table on the terminal."""
-SessionArgument = Annotated[
-    str,
-    typer.Argument(metavar="SESSION", help="A session: CAMPAIGN:SESSION, or its id or the beginning of it."),
-]
 
 
 def compare(
@@ -32,11 +47,10 @@ def compare(
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="The session or campaign that A is compared with.")],
     by: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Also by groups of agents: an attribute, or a metric such as community."),
+        str | None, typer.Option("--by", metavar="COLUMN", help=f"Also compare groups of agents: {GROUPS}.")
     ] = None,
     part: Annotated[
-        Part | None, typer.Option("--rows", help="What the rows are. [dim]default: reach, or groups with --by[/dim]")
+        Part | None, typer.Option("--part", help="What the rows are. [dim]default: reach, or groups with --by[/dim]")
     ] = None,
     plot: PlotOption = None,
     chosen: FormatOption = None,
@@ -49,17 +63,20 @@ def compare(
     Sessions with the same random seed are compared replicate by replicate. Intervals by round and group need sessions
     that record activations; groups and agents need those that record at least reach.
     """
+    from analytics.comparison import CampaignComparison
     from data.facade import Warehouse
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     place = Warehouse(warehouse)
-    compared, published = _compared(place, first, second, by)
+    found, compared, published = _compared(place, first, second, by)
     part = part or ("reach" if by is None else "groups")
     rows = [row for name, each in compared.items() for row in _rows_of(each, part, name if len(compared) > 1 else None)]
     if plot is not None:
-        each = _only(compared, "--plot")
-        save_plot(each.plot_groups() if part == "groups" else each.plot(), plot)
+        if isinstance(found, CampaignComparison):
+            save_plot(found.plot(), plot)
+        else:
+            save_plot(found.plot_groups() if part == "groups" else found.plot(), plot)
 
     def show() -> None:
         for each in compared.values():
@@ -77,8 +94,10 @@ def compare(
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
-def _compared(place: Any, first: str, second: str, by: str | None) -> "tuple[dict[str, SessionComparison], bool]":
-    """Return comparisons by name, and whether any of them was published now."""
+def _compared(
+    place: Any, first: str, second: str, by: str | None
+) -> "tuple[SessionComparison | CampaignComparison, dict[str, SessionComparison], bool]":
+    """Return the comparison, its parts by name, and whether any of them was published now."""
     from analytics.comparison import compare
     from analytics.decision_tables import publish_comparison
     from propagation.result import Result
@@ -87,22 +106,14 @@ def _compared(place: Any, first: str, second: str, by: str | None) -> "tuple[dic
     one, other = find(place, first), find(place, second)
     found = compare(one, other, by=by, names=(first, second))
     if isinstance(one, Result) and isinstance(other, Result):
-        return {first: found}, publish_comparison(one, other, found, by)
+        return found, {first: found}, publish_comparison(one, other, found, by)
     assert isinstance(one, Mapping)
     assert isinstance(other, Mapping)
     done = [publish_comparison(one[name], other[name], each, by) for name, each in found.items()]
     for name, campaign in ((first, found.only_first), (second, found.only_second)):
         if campaign:
             print_note(f"only in {name}: {', '.join(campaign)}")
-    return dict(found), any(done)
-
-
-def _only(compared: "Mapping[str, SessionComparison]", option: str) -> "SessionComparison":
-    from data.errors import InvalidInputError
-
-    if len(compared) > 1:
-        raise InvalidInputError(f"{option} draws one comparison, and the campaigns have {len(compared)}; name sessions")
-    return next(iter(compared.values()))
+    return found, dict(found), any(done)
 
 
 def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> list[dict[str, Any]]:
@@ -116,14 +127,14 @@ def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> lis
     frame = getattr(compared, part)
     if frame is None:
         needed = "--by COLUMN" if part == "groups" else "sessions that record reach (record: reach)"
-        raise InvalidInputError(f"--rows {part} needs {needed}")
+        raise InvalidInputError(f"--part {part} needs {needed}")
     return [{**label, **row} for row in _records(frame)]
 
 
 def explain(
     session: SessionArgument,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="Id of the agent.")],
-    paths: Annotated[int, typer.Option(min=1, metavar="N", help="Most frequent paths to name.")] = 10,
+    paths: Annotated[int, typer.Option("--paths", min=1, metavar="N", help="Most frequent paths to name.")] = 10,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -148,7 +159,7 @@ def explain(
     found = replace(found, paths=found.paths.head(paths))
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.paths)
+    rows, columns = _records(found.paths), list(found.paths.columns)
 
     def show() -> None:
         print_line(found.sentence)
@@ -159,12 +170,12 @@ def explain(
             print_table(_records(found.passed_through.head(5)))
         print_published("transmission_paths", published=published)
 
-    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
+    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
 
 
 def responsible(
     session: SessionArgument,
-    agents: Annotated[int, typer.Option(min=1, metavar="N", help="Agents to name.")] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, metavar="N", help="First agents that are named.")] = 20,
     with_seeds: Annotated[
         bool, typer.Option("--with-seeds", help="Rank seeds too; all they start passes them.")
     ] = False,
@@ -186,12 +197,12 @@ def responsible(
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     result = find_session(Warehouse(warehouse), session)
-    everybody = most_responsible(result, agents=result.network.n_ids, with_seeds=True)
+    everybody = most_responsible(result, top=result.network.n_ids, with_seeds=True)
     published = publish_responsibility(result, everybody)
-    found = everybody.first(agents, with_seeds=with_seeds)
+    found = everybody.first(top, with_seeds=with_seeds)
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.agents)
+    rows, columns = _records(found.agents), list(found.agents.columns)
 
     def show() -> None:
         print_line(found.sentence)
@@ -199,33 +210,34 @@ def responsible(
             print_table(rows)
         print_published("responsible_agents", published=published)
 
-    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
+    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
 
 
 def sweep(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network of the warehouse.")],
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model; rumormill models lists them.")],
     values: Annotated[
         list[str],
         typer.Option(
             "--values", metavar="NAME=V1,V2,...", help="Values of a parameter; repeated for all combinations."
         ),
     ],
+    model: ModelOption = "independent_cascade",
+    settings: SettingsOption = None,
     seeds: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="STRATEGY:BUDGET",
-            help="Seeds by a strategy, such as top_out_degree:10, or ids of agents, such as 3,25; may be repeated.",
+            "--seeds",
+            metavar="SEEDS",
+            help=f"Where the message starts: {SEEDS}. May be repeated. [dim]default: random:1[/dim]",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model that stays; may be repeated."),
+    max_rounds: MaxRoundsOption = 10_000,
+    replicates: Annotated[
+        int | None,
+        typer.Option("--replicates", min=1, help="Replicates of each simulation. [dim]default: 1000[/dim]"),
     ] = None,
-    replicates: Annotated[int | None, typer.Option(min=1, help="Replicates of each point; default: 1000.")] = None,
     precision: PrecisionOption = None,
-    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
-    max_rounds: Annotated[int | None, typer.Option(min=0, help="Last round in which activations are allowed.")] = None,
+    random_seed: RandomSeedOption = 0,
     campaign: Annotated[
         str | None, typer.Option(metavar="NAME", help="Also publish the sessions as a campaign of this name.")
     ] = None,
@@ -245,9 +257,11 @@ def sweep(
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    lists = {name: [_value(each) for each in text.split(",")] for name, text in _pairs("--values", values).items()}
-    fixed = {name: _value(text) for name, text in _pairs("--set", settings or []).items()}
-    options = {"replicates": replicates, "precision": precision, "max_rounds": max_rounds, "campaign": campaign}
+    texts = pairs("--values", values, "probability=0.01,0.02")
+    lists = {name.replace("-", "_"): [parameter_value(v) for v in text.split(",")] for name, text in texts.items()}
+    fixed = asked_parameters(settings)
+    seed_sets = {text: asked_seeds(text) for text in seeds or ["random:1"]}
+    options = {"replicates": replicates, "precision": precision, "campaign": campaign}
     given = {name: value for name, value in options.items() if value is not None}
     place = Warehouse(warehouse)
     with progress_bars(hidden=as_json) as progress:
@@ -255,8 +269,9 @@ def sweep(
             place.network(network),
             sweeps.base_model(model, fixed, lists),
             lists,
-            seed_sets=_seed_sets(seeds or ["random:1"]),
+            seed_sets=seed_sets,
             random_seed=random_seed,
+            max_rounds=max_rounds,
             progress=progress,
             **given,
         )
@@ -268,54 +283,20 @@ def sweep(
 
 
 def _print_sweep(found: "Sweep", *, published: bool) -> None:
-    columns = [*found.parameters, "seed_set", "reach", "low", "high", "share", "mean_field_reach", "replicates"]
+    columns = [
+        *found.parameters,
+        "seed_set",
+        "reach",
+        "reach_low",
+        "reach_high",
+        "share",
+        "mean_field_reach",
+        "replicates",
+    ]
     print_table(_records(found.table[columns]), most=200)
     for sentence in found.threshold_sentences:
         print_line(sentence)
     print_published("sweep_points", published=published)
-
-
-def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    from data.errors import InvalidInputError
-
-    found: dict[str, str] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not (name and separator and value):
-            raise InvalidInputError(f"{option} {text!r} is not of the form NAME=VALUE")
-        if name in found:
-            raise InvalidInputError(f"{option} gives {name} twice; give all of its values at once")
-        found[name] = value
-    return found
-
-
-def _value(text: str) -> Any:
-    """Return a parameter's value: a number if it is one, else text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text.strip()
-
-
-def _seed_sets(texts: Sequence[str]) -> dict[str, Any]:
-    """Return seed sets by name: strategies with their budgets, or ids of agents."""
-    from data.errors import InvalidInputError
-    from propagation.seeding import STRATEGIES, make_strategy
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, separator, budget = text.rpartition(":")
-        if separator and name in STRATEGIES:
-            if not budget.isdecimal():
-                raise InvalidInputError(f"--seeds {text!r}: {budget!r} is not a number of seeds")
-            found[text] = make_strategy(name, {"budget": int(budget)})
-        elif text in STRATEGIES:
-            raise InvalidInputError(f"--seeds {text!r}: how many seeds? Write {text}:10")
-        else:
-            found[text] = [each.strip() for each in text.split(",")]
-    return found
 
 
 def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -343,12 +324,12 @@ def register(app: typer.Typer) -> None:
         ),
         explain: ("rumormill explain spring:hubs 1021", "rumormill explain spring:hubs 1021 --plot paths.svg"),
         responsible: (
-            "rumormill responsible spring:hubs --agents 10",
+            "rumormill responsible spring:hubs --top 10",
             "rumormill responsible spring:hubs --with-seeds",
         ),
         sweep: (
-            "rumormill sweep town sir --values beta=0.01,0.02,0.05 --set gamma=0.5 --plot sweep.png",
-            "rumormill sweep town sis --values beta=0.01,0.02 --values gamma=0.1,0.2 --seeds random:5 --max-rounds 100",
+            "rumormill sweep town --model sir --values beta=0.01,0.02,0.05 --set gamma=0.5 --plot sweep.png",
+            "rumormill sweep town --model sis --values beta=0.01,0.02 --values gamma=0.1,0.2 --max-rounds 100",
         ),
     }
     for command, lines in commands.items():

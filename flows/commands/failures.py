@@ -43,6 +43,7 @@ def _report_usage(error: Any) -> int:
     """Report one of Typer's own errors, such as an unknown option or a missing argument."""
     context = getattr(error, "ctx", None)
     help_line = f" (see: {context.command_path} --help)" if context is not None else ""
-    if message := error.format_message().rstrip("."):  # empty where the help was shown instead
+    # Typer's choices quote an error of Pydantic. The message is empty where the help was shown instead.
+    if message := error.format_message().rstrip(".").replace("Value error, ", ""):
         print_error(f"{message}{help_line}")
     return int(getattr(error, "exit_code", InvalidInputError.exit_code))

@@ -33,8 +33,9 @@ def write_rows(
     chosen: Format | None,
     output: str | None,
     as_json: bool,
+    columns: Sequence[str] = (),
 ) -> None:
-    """Write rows of JSON values as `write` does; `show` prints them as a table."""
+    """Write rows of JSON values as `write` does; `show` prints a table. Without rows, `columns` are what is named."""
     kind = check_format(chosen, output, as_json=as_json)
     if kind == "json":
         _write(lambda file: file.write(json_text(rows) + "\n"), output)
@@ -46,7 +47,8 @@ def write_rows(
         texts = [
             {name: cell(v) if isinstance(v, dict | list | tuple) else v for name, v in row.items()} for row in rows
         ]
-        _write_table(pa.Table.from_pylist(texts), kind, output)
+        none = pa.table({name: pa.nulls(0) for name in columns})
+        _write_table(pa.Table.from_pylist(texts) if texts else none, kind, output)
 
 
 def write(

@@ -1,12 +1,21 @@
 """The command ``rumormill seeds``: whom to seed so that a message reaches as many agents as possible."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
-from flows.commands.model_options import ModelOption, RandomSeedOption, ReplicatesOption, SettingsOption, asked_model
+from flows.commands.model_options import (
+    AGENTS,
+    BlockedOption,
+    MaxRoundsOption,
+    ModelOption,
+    RandomSeedOption,
+    ReplicatesOption,
+    SettingsOption,
+    asked_model,
+    listed_agents,
+)
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
@@ -14,7 +23,6 @@ from flows.commands.terminal import print_line, print_note, print_published, pri
 if TYPE_CHECKING:
     from analytics.influence import SeedSelection
 
-AGENTS = "agent ids separated by commas, or @FILE with an id per line"
 SHOWN_SEEDS = 100
 
 
@@ -51,13 +59,8 @@ def seeds(
     given: Annotated[
         str | None, typer.Option("--given", metavar="AGENTS", help=f"Seeds that there are already: {AGENTS}.")
     ] = None,
-    blocked: Annotated[
-        str | None,
-        typer.Option("--blocked", metavar="AGENTS", help=f"Agents that can be neither reached nor seeded: {AGENTS}."),
-    ] = None,
-    max_rounds: Annotated[
-        int, typer.Option("--max-rounds", min=0, help="Last round in which agents may be activated.")
-    ] = 10_000,
+    blocked: BlockedOption = None,
+    max_rounds: MaxRoundsOption = 10_000,
     replicates: ReplicatesOption = 1000,
     random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
@@ -73,8 +76,8 @@ def seeds(
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     asked = asked_model(model, settings)
-    counted = _agents("targets", targets)
-    earlier, barred = _agents("given", given) or [], _agents("blocked", blocked) or []
+    counted = listed_agents("--targets", targets)
+    earlier, barred = listed_agents("--given", given) or [], listed_agents("--blocked", blocked) or []
     place = Warehouse(warehouse)
     with progress_bars(hidden=as_json) as progress:
         found = seed_selection(
@@ -100,36 +103,9 @@ def seeds(
     write_rows(rows, lambda: _print(found, rows), chosen=chosen, output=output, as_json=as_json)
 
 
-def _agents(option: str, text: str | None) -> list[str] | None:
-    """Return agent ids given as text, or as ``@FILE`` with one per line; None if the option was not given.
-
-    Raises
-    ------
-    InvalidInputError, SourceNotFoundError
-        If the file cannot be read, or there is no id.
-    """
-    from data.errors import InvalidInputError, SourceNotFoundError
-
-    if text is None:
-        return None
-    try:
-        lines = (
-            text.split(",")
-            if not text.startswith("@")
-            else Path(text[1:]).expanduser().read_text(encoding="utf-8").splitlines()
-        )
-    except FileNotFoundError:
-        raise SourceNotFoundError(f"--{option} {text!r}: there is no file {text[1:]!r}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"--{option} {text!r} cannot be read: {error}; give a text file") from None
-    ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
-        raise InvalidInputError(f"--{option} {text!r} names no agent; name some, or leave the option out")
-    return ids
-
-
 def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
     from analytics.intervals import with_interval
+    from propagation.intervals import INTERVAL_NOTE
     from propagation.result import Reach
 
     def interval(row: dict[str, Any], name: str) -> str:
@@ -149,7 +125,7 @@ def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
     ]
     print_table(shown, most=SHOWN_SEEDS)
     row = found.row
-    print_line(f"{len(rows):,} seeds reach {with_interval(found.reach)} {found.unit} (95 % interval)")
+    print_line(f"{len(rows):,} seeds reach {with_interval(found.reach)} {found.unit}; {INTERVAL_NOTE}")
     if (guarantee := found.guarantee) is not None:
         print_line(guarantee)
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
+from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, SessionArgument, WarehouseOption, examples
 from flows.commands.terminal import print_json, print_line, print_note, progress_bars
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ def delete_campaign(
     _delete(place, campaign_deletion(place, name), yes=yes, as_json=as_json)
 
 
-@delete_app.command("session", epilog=examples("rumormill delete session 6ec0bd7f-11c0-43da-975e-2a8ad9ebae0b"))
+@delete_app.command(
+    "session", epilog=examples("rumormill delete session 6ec0bd7f", "rumormill delete session spring:hubs")
+)
 def delete_session(
-    name: Annotated[str, typer.Argument(metavar="SESSION_ID", help="Id of the session.")],
+    session: SessionArgument,
     yes: Yes = False,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
     as_json: JsonOption = False,
@@ -73,9 +75,11 @@ def delete_session(
     """Delete a session that no campaign lists."""
     from data.facade import Warehouse
     from data.warehouse.dependents import session_deletion
+    from propagation.session_references import find_session
 
     place = Warehouse(warehouse)
-    _delete(place, session_deletion(place, name), yes=yes, as_json=as_json)
+    found = find_session(place, session).session_id
+    _delete(place, session_deletion(place, found), yes=yes, as_json=as_json)
 
 
 @delete_app.command("network", epilog=examples("rumormill delete network town --with-sessions"))

@@ -31,6 +31,14 @@ JsonOption = Annotated[
     typer.Option("--json", help="Print only the result, as JSON, on standard output."),
 ]
 
+SessionArgument = Annotated[
+    str,
+    typer.Argument(metavar="SESSION", help="A session: CAMPAIGN:SESSION, or its id or the beginning of it."),
+]
+GROUPS = (
+    "an attribute of the agents, or a column of agent_metrics, such as community (Leiden) or label (label propagation)"
+)
+"""By what commands group agents."""
 PrecisionOption = Annotated[
     str | None,
     typer.Option(

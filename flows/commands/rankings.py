@@ -7,6 +7,7 @@ import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
 from flows.commands.model_options import (
+    MaxRoundsOption,
     ModelOption,
     RandomSeedOption,
     ReplicatesOption,
@@ -51,6 +52,7 @@ def rank(
             help="First agents of each structural ranking that are simulated alone. [dim]default: as --top[/dim]",
         ),
     ] = None,
+    max_rounds: MaxRoundsOption = 10_000,
     replicates: ReplicatesOption = 1000,
     random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
@@ -75,6 +77,7 @@ def rank(
             candidates=candidates,
             replicates=replicates,
             random_seed=random_seed,
+            max_rounds=max_rounds,
             progress=progress,
         )
     if plot is not None:
@@ -87,6 +90,8 @@ def rank(
 
 
 def _show(found: "Rankings") -> None:
+    from propagation.intervals import INTERVAL_NOTE
+
     row, names = found.row, list(found.row["rankings"])
     shown = min(SHOWN_AGENTS, row["top"])
     firsts = {name: found.top(name) for name in names}
@@ -106,14 +111,17 @@ def _show(found: "Rankings") -> None:
     radius = row["collective_influence_radius"]
     print_line(
         f"{row['candidates']:,} candidates, the first agents of any structural ranking, were simulated alone with "
-        f"{row['replicates']:,} replicates of {row['propagation_model']}; ± is half of a 95 % interval"
+        f"{row['replicates']:,} replicates of {row['propagation_model']}; {INTERVAL_NOTE}"
         + ("" if radius is None else f"; collective influence has radius {radius}")
     )
 
 
 def _with_interval(row: Mapping[str, Any]) -> str:
-    half = "" if row["reach_high"] is None else f" ± {row['reach_high'] - row['reach']:,.1f}"
-    return f"{row['reach']:,.1f}{half}"
+    from propagation.intervals import number_with_interval
+
+    if row["reach_high"] is None:
+        return f"{row['reach']:,.10g}"
+    return number_with_interval(row["reach"], row["reach_high"] - row["reach"])
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,9 +79,7 @@ def analyze(
         rows = _agent_rows(found)
         write(rows, lambda: _print_agents(rows), chosen=chosen, output=output, as_json=as_json)
     else:
-        numbers = [
-            {"metric": row["metric"], "value": row["value"], "half_width": row["half_width"]} for row in found.rows()
-        ]
+        numbers = [{name: value for name, value in row.items() if name != "text"} for row in found.rows()]
         write_rows(numbers, lambda: _print_numbers(found), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -132,6 +130,8 @@ def _print_agents(rows: "pa.Table") -> None:
 
 
 def _print_numbers(found: "NetworkMetrics") -> None:
+    from propagation.intervals import INTERVAL_NOTE
+
     rows: list[dict[str, Any]] = [
         {"metric": row["metric"].replace("_", " "), "value": row["text"]} for row in found.rows()
     ]
@@ -141,6 +141,8 @@ def _print_numbers(found: "NetworkMetrics") -> None:
     width = max(len(row["metric"]) for row in rows)
     for row in rows:
         print_line(f"{row['metric']:<{width}}  {row['value']}")
+    if any("±" in row["value"] for row in rows):
+        print_note(INTERVAL_NOTE)
 
 
 def register(app: typer.Typer) -> None:

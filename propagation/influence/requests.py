@@ -1,6 +1,6 @@
 """Requests for seeds in the user's terms: agent ids and names of columns, checked and turned into a problem."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ from propagation.influence.selection import Method, select_seeds
 from propagation.models.model import Model
 from propagation.weights import agent_column, check_agent_column
 
+AgentNumbers = str | Mapping[Any, float]
+"""A number for each agent: the name of an agent column, or numbers by agent id, such as a dictionary or a Series."""
+
 
 @dataclass(frozen=True)
 class SeedRequest:
@@ -27,10 +30,10 @@ class SeedRequest:
         Number of seeds to add; with `costs`, the most that they may cost together.
     targets : sequence of agent ids
         Only these agents count; empty: all do.
-    weights : str or None
-        Agent column that says how much each agent counts.
-    costs : str or None
-        Agent column with the cost of seeding each agent; agents without a cost cannot be seeded.
+    weights : str, mapping or None
+        Agent column that says how much each agent counts, or these numbers by agent id; agents without one do not.
+    costs : str, mapping or None
+        Agent column with the cost of seeding each agent, or costs by agent id; agents without one cannot be seeded.
     given : sequence of agent ids
         Seeds that there are already.
     method, epsilon, delta
@@ -41,8 +44,8 @@ class SeedRequest:
 
     budget: float
     targets: Sequence[Any] = ()
-    weights: str | None = None
-    costs: str | None = None
+    weights: AgentNumbers | None = None
+    costs: AgentNumbers | None = None
     given: Sequence[Any] = ()
     method: Method = "auto"
     epsilon: float = 0.1
@@ -92,9 +95,11 @@ class SeedRequest:
             return None
         if self.weights is None:
             values = np.ones(network.n_ids)
-        else:
+        elif isinstance(self.weights, str):
             check_agent_column(network, "weights", self.weights)
             values = agent_column(network, self.weights).copy()
+        else:
+            values = np.nan_to_num(_given_numbers(network, "weights", self.weights))
         if self.targets:
             others = np.ones(network.n_ids, np.bool_)
             others[network.dense_ids(self.targets)] = False
@@ -116,8 +121,37 @@ class SeedRequest:
         return select_seeds(problem, method=self.method, epsilon=self.epsilon, delta=self.delta, progress=progress)
 
 
-def _costs(network: Network, column: str) -> npt.NDArray[np.float64]:
-    """Return the cost of seeding each agent, (n_ids,) float64; NaN where the column has none."""
+def _given_numbers(network: Network, name: str, given: Any) -> npt.NDArray[np.float64]:
+    """Return numbers that were given by agent id, (n_ids,) float64; NaN for agents without one."""
+    if not hasattr(given, "items"):
+        raise InvalidInputError(f"{name} {given!r}: give an agent column, or numbers by agent id, such as {{'ann': 2}}")
+    numbers = np.full(network.n_ids, np.nan)
+    by_agent = dict(given.items())
+    try:
+        values = np.array([float(value) for value in by_agent.values()])
+    except (TypeError, ValueError):
+        bad = next(value for value in by_agent.values() if not isinstance(value, int | float))
+        raise InvalidInputError(f"{name} holds {bad!r}, which is not a number") from None
+    low = np.flatnonzero(~np.isnan(values) & ~((values >= 0) & np.isfinite(values)))
+    if len(low):
+        agent = list(by_agent)[int(low[0])]
+        raise InvalidInputError(f"{name} holds {values[low[0]]:g} for agent {agent!r}; give finite numbers >= 0")
+    numbers[network.dense_ids(list(by_agent))] = values
+    return numbers
+
+
+def _costs(network: Network, given: AgentNumbers) -> npt.NDArray[np.float64]:
+    """Return the cost of seeding each agent, (n_ids,) float64; NaN where none is given."""
+    if not isinstance(given, str):
+        costs = _given_numbers(network, "costs", given)
+        if len(free := np.flatnonzero(costs == 0)):
+            name = network.agent_ids[int(free[0])].as_py()
+            raise InvalidInputError(
+                f"costs holds 0 for agent {name!r}; each cost must be above 0, or missing for agents that cannot be "
+                "seeded"
+            )
+        return costs
+    column = given
     costs = network.agent_values(column)
     low = np.flatnonzero(costs <= 0)
     if len(low):

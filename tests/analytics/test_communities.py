@@ -51,7 +51,7 @@ def community_of(network: Network) -> dict[str, str]:
 
 
 def test_sizes_count_agents_and_edges(blocks):
-    found = community_sizes(blocks, "community").set_index("community_name")
+    found = community_sizes(blocks, "community").set_index("group_name")
     communities, ids, rows = community_of(blocks), blocks.agent_ids.to_pylist(), blocks.sparse_rows
     within, out, into = defaultdict(int), defaultdict(int), defaultdict(int)
     for agent, first, last in zip(ids, rows.offsets, rows.offsets[1:], strict=False):
@@ -97,13 +97,13 @@ def test_agreement_is_that_of_the_formulas(blocks, data):
 def test_what_is_reached_in_each_community_and_when(blocks, result, crossed):
     rows, communities = result.activations.compute(), community_of(blocks)
     rows["community"] = [communities[agent] for agent in rows["agent_id"]]
-    assert list(crossed.communities["community_name"]) == list(community_sizes(blocks, "community")["community_name"])
+    assert list(crossed.communities["group_name"]) == list(community_sizes(blocks, "community")["group_name"])
     for row in crossed.communities.itertuples():
-        own = rows[rows["community"] == row.community_name]
+        own = rows[rows["community"] == row.group_name]
         per_replicate = own.groupby("replicate").size().reindex(range(5, 5 + REPLICATES), fill_value=0)
         first = own.groupby("replicate")["round"].min()
-        assert row.agents == sum(community == row.community_name for community in communities.values())
-        assert row.seeds == sum(communities[agent] == row.community_name for agent in result.session["seed_agents"])
+        assert row.agents == sum(community == row.group_name for community in communities.values())
+        assert row.seeds == sum(communities[agent] == row.group_name for agent in result.session["seed_agents"])
         assert row.replicates_reached == len(first) == row.share_of_replicates * REPLICATES
         assert row.reach == pytest.approx(per_replicate.mean())
         assert row.reach_standard_error == pytest.approx(per_replicate.std() / REPLICATES**0.5)
@@ -130,7 +130,7 @@ def test_edges_and_agents_that_carry_the_message_across(blocks, result, crossed)
     assert {edge: row.entries for edge, row in found.items()} == entries
     assert sum(entries.values()) > 20
     for edge, row in found.items():
-        assert (row.from_community, row.to_community) == (communities[edge[0]], communities[edge[1]])
+        assert (row.from_group, row.to_group) == (communities[edge[0]], communities[edge[1]])
         assert row.mean_round == pytest.approx(np.mean(rounds[edge]))
     assert list(crossed.edges["crossings"]) == sorted(crossings.values(), reverse=True)
     carried = crossed.carriers.set_index("infector_id")
@@ -138,7 +138,7 @@ def test_edges_and_agents_that_carry_the_message_across(blocks, result, crossed)
         assert carried.loc[agent, "crossings"] == sum(n for edge, n in crossings.items() if edge[0] == agent)
         into = {communities[edge[1]] for edge in crossings if edge[0] == agent}
         assert carried.loc[agent, "communities"] == len(into)
-    brought = crossed.communities.set_index("community_name")
+    brought = crossed.communities.set_index("group_name")
     pd.testing.assert_series_equal(crossed.flows.sum(axis=0), brought["brought_in"], check_names=False)
     pd.testing.assert_series_equal(crossed.flows.sum(axis=1), brought["carried_out"], check_names=False)
     assert np.trace(crossed.flows.to_numpy()) == 0
@@ -151,7 +151,7 @@ def test_agents_reached_again_and_agents_without_a_community_count_once(blocks):
     common = {"replicates": 1, "record": "activations", "max_rounds": 20}
     result = simulate(blocks, model, seed_set=seeds, publish=False, **common)
     assert result.table("activations")["occasion"].to_numpy().max() > 1
-    found = crossing(result, some).communities.set_index("community_name")
+    found = crossing(result, some).communities.set_index("group_name")
     assert found["agents"].to_dict() == {"1": 60, "": 60}
     assert found["reach"].sum() == result.reach.mean
     assert found["reach_standard_error"].isna().all()
@@ -209,3 +209,17 @@ def test_leiden_finds_departments_and_countries(shared_data: Path, tmp_path, edg
     found = dict(zip(network.agent_ids.to_pylist(), leiden(network).of_agent.tolist(), strict=True))
     agreed = agreement(network, found, truth)
     assert (agreed.nmi, agreed.ari) == pytest.approx((nmi, ari), abs=0.05)
+
+
+def test_columns_of_fractional_numbers_are_no_groups_and_whole_ones_are(blocks):
+    with pytest.raises(InvalidInputError, match=r"column 'pagerank' holds fractional numbers such as 0\.0"):
+        community_sizes(blocks, "pagerank")
+    edges = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"]})
+    agents = pd.DataFrame({"agent_id": ["a", "b", "c"], "office": [1.0, 2.0, np.nan]})
+    offices = blocks.warehouse.import_network("offices", edges, agents=agents)
+    assert agent_groups(offices, "office").labels == [1, 2, None]
+
+
+def test_results_of_several_sessions_are_refused(result):
+    with pytest.raises(InvalidInputError, match=r"is not the result of a session; give one, such as that of its .*'a'"):
+        crossing({"a": result}, "community")

@@ -49,7 +49,7 @@ def test_differences_by_round_group_and_agent_are_those_of_the_definition(networ
             for n in first
         ]
         assert row["difference"] == pytest.approx(np.mean(apart))
-        assert (row["low"], row["high"]) == pytest.approx(interval(apart))
+        assert (row["difference_low"], row["difference_high"]) == pytest.approx(interval(apart))
         assert row["paired"]
     degrees = dict(zip(network.agent_ids.to_pylist(), network.out_degree.tolist(), strict=True))
     assert compared.groups["agents"].sum() == network.n_agents
@@ -57,7 +57,7 @@ def test_differences_by_round_group_and_agent_are_those_of_the_definition(networ
         inside = {agent for agent, degree in degrees.items() if degree == row["group"]}
         apart = [len(inside & first[n].keys()) - len(inside & second[n].keys()) for n in first]
         assert row["difference"] == pytest.approx(np.mean(apart))
-        assert (row["low"], row["high"]) == pytest.approx(interval(apart))
+        assert (row["difference_low"], row["difference_high"]) == pytest.approx(interval(apart))
     for row in compared.agents.head(40).to_dict("records"):
         agent = row["agent_id"]
         assert row["only_first"] == np.mean([agent in first[n] and agent not in second[n] for n in first])
@@ -102,7 +102,7 @@ def test_what_was_not_recorded_is_left_out(network: Network) -> None:
     assert rounds.never_by_first is None
     assert not rounds.rounds["paired"].any()
     reach = compare(*pair(network, record="reach"), by={"0": "hub"})
-    assert np.isnan(reach.groups["low"]).all()
+    assert np.isnan(reach.groups["difference_low"]).all()
     assert reach.groups["group"].to_list() == ["hub", None]
     assert reach.groups["agents"].to_list() == [1, network.n_agents - 1]
     assert reach.groups["difference"].sum() == pytest.approx(reach.lead.mean)
@@ -156,3 +156,12 @@ def test_pictures(network: Network, assert_readable) -> None:
     assert_readable(groups.figure)
     with pytest.raises(InvalidInputError, match="not compared by group"):
         compare(*pair(network)).plot_groups()
+
+
+def test_a_picture_of_campaigns_has_a_row_for_each_session(network: Network, assert_readable) -> None:
+    first, second = pair(network)
+    campaigns = {"hubs": first, "random": second}, {"hubs": second, "random": first}
+    ax = compare(*campaigns, names=("spring", "autumn")).plot()
+    assert "spring minus autumn, by session" in ax.get_title(loc="left")
+    assert {label.get_text() for label in ax.get_yticklabels()} == {"hubs", "random"}
+    assert_readable(ax.figure)

@@ -90,10 +90,10 @@ def test_descendants_are_those_of_the_definition(result: Result) -> None:
             others = (row for row in forest if row[2] is not None)
             first = next(row for row in forest if row[0] == agent and row[3] == 1)
             sums[agent] += sum(first in ancestors(forest, row) for row in others)
-    found = most_responsible(result, agents=1000, with_seeds=True).agents.set_index("agent_id")["descendants"]
+    found = most_responsible(result, top=1000, with_seeds=True).agents.set_index("agent_id")["descendants"]
     assert {agent: round(mean * 12) for agent, mean in found.items()} == {a: n for a, n in sums.items() if n}
     seeds = set(result.session["seed_agents"])
-    without = most_responsible(result, agents=1000).agents["agent_id"]
+    without = most_responsible(result, top=1000).agents["agent_id"]
     assert set(without) == {agent for agent, n in sums.items() if n and agent not in seeds}
 
 
@@ -118,7 +118,7 @@ def test_probability_of_a_path_is_the_product_of_its_edges(tmp_path_factory: pyt
     found = explain(result, "cy")
     (row,) = found.paths.to_dict("records")
     assert row["path"] == ["ann", "bob", "cy"]
-    assert row["low"] < 0.25 < row["high"]
+    assert row["probability_low"] < 0.25 < row["probability_high"]
     assert row["share"] == 1.0
     assert "reached in" in found.sentence
     assert explain(result, "ann").sentence == "ann is a seed: the message starts there"
@@ -163,7 +163,7 @@ def test_pictures(network: Network, assert_readable) -> None:
         random_seed=4,
     )
     agent = most_responsible(result).agents["agent_id"][0]
-    bars = most_responsible(result, agents=5).plot()
+    bars = most_responsible(result, top=5).plot()
     assert [label.get_text() for label in bars.get_yticklabels()][-1] == agent
     assert_readable(bars.figure)
     diagram = explain(result, agent).plot()

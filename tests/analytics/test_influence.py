@@ -1,12 +1,13 @@
 """Seed selections: what they report, publish and refuse."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
 from analytics.influence import seed_selection
-from data.errors import InvalidInputError, UnfitModelError
+from data.errors import InvalidInputError, UnfitModelError, UnknownAgentError
 from data.facade import Warehouse
 from data.warehouse.deletion import delete
 from data.warehouse.dependents import network_deletion
@@ -135,3 +136,33 @@ def test_selections_are_deleted_with_their_network(tmp_path):
     assert warehouse.sql("SELECT count(*) AS n FROM seed_selections")["n"].tolist() == [0]
     again = warehouse.generate_network("brief", "rmat", agents=50, edges=200)
     assert not seed_selection(again, MODEL, budget=1, epsilon=0.4, replicates=2).recalled
+
+
+def test_weights_and_costs_may_be_given_by_agent(town):
+    agents = town.agent_ids.to_pylist()
+    weights = {agent: float(number % 3) for number, agent in enumerate(agents)}
+    options = {"budget": 3, "epsilon": 0.3, "replicates": 20}
+    found = seed_selection(town, MODEL, weights=weights, **options)
+    again = seed_selection(town, MODEL, weights=pd.Series(weights), **options)
+    assert again.recalled
+    assert (found.unit, found.row["weights"]) == ("by weight (given by agent)", "given by agent")
+    alone = seed_selection(town, MODEL, weights={found.seeds[0]: 5.0}, **{**options, "budget": 1}, publish=False)
+    assert (alone.seeds, alone.reach.mean) == ([found.seeds[0]], 5.0)
+    cheap = seed_selection(town, MODEL, costs={"3": 1.0, "7": 2.0, "9": 9.0}, **options)
+    assert set(cheap.seeds) == {"3", "7"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": {"3": -1.0}}, "weights holds -1 for agent '3'; give finite numbers >= 0"),
+        ({"weights": {"3": "x"}}, "weights holds 'x', which is not a number"),
+        ({"costs": {"3": 0.0}}, "costs holds 0 for agent '3'; each cost must be above 0"),
+        ({"costs": {"nobody": 1.0}}, "agent 'nobody' is not in network 'town'"),
+        ({"costs": 3}, "costs 3: give an agent column, or numbers by agent id"),
+    ],
+)
+def test_numbers_by_agent_that_cannot_be_are_refused(town, options, message):
+    with pytest.raises((InvalidInputError, UnknownAgentError)) as refused:
+        seed_selection(town, MODEL, budget=1, **options)
+    assert message in str(refused.value)

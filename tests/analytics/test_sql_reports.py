@@ -37,7 +37,7 @@ def test_reach_equals_the_results(campaigns: tuple) -> None:
     rows = answers(campaigns, "reach")
     for name, result in campaigns[0].results.items():
         assert rows.loc[name, "reach"] == pytest.approx(result.reach.mean, abs=0.0501)
-        assert rows.loc[name, "standard_error"] == pytest.approx(result.reach.standard_error, abs=0.0501)
+        assert rows.loc[name, "reach_standard_error"] == pytest.approx(result.reach.standard_error, abs=0.0501)
     assert rows["reach"].is_monotonic_decreasing
 
 
@@ -336,7 +336,7 @@ def test_differences_are_paired_by_replicate(spread: Spread) -> None:
         behind = sizes[best] - sizes[name]
         assert found.loc[name, "best_session"] == best
         assert found.loc[name, "agents_behind"] == pytest.approx(behind.mean())
-        assert found.loc[name, "standard_error"] == pytest.approx(behind.sem())
+        assert found.loc[name, "agents_behind_standard_error"] == pytest.approx(behind.sem())
     common = {
         name: spread[1][name].session["random_seed"] == spread[1][best].session["random_seed"] for name in found.index
     }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from analytics.structure import agent_ranges
 from analytics.structure.adjacency import Adjacency
 from analytics.structure.betweenness import betweenness
-from analytics.structure.components import sizes, strong_components, weak_components
+from analytics.structure.components import numbered_by_size, strong_components, weak_components
 from analytics.structure.cores import core_numbers
 from analytics.structure.degrees import assortativity, degree_distribution, fitted_power_law, reciprocity
 from analytics.structure.distances import hop_distances
@@ -77,8 +77,14 @@ def test_components(small):
     assert strong_components(adjacency(small)).tolist() == structure.strong_components(small.n_agents, small.edges)
 
 
-def test_sizes_of_components_fall():
-    assert sizes(np.array([0, 3, 3, 5, 3, 0], np.int32)).tolist() == [3, 2, 1]
+def test_groups_are_numbered_by_falling_size_then_by_their_first_agent():
+    number, sizes = numbered_by_size(np.array([9, 3, 3, 5, 3, 9, 0], np.int32))
+    assert (number.tolist(), sizes.tolist()) == ([1, 0, 0, 2, 0, 1, 3], [3, 2, 1, 1])
+
+
+def test_the_effective_diameter_is_at_least_one_hop():
+    triangle = SparseRows(np.array([0, 2, 4, 6]), np.array([1, 2, 0, 2, 0, 1], np.int32))
+    assert hop_distances(triangle).effective_diameter.value == 1.0
 
 
 @given(small_networks())

@@ -164,3 +164,7 @@ def test_what_is_wrong_is_named(town):
     with pytest.raises(UnknownAgentError, match="agent 'nobody' is not in network 'town'"):
         town.subgraph("nobody", 1)
     assert len(town.neighbors([])) == 0
+
+
+def test_an_agent_that_is_asked_for_twice_has_its_rows_once(town):
+    pd.testing.assert_frame_equal(town.neighbors(["4", "4"]), town.neighbors("4"))

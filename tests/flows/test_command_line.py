@@ -308,7 +308,8 @@ def test_run_prints_a_table_and_sessions_lists_it(
     assert first.exit_code == 0
     assert first.stderr == ""
     assert first.stdout.startswith("campaign 'everyone' completed")
-    assert "5.0 ± 0.0" in first.stdout
+    assert "5 ± 0" in first.stdout
+    assert "± is half of the 95 % interval" in first.stdout
     assert "100.00 %" in first.stdout
     again = rumormill("run", path, "--again")
     assert "campaign 'everyone' recomputed: every row equals the published one" in again.stdout

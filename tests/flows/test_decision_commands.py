@@ -22,6 +22,7 @@ from propagation.seeding import RandomSeeds, TopOutDegree
 from tests.flows.conftest import Answer, path_network
 
 Rumormill = Callable[..., Answer]
+SWEEP = ("sweep", "town", "--model", "sir")
 TABLES = ("session_differences", "transmission_paths", "responsible_agents", "sweep_points")
 
 
@@ -53,7 +54,7 @@ def test_compare(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> Non
     assert "independent sessions would have needed" in answer.stdout
     assert (tmp_path / "groups.png").stat().st_size > 1000
     assert "published in table session_differences" in answer.stderr
-    again = rumormill("compare", "spring:hubs", "spring:random", "--by", "out_degree", "--rows", "rounds")
+    again = rumormill("compare", "spring:hubs", "spring:random", "--by", "out_degree", "--part", "rounds")
     assert "before; nothing was added" in again.stderr
     stored = spring.sql("SELECT part, count(*) AS n, sum(difference) AS apart FROM session_differences GROUP BY part")
     parts = stored.set_index("part")
@@ -61,13 +62,12 @@ def test_compare(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> Non
     assert parts.loc["out_degree", "apart"] == pytest.approx(row["difference"])
     both = rumormill("compare", "spring", "autumn", "--json").json
     assert [each["session"] for each in both] == ["hubs", "random"]
-    refused = rumormill("compare", "spring", "autumn", "--plot", "both.png")
-    assert refused.exit_code == 2
-    assert "name sessions" in " ".join(refused.stderr.split())
+    assert rumormill("compare", "spring", "autumn", "--plot", "both.png").exit_code == 0
+    assert (tmp_path / "both.png").stat().st_size > 1000
 
 
 def test_explain_and_responsible(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> None:
-    (first, *_) = rumormill("responsible", "spring:hubs", "--agents", "3", "--json").json
+    (first, *_) = rumormill("responsible", "spring:hubs", "--top", "3", "--json").json
     assert not first["is_seed"]
     named = rumormill("responsible", "spring:hubs", "--plot", "bars.svg")
     assert f"pass through {first['agent_id']}" in named.stdout
@@ -86,7 +86,18 @@ def test_explain_and_responsible(rumormill: Rumormill, spring: Warehouse, tmp_pa
 
 
 def test_sweep(rumormill: Rumormill, spring: Warehouse) -> None:
-    asked = ("sweep", "town", "sir", "--values", "beta=0.05,0.1,0.3", "--set", "gamma=0.5", "--replicates", "20")
+    asked = (
+        "sweep",
+        "town",
+        "--model",
+        "sir",
+        "--values",
+        "beta=0.05,0.1,0.3",
+        "--set",
+        "gamma=0.5",
+        "--replicates",
+        "20",
+    )
     answer = rumormill(*asked, "--seeds", "random:1", "--seeds", "3,4", "--plot", "sweep.png")
     assert answer.exit_code == 0
     assert "epidemic threshold of beta" in answer.stdout
@@ -107,7 +118,7 @@ def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Ware
     rumormill("compare", "spring:hubs", "autumn:hubs")
     rumormill("explain", "spring:hubs", "3")
     rumormill("responsible", "spring:hubs")
-    rumormill("sweep", "town", "sir", "--values", "beta=0.1", "--replicates", "5")
+    rumormill(*SWEEP, "--values", "beta=0.1", "--replicates", "5")
     assert all(spring.count(table) for table in TABLES)
     assert rumormill("delete", "campaign", "autumn", "--yes").exit_code == 0
     assert [spring.count(table) > 0 for table in TABLES] == [False, True, True, True]
@@ -128,11 +139,23 @@ def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Ware
         (("compare", "spring:hubs", "spring:random", "--plot", "x.txt"), "does not end in .png"),
         (("explain", "spring", "3"), "campaign 'spring' has 2 sessions; name one of them as spring:SESSION"),
         (("explain", "spring:hubs", "nobody"), "agent 'nobody' is not in network 'town'"),
-        (("sweep", "town", "sir", "--values", "beta"), "--values 'beta' is not of the form NAME=VALUE"),
-        (("sweep", "town", "sir", "--values", "beta=0.1", "--seeds", "random:x"), "'x' is not a number of seeds"),
-        (("sweep", "town", "sir", "--values", "beta=0.1", "--seeds", "random"), "how many seeds? Write random:10"),
-        (("sweep", "town", "sir", "--values", "beta=0.1", "--set", "beta=2"), "beta is given a value and varied"),
-        (("sweep", "town", "sir", "--values", "beta=0.1", "--precision", "2"), "precision '2' is not a share"),
+        ((*SWEEP, "--values", "beta"), "--values 'beta' is not NAME=VALUE"),
+        (
+            (*SWEEP, "--values", "beta=0.1", "--seeds", "random:x"),
+            "'x' is not a number of seeds",
+        ),
+        (
+            (*SWEEP, "--values", "beta=0.1", "--seeds", "random"),
+            "how many seeds? Write random:10",
+        ),
+        (
+            (*SWEEP, "--values", "beta=0.1", "--set", "beta=2"),
+            "beta is given a value and varied",
+        ),
+        (
+            (*SWEEP, "--values", "beta=0.1", "--precision", "2"),
+            "precision '2' is not a share",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused(

@@ -24,6 +24,7 @@ from flows.demo import ASKED, DemoResult, campaign_for, draw_picture, network_na
 from propagation import simulate
 from propagation.models import IndependentCascade
 from propagation.published import load_result
+from propagation.result import Reach
 from propagation.seeding import DegreeDiscount, RandomSeeds, TopOutDegree
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -90,7 +91,8 @@ def test_three_strategies_with_500_seeds_and_1000_replicates_are_compared(genera
 def test_the_table_shows_each_strategys_reach(generated: Shown) -> None:
     for row in generated.result.summary["sessions"]:
         mean, error = row["total_influenced"], row["total_influenced_standard_error"]
-        figures = rf"500 +{mean:,.1f} +{error:,.1f} +{mean / 1_000:.2f} % +{row['rounds']}\n"
+        reach = with_interval(Reach(mean, error, row["replicates"]))
+        figures = rf"500 +{reach} +{mean / 1_000:.2f} % +{row['rounds']}\n"
         assert re.search(f"{row['session']} +{figures}", generated.text)
     assert re.search(r"Time: [\d.]+ s for all 3,000 cascades, [\d.]+ s estimated", generated.words)
 

@@ -43,7 +43,7 @@ def test_rank_prints_the_first_agents_what_they_reach_and_how_they_overlap(
 
 def test_communities_are_listed_and_compared(rumormill: Rumormill, blocks: Warehouse) -> None:
     rows = rumormill("communities", "blocks", "--by", "community", "--json").json
-    assert [(row["community_name"], row["agents"]) for row in rows] == [("0", 20), ("1", 20), ("2", 20)]
+    assert [(row["group_name"], row["agents"]) for row in rows] == [("0", 20), ("1", 20), ("2", 20)]
     answer = rumormill("communities", "blocks", "--by", "community", "--against", "community")
     assert "community (3 groups) and community (3 groups) of 60 agents: NMI 1.0000, ARI 1.0000" in answer.stdout
 

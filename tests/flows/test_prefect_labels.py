@@ -45,18 +45,33 @@ def test_a_missing_file_has_a_name_too() -> None:
     assert stated_names("seed-strategies")[0] == "seed-strategies"
 
 
+BEST = "75.7 ± 4.5 (95 % interval) of 5,000 agents"
+
+
 @pytest.mark.parametrize(
     ("status", "computed", "expected"),
     [
-        ("completed", 1, "Computed 1 of 2 sessions; best reach 75.7 ± 2.3 of 5,000 agents (hubs); 1.2 min"),
-        ("confirmed", 2, "Recomputed 2 sessions: every row equals the published one; best reach 75.7 ± 2.3 of 5,000"),
-        ("already_completed", 0, "Nothing new: 2 sessions published before; best reach 75.7 ± 2.3 of 5,000 agents"),
+        (
+            "completed",
+            1,
+            f"Computed 1 of 2 sessions; best reach {BEST} (hubs); 1.2 min",
+        ),
+        (
+            "confirmed",
+            2,
+            f"Recomputed 2 sessions: every row equals the published one; best reach {BEST}",
+        ),
+        (
+            "already_completed",
+            0,
+            f"Nothing new: 2 sessions published before; best reach {BEST}",
+        ),
     ],
 )
 def test_the_outcome_of_a_run_is_one_line(status: str, computed: int, expected: str) -> None:
     sessions: list[dict[str, Any]] = [
-        {"session": "random", "total_influenced": 53.04, "total_influenced_standard_error": None},
-        {"session": "hubs", "total_influenced": 75.71, "total_influenced_standard_error": 2.31},
+        {"session": "random", "total_influenced": 53.04, "total_influenced_standard_error": None, "replicates": 1},
+        {"session": "hubs", "total_influenced": 75.71, "total_influenced_standard_error": 2.31, "replicates": 1000},
     ]
     text = outcome_text({"status": status, "agents": 5000, "sessions": sessions}, computed, 75.0)
     assert text.startswith(expected)

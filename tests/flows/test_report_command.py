@@ -49,7 +49,7 @@ def test_a_report_prints_its_question_and_answer(asked: Rumormill) -> None:
     assert answer.stdout.startswith("Which session reaches most agents?")
     assert "One row per session of the latest campaign, the largest reach first." in answer.stderr
     assert asked("reach", "--campaign", "walk", "--json").json == [
-        {"session": "all", "reach": 5.0, "standard_error": 0.0}
+        {"session": "all", "reach": 5.0, "reach_standard_error": 0.0}
     ]
 
 

@@ -26,7 +26,7 @@ def test_seeds_are_printed_drawn_and_published_once(rumormill: Rumormill, tmp_pa
     assert (rows[0]["reach"], rows[1]["marginal_reach"]) == (5.0, 0.0)
     again = rumormill(*asked, "--plot", "reach.png")
     assert "before; nothing was added" in again.stderr
-    assert "2 seeds reach 5 ± 0 agents (95 % interval)" in again.stdout
+    assert "2 seeds reach 5 ± 0 agents; ± is half of the 95 % interval" in again.stdout
     assert "with probability 0.8 the seeds reach at least" in again.stdout
     assert (tmp_path / "reach.png").stat().st_size > 10_000
     counted = rumormill("sql", "SELECT count(*) AS seeds FROM selected_seeds", "--json").json

@@ -61,13 +61,13 @@ def test_many_sessions_have_the_rows_of_each_alone(network, assert_same_rows):
     assert publications(network) == 1
     assert list(many) == list(asked)
     frame = many.reach
-    assert list(frame.columns) == ["session_id", "reach", "standard_error", "replicates"]
+    assert list(frame.columns) == ["session_id", "reach", "reach_standard_error", "replicates"]
     for name, fields in asked.items():
         alone = simulate(network, publish=False, **{"model": HALF, "replicates": 30, **fields})
         assert_same_rows(many[name], alone)
         row = frame.loc[name]
         assert (row["session_id"], row["reach"]) == (alone.session_id, alone.reach.mean)
-        assert row["standard_error"] == alone.reach.standard_error
+        assert row["reach_standard_error"] == alone.reach.standard_error
     again = simulate_many(network, asked, model=HALF, replicates=30)
     assert publications(network) == 1
     assert again.reach.equals(frame)
@@ -92,7 +92,7 @@ def test_many_sessions_can_stay_in_memory(network, assert_same_rows):
     sessions = {str(seed): resolve_session(network, HALF, seed_set=[seed], replicates=1) for seed in range(3)}
     many = simulate_many(network, sessions, publish=False)
     assert publications(network) == 0
-    assert many.reach["standard_error"].isna().all()
+    assert many.reach["reach_standard_error"].isna().all()
     for seed in range(3):
         assert_same_rows(many[str(seed)], simulate(network, HALF, seed_set=[seed], replicates=1, publish=False))
     assert simulate_many(network, {}).reach.empty

@@ -14,11 +14,15 @@ SPECIFICATIONS = (
     TableSpecification(
         "community_reach",
         "One row per session, grouping of the agents, and community.",
-        ("session_id", "grouping", "community_name"),
+        ("session_id", "grouping", "group_name"),
         (
             SESSION_ID,
             _GROUPING,
-            Column("community_name", pa.string(), "the community, as text; empty: agents without one"),
+            Column(
+                "group_name",
+                pa.string(),
+                "value that the agents of the community share, as text; empty: agents without one",
+            ),
             Column("agents", pa.int64(), "agents of the community"),
             Column("seeds", pa.int64(), "seeds among them"),
             Column("replicates_reached", pa.int64(), "replicates that reached the community"),
@@ -55,8 +59,8 @@ SPECIFICATIONS = (
             Column("agent", pa.int32(), "dense id of the agent that it activated"),
             Column("infector_id", pa.string(), "the infector's id in the user's data"),
             Column("agent_id", pa.string(), "the activated agent's id in the user's data"),
-            Column("from_community", pa.string(), "community of the infector, as text"),
-            Column("to_community", pa.string(), "community of the activated agent, as text"),
+            Column("from_group", pa.string(), "community of the infector, as text"),
+            Column("to_group", pa.string(), "community of the activated agent, as text"),
             Column("crossings", pa.int64(), "replicates in which this edge carried the message across"),
             Column(
                 "entries",

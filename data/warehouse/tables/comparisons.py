@@ -4,9 +4,17 @@ import pyarrow as pa
 
 from data.warehouse.tables.specification import SESSION_ID, STRINGS, Column, TableSpecification
 
-_LOW = Column("low", pa.float64(), "lower end of the 95 % interval; null for one replicate", nullable=True)
-_HIGH = Column("high", pa.float64(), "upper end of the 95 % interval; null for one replicate", nullable=True)
 
+def _interval(name: str, null: str) -> tuple[Column, Column]:
+    """Return the columns of the ends of a mean's interval."""
+    low, high = (
+        Column(f"{name}_{end}", pa.float64(), f"{which} end of the 95 % interval of {name}; {null}", nullable=True)
+        for end, which in (("low", "lower"), ("high", "upper"))
+    )
+    return low, high
+
+
+_UNKNOWN = "null for one replicate, and where replicates were not recorded"
 SPECIFICATIONS = (
     TableSpecification(
         "session_differences",
@@ -23,13 +31,12 @@ SPECIFICATIONS = (
             Column("second", pa.float64(), "agents that the second session reached, mean over replicates"),
             Column("difference", pa.float64(), "how many more agents the first session reached, mean"),
             Column(
-                "standard_error",
+                "difference_standard_error",
                 pa.float64(),
-                "standard error of difference; null for one replicate, and where replicates were not recorded",
+                f"standard error of difference; {_UNKNOWN}",
                 nullable=True,
             ),
-            _LOW,
-            _HIGH,
+            *_interval("difference", _UNKNOWN),
             Column("paired", pa.bool_(), "whether the interval was computed replicate by replicate"),
             Column("replicates", pa.int32(), "replicates that were compared"),
             Column(
@@ -52,8 +59,8 @@ SPECIFICATIONS = (
             Column("steps", pa.int32(), "transmissions on the path"),
             Column("replicates", pa.int32(), "number of replicates in which the message took the path"),
             Column("probability", pa.float64(), "share of all replicates"),
-            Column("low", pa.float64(), "lower end of the 95 % interval of probability (Wilson)"),
-            Column("high", pa.float64(), "upper end of the 95 % interval of probability (Wilson)"),
+            Column("probability_low", pa.float64(), "lower end of the 95 % interval of probability (Wilson)"),
+            Column("probability_high", pa.float64(), "upper end of the 95 % interval of probability (Wilson)"),
             Column("share", pa.float64(), "share of the replicates that reached the agent"),
         ),
     ),
@@ -70,10 +77,12 @@ SPECIFICATIONS = (
                 "activations below the agent's first one in the transmission tree, mean over replicates",
             ),
             Column(
-                "standard_error", pa.float64(), "standard error of descendants; null for one replicate", nullable=True
+                "descendants_standard_error",
+                pa.float64(),
+                "standard error of descendants; null for one replicate",
+                nullable=True,
             ),
-            _LOW,
-            _HIGH,
+            *_interval("descendants", "null for one replicate"),
             Column("share", pa.float64(), "share of all transmissions of the session"),
             Column("probability", pa.float64(), "share of the replicates that activated the agent"),
             Column("is_seed", pa.bool_(), "whether it is a seed"),

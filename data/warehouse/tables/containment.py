@@ -40,6 +40,8 @@ SPECIFICATIONS = (
                 "standard error of saved, by replicate; null for one replicate, and as reach",
                 nullable=True,
             ),
+            Column("saved_low", pa.float64(), "lower end of the 95 % interval of saved; null likewise", nullable=True),
+            Column("saved_high", pa.float64(), "upper end of the 95 % interval of saved; null likewise", nullable=True),
             Column("reach_before", pa.float64(), "agents that the message reaches without any choice, mean"),
             Column("replicates", pa.int32(), "replicates on which the choices were simulated"),
             Column("samples", pa.int64(), "other replicates, on which the greedy method chose"),
@@ -49,6 +51,7 @@ SPECIFICATIONS = (
             Column("seed_agents", STRINGS, "agent_id of each seed of the message, in the order chosen"),
             Column("blocked_agents", STRINGS, "agent_id of each agent that was blocked already"),
             Column("random_seed", pa.int64(), "random seed of all draws"),
+            Column("max_rounds", pa.int32(), "last round in which activations were allowed"),
         ),
     ),
 )

@@ -12,6 +12,15 @@ def _column(name: str, kind: pa.DataType, documentation: str) -> Column:
     return Column(name, kind, documentation, nullable=True)
 
 
+def _interval(name: str) -> tuple[Column, Column]:
+    """Return the columns of the ends of the interval of a number that was sampled."""
+    low, high = (
+        _column(f"{name}_{end}", pa.float64(), f"{which} end of the 95 % interval of {name}; null if it is exact")
+        for end, which in (("low", "lower"), ("high", "upper"))
+    )
+    return low, high
+
+
 SPECIFICATIONS = (
     TableSpecification(
         "network_metrics",
@@ -56,17 +65,9 @@ SPECIFICATIONS = (
             _column("strong_components", pa.int64(), "number of strongly connected components"),
             _column("largest_strong_component", pa.int64(), "agents of the largest strongly connected component"),
             _column("average_path_length", pa.float64(), "mean distance of ordered pairs with a path, hops"),
-            _column(
-                "average_path_length_half_width",
-                pa.float64(),
-                "half of the 95 % interval of average_path_length; null if it is exact",
-            ),
+            *_interval("average_path_length"),
             _column("effective_diameter", pa.float64(), "distance within which 90 % of pairs with a path are, hops"),
-            _column(
-                "effective_diameter_half_width",
-                pa.float64(),
-                "half of the 95 % interval of effective_diameter; null if it is exact",
-            ),
+            *_interval("effective_diameter"),
             _column("diameter", pa.int64(), "largest distance found, hops; a lower bound if agents were sampled"),
             _column("distance_sources", pa.int64(), "agents from which distances were counted; sampled if not all"),
             _column("pairs_by_distance", NUMBERS, "ordered pairs at 1, 2, ... hops, from these agents"),
@@ -91,12 +92,12 @@ SPECIFICATIONS = (
             SNAPSHOT_ID,
             Column("agent", pa.int32(), "dense id of the agent"),
             _column("pagerank", pa.float64(), "PageRank, damping 0.85; sums to 1"),
-            _column("weak_component", pa.int32(), "smallest dense id of the agent's weakly connected component"),
-            _column("strong_component", pa.int32(), "smallest dense id of the agent's strongly connected component"),
+            _column("weak_component", pa.int32(), "weakly connected component: from 0 by falling size"),
+            _column("strong_component", pa.int32(), "strongly connected component: from 0 by falling size"),
             _column("core_number", pa.int32(), "largest k whose k-core includes the agent, undirected view"),
             _column("triangles", pa.int64(), "triangles that the agent is part of, undirected view"),
             _column("local_clustering", pa.float64(), "share of pairs of the agent's neighbours that are connected"),
-            _column("label", pa.int32(), "dense id of the agent whose label it has after 10 rounds of CDLP"),
+            _column("label", pa.int32(), "group by label after 10 rounds of CDLP: from 0 by falling size"),
             _column("community", pa.int32(), "Leiden community: from 0 by falling size"),
             _column("hub", pa.float64(), "hub score of HITS; sums to 1"),
             _column("authority", pa.float64(), "authority score of HITS; sums to 1"),
