@@ -115,7 +115,7 @@ def tree_rows(found: SourceRows) -> SourceRows:
     sources = _unwritten_sources(rows, set(rows["cascade"][is_root[~negative]]))
     warnings = list(found.warnings)
     if len(sources):
-        rows = pd.concat([sources, rows], ignore_index=True)
+        rows = pd.concat([sources, rows]).sort_index(kind="stable")  # each source before its edges
         added = counted(len(sources), "cascade")
         warnings.append(f"{found.description}: the sources of {added} had no row and were added at time 0")
     return replace(
@@ -155,7 +155,8 @@ def read_adoptions(frame: pd.DataFrame, options: CascadeOptions, _: str, source:
         if item not in columns:
             raise InvalidInputError(f"{source} has no column {item!r} of an item; its columns are {', '.join(columns)}")
     frame, warnings = _chosen_rows(frame, options, source)
-    roles = roles_of([each for each in columns if each not in options.items], options, source)
+    plain = options.model_copy(update={"time": None, "infector": None, "followers": None})
+    roles = roles_of([each for each in columns if each not in options.items], plain, source, ("cascade", "agent"))
     if not roles.agent:
         raise missing_column("agent", columns, source)
     parts, never = [], 0

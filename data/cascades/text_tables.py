@@ -1,7 +1,6 @@
 """Delimited text as a frame of text columns: delimiter and header are recognised, malformed lines are left out."""
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,8 @@ from data.errors import InvalidInputError
 from data.readers.delimiters import COMMA, Delimiter, fields_of, recognised_delimiter
 
 SAMPLE_LINES = 200
-_SKIPPED = re.compile(rb"(?:\A|\n)(?:[#%]|[ \t]*(?:\n|\Z))")
+_SKIPPED = (b"\n#", b"\n%", b"\n\n", b"\n ", b"\n\t")
+"""What a line that may be no row begins with, after the end of the line before it."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _is_number(text: str) -> bool:
 
 def _rows_only(data: bytes) -> tuple[bytes, npt.NDArray[np.int64] | None]:
     """Return the text without comments and blank lines, and the numbers of its lines; None if all lines are left."""
-    if _SKIPPED.search(data.removesuffix(b"\n")) is None:
+    if not any(begin in data or data.startswith(begin[1:]) for begin in _SKIPPED):
         return data, None
     kept = [
         (number, line)
