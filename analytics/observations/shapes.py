@@ -40,8 +40,8 @@ def cascade_shapes(cascades: ObservedCascades | Result) -> pd.DataFrame:
     DataFrame
         ``cascade`` (int64: position in the set, or replicate), ``cascade_id`` (str), ``size`` (int64: activations,
         seeds included), ``duration`` (float64: time from the first to the last activation, in the set's unit or
-        rounds), ``trees`` (int64: activations without a known infector), ``tree_depth`` (Int64: longest chain of infectors),
-        ``structural_virality`` (float64: mean distance of all pairs in the same tree, in steps), and
+        rounds), ``trees`` (int64: activations without a known infector), ``tree_depth`` (Int64: longest chain of
+        infectors), ``structural_virality`` (float64: mean distance of all pairs in the same tree, in steps), and
         ``generation_interval`` (float64: mean time between infector and infected). The last three are missing where
         no infector is known: where a source does not say who activated whom, nothing is invented.
 

@@ -58,6 +58,11 @@ def roles_of(
     return found
 
 
+def is_known_name(name: str) -> bool:
+    """Return whether a text is a usual name of a column."""
+    return any(_plain(name) in known for known in _BY_NAME.values())
+
+
 def missing_column(role: str, names: Iterable[str], source: str) -> InvalidInputError:
     """Return the error that no column is recognised as the one with a role."""
     return InvalidInputError(

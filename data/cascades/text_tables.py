@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from data.cascades.columns import is_known_name
 from data.cascades.options import CascadeOptions
 from data.errors import InvalidInputError
 from data.readers.delimiters import COMMA, Delimiter, fields_of, recognised_delimiter
@@ -90,12 +91,14 @@ def read_text_table(data: bytes, suffix: str, options: CascadeOptions, source: s
 
 
 def _has_header(rows: Sequence[Sequence[str]], options: CascadeOptions) -> bool:
-    """Return whether the first row names the columns: it has no number, and a later row has one."""
+    """Return whether the first row names the columns: no number, but a usual name, or numbers in later rows."""
     if options.header != "auto":
         return options.header == "names"
     if options.columns is not None:
         return list(rows[0]) == list(options.columns)
-    return not any(map(_is_number, rows[0])) and any(_is_number(field) for row in rows[1:] for field in row)
+    if any(map(_is_number, rows[0])):
+        return False
+    return any(map(is_known_name, rows[0])) or any(_is_number(field) for row in rows[1:] for field in row)
 
 
 def _names(first: Sequence[str], options: CascadeOptions, source: str, *, header: bool) -> list[str]:
