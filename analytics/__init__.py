@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from analytics.containment import contain
     from analytics.explanation import explain, most_responsible
     from analytics.influence import seed_selection
+    from analytics.observations.pictures import activation_curves, shape_distributions
+    from analytics.observations.shapes import cascade_shapes
     from analytics.rankings import rank_agents
     from analytics.structure.network_metrics import metrics
     from analytics.structure.shortest_paths import shortest_paths
     from analytics.sweeps import sweep
 
 __all__ = [
+    "activation_curves",
     "agreement",
+    "cascade_shapes",
     "community_sizes",
     "compare",
     "contain",
@@ -25,11 +29,15 @@ __all__ = [
     "most_responsible",
     "rank_agents",
     "seed_selection",
+    "shape_distributions",
     "shortest_paths",
     "sweep",
 ]
 
 _MODULES = {
+    "activation_curves": "analytics.observations.pictures",
+    "cascade_shapes": "analytics.observations.shapes",
+    "shape_distributions": "analytics.observations.pictures",
     "agreement": "analytics.communities",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",

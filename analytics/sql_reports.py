@@ -43,6 +43,7 @@ REPORTS = (
     "super_spreaders",
     "spreading_inequality",
     "generation_intervals",
+    "observed_beside_simulated",
     "contact_outcomes",
     "contacts_by_round",
     "exposure_without_adoption",

@@ -17,6 +17,7 @@ from data.errors import RunCancelledError
 from flows.commands import (
     answers,
     campaigns,
+    cascades,
     communities,
     containment,
     decisions,
@@ -37,6 +38,7 @@ from flows.commands.terminal import print_line
 COMMANDS = (
     "demo",
     "network",
+    "cascades",
     "analyze",
     "neighbors",
     "run",
@@ -69,6 +71,7 @@ COMMANDS = (
 PUBLISHING = (
     "demo",
     "network",
+    "cascades",
     "analyze",
     "run",
     "resume",
@@ -149,6 +152,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
+app.add_typer(cascades.app, name="cascades", rich_help_panel="Networks")
 structure.register(app)
 neighborhoods.register(app)
 campaigns.register(app)

@@ -37,8 +37,10 @@ class Roles:
     guessed: list[str] = field(default_factory=list)
 
 
-def roles_of(names: Sequence[str], options: CascadeOptions, source: str) -> Roles:
-    """Return the roles of columns: as the options say, else by their names.
+def roles_of(
+    names: Sequence[str], options: CascadeOptions, source: str, wanted: Sequence[str] = tuple(_KNOWN)
+) -> Roles:
+    """Return the roles of columns: as the options say, else by their names; only those `wanted`.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def roles_of(names: Sequence[str], options: CascadeOptions, source: str) -> Role
         If a column that an option names is not there.
     """
     found = Roles()
-    for role in ("cascade", "time", "infector", "followers"):
+    for role in (each for each in wanted if each != "agent"):
         given = getattr(options, role)
         setattr(found, role, _present(given, role, names, source) or _by_name(role, names, found))
     if options.agent is not None:
@@ -54,6 +56,11 @@ def roles_of(names: Sequence[str], options: CascadeOptions, source: str) -> Role
     elif (agent := _by_name("agent", names, found)) is not None:
         found.agent = (agent,)
     return found
+
+
+def is_known_name(name: str) -> bool:
+    """Return whether a text is a usual name of a column."""
+    return any(_plain(name) in known for known in _BY_NAME.values())
 
 
 def missing_column(role: str, names: Iterable[str], source: str) -> InvalidInputError:

@@ -101,7 +101,7 @@ def import_cascades(
         rows_read = len(found.rows) + len(found.rejects)
         _check_rejects(found, rejects, rows_read, chosen)
         watched("cleaning", 1, 2)
-        warnings = (*found.warnings, *_doubts(found, clean))
+        warnings = (*found.warnings, *_doubts(clean))
         row = {
             "rows_read": rows_read,
             "rejected_rows": len(rejects),
@@ -171,16 +171,16 @@ def _check_rejects(found: "SourceRows", rejects: "pd.DataFrame", rows_read: int,
     )
 
 
-def _doubts(found: "SourceRows", clean: "CleanCascades") -> list[str]:
+def _doubts(clean: "CleanCascades") -> list[str]:
     doubts = []
     if clean.unknown_infectors:
         doubts.append(
-            f"{found.description}: {clean.unknown_infectors:,} activations name an infector that was not activated in "
+            f"{clean.unknown_infectors:,} activations name an infector that was not activated in "
             "the cascade by then; they are kept without it"
         )
     labels = clean.cascades.labels
     if labels is not None and labels.null_count:
-        doubts.append(f"{found.description}: {labels.null_count:,} of {len(labels):,} cascades have no label")
+        doubts.append(f"{labels.null_count:,} of {len(labels):,} cascades have no label")
     return doubts
 
 
@@ -205,7 +205,7 @@ def _publish(store: Store, cascades: ObservedCascades, row: dict[str, Any], reje
             "time_unit": cascades.time_unit,
             "cascades": len(cascades),
             "activations": cascades.activations,
-            "agents": len(np.unique(cascades.agents)),
+            "agents": np.count_nonzero(np.bincount(cascades.agents)),
         }
         files = [
             store.stage_records("observed_cascade_sets", [set_row]),

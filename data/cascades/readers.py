@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,12 @@ def read_cascades(
         check_file(path)
     if is_parquet(path):
         table = pa.concat_tables([pq.read_table(part) for part in parquet_parts(path)], promote_options="permissive")
-        return _of_table(_numbered(table.to_pandas()), options, name, str(path))
+        found = _of_table(_numbered(table.to_pandas()), options, name, path.name)
+        return replace(found, description=str(path))
     if is_archive(path):
         return _archive(path, options)
-    return _of_text(b"".join(block.data for block in text_blocks(path, progress)), path, options, name)
+    data = b"".join(block.data for block in text_blocks(path, progress))
+    return replace(_of_text(data, path, options, name), description=str(path))
 
 
 def _archive(path: Path, options: CascadeOptions) -> SourceRows:
@@ -80,7 +83,7 @@ def _archive(path: Path, options: CascadeOptions) -> SourceRows:
 
 
 def _of_text(data: bytes, path: Path, options: CascadeOptions, name: str) -> SourceRows:
-    source, sample = str(path), sample_lines(data)
+    source, sample = path.name, sample_lines(data)
     is_plain = options.columns is None and options.format in {"auto", "trees"}
     if is_plain and sample and looks_like_tree(sample[0]):
         return read_tree(data.decode(errors="replace"), path.name.partition(".")[0], source)

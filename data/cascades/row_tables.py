@@ -9,7 +9,7 @@ import pandas as pd
 
 from data.cascades.columns import Roles, missing_column, roles_of
 from data.cascades.options import CascadeOptions
-from data.cascades.source_rows import REJECT_COLUMNS, SourceRows
+from data.cascades.source_rows import SourceRows
 from data.errors import InvalidInputError
 from data.quantities import counted
 
@@ -102,28 +102,26 @@ def read_edges_of_trees(frame: pd.DataFrame, options: CascadeOptions, name: str,
 
 
 def tree_rows(found: SourceRows) -> SourceRows:
-    """Return rows of trees with their sources: see `read_edges_of_trees`; rows with a negative delay are rejected."""
+    """Return rows of trees with their sources: see `read_edges_of_trees`; an agent's edge to itself makes it a source.
+
+    Negative delays are kept: they are those of messages before the one after which the tree is named.
+    """
     rows = found.rows
-    is_root = (rows["infector"].isna() | (rows["infector"] == ROOT)).to_numpy(bool)
-    rows["infector"] = rows["infector"].where(~is_root, None)
+    is_itself = (rows["infector"] == rows["agent"]).fillna(False)
+    is_root = (rows["infector"].isna() | rows["infector"].isin([ROOT, ""]) | is_itself).to_numpy(bool)
     delays = pd.to_numeric(rows["time"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    rows["time"] = delays
-    negative = delays < 0
-    columns = ["line", "cascade", "agent", *(["file"] if "file" in rows else [])]
-    rejects = rows.loc[negative, columns].assign(reason="the delay is negative").reindex(columns=list(REJECT_COLUMNS))
-    rows = rows[~negative]
-    sources = _unwritten_sources(rows, set(rows["cascade"][is_root[~negative]]))
+    rows = rows.assign(infector=rows["infector"].where(~is_root, None), time=delays)
     warnings = list(found.warnings)
+    if negative := int((delays < 0).sum()):
+        warnings.append(
+            f"{found.description}: {negative:,} delays are negative; times count from the earliest activation of a tree"
+        )
+    sources = _unwritten_sources(rows, set(rows["cascade"][is_root]))
     if len(sources):
-        rows = pd.concat([sources, rows], ignore_index=True)
+        rows = pd.concat([sources, rows]).sort_index(kind="stable")  # each source before its edges
         added = counted(len(sources), "cascade")
         warnings.append(f"{found.description}: the sources of {added} had no row and were added at time 0")
-    return replace(
-        found,
-        rows=rows,
-        warnings=tuple(warnings),
-        rejects=pd.concat([found.rejects, rejects]) if len(found.rejects) else rejects,
-    )
+    return replace(found, rows=rows, warnings=tuple(warnings))
 
 
 def _unwritten_sources(rows: pd.DataFrame, with_source: set[Any]) -> pd.DataFrame:
@@ -155,7 +153,8 @@ def read_adoptions(frame: pd.DataFrame, options: CascadeOptions, _: str, source:
         if item not in columns:
             raise InvalidInputError(f"{source} has no column {item!r} of an item; its columns are {', '.join(columns)}")
     frame, warnings = _chosen_rows(frame, options, source)
-    roles = roles_of([each for each in columns if each not in options.items], options, source)
+    plain = options.model_copy(update={"time": None, "infector": None, "followers": None})
+    roles = roles_of([each for each in columns if each not in options.items], plain, source, ("cascade", "agent"))
     if not roles.agent:
         raise missing_column("agent", columns, source)
     parts, never = [], 0

@@ -1,7 +1,6 @@
 """Delimited text as a frame of text columns: delimiter and header are recognised, malformed lines are left out."""
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from data.cascades.columns import is_known_name
 from data.cascades.options import CascadeOptions
 from data.errors import InvalidInputError
 from data.readers.delimiters import COMMA, Delimiter, fields_of, recognised_delimiter
 
 SAMPLE_LINES = 200
-_SKIPPED = re.compile(rb"(?:\A|\n)(?:[#%]|[ \t]*(?:\n|\Z))")
+_SKIPPED = (b"\n#", b"\n%", b"\n\n", b"\n ", b"\n\t")
+"""What a line that may be no row begins with, after the end of the line before it."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,14 @@ def read_text_table(data: bytes, suffix: str, options: CascadeOptions, source: s
 
 
 def _has_header(rows: Sequence[Sequence[str]], options: CascadeOptions) -> bool:
-    """Return whether the first row names the columns: it has no number, and a later row has one."""
+    """Return whether the first row names the columns: no number, but a usual name, or numbers in later rows."""
     if options.header != "auto":
         return options.header == "names"
     if options.columns is not None:
         return list(rows[0]) == list(options.columns)
-    return not any(map(_is_number, rows[0])) and any(_is_number(field) for row in rows[1:] for field in row)
+    if any(map(_is_number, rows[0])):
+        return False
+    return any(map(is_known_name, rows[0])) or any(_is_number(field) for row in rows[1:] for field in row)
 
 
 def _names(first: Sequence[str], options: CascadeOptions, source: str, *, header: bool) -> list[str]:
@@ -120,7 +123,7 @@ def _is_number(text: str) -> bool:
 
 def _rows_only(data: bytes) -> tuple[bytes, npt.NDArray[np.int64] | None]:
     """Return the text without comments and blank lines, and the numbers of its lines; None if all lines are left."""
-    if _SKIPPED.search(data.removesuffix(b"\n")) is None:
+    if not any(begin in data or data.startswith(begin[1:]) for begin in _SKIPPED):
         return data, None
     kept = [
         (number, line)

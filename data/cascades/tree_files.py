@@ -4,6 +4,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -56,12 +57,12 @@ def read_trees(path: Path) -> SourceRows:
             f"{path} has no file with a tree, whose lines are ['user', 'message', 'delay']->['user', 'message', "
             "'delay']"
         )
-    found = _read(trees, str(path), named=True)
+    found = _read(trees, path.name, named=True)
     warnings = [*found.warnings]
     if others:
-        warnings.append(f"{path}: {counted(len(others), 'file')} without a tree left out, such as {others[0]}")
+        warnings.append(f"{path.name}: {counted(len(others), 'file')} without a tree left out, such as {others[0]}")
     if labels is not None:
-        warnings.append(f"{path}: the labels of the cascades were taken from {labels[0]}")
+        warnings.append(f"{path.name}: the labels of the cascades were taken from {labels[0]}")
     given = None if labels is None else labels_of(labels[1], {name for name, _ in trees}, labels[0])
     return SourceRows(found.rows, str(path), found.rejects, tuple(warnings), "minutes", given)
 
@@ -87,27 +88,31 @@ def labels_of(text: str, cascade_ids: set[str], source: str) -> dict[str, str]:
 
 
 def _read(trees: list[tuple[str, str]], source: str, *, named: bool) -> SourceRows:
-    frames, malformed = [], []
+    columns: dict[str, list[Any]] = {name: [] for name in ("infector", "agent", "time", "line", "cascade")}
+    malformed: list[dict[str, object]] = []
     for cascade, text in trees:
         lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         edges = _EDGE.findall(text)
         if len(edges) != len(lines):
-            matched = [(number, line, _EDGE.fullmatch(line.strip())) for number, line in lines]
-            bad = [(number, line) for number, line, edge in matched if edge is None]
-            malformed += [
-                {"line": number, "file": cascade if named else None, "cascade": cascade, "text": line}
-                for number, line in bad
-            ]
-            lines = [(number, line) for number, line, edge in matched if edge is not None]
-            edges = [edge.groups() for _, _, edge in matched if edge is not None]
-        frame = pd.DataFrame(edges, columns=["infector", "agent", "time"])
-        frames.append(frame.assign(line=[number for number, _ in lines], cascade=cascade))
-    rows = pd.concat(frames, ignore_index=True)
+            edges = []
+            for number, line in lines:
+                edge = _EDGE.fullmatch(line.strip())
+                if edge is None:
+                    place = {"line": number, "file": cascade if named else None, "cascade": cascade}
+                    malformed.append({**place, "reason": "the line is no edge of a tree", "text": line})
+                else:
+                    edges.append(edge.groups())
+                    columns["line"].append(number)
+        else:
+            columns["line"] += [number for number, _ in lines]
+        for name, values in zip(("infector", "agent", "time"), zip(*edges, strict=True), strict=False):
+            columns[name] += values
+        columns["cascade"] += [cascade] * len(edges)
+    rows = pd.DataFrame(columns)
     if named:
         rows["file"] = rows["cascade"]
     warning = f"{source}: delays are taken as minutes since the source, as in the data sets Twitter15 and Twitter16"
-    rejects = rejected([{**each, "reason": "the line is no edge of a tree"} for each in malformed])
-    return tree_rows(SourceRows(rows, source, rejects, (warning,), "minutes"))
+    return tree_rows(SourceRows(rows, source, rejected(malformed), (warning,), "minutes"))
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Deletion of campaigns, sessions and networks with their dependents, in one publication.
+"""Deletion of campaigns, sessions, networks and observed cascades with their dependents, in one publication.
 
 Rows leave their tables at once; maintenance deletes files when no readable state lists them. Keys are retracted, so
 that the same session can be run, and the same network imported, again.
@@ -6,7 +6,7 @@ that the same session can be run, and the same network imported, again.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,7 +34,7 @@ from data.warehouse.tables.specification import TableSpecification
 
 KIND = "deletion"
 ATTEMPTS = 20
-DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs")
+DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets")
 """Tables that determine dependents."""
 
 PAIRED = {"first_session_id": "second_session_id"}
@@ -76,7 +76,9 @@ def delete(store: Store, deletion: Deletion) -> None:
 def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int) -> None:
     added, removed = _replaced_files(store, deletion, rewritten)
     if deletion.networks:
-        added.append(_forgotten_names(store, deletion))
+        added.append(_forgotten(store, "current_networks", "network_id", deletion.networks))
+    if deletion.cascade_sets:
+        added.append(_forgotten(store, "current_cascade_sets", "cascade_set", [deletion.name]))
     keys = _published_keys(store, deletion)
     store.commit(
         KIND,
@@ -128,6 +130,8 @@ def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
         "metrics": deletion.unshared,
         "ranking": deletion.unshared,
         "crossing": deletion.sessions,
+        "shapes": deletion.sessions,
+        "cascades": deletion.cascade_sets,
     }
 
 
@@ -198,6 +202,7 @@ def _column(table: TableSpecification, deletion: Deletion) -> tuple[str, list[st
         "message_id": deletion.messages,
         "network_id": deletion.networks,
         "snapshot_id": deletion.unshared,
+        "cascade_set_id": deletion.cascade_sets,
     }
     column = next((name for name in table.key if name in by_column), "")
     return column, sorted(by_column.get(column, ()))
@@ -209,6 +214,6 @@ def _snapshot_files(store: Store, table: TableSpecification, deletion: Deletion)
     return store.files(table.name, keys) if keys else []
 
 
-def _forgotten_names(store: Store, deletion: Deletion) -> DataFile:
-    deletions = pa.table({"network_id": pa.array(sorted(deletion.networks), pa.string())})
-    return keyed_tables.stage_changes(store, "current_networks", Changes(deletions=deletions))
+def _forgotten(store: Store, table: str, column: str, names: Iterable[str]) -> DataFile:
+    deletions = pa.table({column: pa.array(sorted(names), pa.string())})
+    return keyed_tables.stage_changes(store, table, Changes(deletions=deletions))

@@ -1,11 +1,11 @@
-"""Dependents of a campaign, a session or a network: what is deleted together with it."""
+"""Dependents of a campaign, a session, a network or observed cascades: what is deleted together with it."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from data.errors import NetworkNotFoundError, NotPublishedError
+from data.errors import CascadesNotFoundError, NetworkNotFoundError, NotPublishedError
 from data.warehouse.keys import campaign_key, identity, network_key, run_key, session_key
 from data.warehouse.states import PublishedTables
 
@@ -28,11 +28,13 @@ class Deletion:
         Names of the networks that are deleted with all their snapshots.
     unshared : frozenset of str
         Snapshots that no other network has.
+    cascade_sets : frozenset of str
+        Ids of the sets of observed cascades that are deleted: all of one name.
     blocking : tuple of str
         Reasons for refusing the deletion, as sentences; empty if it is allowed.
     """
 
-    kind: Literal["campaign", "session", "network"]
+    kind: Literal["campaign", "session", "network", "set of cascades"]
     name: str
     with_sessions: bool = False
     campaigns: frozenset[str] = frozenset()
@@ -43,6 +45,7 @@ class Deletion:
     events: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     unshared: frozenset[str] = frozenset()
+    cascade_sets: frozenset[str] = frozenset()
     blocking: tuple[str, ...] = ()
 
     @property
@@ -56,6 +59,8 @@ class Deletion:
             return campaign_deletion(tables, self.name)
         if self.kind == "session":
             return session_deletion(tables, self.name)
+        if self.kind == "set of cascades":
+            return cascades_deletion(tables, self.name)
         return network_deletion(tables, self.name, with_sessions=self.with_sessions)
 
 
@@ -120,7 +125,10 @@ def network_deletion(tables: PublishedTables, name: str, *, with_sessions: bool 
         snapshots=frozenset(snapshots),
         networks=frozenset([name]),
         unshared=frozenset(snapshots - {row["snapshot_id"] for row in rows if row["network_id"] != name}),
-        blocking=_sessions_of_network(campaigns, sessions) if not with_sessions else (),
+        blocking=(
+            *(_sessions_of_network(campaigns, sessions) if not with_sessions else ()),
+            *_cascades_of_network(tables, name),
+        ),
     )
     return _with_dependents(tables, deletion, listings, campaigns, sessions)
 
@@ -129,6 +137,28 @@ def _sessions_of_network(campaigns: set[str], sessions: set[str]) -> tuple[str, 
     if not campaigns and not sessions:
         return ()
     return (f"{len(sessions):,} sessions of {len(campaigns):,} campaigns use it; delete them too with --with-sessions",)
+
+
+def _cascades_of_network(tables: PublishedTables, name: str) -> tuple[str, ...]:
+    rows = tables.read("observed_cascade_sets", columns=["cascade_set", "network_id"]).to_pylist()
+    sets = sorted({row["cascade_set"] for row in rows if row["network_id"] == name})
+    return tuple(f"cascades {each!r} are of its agents; delete them first" for each in sets)
+
+
+def cascades_deletion(tables: PublishedTables, name: str) -> Deletion:
+    """Return what deleting observed cascades removes: all sets of this name, current or not.
+
+    Raises
+    ------
+    CascadesNotFoundError
+        If there are none.
+    """
+    rows = tables.read("observed_cascade_sets", columns=["cascade_set", "cascade_set_id"]).to_pylist()
+    chosen = frozenset(row["cascade_set_id"] for row in rows if row["cascade_set"] == name)
+    if not chosen:
+        known = ", ".join(sorted({row["cascade_set"] for row in rows})) or "none"
+        raise CascadesNotFoundError(f"no cascades {name!r} in warehouse {tables.url} (cascades there: {known})")
+    return Deletion("set of cascades", name, cascade_sets=chosen)
 
 
 # -- campaigns and runs that list sessions --------------------------------------------------------------------------

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from data.warehouse.dependents import Deletion
     from data.warehouse.store import Store
 
-delete_app = typer.Typer(no_args_is_help=True, help="Delete a campaign, session or network and what only it uses.")
+delete_app = typer.Typer(
+    no_args_is_help=True, help="Delete a campaign, session, network or observed cascades, and what only they use."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +103,21 @@ def delete_network(
     _delete(place, deletion, yes=yes, as_json=as_json)
 
 
+@delete_app.command("cascades", epilog=examples("rumormill delete cascades rumours"))
+def delete_cascades(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the observed cascades.")],
+    yes: Yes = False,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete all observed cascades that were imported under this name."""
+    from data.facade import Warehouse
+    from data.warehouse.dependents import cascades_deletion
+
+    place = Warehouse(warehouse)
+    _delete(place, cascades_deletion(place, name), yes=yes, as_json=as_json)
+
+
 def _delete(warehouse: "Store", deletion: "Deletion", *, yes: bool, as_json: bool) -> None:
     """List what will be deleted, ask for confirmation, and delete it."""
     from data.warehouse.deletion import delete
@@ -117,12 +134,14 @@ def _delete(warehouse: "Store", deletion: "Deletion", *, yes: bool, as_json: boo
 
 
 def _counts(deletion: "Deletion") -> dict[str, int]:
-    names = ("networks", "snapshots", "campaigns", "runs", "sessions", "messages", "events")
+    names = ("networks", "snapshots", "campaigns", "runs", "sessions", "messages", "events", "cascade_sets")
     return {name: len(getattr(deletion, name)) for name in names}
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items() if count)
+    return ", ".join(
+        f"{count:,} {(name if count != 1 else name[:-1]).replace('_', ' ')}" for name, count in counts.items() if count
+    )
 
 
 def _ask(deletion: "Deletion", counts: dict[str, int], *, may_ask: bool) -> None:

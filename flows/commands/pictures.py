@@ -17,7 +17,7 @@ PlotOption = Annotated[
 ]
 
 
-def check_plot(path: str | None) -> None:
+def check_plot(path: str | None, option: str = "--plot") -> None:
     """Refuse a file that cannot hold a picture, before any work.
 
     Raises
@@ -31,11 +31,11 @@ def check_plot(path: str | None) -> None:
     if path is None:
         return
     if Path(path).suffix.lower() not in ENDINGS:
-        raise InvalidInputError(f"--plot {path!r} does not end in {', '.join(ENDINGS)}; rename it")
-    check_output(path, "--plot")
+        raise InvalidInputError(f"{option} {path!r} does not end in {', '.join(ENDINGS)}; rename it")
+    check_output(path, option)
 
 
-def save_plot(picture: "Axes | Figure", path: str) -> None:
+def save_plot(picture: "Axes | Figure", path: str, option: str = "--plot") -> None:
     """Save a figure, or that of some axes, and say so.
 
     Raises
@@ -51,6 +51,6 @@ def save_plot(picture: "Axes | Figure", path: str) -> None:
         path,
         lambda file: figure.savefig(file, format=kind, dpi=150),  # type: ignore[union-attr]
         binary=True,
-        option="--plot",
+        option=option,
     )
     print_note(f"drew {written}")

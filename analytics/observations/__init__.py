@@ -1,0 +1,1 @@
+"""Observed cascades beside simulated ones: their shapes in numbers and pictures."""
