@@ -4,11 +4,16 @@ VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
 
-.PHONY: demo test notebooks lint docs docs-pages docs-picture docs-test bench clean
+.PHONY: demo setup kernels test notebooks lint docs docs-pages docs-picture docs-test bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready  ## Generate a network, compare seed strategies, show the results (FILE=edges.txt imports a file)
 	@cd $(ROOT) && $(BIN)/rumormill demo $(FILE)
+
+setup: $(VENV)/.ready-docs  ## Install all that lint, tests and the documentation need
+
+kernels: $(VENV)/.ready-test  ## Compile the kernels; two workers that need them at once would compile each of them twice
+	@cd $(ROOT) && $(BIN)/pytest tests/propagation/test_blocked_and_ranges.py -k any_kernel_family
 
 test: $(VENV)/.ready-test  ## Run all tests
 	@cd $(ROOT) && $(BIN)/pytest -n 2 --dist loadgroup
@@ -55,7 +60,8 @@ $(BIN)/python:
 COMMA := ,
 define install
 	@echo "Installing Rumormill and its pinned dependencies into $(VENV) (a minute or two)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c $(ROOT)/constraints.txt -e '$(ROOT)$(1)'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; some files are no Python 3
 	@find $(ROOT)/data $(ROOT)/propagation -name '*.nb[ic]' -delete  # kernels compiled for another version
 	@touch $@
 endef

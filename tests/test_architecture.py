@@ -5,12 +5,8 @@ Rules about imports count every import that can run, at the top of a module or i
 """
 
 import ast
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +18,7 @@ MODULES = sorted(path.relative_to(ROOT).as_posix() for name in PACKAGES for path
 MOST_LINES = 450
 
 
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"), module)
 
@@ -71,6 +68,11 @@ def texts(module: str) -> Iterator[tuple[str, int]]:
             yield node.value, node.lineno
 
 
+def layers_above(module: str) -> set[str]:
+    layer = PACKAGES.index(module.partition("/")[0])
+    return {*PACKAGES[layer + 1 :], "tests", "benchmarks", "notebooks"}
+
+
 def within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
@@ -82,14 +84,12 @@ def test_there_are_modules_to_look_at():
     assert {"data/warehouse/store.py", "propagation/engine.py", "flows/config.py"} <= set(MODULES)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_run_from_flows_to_data_only(module):
-    layer = PACKAGES.index(module.partition("/")[0])
-    above = [*PACKAGES[layer + 1 :], "tests", "benchmarks", "notebooks"]
+def test_imports_run_from_flows_to_data_only():
     found = [
         f"{module}:{line} imports {name}: imports run flows -> analytics -> propagation -> data only"
+        for module in MODULES
         for name, line in imported(module, type_checking=True)
-        if name.partition(".")[0] in above
+        if name.partition(".")[0] in layers_above(module)
     ]
     assert not found, "\n".join(found)
 
@@ -216,10 +216,10 @@ def test_modules_are_named_after_subjects():
     assert not found, f"{found}: a module is a noun of the domain"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_modules_are_short(module):
-    length = len((ROOT / module).read_text(encoding="utf-8").splitlines())
-    assert length <= MOST_LINES, f"{module} has {length} lines, at most {MOST_LINES}: give a part of it its own module"
+def test_modules_are_short():
+    lengths = {module: len((ROOT / module).read_text(encoding="utf-8").splitlines()) for module in MODULES}
+    found = {module: length for module, length in lengths.items() if length > MOST_LINES}
+    assert not found, f"{found}: a module has at most {MOST_LINES} lines; give a part of it its own module"
 
 
 def test_sql_lies_in_sql_files_whose_first_line_is_the_grain():
@@ -227,77 +227,3 @@ def test_sql_lies_in_sql_files_whose_first_line_is_the_grain():
         path for path in ROOT.glob("**/sql/*.sql") if not path.read_text(encoding="utf-8").startswith("-- One row ")
     ]
     assert not found, f"{found}: the first line says what one row is"
-
-
-# -- importing ------------------------------------------------------------------------------------------------------
-
-IMPORT_EACH = """
-    import importlib, json, os, sys, threading
-    from pathlib import Path
-
-    def files():
-        return sorted(str(path) for folder in sys.argv[3:] for path in Path(folder).rglob("*"))
-
-    for name in json.loads(sys.argv[1]):
-        importlib.import_module(name)
-    before, offences = files(), []
-    for name in json.loads(sys.argv[2]):
-        importlib.import_module(name)
-        if threading.active_count() > 1:
-            offences.append(f"{name} starts {threading.enumerate()[1:]}")
-        if files() != before:
-            offences.append(f"{name} makes {sorted(set(files()) - set(before))}")
-        if offences:
-            break
-    print(json.dumps(offences))
-"""
-
-
-SETTLING = {"data": [], "propagation": [], "analytics": [], "flows": ["prefect", "matplotlib.figure"]}
-"""Libraries that make a folder of settings in the home directory when they are imported: that is theirs, not ours."""
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_nothing_happens_at_import(package, tmp_path):
-    names = [
-        module.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
-        for module in MODULES
-        if module.startswith(f"{package}/") and not module.endswith("/__main__.py")
-    ]
-    folders = [str(tmp_path / name) for name in ("here", "home", "temporary")]
-    for folder in folders:
-        Path(folder).mkdir()
-    here, home, temporary = folders
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    environment = {**kept, "HOME": home, "TMPDIR": temporary, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(IMPORT_EACH),
-            json.dumps(SETTLING[package]),
-            json.dumps(names),
-            *folders,
-        ],
-        cwd=here,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout.splitlines()[-1]) == []
-    slow_fonts = "Matplotlib is building the font cache; this may take a moment.\n"  # said on a busy machine
-    assert answer.stderr.replace(slow_fonts, "") == ""
-    assert len(answer.stdout.splitlines()) == 1, "an import prints nothing"
-
-
-LIGHT = ("data", "data.errors", "propagation", "flows.command_line", "flows.launch")
-HEAVY = {"pandas", "pyarrow", "numba", "dask", "distributed", "duckdb", "prefect", "matplotlib", "scipy"}
-
-
-@pytest.mark.parametrize("module", LIGHT)
-def test_the_command_line_starts_without_heavy_imports(module):
-    code = f"import sys, {module}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert HEAVY & set(loaded) == set()

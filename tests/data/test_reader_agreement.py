@@ -113,7 +113,7 @@ def test_every_line_that_is_no_edge_is_suspicious(delimiter: Delimiter, lines: l
     assert suspicious >= {at for at, line in enumerate(lines) if not is_data(line) or layout.complaint(line)}
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(DELIMITERS, st.data())
 def test_a_block_reads_as_its_lines_read_one_by_one(delimiter: Delimiter, data: st.DataObject) -> None:
     """Whatever path a block takes, `TextLayout.complaint` and `Delimiter.fields` say what its rows are."""
