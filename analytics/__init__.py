@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analytics.calibration.parameters import calibrate_parameters
+    from analytics.calibration.published import calibrate_edges, score_calibration
     from analytics.communities import agreement, community_sizes, crossing
     from analytics.comparison import compare
     from analytics.containment import contain
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agreement",
+    "calibrate_edges",
+    "calibrate_parameters",
     "community_sizes",
     "compare",
     "contain",
@@ -24,6 +28,7 @@ __all__ = [
     "metrics",
     "most_responsible",
     "rank_agents",
+    "score_calibration",
     "seed_selection",
     "shortest_paths",
     "sweep",
@@ -31,6 +36,8 @@ __all__ = [
 
 _MODULES = {
     "agreement": "analytics.communities",
+    "calibrate_edges": "analytics.calibration.published",
+    "calibrate_parameters": "analytics.calibration.parameters",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
     "contain": "analytics.containment",
@@ -39,6 +46,7 @@ _MODULES = {
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
     "rank_agents": "analytics.rankings",
+    "score_calibration": "analytics.calibration.published",
     "seed_selection": "analytics.influence",
     "shortest_paths": "analytics.structure.shortest_paths",
     "sweep": "analytics.sweeps",
