@@ -206,7 +206,7 @@ def calibrate_parameters(
     >>> from data import Warehouse
     >>> network = Warehouse(tempfile.mkdtemp()).generate_network("all", "complete", agents=50)
     >>> found = calibrate_parameters(
-    ...     network, "si", {"beta": (0.001, 0.05)}, [1, 1, 2, 3, 5, 9, 10, 9], seed_set=["0"], candidates=200, accept=0.1
+    ...     network, "si", {"beta": (0.001, 0.05)}, [1, 1, 2, 3, 5, 9, 10], seed_set=["0"], candidates=200, accept=0.1
     ... )
     >>> bool(found.posterior["low"][0] < 0.018 < found.posterior["high"][0])
     True
