@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from data.errors import RunCancelledError
 from flows.commands import (
     answers,
+    calibration,
     campaigns,
     communities,
     containment,
@@ -53,6 +54,7 @@ COMMANDS = (
     "responsible",
     "sweep",
     "block",
+    "calibrate",
     "sql",
     "tables",
     "models",
@@ -81,6 +83,7 @@ PUBLISHING = (
     "responsible",
     "sweep",
     "block",
+    "calibrate",
     "maintain",
     "delete",
 )
@@ -149,6 +152,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
+app.add_typer(calibration.app, name="calibrate", rich_help_panel="Decisions")
 structure.register(app)
 neighborhoods.register(app)
 campaigns.register(app)

@@ -117,7 +117,7 @@ def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> lis
     if frame is None:
         needed = "--by COLUMN" if part == "groups" else "sessions that record reach (record: reach)"
         raise InvalidInputError(f"--rows {part} needs {needed}")
-    return [{**label, **row} for row in _records(frame)]
+    return [{**label, **row} for row in records_of(frame)]
 
 
 def explain(
@@ -148,7 +148,7 @@ def explain(
     found = replace(found, paths=found.paths.head(paths))
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.paths)
+    rows = records_of(found.paths)
 
     def show() -> None:
         print_line(found.sentence)
@@ -156,7 +156,7 @@ def explain(
             print_table([{**row, "path": ARROW.join(row["path"])} for row in rows])
         if len(found.passed_through):
             print_line("agents that the message passed through most often:")
-            print_table(_records(found.passed_through.head(5)))
+            print_table(records_of(found.passed_through.head(5)))
         print_published("transmission_paths", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
@@ -191,7 +191,7 @@ def responsible(
     found = everybody.first(agents, with_seeds=with_seeds)
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.agents)
+    rows = records_of(found.agents)
 
     def show() -> None:
         print_line(found.sentence)
@@ -245,8 +245,10 @@ def sweep(
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    lists = {name: [_value(each) for each in text.split(",")] for name, text in _pairs("--values", values).items()}
-    fixed = {name: _value(text) for name, text in _pairs("--set", settings or []).items()}
+    lists = {
+        name: [plain_value(each) for each in text.split(",")] for name, text in named_values("--values", values).items()
+    }
+    fixed = {name: plain_value(text) for name, text in named_values("--set", settings or []).items()}
     options = {"replicates": replicates, "precision": precision, "max_rounds": max_rounds, "campaign": campaign}
     given = {name: value for name, value in options.items() if value is not None}
     place = Warehouse(warehouse)
@@ -255,7 +257,7 @@ def sweep(
             place.network(network),
             sweeps.base_model(model, fixed, lists),
             lists,
-            seed_sets=_seed_sets(seeds or ["random:1"]),
+            seed_sets=seed_sets_of(seeds or ["random:1"]),
             random_seed=random_seed,
             progress=progress,
             **given,
@@ -263,19 +265,26 @@ def sweep(
     published = publish_sweep(found)
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.table)
+    rows = records_of(found.table)
     write_rows(rows, lambda: _print_sweep(found, published=published), chosen=chosen, output=output, as_json=as_json)
 
 
 def _print_sweep(found: "Sweep", *, published: bool) -> None:
     columns = [*found.parameters, "seed_set", "reach", "low", "high", "share", "mean_field_reach", "replicates"]
-    print_table(_records(found.table[columns]), most=200)
+    print_table(records_of(found.table[columns]), most=200)
     for sentence in found.threshold_sentences:
         print_line(sentence)
     print_published("sweep_points", published=published)
 
 
-def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+def named_values(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return the values of an option of the form NAME=VALUE by name.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value has another form, or a name occurs twice.
+    """
     from data.errors import InvalidInputError
 
     found: dict[str, str] = {}
@@ -289,7 +298,7 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _value(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """Return a parameter's value: a number if it is one, else text."""
     for kind in (int, float):
         try:
@@ -299,7 +308,7 @@ def _value(text: str) -> Any:
     return text.strip()
 
 
-def _seed_sets(texts: Sequence[str]) -> dict[str, Any]:
+def seed_sets_of(texts: Sequence[str]) -> dict[str, Any]:
     """Return seed sets by name: strategies with their budgets, or ids of agents."""
     from data.errors import InvalidInputError
     from propagation.seeding import STRATEGIES, make_strategy
@@ -318,7 +327,7 @@ def _seed_sets(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return the rows of a frame as plain values, None where one is missing."""
     import json
 
