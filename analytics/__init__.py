@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analytics.calibration.parameters import calibrate_parameters
+    from analytics.calibration.published import calibrate_edges, score_calibration
     from analytics.communities import agreement, community_sizes, crossing
     from analytics.comparison import compare
     from analytics.containment import contain
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = [
     "activation_curves",
     "agreement",
+    "calibrate_edges",
+    "calibrate_parameters",
     "cascade_shapes",
     "community_sizes",
     "compare",
@@ -28,6 +32,7 @@ __all__ = [
     "metrics",
     "most_responsible",
     "rank_agents",
+    "score_calibration",
     "seed_selection",
     "shape_distributions",
     "shortest_paths",
@@ -39,6 +44,8 @@ _MODULES = {
     "cascade_shapes": "analytics.observations.shapes",
     "shape_distributions": "analytics.observations.pictures",
     "agreement": "analytics.communities",
+    "calibrate_edges": "analytics.calibration.published",
+    "calibrate_parameters": "analytics.calibration.parameters",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
     "contain": "analytics.containment",
@@ -47,6 +54,7 @@ _MODULES = {
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
     "rank_agents": "analytics.rankings",
+    "score_calibration": "analytics.calibration.published",
     "seed_selection": "analytics.influence",
     "shortest_paths": "analytics.structure.shortest_paths",
     "sweep": "analytics.sweeps",

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from data.errors import RunCancelledError
 from flows.commands import (
     answers,
+    calibration,
     campaigns,
     cascades,
     communities,
@@ -55,6 +56,7 @@ COMMANDS = (
     "responsible",
     "sweep",
     "block",
+    "calibrate",
     "sql",
     "tables",
     "models",
@@ -84,6 +86,7 @@ PUBLISHING = (
     "responsible",
     "sweep",
     "block",
+    "calibrate",
     "maintain",
     "delete",
 )
@@ -153,6 +156,7 @@ app = typer.Typer(
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
 app.add_typer(cascades.app, name="cascades", rich_help_panel="Networks")
+app.add_typer(calibration.app, name="calibrate", rich_help_panel="Decisions")
 structure.register(app)
 neighborhoods.register(app)
 campaigns.register(app)

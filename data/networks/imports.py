@@ -91,7 +91,7 @@ def import_network(
     """
     from data.readers import read_edges  # imports pandas, which takes half a second
 
-    _check_name(name)
+    check_network_name(name)
     chosen = import_options(options)
     if not make_current:
         index.keep_current(warehouse, name)
@@ -155,7 +155,7 @@ def generate_network(
     InvalidInputError
         If there is no such generator, or a parameter is invalid.
     """
-    _check_name(name)
+    check_network_name(name)
     if generator not in GENERATORS:
         raise InvalidInputError(f"no generator {generator!r}; generators are {', '.join(GENERATORS)}")
     kind = GENERATORS[generator]
@@ -400,7 +400,8 @@ def _check_attributes(edges: EdgeList) -> None:
             )
 
 
-def _check_name(name: str) -> None:
+def check_network_name(name: str) -> None:
+    """Raise InvalidInputError unless a network can have this name."""
     allowed = set("-_.")
     if not 0 < len(name) <= 100 or not all(c.isalnum() or c in allowed for c in name):
         raise InvalidInputError(f"network name {name!r}: {_NAME_RULE}")

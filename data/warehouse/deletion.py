@@ -125,7 +125,9 @@ def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
     """Return what is deleted of that which the keys of a kind of publication name after their kind."""
     return {
         "network": deletion.networks,
+        "calibration": deletion.networks,
         "containment": deletion.networks,
+        "score": deletion.networks,
         "selection": deletion.networks,
         "metrics": deletion.unshared,
         "ranking": deletion.unshared,

@@ -49,6 +49,16 @@ def containment_key(network_id: str, containment_id: str) -> Key:
     return Key(f"containment/{network_id}/{containment_id}")
 
 
+def calibration_key(network_id: str, calibration_id: str) -> Key:
+    """Return the key of a calibration of a network's edges, or of a model's parameters on it."""
+    return Key(f"calibration/{network_id}/{calibration_id}")
+
+
+def score_key(network_id: str, score_id: str) -> Key:
+    """Return the key of the scores of a calibration on some cascades."""
+    return Key(f"score/{network_id}/{score_id}")
+
+
 def round_key(session_id: str, number: int) -> Key:
     """Return the key of a round of a session, as the reference plan publishes it."""
     return Key(f"frontier/{session_id}/{number}")
@@ -124,6 +134,8 @@ def rows_of(key: str) -> dict[str, str | int]:
 
 
 _PAIRS = {
+    "calibration": ("network_id", "calibration_id"),
+    "score": ("network_id", "score_id"),
     "containment": ("network_id", "containment_id"),
     "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),

@@ -128,7 +128,7 @@ def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> lis
     if frame is None:
         needed = "--by COLUMN" if part == "groups" else "sessions that record reach (record: reach)"
         raise InvalidInputError(f"--part {part} needs {needed}")
-    return [{**label, **row} for row in _records(frame)]
+    return [{**label, **row} for row in records_of(frame)]
 
 
 def explain(
@@ -159,7 +159,7 @@ def explain(
     found = replace(found, paths=found.paths.head(paths))
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows, columns = _records(found.paths), list(found.paths.columns)
+    rows, columns = records_of(found.paths), list(found.paths.columns)
 
     def show() -> None:
         print_line(found.sentence)
@@ -167,7 +167,7 @@ def explain(
             print_table([{**row, "path": ARROW.join(row["path"])} for row in rows])
         if len(found.passed_through):
             print_line("agents that the message passed through most often:")
-            print_table(_records(found.passed_through.head(5)))
+            print_table(records_of(found.passed_through.head(5)))
         print_published("transmission_paths", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
@@ -202,7 +202,7 @@ def responsible(
     found = everybody.first(top, with_seeds=with_seeds)
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows, columns = _records(found.agents), list(found.agents.columns)
+    rows, columns = records_of(found.agents), list(found.agents.columns)
 
     def show() -> None:
         print_line(found.sentence)
@@ -278,7 +278,7 @@ def sweep(
     published = publish_sweep(found)
     if plot is not None:
         save_plot(found.plot(), plot)
-    rows = _records(found.table)
+    rows = records_of(found.table)
     write_rows(rows, lambda: _print_sweep(found, published=published), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -293,13 +293,13 @@ def _print_sweep(found: "Sweep", *, published: bool) -> None:
         "mean_field_reach",
         "replicates",
     ]
-    print_table(_records(found.table[columns]), most=200)
+    print_table(records_of(found.table[columns]), most=200)
     for sentence in found.threshold_sentences:
         print_line(sentence)
     print_published("sweep_points", published=published)
 
 
-def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return the rows of a frame as plain values, None where one is missing."""
     import json
 

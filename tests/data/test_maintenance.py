@@ -45,7 +45,9 @@ SNAPSHOTS = ["1" * 32, "2" * 32]
 OF_PAIRS = {
     "ranking": ("rankings", "agent_rankings", "ranking_agreement", "ranking_reach"),
     "crossing": ("community_reach", "community_crossings"),
+    "calibration": ("calibrations", "calibration_posteriors"),
     "containment": ("containment_plans",),
+    "score": ("calibration_scores",),
     "selection": ("seed_selections", "selected_seeds"),
 }
 """Tables whose keys name two columns, by the kind of key."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from data.errors import TableNotFoundError
 from data.validation import suggestion
 from data.warehouse.tables import (
+    calibrations,
     campaigns,
     communities,
     comparisons,
@@ -37,6 +38,7 @@ _SUBJECTS = (
     influence,
     containment,
     observations,
+    calibrations,
     events,
 )
 

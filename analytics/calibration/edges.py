@@ -1,0 +1,415 @@
+"""Calibrating edges: transmission probabilities and influence weights estimated from observed cascades."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.calibration import kernels, threshold_kernels
+from analytics.calibration.exposures import ByActivation, ByEdge, Exposures, Partitions, exposures, fingerprint
+from analytics.calibration.pooled import by_target, pooled_probability
+from data.cascades.observed_cascades import ObservedCascades
+from data.errors import InvalidInputError
+from data.networks.network import Network
+from data.validation import suggestion
+from propagation.sessions import derived_uuid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from propagation.models import IndependentCascade, LinearThreshold
+
+ModelName = Literal["independent_cascade", "linear_threshold"]
+Method = Literal["em", "agents", "bernoulli", "jaccard", "partial_credit"]
+ShrinkTo = Literal["agents", "network"]
+METHODS: tuple[Method, ...] = get_args(Method)
+MODELS: tuple[ModelName, ...] = get_args(ModelName)
+COLUMNS: Mapping[str, str] = {"independent_cascade": "probability", "linear_threshold": "weight"}
+"""The edge column that a calibration of each model fills."""
+FEW_EXPOSURES = 5
+"""Edges with fewer exposures are counted in a warning."""
+NORMAL = 1.959963984540054
+"""Quantile of the normal distribution for 95 % intervals."""
+LEAST_PROBABILITY = 1e-6
+"""Probabilities nearer to 0 or 1 count as this far away in log-likelihoods."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What determines a calibration of edges, beside network and cascades.
+
+    Attributes
+    ----------
+    model : str
+        ``independent_cascade`` or ``linear_threshold``.
+    method : str
+        ``em``, ``agents``, ``bernoulli``, ``jaccard`` or ``partial_credit``.
+    window : float or None
+        Longest delay between cause and activation, in the cascades' time unit; None: any.
+    prior_strength : float
+        Exposures that the prior counts as.
+    shrink_to : str
+        Whose probability the prior has: ``agents`` (the target's) or ``network`` (that of all edges).
+    decay : float or None
+        Of ``partial_credit``: time in which the share of a cause falls by the factor e.
+    most_iterations : int
+        Of expectation maximisation.
+    tolerance : float
+        Largest change of a value at which it ends.
+    """
+
+    model: ModelName = "independent_cascade"
+    method: Method = "em"
+    window: float | None = None
+    prior_strength: float = 1.0
+    shrink_to: ShrinkTo = "agents"
+    decay: float | None = None
+    most_iterations: int = 2000
+    tolerance: float = 1e-6
+
+    def check(self) -> None:
+        """Raise InvalidInputError if a value breaks its rule."""
+        for name, known in (("model", MODELS), ("method", METHODS), ("shrink_to", get_args(ShrinkTo))):
+            given = getattr(self, name)
+            if given not in known:
+                raise InvalidInputError(
+                    f"{name} {given!r} is unknown{suggestion(str(given), known)}; choose one of {', '.join(known)}"
+                )
+        if self.model == "linear_threshold" and self.method != "em":
+            raise InvalidInputError(f"method {self.method!r} is for independent_cascade; linear_threshold has 'em'")
+        if not (isinstance(self.prior_strength, int | float) and 0.0 <= self.prior_strength < np.inf):
+            raise InvalidInputError(
+                f"prior_strength {self.prior_strength!r} is not a finite number >= 0; 1 counts as one exposure"
+            )
+        if self.decay is not None and self.method != "partial_credit":
+            raise InvalidInputError(f"decay {self.decay!r} is for method 'partial_credit'; leave it out")
+        if self.decay is not None and not self.decay > 0:
+            raise InvalidInputError(f"decay {self.decay!r} is not a positive time; leave it out for equal shares")
+        if self.most_iterations < 1 or not self.tolerance > 0:
+            raise InvalidInputError("most_iterations must be at least 1, and tolerance positive")
+
+
+@dataclass(frozen=True)
+class EdgeCalibration:
+    """Edge values estimated from observed cascades, in the order of the network's sparse rows.
+
+    Attributes
+    ----------
+    network : Network
+        The network whose edges were calibrated.
+    calibration_id : str
+        UUID of network, cascades and options.
+    options : Options
+    cascades : str
+        Name of the set of cascades.
+    values : (edges,) float64
+        Transmission probabilities, or influence weights.
+    low, high : (edges,) float64
+        Ends of 95 % intervals.
+    exposures : (edges,) int64
+        Cascades that say something about the edge: its source was active before its target, within the window if the
+        target was activated.
+    successes : (edges,) float64
+        Expected number of these in which the source activated the target.
+    uniform : float
+        The one probability of all edges that fits best; for weights, the share of the exposed agents that were
+        activated.
+    counts : mapping
+        ``cascades``, ``activations``, ``first_activations``, ``explained``, ``unexplained``, ``exposed_edges``,
+        ``few_exposures``, ``confounded_edges``, ``unfinished_targets``.
+    log_likelihood : float
+        Of the cascades under the estimates.
+    calibrated : Network or None
+        The network that has the values as edge columns, if it is published.
+    was_published : bool
+        Whether the warehouse had the calibration before.
+    """
+
+    network: Network
+    calibration_id: str
+    options: Options
+    cascades: str
+    values: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    exposures: npt.NDArray[np.int64]
+    successes: npt.NDArray[np.float64]
+    uniform: float
+    counts: Mapping[str, int]
+    log_likelihood: float
+    calibrated: Network | None = field(default=None, compare=False)
+    was_published: bool = field(default=False, compare=False)
+
+    def __repr__(self) -> str:
+        exposed, edges = self.counts["exposed_edges"], len(self.values)
+        return f"EdgeCalibration({self.options.model}, {exposed:,} of {edges:,} edges exposed; see .edges, .warnings)"
+
+    @property
+    def column(self) -> str:
+        """Name of the edge column: ``probability`` or ``weight``."""
+        return COLUMNS[self.options.model]
+
+    @property
+    def edges(self) -> "pd.DataFrame":
+        """One row per edge: source, target, probability or weight, low, high, exposures, successes."""
+        import pandas as pd
+        import pyarrow as pa
+
+        rows = self.network.sparse_rows
+        ids = self.network.agent_ids
+        return pd.DataFrame(
+            {
+                "source": ids.take(pa.array(rows.sources(0, rows.n_edges))).to_pandas(),
+                "target": ids.take(pa.array(np.asarray(rows.targets))).to_pandas(),
+                self.column: self.values,
+                "low": self.low,
+                "high": self.high,
+                "exposures": self.exposures,
+                "successes": self.successes,
+            }
+        )
+
+    @property
+    def model(self) -> "IndependentCascade | LinearThreshold":
+        """The model that uses the values in sessions on the network `calibrated`."""
+        from propagation.models import IndependentCascade, LinearThreshold
+
+        if self.options.model == "linear_threshold":
+            return LinearThreshold(weight="column")
+        return IndependentCascade(probability="column")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the cascades cannot tell, in sentences."""
+        counts, edges = self.counts, len(self.values)
+        found = []
+        if unseen := edges - counts["exposed_edges"]:
+            whose = "their target's" if self.options.shrink_to == "agents" else "the network's"
+            whose = whose if self.options.model == "independent_cascade" else "the prior's"
+            found.append(
+                f"{unseen:,} of {edges:,} edges ({unseen / edges:.0%}) were never exposed: they have {whose} "
+                f"{self.column}, which no cascade confirms"
+            )
+        if counts["few_exposures"]:
+            found.append(
+                f"{counts['few_exposures']:,} exposed edges have fewer than {FEW_EXPOSURES} exposures: their values "
+                "are mostly the prior's, see their intervals"
+            )
+        if counts["confounded_edges"]:
+            found.append(
+                f"{counts['confounded_edges']:,} edges cannot be told apart from others of the same target, whose "
+                "sources were active in the same cascades: their sum is known better than each of them"
+            )
+        if counts["unexplained"]:
+            later = counts["activations"] - counts["first_activations"]
+            found.append(
+                f"{counts['unexplained']:,} of {later:,} later activations ({counts['unexplained'] / later:.0%}) had "
+                "no active in-neighbour that could cause them: the model cannot produce them, and they were left out"
+            )
+        if counts["unfinished_targets"]:
+            found.append(
+                f"the estimates of {counts['unfinished_targets']:,} agents still changed by more than "
+                f"{self.options.tolerance:g} after {self.options.most_iterations:,} iterations; allow more"
+            )
+        return tuple(found)
+
+
+def estimate_edges(
+    network: Network,
+    cascades: ObservedCascades,
+    options: Options,
+    partitions: Partitions | None = None,
+) -> EdgeCalibration:
+    """Estimate edge values without publishing them; see `analytics.calibration.calibrate_edges`."""
+    options.check()
+    found = exposures(network, cascades, options.window, partitions)
+    if not found.explained:
+        raise InvalidInputError(
+            f"no activation of cascades {cascades.name!r} has an active in-neighbour in network "
+            f"{network.network_id!r}{_within(options, cascades)}: there is nothing to estimate; check the direction of "
+            "edges and the window"
+        )
+    fit = _threshold_fit if options.model == "linear_threshold" else _FITS[options.method]
+    estimate = fit(found, options)
+    tried = estimate.exposures
+    confounded = (tried >= FEW_EXPOSURES) & (estimate.effective < 0.5 * (tried + options.prior_strength))
+    low, high = wilson(estimate.values, estimate.effective)
+    counts = {
+        "cascades": len(cascades),
+        "activations": cascades.activations,
+        "first_activations": found.first_activations,
+        "explained": found.explained,
+        "unexplained": found.unexplained,
+        "exposed_edges": int((tried > 0).sum()),
+        "few_exposures": int(((tried > 0) & (tried < FEW_EXPOSURES)).sum()),
+        "confounded_edges": int(confounded.sum()),
+        "unfinished_targets": estimate.unfinished,
+    }
+    return EdgeCalibration(
+        network=network,
+        calibration_id=calibration_id(network, cascades, options),
+        options=options,
+        cascades=cascades.name,
+        values=found.in_network_order(estimate.values),
+        low=found.in_network_order(low),
+        high=found.in_network_order(high),
+        exposures=found.in_network_order(tried),
+        successes=found.in_network_order(estimate.successes),
+        uniform=estimate.uniform,
+        counts=counts,
+        log_likelihood=log_likelihood(found, options.model, estimate.values),
+    )
+
+
+def calibration_id(network: Network, cascades: ObservedCascades, options: Options) -> str:
+    """Return the UUID of a calibration: of network, cascades and options."""
+    asked = {**vars(options), "cascades": fingerprint(network, cascades)}
+    return derived_uuid("calibration", json.dumps(asked, sort_keys=True))
+
+
+def _within(options: Options, cascades: ObservedCascades) -> str:
+    return "" if options.window is None else f" within {options.window:g} {cascades.time_unit}"
+
+
+def log_likelihood(found: Exposures, model: str, values: npt.NDArray[np.float64]) -> float:
+    """Return the log-likelihood of exposures under edge values, given by in-edge, at least `LEAST_PROBABILITY`."""
+    if model == "linear_threshold":
+        parts = found.run(
+            threshold_kernels.threshold_log_likelihood,
+            values,
+            ByEdge(found.failures),
+            ByActivation(found.causes),
+            LEAST_PROBABILITY,
+        )
+    else:
+        parts = found.run(kernels.log_likelihood_by_target, values, ByActivation(found.causes), LEAST_PROBABILITY)
+    return float(np.concatenate(parts).sum())
+
+
+def wilson(
+    shares: npt.NDArray[np.float64], trials: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the ends of 95 % intervals of probabilities (Wilson 1927) that were estimated from numbers of trials.
+
+    Examples
+    --------
+    >>> low, high = wilson(np.array([0.5, 0.0]), np.array([100.0, 0.0]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.404, 0.0], [0.596, 1.0])
+    """
+    known = np.maximum(trials, 1e-9)
+    square = NORMAL**2 / known
+    centre = shares + square / 2.0
+    half = np.sqrt(square * (shares * (1.0 - shares) + square / 4.0))
+    return np.maximum(centre - half, 0.0) / (1.0 + square), np.minimum((centre + half) / (1.0 + square), 1.0)
+
+
+# -- methods --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """What a method finds, by in-edge."""
+
+    values: npt.NDArray[np.float64]
+    effective: npt.NDArray[np.float64]
+    exposures: npt.NDArray[np.int64]
+    successes: npt.NDArray[np.float64]
+    uniform: float
+    unfinished: int = 0
+
+
+def _prior_means(found: Exposures, options: Options, uniform: float) -> npt.NDArray[np.float64]:
+    """Return the prior's probability by target."""
+    if options.shrink_to == "network":
+        return np.full(found.network.n_ids, uniform)
+    return by_target(found, uniform, options.prior_strength).probabilities
+
+
+def _em(found: Exposures, options: Options) -> _Estimate:
+    uniform = pooled_probability(found)
+    parts = found.run(
+        kernels.fit_independent_cascade,
+        ByEdge(found.possible),
+        ByEdge(found.failures),
+        ByActivation(found.causes),
+        _prior_means(found, options, uniform),
+        float(options.prior_strength),
+        options.most_iterations,
+        options.tolerance,
+    )
+    values, effective, successes = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    tried = found.possible + found.failures
+    return _Estimate(values, effective, tried, successes, uniform, sum(part[3] for part in parts))
+
+
+def _agents(found: Exposures, options: Options) -> _Estimate:
+    """One probability for all in-edges of an agent: its susceptibility."""
+    uniform = pooled_probability(found)
+    agents = by_target(found, uniform, options.prior_strength)
+    tried = found.possible + found.failures
+    targets = found.targets
+    shared = found.run(kernels.share_credit, ByActivation(found.causes), True, np.inf)
+    return _Estimate(agents.probabilities[targets], agents.effective[targets], tried, np.concatenate(shared), uniform)
+
+
+def _credit(found: Exposures, options: Options) -> _Estimate:
+    shared = options.method == "partial_credit"
+    decay = np.inf if options.decay is None else float(options.decay)
+    parts = found.run(kernels.share_credit, ByActivation(found.causes), shared, decay)
+    credit, performed = np.concatenate(parts), np.diff(found.starts)
+    of_source = performed[found.sources]
+    if options.method == "jaccard":
+        # Either was active: the cascades of the source, and those of the target in which the source was not.
+        both = np.concatenate(found.run(kernels.count_together))
+        of_source = of_source + performed[found.targets] - both
+    total = int(of_source.sum())
+    uniform = float(credit.sum() / total) if total else 0.0
+    strength = float(options.prior_strength)
+    trials = of_source + strength
+    values = np.divide(credit + strength * uniform, trials, out=np.full(len(credit), uniform), where=trials > 0)
+    return _Estimate(np.minimum(values, 1.0), trials.astype(np.float64), of_source, credit, uniform)
+
+
+def _threshold_fit(found: Exposures, options: Options) -> _Estimate:
+    counts = found.run(threshold_kernels.count_refusals, ByEdge(found.failures), ByActivation(found.causes))
+    refused = int(sum(counts))
+    share = found.explained / (found.explained + refused)
+    parts = found.run(
+        threshold_kernels.fit_linear_threshold,
+        ByEdge(found.failures),
+        ByActivation(found.causes),
+        share,
+        float(options.prior_strength),
+        options.most_iterations,
+        options.tolerance,
+    )
+    values, effective, successes, exposed = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    return _Estimate(values, effective, exposed, successes, share, sum(part[4] for part in parts))
+
+
+_FITS = {
+    "em": _em,
+    "agents": _agents,
+    "bernoulli": _credit,
+    "jaccard": _credit,
+    "partial_credit": _credit,
+}
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Return options from names and values.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such option.
+    """
+    for name in given:
+        if name not in Options.__dataclass_fields__:
+            known = Options.__dataclass_fields__
+            raise InvalidInputError(f"no option {name!r}{suggestion(name, known)}; options are {', '.join(known)}")
+    return Options(**cast("Any", given))

@@ -1,0 +1,380 @@
+"""Calibration: plain definitions on small networks, planted values recovered, scores, and what is published."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import calibrate_edges, calibrate_parameters, score_calibration
+from analytics.calibration.edges import Options, estimate_edges, log_likelihood
+from analytics.calibration.exposures import Partitions, exposures
+from analytics.calibration.pooled import pooled_probability
+from analytics.calibration.published import held_out
+from analytics.calibration.scores import choose_prior_strength, scores_of
+from data import Warehouse
+from data.cascades.cleaning import observed_cascades
+from data.cascades.observed_cascades import ObservedCascades
+from data.errors import InvalidInputError
+from data.networks.network import Network
+from propagation import simulate, simulate_many
+from propagation.models import SIR, IndependentCascade, LinearThreshold
+from tests.reference import calibration as plain
+
+AGENTS = 6
+PAIRS = [(a, b) for a in range(AGENTS) for b in range(AGENTS) if a != b]
+
+
+@st.composite
+def small_data(draw):
+    """Edges among six agents, and cascades as times by agent, of which one at least has a possible cause."""
+    edges = sorted(draw(st.lists(st.sampled_from(PAIRS), unique=True, min_size=1, max_size=14)))
+    times = st.dictionaries(st.integers(0, AGENTS - 1), st.integers(0, 3), min_size=1)
+    cascades = draw(st.lists(times, min_size=1, max_size=6))
+    first, second = edges[0]
+    cascades.append({first: 0, second: 1})
+    return edges, [{agent: time - min(each.values()) for agent, time in each.items()} for each in cascades]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return Warehouse(tmp_path_factory.mktemp("calibration") / "warehouse")
+
+
+def imported(warehouse: Warehouse, name: str, edges, cascades) -> tuple[Network, ObservedCascades]:
+    """Return a network of numbered agents, and cascades of them."""
+    frame = pd.DataFrame(edges, columns=["source", "target"]).astype(str)
+    agents = pd.DataFrame({"agent": [str(agent) for agent in range(AGENTS)]})
+    network = warehouse.import_network(name, frame, agents=agents)
+    rows = [(i, str(agent), time) for i, each in enumerate(cascades) for agent, time in each.items()]
+    found = observed_cascades("seen", pd.DataFrame(rows, columns=["cascade", "agent", "time"]), network=network)
+    return network, found.cascades
+
+
+def by_pair(network: Network, values) -> dict[tuple[int, int], float]:
+    ids, rows = network.agent_ids.to_pylist(), network.sparse_rows
+    pairs = zip(rows.sources(0, rows.n_edges), rows.targets, values, strict=True)
+    return {(int(ids[source]), int(ids[target])): value for source, target, value in pairs}
+
+
+# -- plain definitions ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=12, deadline=None)
+@given(small_data(), st.sampled_from([np.inf, 1.0, 2.0]), st.sampled_from([0.5, 3.0]))
+def test_em_of_the_independent_cascade_is_that_of_the_paper(warehouse, data, window, strength) -> None:
+    edges, cascades = data
+    network, seen = imported(warehouse, "small", edges, cascades)
+    found = exposures(network, seen, None if window == np.inf else window)
+    uniform = pooled_probability(found)
+    assert uniform == pytest.approx(plain.uniform_probability(edges, cascades, window), abs=1e-5)
+    options = Options(
+        window=None if window == np.inf else window,
+        prior_strength=strength,
+        shrink_to="network",
+        most_iterations=30,
+        tolerance=1e-300,
+    )
+    calibrated = estimate_edges(network, seen, options)
+    expected = plain.em_independent_cascade(edges, cascades, uniform, strength, 30, window)
+    assert by_pair(network, calibrated.values) == pytest.approx(expected, abs=1e-9)
+    possible, failed = plain.exposures(edges, cascades, window)
+    trials = {edge: len(possible[edge]) + len(failed[edge]) for edge in edges}
+    assert by_pair(network, calibrated.exposures) == trials
+    assert (calibrated.low <= calibrated.values + 1e-12).all()
+    assert (calibrated.values <= calibrated.high + 1e-12).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(small_data(), st.sampled_from([np.inf, 1.0]), st.sampled_from([0.5, 3.0]))
+def test_em_of_the_linear_threshold_is_that_of_hidden_choices(warehouse, data, window, strength) -> None:
+    edges, cascades = data
+    network, seen = imported(warehouse, "small", edges, cascades)
+    options = Options(
+        model="linear_threshold",
+        window=None if window == np.inf else window,
+        prior_strength=strength,
+        most_iterations=20,
+        tolerance=1e-300,
+    )
+    calibrated = estimate_edges(network, seen, options)
+    expected = plain.em_linear_threshold(edges, cascades, calibrated.uniform, strength, 20, window)
+    assert by_pair(network, calibrated.values) == pytest.approx(expected, abs=1e-9)
+    sums = np.bincount(network.sparse_rows.targets, calibrated.values)
+    assert sums.max() <= 1.0 + 1e-9
+
+
+@settings(max_examples=12, deadline=None)
+@given(small_data(), st.integers(0, 3))
+def test_ranks_and_precisions_are_those_of_sorted_lists(warehouse, data, number) -> None:
+    edges, cascades = data
+    network, seen = imported(warehouse, "small", edges, cascades)
+    values = np.random.default_rng(number).integers(0, 3, len(edges)) / 4
+    scores = scores_of(network, "linear_threshold", None, values, seen)
+    named = by_pair(network, values)
+    ids = [int(each) for each in network.agent_ids.to_pylist()]
+    orders = [
+        [ids[agent] for agent in seen.agents[low:high]]
+        for low, high in zip(seen.offsets, seen.offsets[1:], strict=False)
+    ]
+    ranks, precisions = plain.next_adopter_scores(range(AGENTS), set(edges), named, orders)
+    assert scores["mrr"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
+    assert scores["precision_at_10"] == pytest.approx(np.mean(precisions))
+    assert scores["steps"] == len(ranks)
+
+
+def test_credit_is_shared_as_defined(warehouse) -> None:
+    """Agents 0 and 1 precede 2 in the first cascade, 0 alone in the second, and the third one has 0 alone."""
+    edges, cascades = [(0, 2), (1, 2)], [{0: 0, 1: 1, 2: 3}, {0: 0, 2: 1}, {0: 0}, {2: 0}]
+    network, seen = imported(warehouse, "credit", edges, cascades)
+
+    def of(method: str, **options) -> dict[tuple[int, int], float]:
+        found = estimate_edges(network, seen, Options(method=method, prior_strength=0.0, **options))
+        return by_pair(network, found.values)
+
+    assert of("bernoulli") == pytest.approx({(0, 2): 2 / 3, (1, 2): 1.0})
+    assert of("jaccard") == pytest.approx({(0, 2): 2 / 4, (1, 2): 1 / 3})
+    assert of("partial_credit") == pytest.approx({(0, 2): 1.5 / 3, (1, 2): 0.5})
+    older = np.exp(-1 / 2)  # 0 was active one unit of time before 1
+    shares = older / (1 + older), 1 / (1 + older)
+    assert of("partial_credit", decay=2.0) == pytest.approx({(0, 2): (1 + shares[0]) / 3, (1, 2): shares[1]})
+
+
+def test_an_agents_probability_fits_all_of_its_edges(warehouse) -> None:
+    edges, cascades = [(0, 2), (1, 2)], [{0: 0, 1: 0, 2: 1}, {0: 0}, {1: 0}, {0: 0, 2: 1}]
+    network, seen = imported(warehouse, "agents", edges, cascades)
+    found = estimate_edges(network, seen, Options(method="agents", prior_strength=0.0))
+    grid = np.linspace(0.001, 0.999, 999)
+    best = grid[np.argmax(np.log(1 - (1 - grid) ** 2) + np.log(grid) + 2 * np.log(1 - grid))]
+    assert found.values == pytest.approx(np.full(2, best), abs=1e-3)
+    likelihood = log_likelihood(exposures(network, seen), "independent_cascade", found.values)
+    assert likelihood == pytest.approx(np.log(1 - (1 - best) ** 2) + np.log(best) + 2 * np.log(1 - best), abs=1e-4)
+
+
+# -- planted values -------------------------------------------------------------------------------------------------
+
+
+def planted(warehouse: Warehouse, name: str, model, most: float) -> tuple[Network, ObservedCascades]:
+    """Return a network with a probability column, and cascades simulated with it from various seeds."""
+    draws = np.random.default_rng(4)
+    agents, pairs = 40, set()
+    while len(pairs) < 160:
+        source, target = draws.integers(0, agents, 2).tolist()
+        if source != target:
+            pairs.add((source, target))
+    frame = pd.DataFrame(sorted(pairs), columns=["source", "target"])
+    frame["planted"] = draws.uniform(0.05, most, len(frame))
+    if isinstance(model, LinearThreshold):
+        frame["planted"] /= frame.groupby("target")["target"].transform("size")
+    network = warehouse.import_network(name, frame, probability="planted")
+    sessions = {
+        str(number): {"model": model, "seed_set": draws.choice(network.agent_ids.to_pylist(), 4, replace=False)}
+        for number in range(40)
+    }
+    results = simulate_many(network, sessions, replicates=40, record="activations", publish=False)
+    parts = []
+    for session, result in results.items():
+        rows = result.table("activations").to_pandas()
+        names = network.agent_ids.take(rows["agent"].to_numpy()).to_pylist()
+        cascade = session + " " + rows["replicate"].astype(str)
+        parts.append(pd.DataFrame({"cascade": cascade, "agent": names, "time": rows["round"]}))
+    found = observed_cascades("simulated", pd.concat(parts), network=network, time_unit="rounds")
+    return network, found.cascades
+
+
+@pytest.fixture(scope="module")
+def cascades_of_ic(warehouse: Warehouse) -> tuple[Network, ObservedCascades]:
+    return planted(warehouse, "planted-ic", IndependentCascade(probability="column"), 0.6)
+
+
+@pytest.fixture(scope="module")
+def cascades_of_lt(warehouse: Warehouse) -> tuple[Network, ObservedCascades]:
+    return planted(warehouse, "planted-lt", LinearThreshold(weight="column"), 1.0)
+
+
+@pytest.mark.parametrize(("model", "window"), [("independent_cascade", 1.0), ("linear_threshold", 1.0)])
+def test_planted_values_are_recovered_within_their_intervals(cascades_of_ic, cascades_of_lt, model, window) -> None:
+    network, seen = cascades_of_ic if model == "independent_cascade" else cascades_of_lt
+    found = estimate_edges(network, seen, Options(model=model, window=window, prior_strength=0.0, tolerance=1e-8))
+    truth = network.edge_values("planted")
+    many = found.exposures >= 50
+    assert many.sum() > 100
+    covered = (found.low <= truth) & (truth <= found.high)
+    assert 0.9 <= covered[many].mean() <= 0.995  # of 95 % intervals
+    assert np.abs(found.values - truth)[many].mean() < 0.05
+    assert np.corrcoef(found.values[many], truth[many])[0, 1] > 0.9
+    assert (found.high - found.low)[many].mean() < 0.25
+    assert abs((found.values - truth)[many].mean()) < 0.01
+
+
+def test_the_calibrated_network_predicts_better_than_simple_values(cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.25)
+    found = calibrate_edges(network, fitted, window=1, publish=False)
+    scores = score_calibration(found, test, publish=False).table.set_index("predictor")
+    for name in ("uniform", "weighted_cascade"):
+        assert scores.loc["calibrated", "log_likelihood"] > scores.loc[name, "log_likelihood"]
+        assert scores.loc["calibrated", "mrr"] > scores.loc[name, "mrr"]
+    small, large = fitted.select(range(20)), test
+    strength, tried = choose_prior_strength(network, small, large, Options(window=1.0), [0.1, 5.0])
+    assert strength == 5.0
+    assert tried["log_likelihood"].is_monotonic_increasing
+
+
+def test_values_are_the_same_for_any_partitions(cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    whole = estimate_edges(network, seen, Options(window=1.0))
+    for number in (1, 3, 100):
+        part = estimate_edges(network, seen, Options(window=1.0), Partitions(number))
+        assert part.values.tobytes() == whole.values.tobytes()
+        assert part.high.tobytes() == whole.high.tobytes()
+        assert part.log_likelihood == whole.log_likelihood
+
+
+def test_edges_that_always_try_together_are_not_told_apart(warehouse) -> None:
+    edges = [(0, 2), (1, 2), (3, 4)]
+    cascades = [{0: 0, 1: 0, 2: 1, 3: 0, 4: 1}] * 20 + [{0: 0, 1: 0, 3: 0}] * 20
+    network, seen = imported(warehouse, "twins", edges, cascades)
+    found = estimate_edges(network, seen, Options(prior_strength=0.0))
+    assert found.counts["confounded_edges"] == 2
+    assert any("cannot be told apart" in warning for warning in found.warnings)
+    widths = by_pair(network, found.high - found.low)
+    assert widths[0, 2] > 1.15 * widths[3, 4]
+    assert by_pair(network, found.values)[3, 4] == pytest.approx(0.5)
+
+
+# -- published ------------------------------------------------------------------------------------------------------
+
+
+def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.1)
+    found = calibrate_edges(network, fitted, window=1)
+    assert not found.was_published
+    scores = score_calibration(found, test)
+    head = network.warehouse.head
+    again = calibrate_edges(network, fitted, window=1)
+    assert again.was_published
+    assert again.values.tolist() == found.values.tolist()
+    assert (again.counts, again.warnings) == (found.counts, found.warnings)
+    repeated = score_calibration(again, test)
+    assert repeated.was_published
+    assert repeated.table.to_dict("records") == scores.table.to_dict("records")
+    assert network.warehouse.head == head
+    calibrated = network.warehouse.network("planted-ic-calibrated")
+    assert calibrated.agent_ids.equals(network.agent_ids)
+    assert {"planted", "probability", "probability_low", "exposures"} <= set(calibrated.row["edge_attributes"])
+    seeds = network.agent_ids.to_pylist()[:3]
+    model, own = IndependentCascade(probability="column"), {"seed_set": seeds, "replicates": 400, "publish": False}
+    reach = simulate(calibrated, found.model, **own).reach
+    assert reach.mean == pytest.approx(simulate(network, model, **own).reach.mean, rel=0.1)
+    weights = calibrate_edges(network, fitted, window=1, model="linear_threshold", name="planted-weights")
+    assert simulate(weights.calibrated, weights.model, **own).reach.mean > 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"window": 0}, "window 0 is not a positive number of rounds"),
+        ({"method": "emm"}, "method 'emm' is unknown.*did you mean 'em'"),
+        ({"methods": "em"}, "no option 'methods'.*did you mean 'method'"),
+        ({"model": "linear_threshold", "method": "jaccard"}, "method 'jaccard' is for independent_cascade"),
+        ({"prior_strength": -1.0}, "prior_strength -1.0 is not a finite number >= 0"),
+        ({"decay": 3.0}, "decay 3.0 is for method 'partial_credit'"),
+        ({"name": "a/b"}, "network name 'a/b'"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(cascades_of_ic, options, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        calibrate_edges(*cascades_of_ic, **options)
+
+
+def test_cascades_must_fit_the_network(warehouse, cascades_of_ic) -> None:
+    edges, cascades = [(0, 1)], [{1: 0, 0: 1}]
+    network, seen = imported(warehouse, "backwards", edges, cascades)
+    with pytest.raises(InvalidInputError, match="no activation of cascades 'seen' has an active in-neighbour"):
+        calibrate_edges(network, seen)
+    with pytest.raises(InvalidInputError, match="of 40 agents of cascades 'simulated' are not in network 'backwards'"):
+        calibrate_edges(network, cascades_of_ic[1])
+
+
+# -- curves ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def town(warehouse: Warehouse) -> Network:
+    return warehouse.generate_network("town", "watts_strogatz", agents=400, degree=8, random_seed=2)
+
+
+def test_planted_parameters_of_a_curve_are_recovered(town: Network, assert_readable) -> None:
+    seeds = [str(agent) for agent in range(0, 400, 80)]
+    truth = simulate(town, SIR(beta=0.12, gamma=0.3), seed_set=seeds, replicates=1, random_seed=5, publish=False)
+    curve = truth.rounds["new_infections"].to_numpy()
+    options = {"seed_set": seeds, "candidates": 400, "accept": 0.1}
+    priors = {"beta": (0.02, 0.5), "gamma": (0.05, 0.9)}
+    found = calibrate_parameters(town, "sir", priors, curve, **options)
+    ends = found.posterior.set_index("parameter")
+    assert ends.loc["beta", "low"] < 0.12 < ends.loc["beta", "high"]
+    assert ends.loc["gamma", "low"] < 0.3 < ends.loc["gamma", "high"]
+    assert ends.loc["beta", "narrowing"] > 0.3
+    head = town.warehouse.head
+    again = calibrate_parameters(town, "sir", priors, curve, **options)
+    assert (again.was_published, town.warehouse.head) == (True, head)
+    pd.testing.assert_frame_equal(again.accepted, found.accepted)
+    assert np.array_equal(again.curves, found.curves)
+    assert_readable(found.plot())
+
+
+def test_a_curve_says_what_it_cannot_tell(town: Network) -> None:
+    """Two rounds of an epidemic tell how infectious it is, but not how long agents stay so."""
+    found = calibrate_parameters(
+        town,
+        "sir",
+        {"beta": (0.01, 0.99), "gamma": (0.1, 0.9)},
+        [3, 12],
+        seed_set=["0", "100", "200"],
+        candidates=200,
+        accept=0.2,
+        publish=False,
+    )
+    assert any("posterior of gamma is about as wide as its prior" in each for each in found.warnings)
+    assert not any("posterior of beta is about" in each for each in found.warnings)
+    beyond = calibrate_parameters(
+        town, SIR(gamma=0.9), {"beta": (0.001, 0.01)}, [3, 12, 30], seed_set=["0"], candidates=60, publish=False
+    )
+    assert any("leaves the 95 % band" in each for each in beyond.warnings)
+    assert any("only 2 candidates are accepted" in each for each in beyond.warnings)
+
+
+def test_the_curve_of_cascades_starts_at_their_first_agents(town: Network) -> None:
+    rows = pd.DataFrame({"cascade": "x", "agent": ["0", "80", "3", "4", "9"], "time": [0, 5, 12, 14, 31]})
+    seen = observed_cascades("talk", rows, network=town).cascades
+    found = calibrate_parameters(
+        town, "si", {"beta": (0.001, 0.9, "log")}, seen, round_length=10.0, candidates=20, publish=False
+    )
+    assert sorted(found.base.seed_agents) == ["0", "80"]
+    assert found.observed.values.tolist() == [2, 2, 0, 1]
+    assert dataclasses.replace(found.base).replicates == 1
+
+
+@pytest.mark.parametrize(
+    ("priors", "options", "said"),
+    [
+        ({}, {}, "no priors"),
+        ({"beta": (0.2, 0.1)}, {}, "low 0.2 is not less than high 0.1"),
+        ({"beta": (0.0, 0.1, "log")}, {}, "low 0 of a logarithmic prior is not positive"),
+        ({"beta": 0.1}, {}, "prior of beta: 0.1 is not"),
+        ({"bet": (0.1, 0.2)}, {}, "no parameter 'bet'.*did you mean 'beta'"),
+        ({"beta": (0.1, 1.2)}, {}, "1.2"),
+        ({"beta": (0.1, 0.2)}, {"accept": 0}, "accept 0 is not a share"),
+        ({"beta": (0.1, 0.2)}, {"candidates": 3}, "candidates 3 is not a whole number >= 10"),
+        ({"beta": (0.1, 0.2)}, {"curve": "incidense"}, "did you mean 'incidence'"),
+        ({"beta": (0.1, 0.2)}, {"seed_set": None}, "where does the curve start"),
+        ({"beta": (0.1, 0.2)}, {"rounds": 0}, "rounds 0 is not a whole number"),
+    ],
+)
+def test_what_cannot_be_fitted_to_a_curve_is_refused(town: Network, priors, options, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        calibrate_parameters(town, "sir", priors, [1, 2, 3], **{"seed_set": ["0"], **options})
