@@ -88,6 +88,21 @@ def selection_key(network_id: str, selection_id: str) -> Key:
     return Key(f"selection/{network_id}/{selection_id}")
 
 
+def features_key(cascade_set_id: str, observation_id: str) -> Key:
+    """Return the key of the features of a set of cascades under an observation."""
+    return Key(f"features/{cascade_set_id}/{observation_id}")
+
+
+def forecast_model_key(model_id: str) -> Key:
+    """Return the key of a model that forecasts cascades, with its scores."""
+    return Key(f"forecast_model/{model_id}")
+
+
+def forecast_key(model_id: str, cascade_set_id: str) -> Key:
+    """Return the key of a model's forecasts of a set of cascades."""
+    return Key(f"forecast/{model_id}/{cascade_set_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -118,6 +133,8 @@ _PAIRS = {
     "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),
     "crossing": ("session_id", "grouping"),
+    "features": ("cascade_set_id", "observation_id"),
+    "forecast": ("model_id", "cascade_set_id"),
 }
 _COLUMNS = {
     "session": "session_id",
@@ -125,6 +142,7 @@ _COLUMNS = {
     "campaign": "campaign_id",
     "run": "run_id",
     "event": "event_id",
+    "forecast_model": "model_id",
 }
 
 

@@ -11,6 +11,7 @@ from data.warehouse.tables import (
     comparisons,
     containment,
     events,
+    forecasting,
     influence,
     macros,
     networks,
@@ -35,6 +36,7 @@ _SUBJECTS = (
     comparisons,
     influence,
     containment,
+    forecasting,
     events,
 )
 
