@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from analytics.comparison import compare
     from analytics.containment import contain
     from analytics.explanation import explain, most_responsible
+    from analytics.forecasting.features import cascade_features
+    from analytics.forecasting.models import fit_forecast, forecast_model
+    from analytics.forecasting.predictions import forecast, score_forecast
+    from analytics.forecasting.seismic import seismic_estimate
+    from analytics.forecasting.simulated import session_cascades
     from analytics.influence import seed_selection
     from analytics.rankings import rank_agents
     from analytics.structure.network_metrics import metrics
@@ -16,30 +21,44 @@ if TYPE_CHECKING:
 
 __all__ = [
     "agreement",
+    "cascade_features",
     "community_sizes",
     "compare",
     "contain",
     "crossing",
     "explain",
+    "fit_forecast",
+    "forecast",
+    "forecast_model",
     "metrics",
     "most_responsible",
     "rank_agents",
+    "score_forecast",
     "seed_selection",
+    "seismic_estimate",
+    "session_cascades",
     "shortest_paths",
     "sweep",
 ]
 
 _MODULES = {
     "agreement": "analytics.communities",
+    "cascade_features": "analytics.forecasting.features",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
     "contain": "analytics.containment",
     "crossing": "analytics.communities",
     "explain": "analytics.explanation",
+    "fit_forecast": "analytics.forecasting.models",
+    "forecast": "analytics.forecasting.predictions",
+    "forecast_model": "analytics.forecasting.models",
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
     "rank_agents": "analytics.rankings",
+    "score_forecast": "analytics.forecasting.predictions",
     "seed_selection": "analytics.influence",
+    "seismic_estimate": "analytics.forecasting.seismic",
+    "session_cascades": "analytics.forecasting.simulated",
     "shortest_paths": "analytics.structure.shortest_paths",
     "sweep": "analytics.sweeps",
 }

@@ -20,6 +20,7 @@ from flows.commands import (
     communities,
     containment,
     decisions,
+    forecasting,
     influence,
     maintenance,
     models,
@@ -53,6 +54,7 @@ COMMANDS = (
     "responsible",
     "sweep",
     "block",
+    "forecast",
     "sql",
     "tables",
     "models",
@@ -81,6 +83,7 @@ PUBLISHING = (
     "responsible",
     "sweep",
     "block",
+    "forecast",
     "maintain",
     "delete",
 )
@@ -158,6 +161,7 @@ influence.register(app)
 communities.register(app)
 decisions.register(app)
 containment.register(app)
+app.add_typer(forecasting.app, name="forecast", rich_help_panel="Answers")
 models.register(app)
 maintenance.register(app)
 platform.register(app)

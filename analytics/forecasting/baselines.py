@@ -94,7 +94,8 @@ class Baselines:
     @staticmethod
     def of_json(values: Mapping[str, Any]) -> "Baselines":
         """Return what `as_json` described."""
-        return Baselines(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        lists = {name: tuple(values[name]) for name in ("edges", "growth", "shares")}
+        return Baselines(**{**values, **lists})
 
     def sizes(self, size_so_far: Floats, estimates: SeismicEstimates | None) -> dict[str, Floats]:
         """Return forecasts of the final size by name; infinite or NaN where there is none."""
@@ -122,8 +123,8 @@ def fit_baselines(
 ) -> Baselines:
     """Fit the simple forecasts to training cascades, all arrays (cascades,)."""
     groups = max(min(MOST_GROUPS, len(size) // FEWEST_IN_GROUP), 1)
-    cuts = np.quantile(size_so_far, np.linspace(0, 1, groups + 1)[1:-1], method="higher") if groups > 1 else []
-    edges = np.unique([cut for cut in cuts if cut > size_so_far.min()])
+    cuts = np.quantile(size_so_far, np.linspace(0, 1, groups + 1)[1:-1], method="higher")
+    edges = np.unique(cuts[cuts > size_so_far.min()])
     group = np.searchsorted(edges, size_so_far, side="right")
     numbers = range(len(edges) + 1)
     alpha, gamma = (None, None) if estimates is None else _best_factors(size_so_far, size, estimates)

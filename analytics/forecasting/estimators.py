@@ -1,9 +1,9 @@
 """Estimators of the final size and of an outcome: fitted with dask-ml or scikit-learn, kept as plain values.
 
 dask-ml fits scaling, linear, logistic and Poisson regression (solver ``lbfgs``; the result of ``admm`` depends on
-blocks), stochastic gradient descent block by block (`Incremental`), and evaluates scikit-learn's boosted trees in parallel
-(`ParallelPostFit`); the trees are fitted by scikit-learn in memory. Blocks have a fixed number of rows and fits one
-thread, so that values depend neither on partitions nor on the machine's cores.
+blocks), stochastic gradient descent block by block (`Incremental`), and evaluates scikit-learn's boosted trees in
+parallel (`ParallelPostFit`); the trees are fitted by scikit-learn in memory. Blocks have a fixed number of rows and
+fits one thread, so that values depend neither on partitions nor on the machine's cores.
 """
 
 import warnings

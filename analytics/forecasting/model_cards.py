@@ -49,10 +49,10 @@ def score_text(measure: str, value: float | None) -> str:
     Examples
     --------
     >>> score_text("accuracy", 0.914), score_text("brier", 0.0625), score_text("auc", None)
-    ('91.4 %', '0.062', '–')
+    ('91.4 %', '0.062', '-')
     """
     if value is None or not math.isfinite(value):
-        return "–"  # noqa: RUF001
+        return "-"
     return f"{100 * value:.1f} %" if measure in SHARES else f"{value:.3f}"
 
 
@@ -61,7 +61,7 @@ def score_table(model: "ForecastModel") -> list[dict[str, str]]:
     rows = []
     for measure, values in model.scores.iterrows():
         cells = {
-            FORECASTERS[name]: score_text(str(measure), None if value is None else float(value))
+            FORECASTERS[str(name)]: score_text(str(measure), None if value is None else float(value))
             for name, value in values.items()
         }
         rows.append({"measure": MEASURES[str(measure)], **cells})
@@ -111,14 +111,14 @@ def _markdown(rows: list[dict[str, str]]) -> list[str]:
 def _limits(row: Any) -> list[str]:
     """Return what a user of the model must know, as sentences."""
     found = [
-        "It knows cascades like those it was fitted to; intervals hold on average over such cascades, not for each one.",
+        "It knows cascades like those it was fitted to; intervals hold on average over such cascades.",
         "A final size is the size in the data: cascades that were cut off when they were collected count as finished.",
         "No forecast exceeds the largest growth among the training cascades.",
     ]
     if row["observed_first"] is not None:
         found.append(f"Cascades with fewer than {row['observed_first']:,} activations are not forecast.")
     elif row["observed_at_least"] > 1:
-        found.append(f"Cascades with fewer than {row['observed_at_least']:,} activations in the window are not forecast.")
+        found.append(f"Cascades with fewer than {row['observed_at_least']:,} activations then are not forecast.")
     if row["time_unit"] == "rounds":
         found.append("SEISMIC is not given: its reaction times are in seconds, those of simulated cascades in rounds.")
     return found

@@ -70,7 +70,7 @@ class ForecastModel:
             "fitted to": f"{row['training_cascades']:,} cascades",
             "tested on": f"{row['test_cascades']:,} cascades",
         }
-        return card(f"Forecast {row['forecast_model']}", facts, ["model.scores", "model.plot()", "forecast(model, ...)"])
+        return card(f"Forecast {row['forecast_model']}", facts, ["model.scores", "model.plot()", "model.card"])
 
     @property
     def model_id(self) -> str:
@@ -238,10 +238,10 @@ def _check(name: str, sets: Sequence[ObservedCascades], around: Surroundings, op
         ("size", options.size_estimators, SIZE_ESTIMATORS),
         ("outcome", options.outcome_estimators, OUTCOME_ESTIMATORS),
     ):
-        for each in chosen or ("",):
-            if each not in known:
-                hint = suggestion(each, known)
-                raise InvalidInputError(f"{what} estimator {each!r} is unknown{hint}; choose among {', '.join(known)}")
+        for kind in chosen or ("",):
+            if kind not in known:
+                hint = suggestion(kind, known)
+                raise InvalidInputError(f"{what} estimator {kind!r} is unknown{hint}; choose among {', '.join(known)}")
 
 
 def _model_id(

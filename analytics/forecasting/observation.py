@@ -58,10 +58,11 @@ class Observation:
             positions = np.flatnonzero(cascades.sizes >= self.first)
             counts = np.full(len(positions), self.first, np.int64)
             return ObservedParts(positions, counts, cascades.times[cascades.offsets[positions] + self.first - 1])
-        within = np.concatenate([[0], np.cumsum(cascades.times <= self.window)])
+        window = float(self.window or 0.0)
+        within = np.concatenate([[0], np.cumsum(cascades.times <= window)])
         all_counts = np.diff(within[cascades.offsets])
         positions = np.flatnonzero(all_counts >= self.at_least)
-        return ObservedParts(positions, all_counts[positions], np.full(len(positions), float(self.window or 0)))
+        return ObservedParts(positions, all_counts[positions], np.full(len(positions), window))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analytics.forecasting.model_cards import score_text
+from analytics.intervals import share_interval
 from propagation.pictures import COLOURS, GRID, INK, MUTED, Keys, dress, legend_above
 
 if TYPE_CHECKING:
@@ -49,8 +50,12 @@ def draw_sizes(model: "ForecastModel", ax: "Axes") -> "Axes":
     order = tests.sort_values(["size", "cascade"], kind="stable")
     shown = order.iloc[::every]
     middle = shown["predicted_size"].to_numpy(float)
-    spans = np.array([middle - shown["predicted_low"].to_numpy(float), shown["predicted_high"].to_numpy(float) - middle])
-    bars = ax.errorbar(shown["size"], middle, yerr=spans, fmt="none", ecolor=COLOURS[0], alpha=0.28, linewidth=1.0)
+    spans = np.array(
+        [middle - shown["predicted_low"].to_numpy(float), shown["predicted_high"].to_numpy(float) - middle]
+    )
+    *_, (bars,) = ax.errorbar(
+        shown["size"], middle, yerr=spans, fmt="none", ecolor=COLOURS[0], alpha=0.28, linewidth=1.0
+    )
     naive = ax.scatter(tests["size"], tests["naive_size"], s=12, color=COLOURS[1], alpha=0.45, linewidths=0, marker="s")
     points = ax.scatter(tests["size"], tests["predicted_size"], s=15, color=COLOURS[0], alpha=0.75, linewidths=0)
     lowest = float(min(tests["size"].min(), tests["predicted_low"].min()))
@@ -60,7 +65,7 @@ def draw_sizes(model: "ForecastModel", ax: "Axes") -> "Axes":
     row = model.row
     dress(ax, title="Final sizes of test cascades", x="actual size, agents", y="forecast size, agents")
     _logarithmic(ax, (ends[0], ends[1]))
-    covered = score_text("interval_coverage", float(model.scores.loc["interval_coverage", "model"]))
+    covered = score_text("interval_coverage", float(model.scores["model"]["interval_coverage"]))
     keys: Keys = [
         (points, "model"),
         (bars, f"{row['interval_level']:.0%} interval; covers {covered}"),
@@ -73,12 +78,14 @@ def draw_sizes(model: "ForecastModel", ax: "Axes") -> "Axes":
 
 def _logarithmic(ax: "Axes", ends: tuple[float, float]) -> None:
     """Use logarithmic axes of the same range, labelled with plain numbers."""
-    from propagation.pictures import plain_logarithms
-
-    for set_scale, set_limits in ((ax.set_xscale, ax.set_xlim), (ax.set_yscale, ax.set_ylim)):
+    for axis, set_scale, set_limits in (
+        (ax.xaxis, ax.set_xscale, ax.set_xlim),
+        (ax.yaxis, ax.set_yscale, ax.set_ylim),
+    ):
         set_scale("log")
         set_limits(*ends)
-    plain_logarithms(ax)
+        axis.set_major_formatter("{x:,.0f}")
+    ax.minorticks_off()
     ax.grid(axis="both", color=GRID, linewidth=0.8)
 
 
@@ -91,12 +98,13 @@ def draw_calibration(model: "ForecastModel", ax: "Axes") -> "Axes":
     chosen = np.flatnonzero(counts >= FEWEST)
     x = np.array([probability[bins == each].mean() for each in chosen])
     shares = np.array([happened[bins == each].mean() for each in chosen])
-    low, high = wilson_intervals(shares, counts[chosen])
+    ends = [share_interval(int(happened[bins == each].sum()), int(counts[each])) for each in chosen]
+    low, high = (np.array([float(end[side]) for end in ends]) for side in (0, 1))
     (exact,) = ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle="--", zorder=0)
     spans = np.array([np.maximum(shares - low, 0.0), np.maximum(high - shares, 0.0)])
-    points = ax.errorbar(x, shares, yerr=spans, fmt="o", color=COLOURS[0], capsize=0, markersize=6)
+    points, *_ = ax.errorbar(x, shares, yerr=spans, fmt="o", color=COLOURS[0], capsize=0, markersize=6)
     for place, share, count in zip(x.tolist(), shares.tolist(), counts[chosen].tolist(), strict=True):
-        beside = 8 if place < 0.85 else -8  # noqa: PLR2004 (room for the number at the right)
+        beside = 8 if place < 0.85 else -8
         ax.annotate(
             f"{count:,}", (place, share), (beside, -4), textcoords="offset points", color=INK, fontsize=8,
             ha="left" if beside > 0 else "right",
@@ -115,13 +123,3 @@ def _probabilities(ax: "Axes") -> None:
     ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     ax.set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
     ax.set_yticks(ticks, [f"{tick:.0%}" for tick in ticks])
-
-
-def wilson_intervals(
-    shares: "np.ndarray[tuple[int], np.dtype[np.float64]]", counts: "np.ndarray[tuple[int], np.dtype[np.int64]]"
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", "np.ndarray[tuple[int], np.dtype[np.float64]]"]:
-    """Return 95 % intervals of shares (Wilson 1927)."""
-    z = 1.959963984540054
-    middle = (shares + z * z / (2 * counts)) / (1 + z * z / counts)
-    half = z / (1 + z * z / counts) * np.sqrt(shares * (1 - shares) / counts + z * z / (4 * counts**2))
-    return middle - half, middle + half

@@ -3,8 +3,8 @@
 Zhao, Erdogdu, He, Rajaraman, Leskovec: SEISMIC: a self-exciting point process model for predicting tweet popularity.
 KDD 2015. Each activation of an agent with n followers causes further ones at the rate p n phi(s) after a time s; the
 infectiousness p changes slowly, and is estimated from recent activations. `CUTOFF` and `THETA` are the reaction times
-of people that the authors measured on Twitter; the paper prints theta as 0.242, the authors' package has the value below,
-for which phi integrates to 1.
+of people that the authors measured on Twitter; the paper prints theta as 0.242, the authors' package has the value
+below, for which phi integrates to 1.
 """
 
 import numpy as np

@@ -32,8 +32,8 @@ def session_cascades(result: Result) -> ObservedCascades:
     record = result.session["record"]
     if RECORDS.index(record) < RECORDS.index("activations"):
         raise InvalidInputError(
-            f"session {result.session_id} recorded {record!r}, so who was activated when is not known; run it again with "
-            'record="activations" (in a campaign file: `record: activations`)'
+            f"session {result.session_id} recorded {record!r}, so who was activated when is not known; run it again "
+            'with record="activations" (in a campaign file: `record: activations`)'
         )
     rows = result.table("activations").select(["replicate", "round", "agent", "infector", "occasion"])
     rows = rows.filter(pc.equal(rows["occasion"], 1)).sort_by(

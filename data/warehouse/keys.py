@@ -103,6 +103,16 @@ def forecast_key(model_id: str, cascade_set_id: str) -> Key:
     return Key(f"forecast/{model_id}/{cascade_set_id}")
 
 
+def cascades_key(cascade_set_id: str) -> Key:
+    """Return the key of a set of observed cascades."""
+    return Key(f"cascades/{cascade_set_id}")
+
+
+def shapes_key(session_id: str) -> Key:
+    """Return the key of the shapes of a session's cascades."""
+    return Key(f"shapes/{session_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -137,6 +147,8 @@ _PAIRS = {
     "forecast": ("model_id", "cascade_set_id"),
 }
 _COLUMNS = {
+    "cascades": "cascade_set_id",
+    "shapes": "session_id",
     "session": "session_id",
     "message": "message_id",
     "campaign": "campaign_id",

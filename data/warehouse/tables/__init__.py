@@ -15,6 +15,7 @@ from data.warehouse.tables import (
     influence,
     macros,
     networks,
+    observations,
     rankings,
     results,
     rounds,
@@ -36,6 +37,7 @@ _SUBJECTS = (
     comparisons,
     influence,
     containment,
+    observations,
     forecasting,
     events,
 )
