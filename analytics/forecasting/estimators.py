@@ -195,7 +195,9 @@ def _linear(fit: Callable[[Any, Any], Any], features: Floats, target: Any) -> tu
 
     x = _blocks(features)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of dask-ml, which asks scikit-learn in an old way
+        # dask-ml and dask-glm ask scikit-learn and Dask for settings by their former names.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
         scaler = StandardScaler().fit(x)
         fitted = fit(_blocks(np.asarray(scaler.transform(x))), _blocks(np.asarray(target)))
     coefficients = np.ravel(fitted.coef_) / np.asarray(scaler.scale_)

@@ -110,8 +110,8 @@ def score_rows(tests: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
         reached = (sizes[name] >= tests["outcome_at"]).astype(np.float64)
         certain = outcome_scores(happened, np.where(np.isnan(sizes[name]), np.nan, reached))
         if certain:
-            order = np.where(np.isposinf(sizes[name]), np.finfo(np.float64).max, sizes[name] / tests["outcome_at"])
-            certain["auc"] = outcome_scores(happened, order)["auc"]
+            over = np.where(np.isnan(sizes[name]), np.nan, np.log(sizes[name] / tests["outcome_at"]))
+            certain["auc"] = outcome_scores(happened, np.clip(over, -100.0, 100.0))["auc"]
         found[name] |= certain
     return [
         {"forecaster": forecaster, "measure": measure, "value": value, "cascades": cascades}
