@@ -2,9 +2,9 @@
 
     python -m benchmarks.forecasting --events 1000000 --runs 2
 
-Both sides have the same activations in memory, sorted; both compute the same timing features of the first hour and fit the
-same boosted trees to them. Features are compared to 1e-9, forecasts to the last bit. Compilation is excluded. Ours
-also measures trees and followers, whose plain version would be loops; the extra time is reported.
+Both sides have the same activations in memory, sorted; both compute the same timing features of the first hour and fit
+the same boosted trees to them. Features are compared, and the largest difference of forecasts is reported. Compilation
+is excluded. Ours also measures the trees of infectors, whose plain version would be a loop.
 """
 
 import argparse

@@ -130,10 +130,7 @@ def fit_size(kind: str, features: Floats, size_so_far: Floats, size: Floats, ran
 
             further = size - size_so_far
             scale = float(further.mean())
-            # With NumPy arrays dask-glm's Poisson regression stops short of the optimum; with Dask's it does not.
-            weights = _linear(
-                lambda x, y: PoissonRegression(**LBFGS).fit(x, y), features, further / scale, as_blocks=True
-            )
+            weights = _linear(lambda x, y: PoissonRegression(**LBFGS).fit(x, y), features, further / scale)
             return Estimator(kind, *weights, scale=scale, limit=limit)
         if kind == "linear":
             from dask_ml.linear_model import LinearRegression
@@ -192,21 +189,17 @@ def _boosted(kind: Callable[..., Any], features: Floats, target: Any, random_see
     return dump_trees(trees.fit(features, target))
 
 
-def _linear(
-    fit: Callable[[Any, Any], Any], features: Floats, target: Any, *, as_blocks: bool = False
-) -> tuple[Floats, float]:
+def _linear(fit: Callable[[Any, Any], Any], features: Floats, target: Any) -> tuple[Floats, float]:
     """Fit a linear estimator to standardised features; return coefficients and intercept for features as they are."""
     from dask_ml.preprocessing import StandardScaler
 
-    x = _blocks(features, always=as_blocks)
+    x = _blocks(features.copy())  # dask-ml scales NumPy arrays in place
     with warnings.catch_warnings():
         # dask-ml and dask-glm ask scikit-learn and Dask for settings by their former names.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         scaler = StandardScaler().fit(x)
-        fitted = fit(
-            _blocks(np.asarray(scaler.transform(x)), always=as_blocks), _blocks(np.asarray(target), always=as_blocks)
-        )
+        fitted = fit(_blocks(np.asarray(scaler.transform(x))), _blocks(np.asarray(target)))
     coefficients = np.ravel(fitted.coef_) / np.asarray(scaler.scale_)
     intercept = float(np.ravel(fitted.intercept_)[0])
     return coefficients, intercept - float(coefficients @ np.asarray(scaler.mean_))
@@ -222,14 +215,14 @@ def _descended(estimator: Any, x: Any, y: Any, **options: Any) -> Any:
     return incremental.estimator_
 
 
-def _blocks(values: npt.NDArray[Any], *, always: bool = False) -> Any:
+def _blocks(values: npt.NDArray[Any]) -> Any:
     """Return an array as blocks of rows of a fixed size, whatever the cluster; as it is, if it is one block.
 
     Every step of an optimiser builds a graph of its blocks, which takes longer than the arithmetic of a single one.
     """
     import dask.array as da
 
-    if len(values) <= ROWS_PER_BLOCK and not always:
+    if len(values) <= ROWS_PER_BLOCK:
         return values
     return da.from_array(values, chunks=(ROWS_PER_BLOCK, *values.shape[1:]))
 
