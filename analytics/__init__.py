@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from analytics.comparison import compare
     from analytics.containment import contain
     from analytics.explanation import explain, most_responsible
+    from analytics.forecasting.features import cascade_features
+    from analytics.forecasting.models import fit_forecast, forecast_model
+    from analytics.forecasting.predictions import forecast, score_forecast
+    from analytics.forecasting.seismic import seismic_estimate
+    from analytics.forecasting.simulated import session_cascades
     from analytics.influence import seed_selection
     from analytics.observations.pictures import activation_curves, shape_distributions
     from analytics.observations.shapes import cascade_shapes
@@ -23,17 +28,24 @@ __all__ = [
     "agreement",
     "calibrate_edges",
     "calibrate_parameters",
+    "cascade_features",
     "cascade_shapes",
     "community_sizes",
     "compare",
     "contain",
     "crossing",
     "explain",
+    "fit_forecast",
+    "forecast",
+    "forecast_model",
     "metrics",
     "most_responsible",
     "rank_agents",
     "score_calibration",
+    "score_forecast",
     "seed_selection",
+    "seismic_estimate",
+    "session_cascades",
     "shape_distributions",
     "shortest_paths",
     "sweep",
@@ -41,21 +53,28 @@ __all__ = [
 
 _MODULES = {
     "activation_curves": "analytics.observations.pictures",
-    "cascade_shapes": "analytics.observations.shapes",
-    "shape_distributions": "analytics.observations.pictures",
     "agreement": "analytics.communities",
     "calibrate_edges": "analytics.calibration.published",
     "calibrate_parameters": "analytics.calibration.parameters",
+    "cascade_features": "analytics.forecasting.features",
+    "cascade_shapes": "analytics.observations.shapes",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
     "contain": "analytics.containment",
     "crossing": "analytics.communities",
     "explain": "analytics.explanation",
+    "fit_forecast": "analytics.forecasting.models",
+    "forecast": "analytics.forecasting.predictions",
+    "forecast_model": "analytics.forecasting.models",
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
     "rank_agents": "analytics.rankings",
     "score_calibration": "analytics.calibration.published",
+    "score_forecast": "analytics.forecasting.predictions",
     "seed_selection": "analytics.influence",
+    "seismic_estimate": "analytics.forecasting.seismic",
+    "session_cascades": "analytics.forecasting.simulated",
+    "shape_distributions": "analytics.observations.pictures",
     "shortest_paths": "analytics.structure.shortest_paths",
     "sweep": "analytics.sweeps",
 }

@@ -22,6 +22,7 @@ from flows.commands import (
     communities,
     containment,
     decisions,
+    forecasting,
     influence,
     maintenance,
     models,
@@ -57,6 +58,7 @@ COMMANDS = (
     "sweep",
     "block",
     "calibrate",
+    "forecast",
     "sql",
     "tables",
     "models",
@@ -87,6 +89,7 @@ PUBLISHING = (
     "sweep",
     "block",
     "calibrate",
+    "forecast",
     "maintain",
     "delete",
 )
@@ -166,6 +169,7 @@ influence.register(app)
 communities.register(app)
 decisions.register(app)
 containment.register(app)
+app.add_typer(forecasting.app, name="forecast", rich_help_panel="Answers")
 models.register(app)
 maintenance.register(app)
 platform.register(app)

@@ -98,6 +98,21 @@ def selection_key(network_id: str, selection_id: str) -> Key:
     return Key(f"selection/{network_id}/{selection_id}")
 
 
+def features_key(cascade_set_id: str, observation_id: str) -> Key:
+    """Return the key of the features of a set of cascades under an observation."""
+    return Key(f"features/{cascade_set_id}/{observation_id}")
+
+
+def forecast_model_key(model_id: str) -> Key:
+    """Return the key of a model that forecasts cascades, with its scores."""
+    return Key(f"forecast_model/{model_id}")
+
+
+def forecast_key(model_id: str, cascade_set_id: str) -> Key:
+    """Return the key of a model's forecasts of a set of cascades."""
+    return Key(f"forecast/{model_id}/{cascade_set_id}")
+
+
 def cascades_key(cascade_set_id: str) -> Key:
     """Return the key of a set of observed cascades."""
     return Key(f"cascades/{cascade_set_id}")
@@ -140,6 +155,8 @@ _PAIRS = {
     "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),
     "crossing": ("session_id", "grouping"),
+    "features": ("cascade_set_id", "observation_id"),
+    "forecast": ("model_id", "cascade_set_id"),
 }
 _COLUMNS = {
     "cascades": "cascade_set_id",
@@ -149,6 +166,7 @@ _COLUMNS = {
     "campaign": "campaign_id",
     "run": "run_id",
     "event": "event_id",
+    "forecast_model": "model_id",
 }
 
 

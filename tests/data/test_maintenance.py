@@ -15,6 +15,7 @@ from data.warehouse.keys import (
     cascades_key,
     decision_key,
     event_key,
+    forecast_model_key,
     message_key,
     metric_key,
     network_key,
@@ -49,6 +50,8 @@ OF_PAIRS = {
     "containment": ("containment_plans",),
     "score": ("calibration_scores",),
     "selection": ("seed_selections", "selected_seeds"),
+    "features": ("cascade_features",),
+    "forecast": ("forecasts",),
 }
 """Tables whose keys name two columns, by the kind of key."""
 DECISIONS = {"transmission_paths", "responsible_agents", "session_differences", "sweep_points"}
@@ -85,6 +88,9 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         campaign = {"campaigns": [{"campaign_id": name}], "campaign_sessions": listed}
         commit("campaign", [campaign_key(name)], campaign)
         commit("run", [run_key(name)], {"runs": [{"run_id": name}]})
+        of_model = {"model_id": name}
+        tables = {table: [of_model] for table in ("forecast_models", "forecast_tests", "forecast_scores")}
+        commit("forecast_model", [forecast_model_key(name)], tables)
         for kind, tables_of in OF_PAIRS.items():
             key = f"{kind}/{name}/{name}2"
             commit(kind, [key], {table: [rows_of(key)] for table in tables_of})

@@ -12,6 +12,7 @@ from data.warehouse.tables import (
     comparisons,
     containment,
     events,
+    forecasting,
     influence,
     macros,
     networks,
@@ -39,6 +40,7 @@ _SUBJECTS = (
     containment,
     observations,
     calibrations,
+    forecasting,
     events,
 )
 

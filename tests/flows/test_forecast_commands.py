@@ -1,0 +1,83 @@
+"""``rumormill forecast``: fit, show, score and predict, the latter as a flow that forecasts nothing twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics.forecasting import models
+from data.facade import Warehouse
+
+Rumormill = Callable[..., Any]
+
+
+def rows(seed: int) -> pd.DataFrame:
+    """Sixty cascades that double at least if their second half is the larger one."""
+    draws, found = np.random.default_rng(seed), []
+    for cascade in range(60):
+        late = cascade % 2
+        early = np.sort(np.concatenate([draws.uniform(0, 20, 12 - 8 * late), draws.uniform(40, 60, 4 + 8 * late)]))
+        later = draws.uniform(61, 500, 4 + 20 * late + int(draws.integers(0, 4)))
+        times = [0.0, *early, *later]
+        found += [(f"c{cascade}", f"a{i}", time) for i, time in enumerate(times)]
+    return pd.DataFrame(found, columns=["cascade", "agent", "time"])
+
+
+@pytest.fixture
+def cascades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    monkeypatch.setattr(models, "SIZE_ESTIMATORS", ("linear",))
+    warehouse = Warehouse(tmp_path / "warehouse")
+    for name, seed in (("past", 1), ("today", 2)):
+        warehouse.import_cascades(name, rows(seed), time_unit="minutes")
+    return warehouse
+
+
+@pytest.mark.xdist_group("prefect")
+def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
+    cascades: Warehouse, rumormill: Rumormill, prefect_url: str, tmp_path: Path
+) -> None:
+    asked = ("forecast", "fit", "viral", "past", "--window", "60", "--test-share", "0.4")
+    fitted = rumormill(*asked, "--plot", "viral.png")
+    assert fitted.exit_code == 0, fitted.stderr
+    assert "fitted to 36 cascades, tested on 24 others" in fitted.stdout
+    assert "published in table forecast_models" in fitted.stderr
+    assert (tmp_path / "viral.png").stat().st_size > 10_000
+    again = rumormill(*asked, "--json").json
+    auc = next(row for row in again if (row["forecaster"], row["measure"]) == ("model", "auc"))
+    assert auc["value"] == 1.0
+    assert "## Limits" in rumormill("forecast", "show", "viral").stdout
+    assert rumormill("forecast", "show", "--json").json[0]["forecast_model"] == "viral"
+    assert "flatter" in rumormill("forecast", "score", "viral", "past").stderr
+    scored = rumormill("forecast", "score", "viral", "today")
+    assert "Brier score" in scored.stdout
+    assert "flatter" not in scored.stderr
+    first = rumormill("forecast", "predict", "viral", "today", "--json")
+    assert first.exit_code == 0, first.stderr
+    assert len(first.json) == 60
+    everything = rumormill("forecast", "predict", "viral")
+    assert "60 of 60 cascades forecast" in everything.stdout
+    assert "nothing was added" in rumormill("forecast", "predict", "viral").stdout
+    assert "before; nothing was added" in rumormill("forecast", "predict", "viral", "today").stderr
+    assert cascades.sql("SELECT count(*) AS n FROM forecasts")["n"].tolist() == [120]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["fit", "viral", "past"], "give either a window of time or the number of first activations"),
+        (["fit", "viral", "gone", "--window", "60"], "no cascades 'gone'"),
+        (["fit", "viral", "past", "--window", "60", "--split", "lats"], "split 'lats' is unknown, did you mean 'last'"),
+        (["show", "viral"], "no forecast model 'viral'"),
+        (["predict", "viral", "today"], "no forecast model 'viral'"),
+        (["show", "--plot", "all.png"], "--plot draws one model"),
+    ],
+)
+def test_mistakes_are_refused_in_a_sentence(
+    cascades: Warehouse, rumormill: Rumormill, command: list[str], message: str
+) -> None:
+    answer = rumormill("forecast", *command)
+    assert answer.exit_code == 2
+    assert message in " ".join(answer.stderr.split())
