@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from analytics.explanation import explain, most_responsible
     from analytics.influence import seed_selection
     from analytics.rankings import rank_agents
+    from analytics.segments.segmentation import segment
     from analytics.structure.network_metrics import metrics
     from analytics.structure.shortest_paths import shortest_paths
+    from analytics.surrogates.fitting import refine, surrogate
+    from analytics.surrogates.published import load_surrogate, publish_surrogate
+    from analytics.surrogates.slider import explore
     from analytics.sweeps import sweep
 
 __all__ = [
@@ -21,11 +25,17 @@ __all__ = [
     "contain",
     "crossing",
     "explain",
+    "explore",
+    "load_surrogate",
     "metrics",
     "most_responsible",
+    "publish_surrogate",
     "rank_agents",
+    "refine",
     "seed_selection",
+    "segment",
     "shortest_paths",
+    "surrogate",
     "sweep",
 ]
 
@@ -36,11 +46,17 @@ _MODULES = {
     "contain": "analytics.containment",
     "crossing": "analytics.communities",
     "explain": "analytics.explanation",
+    "explore": "analytics.surrogates.slider",
+    "load_surrogate": "analytics.surrogates.published",
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
+    "publish_surrogate": "analytics.surrogates.published",
     "rank_agents": "analytics.rankings",
+    "refine": "analytics.surrogates.fitting",
     "seed_selection": "analytics.influence",
+    "segment": "analytics.segments.segmentation",
     "shortest_paths": "analytics.structure.shortest_paths",
+    "surrogate": "analytics.surrogates.fitting",
     "sweep": "analytics.sweeps",
 }
 """Where each public name is defined; its module is imported when the name is first used."""

@@ -1,4 +1,4 @@
-"""Groups of agents: by an attribute, by a column of `agent_metrics`, or as the caller says."""
+"""Groups of agents: by an attribute, by a column of `agent_metrics`, by segment, or as the caller says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import InvalidInputError
+from data.networks.agent_columns import agent_column
 from data.networks.network import Network
-from data.validation import suggestion
-from data.warehouse.tables import TABLES
-
-METRICS = "agent_metrics"
-"""Table of the agents' metrics, such as their communities, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,8 @@ def agent_groups(network: Network, by: str | Mapping[Any, Any]) -> AgentGroups:
     ----------
     network : Network
     by : str or mapping
-        An attribute of the agents (such as ``in_degree``), a column of `agent_metrics` (such as ``community``), or the
-        group of each agent by its original id.
+        An attribute of the agents (such as ``in_degree``), a column of `agent_metrics` (such as ``community``), the
+        name of a segmentation (such as ``segment``), or the group of each agent by its original id.
 
     Raises
     ------
@@ -55,7 +51,7 @@ def agent_groups(network: Network, by: str | Mapping[Any, Any]) -> AgentGroups:
         If the mapping has an agent that is not in the network.
     """
     if isinstance(by, str):
-        values = _column(network, by)
+        values = agent_column(network, by)
     elif hasattr(by, "items") and len(by):
         given = dict(by.items())
         places = network.dense_ids(list(given))
@@ -81,35 +77,3 @@ def _grouped(network: Network, values: pa.Array) -> AgentGroups:
     if (codes == len(rank)).any():
         names.append(None)
     return AgentGroups(names, codes, np.bincount(of_agents, minlength=len(names)))
-
-
-def _column(network: Network, name: str) -> pa.Array:
-    """Return a column of the agents or of their metrics by dense id, null where it has no value."""
-    schema = network.warehouse.read_file(network.agent_files[0]).schema
-    columns = [each for each in schema.names if each not in ("snapshot_id", "agent", "agent_id")]
-    measured = [] if METRICS not in TABLES else [c.name for c in TABLES[METRICS].columns if c.name not in _KEY]
-    if name in columns:
-        parts = [network.warehouse.read_file(file, ["agent", name]) for file in network.agent_files]
-        rows = pa.concat_tables([part.select(["agent", name]) for part in parts])
-    elif name in measured:
-        rows = network.warehouse.read(METRICS, columns=["snapshot_id", "agent", name])
-        rows = rows.filter(pc.equal(rows["snapshot_id"].cast(pa.string()), network.snapshot_id)).filter(
-            pc.is_valid(pc.field(name))
-        )
-        if not rows.num_rows:
-            raise InvalidInputError(
-                f"{name!r} is not known of network {network.network_id!r} yet; compute it with: rumormill analyze "
-                f"{network.network_id}"
-            )
-    else:
-        known = [*columns, *measured]
-        raise InvalidInputError(
-            f"agents of network {network.network_id!r} have no column {name!r}{suggestion(name, known)} "
-            f"(columns: {', '.join(known)}); or give the group of each agent by its id"
-        )
-    place = np.full(network.n_ids, -1, np.int64)
-    place[rows["agent"].to_numpy()] = np.arange(rows.num_rows)
-    return rows[name].combine_chunks().take(pa.array(place, mask=place < 0))
-
-
-_KEY = ("snapshot_id", "agent", "agent_id")

@@ -28,7 +28,9 @@ from flows.commands import (
     platform,
     rankings,
     schedules,
+    segments,
     structure,
+    surrogates,
 )
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
@@ -45,6 +47,7 @@ COMMANDS = (
     "sessions",
     "report",
     "rank",
+    "segment",
     "seeds",
     "communities",
     "crossings",
@@ -52,6 +55,7 @@ COMMANDS = (
     "explain",
     "responsible",
     "sweep",
+    "surrogate",
     "block",
     "sql",
     "tables",
@@ -73,6 +77,7 @@ PUBLISHING = (
     "run",
     "resume",
     "rank",
+    "segment",
     "seeds",
     "communities",
     "crossings",
@@ -80,6 +85,7 @@ PUBLISHING = (
     "explain",
     "responsible",
     "sweep",
+    "surrogate",
     "block",
     "maintain",
     "delete",
@@ -154,9 +160,11 @@ neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
 rankings.register(app)
+segments.register(app)
 influence.register(app)
 communities.register(app)
 decisions.register(app)
+app.add_typer(surrogates.app, name="surrogate", rich_help_panel="Decisions")
 containment.register(app)
 models.register(app)
 maintenance.register(app)

@@ -125,7 +125,9 @@ def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
         "network": deletion.networks,
         "containment": deletion.networks,
         "selection": deletion.networks,
+        "surrogate": deletion.networks,
         "metrics": deletion.unshared,
+        "segmentation": deletion.unshared,
         "ranking": deletion.unshared,
         "crossing": deletion.sessions,
     }

@@ -88,6 +88,16 @@ def selection_key(network_id: str, selection_id: str) -> Key:
     return Key(f"selection/{network_id}/{selection_id}")
 
 
+def segmentation_key(snapshot_id: str, segmentation_id: str) -> Key:
+    """Return the key of a segmentation of a snapshot's agents."""
+    return Key(f"segmentation/{snapshot_id}/{segmentation_id}")
+
+
+def surrogate_key(network_id: str, surrogate_id: str) -> Key:
+    """Return the key of a surrogate of simulations on a network."""
+    return Key(f"surrogate/{network_id}/{surrogate_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -117,6 +127,8 @@ _PAIRS = {
     "containment": ("network_id", "containment_id"),
     "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),
+    "segmentation": ("snapshot_id", "segmentation_id"),
+    "surrogate": ("network_id", "surrogate_id"),
     "crossing": ("session_id", "grouping"),
 }
 _COLUMNS = {

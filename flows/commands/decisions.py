@@ -245,8 +245,7 @@ def sweep(
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    lists = {name: [_value(each) for each in text.split(",")] for name, text in _pairs("--values", values).items()}
-    fixed = {name: _value(text) for name, text in _pairs("--set", settings or []).items()}
+    lists, fixed = parameter_values(values, settings or [])
     options = {"replicates": replicates, "precision": precision, "max_rounds": max_rounds, "campaign": campaign}
     given = {name: value for name, value in options.items() if value is not None}
     place = Warehouse(warehouse)
@@ -255,7 +254,7 @@ def sweep(
             place.network(network),
             sweeps.base_model(model, fixed, lists),
             lists,
-            seed_sets=_seed_sets(seeds or ["random:1"]),
+            seed_sets=seed_sets(seeds or ["random:1"]),
             random_seed=random_seed,
             progress=progress,
             **given,
@@ -299,7 +298,19 @@ def _value(text: str) -> Any:
     return text.strip()
 
 
-def _seed_sets(texts: Sequence[str]) -> dict[str, Any]:
+def parameter_values(values: Sequence[str], settings: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+    """Return the values of each parameter that is varied, NAME=V1,V2, and those that are fixed, NAME=VALUE.
+
+    Raises
+    ------
+    InvalidInputError
+        If a text is of another form, or gives a parameter twice.
+    """
+    lists = {name: [_value(each) for each in text.split(",")] for name, text in _pairs("--values", values).items()}
+    return lists, {name: _value(text) for name, text in _pairs("--set", settings).items()}
+
+
+def seed_sets(texts: Sequence[str]) -> dict[str, Any]:
     """Return seed sets by name: strategies with their budgets, or ids of agents."""
     from data.errors import InvalidInputError
     from propagation.seeding import STRATEGIES, make_strategy

@@ -17,8 +17,10 @@ from data.warehouse.tables import (
     rankings,
     results,
     rounds,
+    segments,
     sessions,
     structure,
+    surrogates,
     views,
 )
 from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
@@ -27,6 +29,7 @@ _SUBJECTS = (
     networks,
     structure,
     rankings,
+    segments,
     campaigns,
     sessions,
     rounds,
@@ -35,6 +38,7 @@ _SUBJECTS = (
     comparisons,
     influence,
     containment,
+    surrogates,
     events,
 )
 
