@@ -60,6 +60,12 @@ class NetworkNotFoundError(RumormillError, LookupError):
     exit_code = 2
 
 
+class CascadesNotFoundError(RumormillError, LookupError):
+    """Raised when the warehouse holds no set of observed cascades of this name."""
+
+    exit_code = 2
+
+
 class TableNotFoundError(RumormillError, LookupError):
     """Raised when there is no table of this name."""
 

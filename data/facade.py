@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from data.cards import card
+from data.cascades import imports as cascade_imports
+from data.cascades import index as cascade_index
+from data.cascades.observed_cascades import ObservedCascades
 from data.errors import NetworkNotFoundError
 from data.networks import imports, index
 from data.networks.network import Network
@@ -94,6 +97,33 @@ class Warehouse(Store):
                 f"rumormill network generate {name!r} rmat --agents 100000 --edges 1000000"
             )
         return network
+
+    def import_cascades(self, name: str, source: Any, /, **options: Any) -> ObservedCascades:
+        """Import observed cascades as the set called `name`; see `data.cascades.imports.import_cascades`.
+
+        A network may be given by its name.
+        """
+        network = options.pop("network", None)
+        of = self.network(network) if isinstance(network, str) else network
+        return cascade_imports.import_cascades(self, name, source, network=of, **options)
+
+    def cascades(self, name: str) -> ObservedCascades:
+        """Return the observed cascades called `name`: the set imported last under this name, or that of an id.
+
+        Raises
+        ------
+        CascadesNotFoundError
+            If there are none; the message lists the existing ones.
+        """
+        return cascade_index.load(self, name)
+
+    def observed_cascades(self) -> "pd.DataFrame":
+        """Return one row per set of observed cascades: counts, network, unit of time, origin."""
+        return pandas_frame(cascade_index.listing(self))
+
+    def cascade_rejects(self, name: str) -> "pd.DataFrame":
+        """Return the rows that the import of observed cascades left out; see `data.cascades.index.rejects`."""
+        return cascade_index.rejects(self, name)
 
     def sql(self, query: str, **limits: Any) -> "pd.DataFrame":
         """Return the answer to one SELECT over all tables as a DataFrame; see `data.warehouse.catalogue.query`.

@@ -2,19 +2,37 @@
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.cascades.observed_cascades import NO_INFECTOR, ObservedCascades
+from data.cascades.times import measured_times
+from data.cascades.trees import cut_circles, infector_rows
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.readers.id_columns import ids_of
 
 REQUIRED = ("cascade", "agent", "time")
 OPTIONAL = ("infector", "followers")
+REASONS = (
+    "no cascade",
+    "no agent",
+    "the time is not a number",
+    "the agent is not in the network",
+    "the agent was activated before in this cascade",
+)
+"""Why rows are left out; of several reasons, the first counts."""
+_CONTENT_VERSION = 1
+"""Version of what the id of a set is derived from: ids of different versions never agree."""
+
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,12 @@ class CleanCascades:
 
 
 def observed_cascades(
-    name: str, rows: pd.DataFrame, *, network: Network | None = None, time_unit: str = "seconds"
+    name: str,
+    rows: pd.DataFrame,
+    *,
+    network: Network | None = None,
+    time_unit: str = "seconds",
+    labels: Mapping[str, str] | None = None,
 ) -> CleanCascades:
     """Return the observed cascades that rows of cascade, agent and time describe.
 
@@ -46,17 +69,21 @@ def observed_cascades(
         Name of the set of cascades.
     rows : DataFrame
         One row per activation: ``cascade``, ``agent`` (ids of any type, compared as text), ``time`` (a number, from
-        any origin), and where they are known ``infector`` (an agent) and ``followers`` (agents who could see it).
+        any origin, or a date), and where they are known ``infector`` (an agent) and ``followers`` (agents who could
+        see it).
     network : Network, optional
         Network among whose agents the cascades spread: agents get its dense ids, and rows of other agents are left
         out. Without one, agents are numbered by falling number of activations, then by id.
     time_unit : str
-        What a time of 1 means.
+        What a time of 1 means; dates need ``seconds``, ``minutes``, ``hours`` or ``days``.
+    labels : mapping of str to str, optional
+        Labels of cascades by their ids.
 
     Returns
     -------
     CleanCascades
-        Cascades in the order of their first row; of an agent that occurs again in a cascade, the earliest row.
+        Cascades in the order of their first row; of an agent that occurs again in a cascade, the earliest row. Of
+        activations at the same time, an infector comes before those that it activated.
 
     Raises
     ------
@@ -69,98 +96,153 @@ def observed_cascades(
             f"rows of cascades need columns cascade, agent and time; missing: {', '.join(missing)} "
             f"(columns: {', '.join(map(str, rows.columns))})"
         )
-    times = pd.to_numeric(rows["time"], errors="coerce").to_numpy(dtype=np.float64)
-    frame = pd.DataFrame({"row": np.arange(len(rows)), "time": times})
-    frame["cascade"], frame["agent"] = _text(rows["cascade"]), _text(rows["agent"])
-    frame["infector"] = _text(rows["infector"]) if "infector" in rows.columns else None
-    if "followers" in rows.columns:
-        frame["followers"] = pd.to_numeric(rows["followers"], errors="coerce").fillna(-1).to_numpy().astype(np.int64)
+    has_infectors = "infector" in rows.columns
+    (cascade,), cascade_ids = _coded(rows[["cascade"]])
+    (agent, *others), agent_ids = _coded(rows[["agent", "infector"] if has_infectors else ["agent"]])
+    infector = others[0] if has_infectors else np.full(len(rows), -1)
+    times = measured_times(rows["time"], time_unit)
     # 1. Leave out rows that are no activation.
-    reasons = pd.Series(None, index=frame.index, dtype=object)
-    for column, reason in (("cascade", "no cascade"), ("agent", "no agent")):
-        reasons[frame[column].isna() & reasons.isna()] = reason
-    reasons[~np.isfinite(frame["time"]) & reasons.isna()] = "the time is not a number"
-    if network is not None:
-        known = network.known_ids(set(frame["agent"].dropna()))
-        frame["dense"] = frame["agent"].map(known)
-        reasons[frame["dense"].isna() & reasons.isna()] = "the agent is not in the network"
-    # 2. Sort by cascade (as they come), time and row; of an agent that comes again, keep the first.
-    kept = frame[reasons.isna()].copy()
-    kept["number"] = pd.factorize(kept["cascade"])[0]
-    kept = kept.sort_values(["number", "time", "row"], kind="stable")
-    again = kept.duplicated(["number", "agent"])
-    reasons[kept.index[again]] = "the agent was activated before in this cascade"
-    kept = kept[~again]
-    left_out = reasons.notna()
-    rejects = frame.loc[left_out, ["row", "cascade", "agent"]].assign(reason=reasons[left_out])
-    if kept.empty:
+    dense = _dense_ids(network, agent_ids) if network is not None else np.arange(len(agent_ids))
+    is_unknown = np.append(dense < 0, False)[agent]  # no agent: another reason
+    reason = np.full(len(rows), -1, np.int8)
+    for why, applies in enumerate((cascade < 0, agent < 0, ~np.isfinite(times), is_unknown)):
+        reason[applies & (reason < 0)] = why
+    # 2. Sort by cascade (as they come) and time; of an agent that comes again, keep the first.
+    kept = np.flatnonzero(reason < 0)
+    number = pd.factorize(cascade[kept])[0]
+    order = np.lexsort((times[kept], number))
+    kept, number = kept[order], number[order]
+    is_again = pd.Index(number * max(len(agent_ids), 1) + agent[kept]).duplicated()
+    reason[kept[is_again]] = len(REASONS) - 1
+    kept, number = kept[~is_again], number[~is_again]
+    rejects = _rejects(reason, cascade, agent, cascade_ids, agent_ids)
+    if not len(kept):
         first = f"; the first of {len(rejects)} rows left out: {rejects['reason'].iloc[0]}" if len(rejects) else ""
         raise InvalidInputError(f"cascades {name!r}: no activation is left{first}")
-    # 3. Number the agents, and measure times from each cascade's first activation.
-    if network is not None:
-        agent_ids, agents = network.agent_ids, kept["dense"].to_numpy().astype(np.int32)
+    # 3. Find the infectors' rows; of activations at the same time, put infectors first.
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(number))]).astype(np.int64)
+    parents = infector_rows(offsets, agent[kept], infector[kept], len(agent_ids))
+    parents[times[kept[parents]] > times[kept]] = -1  # rows without a parent look at the last row, and stay without
+    depths = cut_circles(parents)
+    if (parents > np.arange(len(parents))).any():
+        order = np.lexsort((depths, times[kept], number))
+        kept, parents = kept[order], _moved(parents, order)
+    # 4. Number the agents, and measure times from each cascade's first activation.
+    if network is None:
+        dense, numbered_ids = _numbered(agent[kept], agent_ids)
     else:
-        counts = kept["agent"].value_counts()
-        order = counts.reset_index().sort_values(["count", "agent"], ascending=[False, True])["agent"]
-        agent_ids = pa.array(order.to_numpy(dtype=object), pa.string())
-        agents = pd.Index(order).get_indexer(kept["agent"]).astype(np.int32)
-    sizes = np.bincount(kept["number"])
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    times = kept["time"].to_numpy()
-    times = times - np.repeat(times[offsets[:-1]], sizes)
-    infectors, unknown = _infectors(kept, agents)
-    cascade_ids = pa.array(kept["cascade"].to_numpy(dtype=object)[offsets[:-1]], pa.string())
-    followers = kept["followers"].to_numpy() if "followers" in kept else None
+        numbered_ids = network.agent_ids
+    agents = dense[agent[kept]].astype(np.int32)
+    ids = cascade_ids.take(pa.array(cascade[kept[offsets[:-1]]]))
     found = ObservedCascades(
         name=name,
-        cascade_set_id=_content_id(network, time_unit, kept, times, infectors, followers),
+        cascade_set_id="",
         network_id=None if network is None else network.network_id,
         snapshot_id=None if network is None else network.snapshot_id,
         time_unit=time_unit,
-        cascade_ids=cascade_ids,
+        cascade_ids=ids,
         offsets=offsets,
         agents=agents,
-        times=times,
-        infectors=infectors,
-        agent_ids=agent_ids,
-        followers=followers,
+        times=times[kept] - np.repeat(times[kept[offsets[:-1]]], np.diff(offsets)),
+        infectors=np.where(parents >= 0, agents[parents], NO_INFECTOR).astype(np.int32),
+        agent_ids=numbered_ids,
+        followers=_followers(rows, kept),
+        labels=None if labels is None else pa.array([labels.get(each) for each in ids.to_pylist()], pa.string()),
     )
-    return CleanCascades(found, rejects.reset_index(drop=True), unknown)
+    unknown = int(((infector[kept] >= 0) & (parents < 0)).sum())
+    return CleanCascades(found.with_id(_content_id(found)), rejects, unknown)
 
 
-def _text(column: "pd.Series") -> npt.NDArray[np.object_]:
-    """Return ids as text, None for missing ones; whole floating-point numbers as integers."""
-    if pd.api.types.is_float_dtype(column.dtype) and column.dropna().mod(1).eq(0).all():
-        column = column.astype("Int64")
-    text = column.astype("string").to_numpy(dtype=object)
-    text[pd.isna(text)] = None
-    return text
+def _coded(columns: pd.DataFrame) -> tuple[list[Codes], pa.Array]:
+    """Return columns of ids as codes into their distinct texts, -1 for no id, and these texts."""
+    parts = []
+    for name in columns.columns:
+        codes, values = pd.factorize(columns[name])
+        parts.append((codes, _texts(values, name)))
+    together = pa.concat_arrays([texts for _, texts in parts]).dictionary_encode()
+    places = together.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    coded, start = [], 0
+    for codes, texts in parts:
+        coded.append(np.append(places[start : start + len(texts)], -1)[codes])
+        start += len(texts)
+    return coded, together.dictionary
 
 
-def _infectors(kept: pd.DataFrame, agents: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], int]:
-    """Return the dense id of each row's infector, -1 for none, and how many were given but are not usable."""
-    given = kept["infector"].notna().to_numpy()
-    if not given.any():
-        return np.full(len(kept), NO_INFECTOR, np.int32), 0
-    activated = pd.DataFrame({"number": kept["number"], "infector": kept["agent"], "dense": agents})
-    activated["earlier"] = kept["time"].to_numpy()
-    joined = kept[["number", "infector", "agent", "time"]].merge(activated, "left", ["number", "infector"])
-    usable = (joined["earlier"] <= joined["time"]) & (joined["infector"] != joined["agent"])
-    infectors = np.where(usable, joined["dense"].fillna(NO_INFECTOR), NO_INFECTOR).astype(np.int32)
-    return infectors, int((given & (infectors == NO_INFECTOR)).sum())
+def _texts(values: Any, column: str) -> pa.Array:
+    """Return distinct ids as text without surrounding blanks; null for empty ones."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # of mixed types
+        array = pa.array([str(value) for value in values], pa.string())
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), pa.string())
+    return ids_of(array, column, "rows of cascades").cast(pa.string())
 
 
-def _content_id(
-    network: Network | None,
-    time_unit: str,
-    kept: pd.DataFrame,
-    times: npt.NDArray[np.float64],
-    infectors: npt.NDArray[np.int32],
-    followers: npt.NDArray[np.int64] | None,
-) -> str:
-    """Return a UUID of everything that the cascades say."""
-    digest = hashlib.sha256(f"{None if network is None else network.snapshot_id}\n{time_unit}\n".encode())
-    for column in ("cascade", "agent"):
-        digest.update(pd.util.hash_array(kept[column].to_numpy(dtype=object)).tobytes())
-    digest.update(times.tobytes() + infectors.tobytes() + (b"" if followers is None else followers.tobytes()))
+def _dense_ids(network: Network, agent_ids: pa.Array) -> Codes:
+    """Return the network's dense ids of agents, -1 for unknown ones."""
+    texts = agent_ids.to_pylist()
+    known = network.known_ids(texts)
+    return np.fromiter((known.get(text, -1) for text in texts), np.int64, len(texts))
+
+
+def _numbered(agent: Codes, agent_ids: pa.Array) -> tuple[Codes, pa.Array]:
+    """Return dense ids by code, by falling number of activations, then by id; and the agents' ids by dense id."""
+    counts = np.bincount(agent, minlength=len(agent_ids))
+    by_id = pc.sort_indices(agent_ids).to_numpy()
+    order = by_id[np.argsort(-counts[by_id], kind="stable")]
+    order = order[: np.count_nonzero(counts)]
+    dense = np.full(len(agent_ids), -1)
+    dense[order] = np.arange(len(order))
+    return dense, agent_ids.take(pa.array(order))
+
+
+def _moved(parents: Codes, order: Codes) -> Codes:
+    """Return the parents of rows in another order."""
+    place = np.empty(len(order) + 1, np.int64)
+    place[order], place[-1] = np.arange(len(order)), -1
+    return place[parents[order]]
+
+
+def _followers(rows: pd.DataFrame, kept: Codes) -> npt.NDArray[np.int64] | None:
+    if "followers" not in rows.columns:
+        return None
+    counts = pd.to_numeric(rows["followers"], errors="coerce").to_numpy(np.float64, na_value=np.nan)[kept]
+    return np.where(counts >= 0, counts, -1).astype(np.int64)
+
+
+def _rejects(
+    reason: npt.NDArray[np.int8], cascade: Codes, agent: Codes, cascade_ids: pa.Array, agent_ids: pa.Array
+) -> pd.DataFrame:
+    rows = np.flatnonzero(reason >= 0)
+
+    def texts(codes: Codes, ids: pa.Array) -> Any:
+        return ids.take(pa.array(codes[rows], mask=codes[rows] < 0)).to_pandas()
+
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "cascade": texts(cascade, cascade_ids),
+            "agent": texts(agent, agent_ids),
+            "reason": np.array(REASONS, object)[reason[rows]],
+        }
+    )
+
+
+def _content_id(found: ObservedCascades) -> str:
+    """Return a UUID of the name and of everything that the cascades say, the same on every machine and version."""
+    head = (_CONTENT_VERSION, found.name, found.snapshot_id, found.time_unit)
+    digest = hashlib.sha256("\n".join(map(str, head)).encode())
+    texts = [found.cascade_ids, *([found.labels] if found.labels is not None else [])]
+    texts += [found.agent_ids] if found.network_id is None else []
+    for ids in texts:
+        lengths = pc.fill_null(pc.binary_length(ids), -1).to_numpy(zero_copy_only=False)
+        digest.update(lengths.astype("<i4").tobytes())
+        digest.update("".join(ids.drop_null().to_pylist()).encode())
+    arrays = {"<i8": found.offsets, "<i4": np.concatenate([found.agents, found.infectors]), "<f8": found.times}
+    for kind, values in arrays.items():
+        digest.update(values.astype(kind, copy=False).tobytes())
+    if found.followers is not None:
+        digest.update(found.followers.astype("<i8", copy=False).tobytes())
     return str(uuid.UUID(bytes=digest.digest()[:16]))

@@ -1,7 +1,7 @@
 """Observed cascades in memory: who was activated when, and by whom, as flat arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class ObservedCascades:
     name : str
         Name of the set.
     cascade_set_id : str
-        UUID derived from the content: the same rows have the same id.
+        UUID derived from name and content: the same rows under the same name have the same id.
     network_id, snapshot_id : str or None
         The network among whose agents the cascades spread; None without one.
     time_unit : str
@@ -48,6 +48,8 @@ class ObservedCascades:
         Ids of the agents in the user's data, by dense id.
     followers : ndarray of int64, (activations,), or None
         Agents who could see the activation, where the source says so; -1 where it does not.
+    labels : Array of string, (cascades,), or None
+        A label of each cascade, where the source has labels; null for cascades without one.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ObservedCascades:
     infectors: npt.NDArray[np.int32]
     agent_ids: pa.Array
     followers: npt.NDArray[np.int64] | None = None
+    labels: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -86,13 +89,25 @@ class ObservedCascades:
         """Time between the first and the last activation of each cascade, in `time_unit`."""
         return self.times[self.offsets[1:] - 1] if len(self) else np.empty(0)
 
+    @cached_property
+    def parents(self) -> npt.NDArray[np.int64]:
+        """Row of each activation's infector, (activations,); -1 where it is unknown or not in the cascade."""
+        from data.cascades.trees import infector_rows  # compiled
+
+        found: npt.NDArray[np.int64] = infector_rows(self.offsets, self.agents, self.infectors, len(self.agent_ids))
+        return found
+
+    def with_id(self, cascade_set_id: str) -> "ObservedCascades":
+        """Return the same cascades under another id of their set."""
+        return replace(self, cascade_set_id=cascade_set_id)
+
     def select(self, positions: Sequence[int] | npt.NDArray[np.integer]) -> "ObservedCascades":
         """Return the cascades at these positions, in this order, such as a training set."""
         chosen = np.asarray(positions, dtype=np.int64)
         sizes = self.sizes[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], sizes)
-        return self._part(self.cascade_ids.take(pa.array(chosen)), offsets, rows)
+        return self._part(chosen, offsets, rows)
 
     def until(self, time: float) -> "ObservedCascades":
         """Return what had happened `time` after each cascade's first activation, in `time_unit`.
@@ -106,24 +121,21 @@ class ObservedCascades:
             raise InvalidInputError(f"time is {time}; a cascade begins at time 0, so give 0 or more {self.time_unit}")
         kept = self.times <= time
         offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets].astype(np.int64)
-        return self._part(self.cascade_ids, offsets, np.flatnonzero(kept))
+        return self._part(np.arange(len(self)), offsets, np.flatnonzero(kept))
 
     def _part(
-        self, cascade_ids: pa.Array, offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+        self, chosen: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
     ) -> "ObservedCascades":
-        return ObservedCascades(
-            name=self.name,
-            cascade_set_id=self.cascade_set_id,
-            network_id=self.network_id,
-            snapshot_id=self.snapshot_id,
-            time_unit=self.time_unit,
-            cascade_ids=cascade_ids,
+        """Return the cascades at some positions, each with some of its activations."""
+        return replace(
+            self,
+            cascade_ids=self.cascade_ids.take(pa.array(chosen)),
             offsets=offsets,
             agents=self.agents[rows],
             times=self.times[rows],
             infectors=self.infectors[rows],
-            agent_ids=self.agent_ids,
             followers=None if self.followers is None else self.followers[rows],
+            labels=None if self.labels is None else self.labels.take(pa.array(chosen)),
         )
 
     def frame(self) -> "pd.DataFrame":

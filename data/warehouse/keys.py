@@ -88,6 +88,16 @@ def selection_key(network_id: str, selection_id: str) -> Key:
     return Key(f"selection/{network_id}/{selection_id}")
 
 
+def cascades_key(cascade_set_id: str) -> Key:
+    """Return the key of a set of observed cascades."""
+    return Key(f"cascades/{cascade_set_id}")
+
+
+def shapes_key(session_id: str) -> Key:
+    """Return the key of the shapes of a session's cascades."""
+    return Key(f"shapes/{session_id}")
+
+
 def segmentation_key(snapshot_id: str, segmentation_id: str) -> Key:
     """Return the key of a segmentation of a snapshot's agents."""
     return Key(f"segmentation/{snapshot_id}/{segmentation_id}")
@@ -132,6 +142,8 @@ _PAIRS = {
     "crossing": ("session_id", "grouping"),
 }
 _COLUMNS = {
+    "cascades": "cascade_set_id",
+    "shapes": "session_id",
     "session": "session_id",
     "message": "message_id",
     "campaign": "campaign_id",

@@ -12,6 +12,7 @@ from data.facade import Warehouse
 from data.warehouse.keys import (
     DECISION,
     campaign_key,
+    cascades_key,
     decision_key,
     event_key,
     message_key,
@@ -21,6 +22,7 @@ from data.warehouse.keys import (
     rows_of,
     run_key,
     session_key,
+    shapes_key,
 )
 from data.warehouse.maintenance import compact, expire
 from data.warehouse.tables import TABLES
@@ -51,6 +53,7 @@ OF_PAIRS = {
 """Tables whose keys name two columns, by the kind of key."""
 DECISIONS = {"transmission_paths", "responsible_agents", "session_differences", "sweep_points"}
 """Tables that are never read by key: their keys do not identify rows."""
+OF_CASCADE_SETS = ["observed_cascade_sets", "observed_cascades", "observed_activations", "cascade_rejects"]
 OF_SESSIONS = ["cascades", "reach", "activations", "propagation_events", "propagation_metrics", "propagation_sessions"]
 
 
@@ -85,6 +88,10 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         for kind, tables_of in OF_PAIRS.items():
             key = f"{kind}/{name}/{name}2"
             commit(kind, [key], {table: [rows_of(key)] for table in tables_of})
+        observed = {t: [{"cascade_set_id": name}] for t in OF_CASCADE_SETS}
+        observed["current_cascade_sets"] = [{"cascade_set": name, "cascade_set_id": name}]
+        commit("cascades", [cascades_key(name)], observed)
+        commit("shapes", [shapes_key(name)], {"cascade_shapes": [{"session_id": name}]})
         for table in DECISIONS:
             warehouse.commit(DECISION, [decision_key(table, name)], [warehouse.stage_records(table, [record(table)])])
         commit(

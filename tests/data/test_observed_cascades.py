@@ -42,9 +42,10 @@ def test_parts_of_a_set_keep_its_numbers() -> None:
         found.until(-1)
 
 
-def test_the_id_of_a_set_depends_on_its_content_alone() -> None:
-    again = observed_cascades("another name", ROWS.iloc[:5])
+def test_the_id_of_a_set_depends_on_its_name_and_content_alone() -> None:
+    again = observed_cascades("talk", ROWS.iloc[:5])
     assert again.cascades.cascade_set_id == observed_cascades("talk", ROWS).cascades.cascade_set_id
+    assert observed_cascades("chat", ROWS).cascades.cascade_set_id != again.cascades.cascade_set_id
     later = ROWS.iloc[:5].assign(time=np.arange(5))
     assert observed_cascades("talk", later).cascades.cascade_set_id != again.cascades.cascade_set_id
 

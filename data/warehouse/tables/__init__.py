@@ -14,6 +14,7 @@ from data.warehouse.tables import (
     influence,
     macros,
     networks,
+    observations,
     rankings,
     results,
     rounds,
@@ -39,6 +40,7 @@ _SUBJECTS = (
     influence,
     containment,
     surrogates,
+    observations,
     events,
 )
 

@@ -53,4 +53,32 @@ SPECIFICATIONS = (
             ),
         ),
     ),
+    ViewSpecification(
+        "observed_and_simulated_cascades",
+        "One row per cascade, observed or simulated, of current sets and of sessions whose trees of infectors were "
+        "measured.",
+        (
+            Column("origin", pa.string(), "observed or simulated"),
+            Column("name", pa.string(), "name of the set of observed cascades, or id of the session"),
+            Column("cascade", pa.int32(), "number of the cascade in its set, or replicate of the session"),
+            Column("cascade_id", pa.string(), "id of the cascade in the user's data, or the replicate as text"),
+            Column("size", pa.int64(), "activations, seeds included"),
+            Column("duration", pa.float64(), "time from the first to the last activation, in time_unit"),
+            Column("time_unit", pa.string(), "unit of the times; rounds of simulated cascades"),
+            Column("trees", pa.int64(), "trees that the infectors make: activations without a known infector"),
+            Column("tree_depth", pa.int32(), "longest chain of infectors; null where none is known", nullable=True),
+            Column(
+                "structural_virality",
+                pa.float64(),
+                "mean distance of all pairs of activations in the same tree; null where no infector is known",
+                nullable=True,
+            ),
+            Column(
+                "generation_interval",
+                pa.float64(),
+                "mean time between infector and infected, in time_unit; null where no infector is known",
+                nullable=True,
+            ),
+        ),
+    ),
 )
