@@ -21,13 +21,17 @@ def segment(
             "--features",
             metavar="NAMES",
             help="Separated by commas: numeric attributes of the agents, columns of agent_metrics; with --session "
-            "reach_probability and mean_round. Default: degrees, PageRank, core number, clustering, and those of the "
-            "session.",
+            "reach_probability and mean_round; with --cascades cascades, cascades_started, mean_position and activated. "
+            "Default: degrees, PageRank, core number, clustering, and all of the session and the cascades.",
         ),
     ] = None,
     session: Annotated[
         str | None,
         typer.Option("--session", metavar="SESSION", help="A session whose results are features: CAMPAIGN:SESSION."),
+    ] = None,
+    cascades: Annotated[
+        str | None,
+        typer.Option("--cascades", metavar="NAME", help="Observed cascades in which the agents' activity is counted."),
     ] = None,
     segments: Annotated[
         int | None, typer.Option("--segments", help="Number of segments; default: chosen by silhouettes.")
@@ -59,6 +63,7 @@ def segment(
         place.network(network),
         None if features is None else [each.strip() for each in features.split(",") if each.strip()],
         session=None if session is None else find_session(place, session),
+        cascades=None if cascades is None else place.cascades(cascades),
         segments=segments,
         most=most,
         name=name,
@@ -88,6 +93,7 @@ def register(app: typer.Typer) -> None:
             "rumormill segment friends --plot segments.png",
             "rumormill segment friends --features out_degree,core_number --segments 4",
             "rumormill segment friends --session spring:hubs --name exposure",
+            "rumormill segment friends --cascades retweets --name activity",
             "rumormill seeds friends --budget 20 --targets segment=2",
         ),
     )(segment)
