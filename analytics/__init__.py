@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from analytics.observations.pictures import activation_curves, shape_distributions
     from analytics.observations.shapes import cascade_shapes
     from analytics.rankings import rank_agents
+    from analytics.segments.segmentation import segment
     from analytics.structure.network_metrics import metrics
     from analytics.structure.shortest_paths import shortest_paths
+    from analytics.surrogates.fitting import refine, surrogate
+    from analytics.surrogates.published import load_surrogate, publish_surrogate
+    from analytics.surrogates.slider import explore
     from analytics.sweeps import sweep
 
 __all__ = [
@@ -35,19 +39,25 @@ __all__ = [
     "contain",
     "crossing",
     "explain",
+    "explore",
     "fit_forecast",
     "forecast",
     "forecast_model",
+    "load_surrogate",
     "metrics",
     "most_responsible",
+    "publish_surrogate",
     "rank_agents",
+    "refine",
     "score_calibration",
     "score_forecast",
     "seed_selection",
+    "segment",
     "seismic_estimate",
     "session_cascades",
     "shape_distributions",
     "shortest_paths",
+    "surrogate",
     "sweep",
 ]
 
@@ -63,19 +73,25 @@ _MODULES = {
     "contain": "analytics.containment",
     "crossing": "analytics.communities",
     "explain": "analytics.explanation",
+    "explore": "analytics.surrogates.slider",
     "fit_forecast": "analytics.forecasting.models",
     "forecast": "analytics.forecasting.predictions",
     "forecast_model": "analytics.forecasting.models",
+    "load_surrogate": "analytics.surrogates.published",
     "metrics": "analytics.structure.network_metrics",
     "most_responsible": "analytics.explanation",
+    "publish_surrogate": "analytics.surrogates.published",
     "rank_agents": "analytics.rankings",
+    "refine": "analytics.surrogates.fitting",
     "score_calibration": "analytics.calibration.published",
     "score_forecast": "analytics.forecasting.predictions",
     "seed_selection": "analytics.influence",
+    "segment": "analytics.segments.segmentation",
     "seismic_estimate": "analytics.forecasting.seismic",
     "session_cascades": "analytics.forecasting.simulated",
     "shape_distributions": "analytics.observations.pictures",
     "shortest_paths": "analytics.structure.shortest_paths",
+    "surrogate": "analytics.surrogates.fitting",
     "sweep": "analytics.sweeps",
 }
 """Where each public name is defined; its module is imported when the name is first used."""

@@ -1,4 +1,4 @@
-"""Groups of agents: by an attribute, by a column of `agent_metrics`, or as the caller says."""
+"""Groups of agents: by an attribute, by a column of `agent_metrics`, by segment, or as the caller says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from analytics.structure.metrics import METRICS
 from analytics.structure.network_metrics import metrics
 from data.errors import InvalidInputError
+from data.networks.agent_columns import agent_column, attribute_names
 from data.networks.network import Network
-from data.validation import suggestion
 
 Grouping = str | Mapping[Any, Any]
-"""An attribute of the agents, a column of `agent_metrics` (computed if it is not known), or groups by agent id."""
+"""A column of the agents (a metric that is not known is computed), or groups by agent id."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
     network : Network
     by : str or mapping
         An attribute of the agents (such as ``in_degree``), a column of `agent_metrics` (such as ``community``), which
-        is computed unless it is published, or the group of each agent by its original id.
+        is computed unless it is published, the name of a segmentation (such as ``segment``), or the group of each agent
+        by its original id.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
         If the mapping has an agent that is not in the network.
     """
     if isinstance(by, str):
-        values = _column(network, by)
+        values = agent_column(network, by)
     elif hasattr(by, "items") and len(by):
         given = dict(by.items())
         places = network.dense_ids(list(given))
@@ -85,25 +86,14 @@ def _grouped(network: Network, values: pa.Array) -> AgentGroups:
 
 
 def _column(network: Network, name: str) -> pa.Array:
-    """Return a column of the agents or of their metrics by dense id, null where it has no value."""
-    schema = network.warehouse.read_file(network.agent_files[0]).schema
-    columns = [each for each in schema.names if each not in ("snapshot_id", "agent", "agent_id")]
-    measured = [column for metric in METRICS.values() for column in metric.agent_columns]
-    if name in columns:
-        parts = [network.warehouse.read_file(file, ["agent", name]) for file in network.agent_files]
-        rows = pa.concat_tables([part.select(["agent", name]) for part in parts])
-        agents, values = rows["agent"].to_numpy(), rows[name].combine_chunks()
-    elif name in measured:
-        agents, values = network.dense_agents, pa.array(metrics(network, [name])[name])
-    else:
-        known = [*columns, *measured]
-        raise InvalidInputError(
-            f"agents of network {network.network_id!r} have no column {name!r}{suggestion(name, known)} "
-            f"(columns: {', '.join(known)}); or give the group of each agent by its id"
-        )
-    place = np.full(network.n_ids, -1, np.int64)
-    place[agents] = np.arange(len(agents))
-    return _whole(name, values).take(pa.array(place, mask=place < 0))
+    """Return a column of the agents by dense id, null where it has no value; compute a metric that is not known."""
+    measured = {column for metric in METRICS.values() for column in metric.agent_columns}
+    if name in measured and name not in attribute_names(network):
+        values = pa.array(metrics(network, [name])[name])
+        place = np.full(network.n_ids, -1, np.int64)
+        place[network.dense_agents] = np.arange(len(values))
+        return _whole(name, values.take(pa.array(place, mask=place < 0)))
+    return _whole(name, agent_column(network, name))
 
 
 def _whole(name: str, values: pa.Array) -> pa.Array:

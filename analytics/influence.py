@@ -13,6 +13,7 @@ import pyarrow as pa
 from analytics.intervals import half_width, with_interval
 from data.cards import card
 from data.errors import AlreadyPublishedError, InvalidInputError
+from data.networks.agent_columns import agents_within
 from data.networks.network import Network
 from data.progress import Progress, shown
 from data.warehouse.frames import pandas_frame
@@ -155,7 +156,7 @@ def seed_selection(
     method: str = "auto",
     epsilon: float = 0.1,
     delta: float | None = None,
-    targets: Sequence[Any] | None = None,
+    targets: Sequence[Any] | Mapping[str, Any] | None = None,
     weights: AgentNumbers | None = None,
     costs: AgentNumbers | None = None,
     given: Sequence[Any] = (),
@@ -184,8 +185,9 @@ def seed_selection(
         In (0, 1): OPIM-C and IMM guarantee 1 - 1/e - epsilon of the best reach; smaller values also mean more samples.
     delta : float, optional
         Probability that the guarantee fails, in (0, 1); default: 1 / number of agents.
-    targets : sequence of agent ids, optional
-        Only these agents count; default: all do.
+    targets : sequence of agent ids, or mapping, optional
+        Only these agents count; default: all do. A mapping has values, or lists of values, by column of the agents,
+        such as ``{"segment": 2}``.
     weights : str, mapping or Series, optional
         How much each agent counts, at least 0: the name of an agent column, or numbers by agent id; agents that these
         lack count 0.
@@ -231,6 +233,8 @@ def seed_selection(
         raise InvalidInputError(f"method {method!r} is unknown; choose one of {', '.join((*METHODS, SIMULATION))}")
     if targets is not None and not len(targets):
         raise InvalidInputError("targets is empty, so that no agent would count; name some, or leave it out")
+    if isinstance(targets, Mapping):
+        targets = network.agent_ids.take(pa.array(agents_within(network, targets))).to_pylist()
     request = SeedRequest(
         budget, tuple(map(str, targets or ())), weights, costs, tuple(map(str, given)),
         method if method != SIMULATION else "auto", epsilon, delta, random_seed,  # type: ignore[arg-type]

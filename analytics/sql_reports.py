@@ -40,6 +40,7 @@ REPORTS = (
     "most_reached_agents",
     "never_reached",
     "reach_by_attribute",
+    "reach_by_segment",
     "super_spreaders",
     "spreading_inequality",
     "generation_intervals",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+BUDGET = "budget"
+"""The parameter of seed strategies that can be varied like those of models."""
 FEWEST_FOR_PEAK = 3
 """Fewest values of the transmission parameter among which a threshold is looked for."""
 
@@ -36,7 +38,9 @@ class Sweep:
     model : str
         Name of the model.
     parameters : tuple of str
-        The parameters that were varied, in the order given.
+        The parameters that were varied, in the order given; ``budget`` is that of the seed strategy.
+    seed_sets : mapping
+        The seed sets by name.
     results : ManyResults
         Result of each point of the grid, by the name of its session.
     table : DataFrame
@@ -55,6 +59,7 @@ class Sweep:
     network: Network
     model: str
     parameters: tuple[str, ...]
+    seed_sets: Mapping[str, Any]
     results: ManyResults
     table: "pd.DataFrame"
     thresholds: "pd.DataFrame"
@@ -108,12 +113,12 @@ class Sweep:
 def sweep(
     network: Network,
     model: str | Model | type[Model],
-    values: Mapping[str, Sequence[Any]],
+    values: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     *,
     seed_sets: Any,
     **options: Any,
 ) -> Sweep:
-    """Simulate a model for all combinations of parameter values and seed sets, as one job.
+    """Simulate a model for all combinations of parameter values and seed sets, or for listed points, as one job.
 
     Each point of the grid is a session, and is published when it is finished: running a cancelled or killed sweep again
     computes only the missing points, and a larger grid only the new ones. All points use common random numbers, so that
@@ -129,8 +134,9 @@ def sweep(
     network : Network
     model : str, Model or class of Model
         The model; a `Model` gives the values of the parameters that are not varied.
-    values : mapping from str to sequence
-        Values of each parameter that is varied.
+    values : mapping from str to sequence, or sequence of mappings
+        Values of each parameter that is varied; or the points, each with a value of every one of them. ``budget`` is
+        that of the seed sets, which are then strategies.
     seed_sets : mapping from str, or one seed set
         Seed sets by name, each as in `propagation.simulate`: a strategy, or original ids of agents.
     **options
@@ -163,13 +169,14 @@ def sweep(
     rows: list[dict[str, Any]] = []
     for (point, made), (seed_set, seeds) in itertools.product(points, named.items()):
         name = _session_name(point, seed_set if len(named) > 1 else "", len(rows))
-        sessions[name] = {"model": made, "seed_set": seeds}
+        sessions[name] = {"model": made, "seed_set": _with_budget(seeds, point)}
         rows.append({"session": name, **point, "seed_set": seed_set})
     results = simulate_many(network, sessions, **options)
     thresholds = {name: epidemic_threshold(network, each["model"]) for name, each in sessions.items()}
     table = _table(network, rows, results, thresholds)
-    found = _thresholds(table, tuple(values), thresholds)
-    return Sweep(network, points[0][1].name, tuple(values), results, table, found)
+    parameters = tuple(points[0][0])
+    found = _thresholds(table, parameters, thresholds)
+    return Sweep(network, points[0][1].name, parameters, named, results, table, found)
 
 
 # -- the grid -------------------------------------------------------------------------------------------------------
@@ -186,8 +193,9 @@ def base_model(name: str, fixed: Mapping[str, Any], values: Mapping[str, Sequenc
     if both := [each for each in fixed if each in values]:
         raise InvalidInputError(f"{both[0]} is given a value and varied; leave out one of them")
     kind = _kind(name)
-    _check_parameters(kind, [*fixed, *values])
-    firsts = {each: chosen[0] for each, chosen in values.items() if len(chosen)}
+    of_model = {each: chosen for each, chosen in values.items() if each != BUDGET}
+    _check_parameters(kind, [*fixed, *of_model])
+    firsts = {each: chosen[0] for each, chosen in of_model.items() if len(chosen)}
     return kind(**{**firsts, **fixed})
 
 
@@ -207,9 +215,9 @@ def _check_parameters(kind: type[Model], names: Sequence[str]) -> None:
 
 
 def _points(
-    model: str | Model | type[Model], values: Mapping[str, Sequence[Any]]
+    model: str | Model | type[Model], values: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 ) -> list[tuple[dict[str, Any], Model]]:
-    """Return the points of the grid, each with its model."""
+    """Return the points of a grid, or those listed, each with its model."""
     fixed: dict[str, Any] = {}
     if isinstance(model, str):
         kind = _kind(model)
@@ -219,9 +227,16 @@ def _points(
         kind = model
     else:
         raise InvalidInputError(f"model {model!r} is not a model; give its name, such as 'sir', or SIR(gamma=0.2)")
+    points = _grid(values) if isinstance(values, Mapping) else _listed(values)
+    _check_parameters(kind, [name for name in points[0] if name != BUDGET])
+    of_model = [{name: value for name, value in point.items() if name != BUDGET} for point in points]
+    return [(point, kind(**{**fixed, **own})) for point, own in zip(points, of_model, strict=True)]
+
+
+def _grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return all combinations of values."""
     if not values:
         raise InvalidInputError("no values; give those of at least one parameter, such as {'beta': [0.01, 0.02]}")
-    _check_parameters(kind, list(values))
     for name, chosen in values.items():
         if isinstance(chosen, str | bytes) or not hasattr(chosen, "__len__") or not len(chosen):
             raise InvalidInputError(f"values of {name}: {chosen!r} is not a list of at least one value")
@@ -229,8 +244,29 @@ def _points(
     for name, chosen in lists.items():
         if repeated := [value for number, value in enumerate(chosen) if value in chosen[:number]]:
             raise InvalidInputError(f"values of {name}: {repeated[0]!r} is given twice")
-    points = [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
-    return [(point, kind(**{**fixed, **point})) for point in points]
+    return [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
+
+
+def _listed(values: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return listed points; each has a value of every parameter."""
+    if not len(values) or not all(isinstance(each, Mapping) for each in values):
+        raise InvalidInputError(f"values {values!r} are neither a grid nor points, such as [{{'beta': 0.01}}]")
+    points = [{name: _plain(value) for name, value in point.items()} for point in values]
+    for number, point in enumerate(points):
+        if not point or list(point) != list(points[0]):
+            raise InvalidInputError(f"point {point!r} has other parameters than the first, {points[0]!r}")
+        if point in points[:number]:
+            raise InvalidInputError(f"point {point!r} is given twice")
+    return points
+
+
+def _with_budget(seeds: Any, point: Mapping[str, Any]) -> Any:
+    """Return a seed set with the budget of a point, if that varies."""
+    if BUDGET not in point:
+        return seeds
+    if not isinstance(seeds, SeedStrategy):
+        raise InvalidInputError(f"budget is varied, and seed set {seeds!r} lists agents; give a strategy")
+    return type(seeds)(**{**seeds.model_dump(), BUDGET: point[BUDGET]})
 
 
 def _plain(value: Any) -> Any:

@@ -31,7 +31,9 @@ from flows.commands import (
     platform,
     rankings,
     schedules,
+    segments,
     structure,
+    surrogates,
 )
 from flows.commands.failures import report
 from flows.commands.options import CHOSEN_WAREHOUSE, DEFAULT_WAREHOUSE, WAREHOUSE_VARIABLE, examples
@@ -49,6 +51,7 @@ COMMANDS = (
     "sessions",
     "report",
     "rank",
+    "segment",
     "seeds",
     "communities",
     "crossings",
@@ -56,6 +59,7 @@ COMMANDS = (
     "explain",
     "responsible",
     "sweep",
+    "surrogate",
     "block",
     "calibrate",
     "forecast",
@@ -80,6 +84,7 @@ PUBLISHING = (
     "run",
     "resume",
     "rank",
+    "segment",
     "seeds",
     "communities",
     "crossings",
@@ -87,6 +92,7 @@ PUBLISHING = (
     "explain",
     "responsible",
     "sweep",
+    "surrogate",
     "block",
     "calibrate",
     "forecast",
@@ -165,9 +171,11 @@ neighborhoods.register(app)
 campaigns.register(app)
 answers.register(app)
 rankings.register(app)
+segments.register(app)
 influence.register(app)
 communities.register(app)
 decisions.register(app)
+app.add_typer(surrogates.app, name="surrogate", rich_help_panel="Decisions")
 containment.register(app)
 app.add_typer(forecasting.app, name="forecast", rich_help_panel="Answers")
 models.register(app)

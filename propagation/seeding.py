@@ -13,9 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from data.errors import InvalidInputError, UnknownAgentError
+from data.networks.agent_columns import agents_within
 from data.networks.network import Network
 from data.validation import suggestion
 from propagation.draws import Purpose, agent_hashes, stream
@@ -42,8 +43,32 @@ class Spread:
     blocked: tuple[int, ...] = ()
 
 
+def _texts(value: Any) -> Any:
+    """Return a list of agent ids, or of values of agents, as a tuple of text."""
+    if isinstance(value, list | tuple) and all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
+        return tuple(map(str, value))
+    return value
+
+
+def _groups(value: Any) -> Any:
+    """Return a mapping of columns to a value or a list of values as one of columns to tuples of text."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{value!r} gives no groups; give values by column of the agents, such as segment: 2")
+    lists = {name: each if isinstance(each, list | tuple) else [each] for name, each in value.items()}
+    return {name: _texts([str(v).lower() if isinstance(v, bool) else v for v in each]) for name, each in lists.items()}
+
+
+AgentIds = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Groups = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_groups)]
+"""Values of the agents' columns, by the name of the column."""
+AgentsOrGroups = Annotated[
+    tuple[str, ...] | dict[str, tuple[str, ...]],
+    BeforeValidator(lambda value: _groups(value) if isinstance(value, Mapping) else _texts(value)),
+]
+
+
 class SeedStrategy(Parameters):
-    """Base of all strategies: a seed budget k, and a rule that selects k agents."""
+    """Base of all strategies: a seed budget k, and a rule that selects k agents, of all or of some groups."""
 
     kind: ClassVar[str] = "seed strategy"
     needs_spread: ClassVar[bool] = False
@@ -51,6 +76,30 @@ class SeedStrategy(Parameters):
 
     budget: int = Field(ge=1)
     """Number of seeds."""
+    within: Groups = Field(default_factory=dict)
+    """Groups that the seeds are chosen from: a value, or a list of them, by column of the agents (such as segment)."""
+
+    def __hash__(self) -> int:
+        """Return a hash of all parameters, of which some are mappings."""
+        return hash(self.model_dump_json())
+
+    @model_serializer(mode="wrap")
+    def _without_empty_groups(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `within` unless it is given, so that campaigns without it have the ids that they always had."""
+        found: dict[str, Any] = serialized(self)
+        if not self.within:
+            found.pop("within", None)
+        return found
+
+    def eligible(self, network: Network) -> npt.NDArray[np.int32]:
+        """Return the agents that may be chosen: dense ids, ascending.
+
+        Raises
+        ------
+        InvalidInputError
+            If the agents have no column that `within` names, or no agent has the values.
+        """
+        return agents_within(network, self.within) if self.within else network.dense_agents.astype(np.int32)
 
     def choose(self, network: Network, random_seed: int, spread: Spread | None = None) -> npt.NDArray[np.int32]:
         """Return the dense ids of the seeds, in the order chosen.
@@ -69,24 +118,36 @@ class SeedStrategy(Parameters):
         UnfitModelError
             If the strategy cannot choose seeds for the model.
         """
-        self._check_budget(network)
-        return _chosen(self, network, random_seed, spread if self.needs_spread else None)
+        # Groups are looked up every time, because segments and metrics may be published meanwhile.
+        pool = self.eligible(network).tobytes() if self.within else None
+        return _chosen(self, network, pool, random_seed, spread if self.needs_spread else None)
 
-    def _check_budget(self, network: Network) -> None:
-        if self.budget > network.n_agents:
+    def _check_budget(self, network: Network, pool: npt.NDArray[np.int32]) -> None:
+        if self.budget > len(pool):
+            groups = "".join(f" with {name} {value}" for name, value in self.within.items())
             raise InvalidInputError(
-                f"seed budget {self.budget:,} exceeds the {network.n_agents:,} agents of network {network.network_id!r}"
+                f"seed budget {self.budget:,} exceeds the {len(pool):,} agents of network "
+                f"{network.network_id!r}{groups}"
             )
 
     @abstractmethod
-    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
-        """Return `budget` agents of the network."""
+    def _pick(
+        self, network: Network, pool: npt.NDArray[np.int32], random_seed: int, spread: Spread | None
+    ) -> npt.NDArray[np.int32]:
+        """Return `budget` agents of the pool, dense ids that are ascending."""
 
 
 @functools.lru_cache(maxsize=64)
-def _chosen(strategy: SeedStrategy, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
-    """Return the seeds of a strategy, cached, because many sessions of a campaign may share it."""
-    seeds = strategy._pick(network, random_seed, spread)  # noqa: SLF001 (its own)
+def _chosen(
+    strategy: SeedStrategy, network: Network, pool: bytes | None, random_seed: int, spread: Spread | None
+) -> npt.NDArray[np.int32]:
+    """Return the seeds of a strategy among all agents or a pool of int32 dense ids.
+
+    They are cached, because many sessions of a campaign may share the strategy.
+    """
+    agents = network.dense_agents.astype(np.int32) if pool is None else np.frombuffer(pool, np.int32)
+    strategy._check_budget(network, agents)  # noqa: SLF001 (its own)
+    seeds = strategy._pick(network, agents, random_seed, spread)  # noqa: SLF001
     seeds.flags.writeable = False
     return seeds
 
@@ -96,10 +157,15 @@ class RandomSeeds(SeedStrategy):
 
     name: ClassVar[str] = "random"
 
-    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
-        agents = network.dense_agents
-        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), agents)
-        return agents[np.argsort(hashes, kind="stable")[: self.budget]].astype(np.int32)
+    def _pick(
+        self,
+        network: Network,  # noqa: ARG002
+        pool: npt.NDArray[np.int32],
+        random_seed: int,
+        spread: Spread | None,  # noqa: ARG002
+    ) -> npt.NDArray[np.int32]:
+        hashes = agent_hashes(stream(random_seed, Purpose.SEEDING), pool)
+        return pool[np.argsort(hashes, kind="stable")[: self.budget]]
 
 
 class TopOutDegree(SeedStrategy):
@@ -107,9 +173,14 @@ class TopOutDegree(SeedStrategy):
 
     name: ClassVar[str] = "top_out_degree"
 
-    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
-        order = np.argsort(-network.of_agents(network.out_degree), kind="stable")[: self.budget]
-        return network.dense_agents[order].astype(np.int32)
+    def _pick(
+        self,
+        network: Network,
+        pool: npt.NDArray[np.int32],
+        random_seed: int,  # noqa: ARG002
+        spread: Spread | None,  # noqa: ARG002
+    ) -> npt.NDArray[np.int32]:
+        return pool[np.argsort(-network.out_degree[pool], kind="stable")[: self.budget]]
 
 
 class DegreeDiscount(SeedStrategy):
@@ -124,38 +195,34 @@ class DegreeDiscount(SeedStrategy):
     p: float = Field(default=0.01, ge=0.0, le=1.0)
     """Transmission probability assumed by the discount."""
 
-    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:  # noqa: ARG002
+    def _pick(
+        self,
+        network: Network,
+        pool: npt.NDArray[np.int32],
+        random_seed: int,  # noqa: ARG002
+        spread: Spread | None,  # noqa: ARG002
+    ) -> npt.NDArray[np.int32]:
         rows, degree = network.sparse_rows, network.out_degree
         chosen_neighbours = np.zeros(network.n_ids, np.int64)
         score = degree.astype(np.float64)
-        agents = network.dense_agents
-        queue = list(zip((-score[agents]).tolist(), agents.tolist(), strict=True))
+        queue = list(zip((-score[pool]).tolist(), pool.tolist(), strict=True))
         heapq.heapify(queue)
         seeds: list[int] = []
-        is_seed = np.zeros(network.n_ids, bool)
+        may_be_chosen = np.zeros(network.n_ids, bool)
+        may_be_chosen[pool] = True
         while len(seeds) < self.budget:
             negative, agent = heapq.heappop(queue)
-            if is_seed[agent] or -negative != score[agent]:
+            if not may_be_chosen[agent] or -negative != score[agent]:
                 continue  # stale entry: the agent has been chosen or discounted since
             seeds.append(agent)
-            is_seed[agent] = True
+            may_be_chosen[agent] = False
             for target in rows.targets[rows.offsets[agent] : rows.offsets[agent + 1]].tolist():
-                if not is_seed[target]:
+                if may_be_chosen[target]:
                     chosen_neighbours[target] += 1
                     d, t = int(degree[target]), int(chosen_neighbours[target])
                     score[target] = d - 2 * t - (d - t) * t * self.p
                     heapq.heappush(queue, (-score[target], target))
         return np.array(seeds, np.int32)
-
-
-def _agent_ids(value: Any) -> Any:
-    """Return a list of agent ids as a tuple of text."""
-    if isinstance(value, list | tuple) and all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
-        return tuple(map(str, value))
-    return value
-
-
-AgentIds = Annotated[tuple[str, ...], BeforeValidator(_agent_ids)]
 
 
 class InfluenceMaximisation(SeedStrategy):
@@ -179,8 +246,8 @@ class InfluenceMaximisation(SeedStrategy):
     """Registered name of another model than the session's to choose the seeds for."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of that model."""
-    targets: AgentIds = ()
-    """agent_ids of those who count; default: all agents do."""
+    targets: AgentsOrGroups = ()
+    """agent_ids of those who count, or groups as in `within`; default: all agents do."""
     weights: AgentColumn | None = None
     """Agent column that says how much each agent counts, at least 0."""
     costs: AgentColumn | None = None
@@ -188,18 +255,23 @@ class InfluenceMaximisation(SeedStrategy):
     given: AgentIds = ()
     """agent_ids of seeds that there are already: the budget adds to them."""
 
-    def __hash__(self) -> int:
-        """Return a hash of all parameters, of which some are mappings."""
-        return hash(self.model_dump_json())
+    def choose(self, network: Network, random_seed: int, spread: Spread | None = None) -> npt.NDArray[np.int32]:
+        """Return the dense ids of the seeds, in the order chosen; see `SeedStrategy.choose`."""
+        if isinstance(self.targets, Mapping):
+            agents = network.agent_ids.take(pa.array(agents_within(network, self.targets))).to_pylist()
+            return self.model_copy(update={"targets": tuple(agents)}).choose(network, random_seed, spread)
+        return super().choose(network, random_seed, spread)
 
-    def _check_budget(self, network: Network) -> None:
+    def _check_budget(self, network: Network, pool: npt.NDArray[np.int32]) -> None:
         """Leave it to the problem, which knows costs and given seeds."""
 
-    def _pick(self, network: Network, random_seed: int, spread: Spread | None) -> npt.NDArray[np.int32]:
+    def _pick(
+        self, network: Network, pool: npt.NDArray[np.int32], random_seed: int, spread: Spread | None
+    ) -> npt.NDArray[np.int32]:
         from propagation.influence.requests import SeedRequest
 
         request = SeedRequest(
-            budget=self.budget, targets=self.targets, weights=self.weights, costs=self.costs, given=self.given,
+            budget=self.budget, targets=tuple(self.targets), weights=self.weights, costs=self.costs, given=self.given,
             method=self.method, epsilon=self.epsilon, delta=self.delta, random_seed=random_seed,
         )  # fmt: skip
         if self.model is not None:
@@ -207,7 +279,9 @@ class InfluenceMaximisation(SeedStrategy):
             spread = Spread(model) if spread is None else dataclasses.replace(spread, model=model)
         if spread is None:
             raise InvalidInputError("influence_maximisation chooses seeds for a model; give one: model='sir'")
-        problem = request.problem(network, spread.model, spread.max_rounds, spread.blocked)
+        problem = request.problem(
+            network, spread.model, spread.max_rounds, spread.blocked, pool if self.within else None
+        )
         return np.concatenate([problem.given, request.select(problem).seeds])
 
 
@@ -291,7 +365,8 @@ def seeds_of_messages(
             raise InvalidInputError(f"message {message!r}: name each message by a text, such as 'rumour'")
         try:
             if isinstance(asked, SeedStrategy):
-                larger = asked.model_copy(update={"budget": asked.budget + len(taken)})
+                occupied = np.isin(taken, asked.eligible(network)).sum()
+                larger = asked.model_copy(update={"budget": asked.budget + int(occupied)})
                 order = larger.choose(network, random_seed)
                 seeds, strategy = order[~np.isin(order, taken)][: asked.budget], asked.name
             else:

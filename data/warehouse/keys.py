@@ -123,6 +123,16 @@ def shapes_key(session_id: str) -> Key:
     return Key(f"shapes/{session_id}")
 
 
+def segmentation_key(snapshot_id: str, segmentation_id: str) -> Key:
+    """Return the key of a segmentation of a snapshot's agents."""
+    return Key(f"segmentation/{snapshot_id}/{segmentation_id}")
+
+
+def surrogate_key(network_id: str, surrogate_id: str) -> Key:
+    """Return the key of a surrogate of simulations on a network."""
+    return Key(f"surrogate/{network_id}/{surrogate_id}")
+
+
 def rows_of(key: str) -> dict[str, str | int]:
     """Return the column values that identify the rows of a publication's key; a table may lack some of the columns.
 
@@ -154,6 +164,8 @@ _PAIRS = {
     "containment": ("network_id", "containment_id"),
     "selection": ("network_id", "selection_id"),
     "ranking": ("snapshot_id", "ranking_id"),
+    "segmentation": ("snapshot_id", "segmentation_id"),
+    "surrogate": ("network_id", "surrogate_id"),
     "crossing": ("session_id", "grouping"),
     "features": ("cascade_set_id", "observation_id"),
     "forecast": ("model_id", "cascade_set_id"),

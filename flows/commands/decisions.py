@@ -15,8 +15,7 @@ from flows.commands.model_options import (
     SettingsOption,
     asked_parameters,
     asked_seeds,
-    pairs,
-    parameter_value,
+    asked_values,
 )
 from flows.commands.options import (
     DEFAULT_WAREHOUSE,
@@ -257,8 +256,7 @@ def sweep(
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    texts = pairs("--values", values, "probability=0.01,0.02")
-    lists = {name.replace("-", "_"): [parameter_value(v) for v in text.split(",")] for name, text in texts.items()}
+    lists = asked_values(values)
     fixed = asked_parameters(settings)
     seed_sets = {text: asked_seeds(text) for text in seeds or ["random:1"]}
     options = {"replicates": replicates, "precision": precision, "campaign": campaign}

@@ -48,7 +48,12 @@ def seeds(
         typer.Option("--delta", help="Probability that the guarantee fails; default: 1 / number of agents."),
     ] = None,
     targets: Annotated[
-        str | None, typer.Option("--targets", metavar="AGENTS", help=f"Only these agents count: {AGENTS}.")
+        str | None,
+        typer.Option(
+            "--targets",
+            metavar="AGENTS",
+            help=f"Only these agents count: {AGENTS}; or COLUMN=VALUE, such as segment=2 or community=0,3.",
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="COLUMN", help="Agent column: how much each agent counts.")
@@ -76,7 +81,7 @@ def seeds(
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     asked = asked_model(model, settings)
-    counted = listed_agents("--targets", targets)
+    counted = _groups(targets) or listed_agents("--targets", targets)
     earlier, barred = listed_agents("--given", given) or [], listed_agents("--blocked", blocked) or []
     place = Warehouse(warehouse)
     with progress_bars(hidden=as_json) as progress:
@@ -101,6 +106,14 @@ def seeds(
         save_plot(found.plot(), plot)
     rows = found.records
     write_rows(rows, lambda: _print(found, rows), chosen=chosen, output=output, as_json=as_json)
+
+
+def _groups(text: str | None) -> dict[str, list[str]] | None:
+    """Return groups of agents given as COLUMN=VALUE; None if the text is of another form."""
+    if text is None or text.startswith("@") or "=" not in text:
+        return None
+    column, _, values = text.partition("=")
+    return {column.strip(): [value.strip() for value in values.split(",")]}
 
 
 def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
@@ -142,6 +155,7 @@ def register(app: typer.Typer) -> None:
             "rumormill seeds friends --budget 50",
             "rumormill seeds friends --budget 50 --model independent_cascade --set probability=0.05",
             "rumormill seeds friends --budget 10 --given ann,bob --plot reach.png",
+            "rumormill seeds friends --budget 10 --targets segment=2",
             "rumormill seeds friends --budget 1000 --costs price --targets @customers.txt --output seeds.csv",
         ),
     )(seeds)

@@ -55,6 +55,18 @@ def asked_parameters(settings: Sequence[str] | None) -> dict[str, Any]:
     return {name.replace("-", "_"): parameter_value(text) for name, text in texts.items()}
 
 
+def asked_values(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of each parameter that is varied, given by ``--values``.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is not NAME=VALUE,VALUE, or is given twice.
+    """
+    lists = pairs("--values", texts, "probability=0.01,0.02")
+    return {name.replace("-", "_"): [parameter_value(v) for v in text.split(",")] for name, text in lists.items()}
+
+
 def pairs(option: str, texts: Sequence[str], example: str) -> dict[str, str]:
     """Return the values of an option that is given as NAME=VALUE, by name.
 

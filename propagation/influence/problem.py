@@ -39,6 +39,8 @@ class InfluenceProblem:
         Cost of seeding each agent, above 0; infinite or missing: it cannot be seeded; None: each costs 1.
     given : (k,) int32
         Dense ids of seeds that there are already; they are not paid from the budget.
+    pool : (k,) int32 or None
+        Dense ids of the agents from which seeds are chosen; None: all.
     """
 
     network: Network
@@ -50,6 +52,7 @@ class InfluenceProblem:
     weights: npt.NDArray[np.float64] | None = None
     costs: npt.NDArray[np.float64] | None = None
     given: npt.NDArray[np.int32] = field(default_factory=no_agents)
+    pool: npt.NDArray[np.int32] | None = None
 
     @property
     def n_agents(self) -> int:
@@ -76,6 +79,10 @@ class InfluenceProblem:
     def may_be_seeded(self) -> npt.NDArray[np.bool_]:
         """Agents that may be chosen, (n_ids,) bool."""
         found = ~self.is_blocked
+        if self.pool is not None:
+            in_pool = np.zeros(self.n_agents, np.bool_)
+            in_pool[self.pool] = True
+            found &= in_pool
         found[self.given] = False
         if self.costs is not None:
             found &= self.costs <= self.budget  # False for missing costs

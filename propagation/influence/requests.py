@@ -53,9 +53,16 @@ class SeedRequest:
     random_seed: int = 0
 
     def problem(
-        self, network: Network, model: Model, max_rounds: int = EVENTUALLY, blocked: Sequence[int] = ()
+        self,
+        network: Network,
+        model: Model,
+        max_rounds: int = EVENTUALLY,
+        blocked: Sequence[int] = (),
+        pool: npt.NDArray[np.int32] | None = None,
     ) -> InfluenceProblem:
-        """Return the problem of this request for a model on a network; `blocked` are dense ids.
+        """Return the problem of this request for a model on a network.
+
+        Dense ids are those of `blocked` agents, and of the `pool` from which seeds are chosen: by default, all agents.
 
         Raises
         ------
@@ -77,6 +84,7 @@ class SeedRequest:
             self.counted(network),
             None if self.costs is None else _costs(network, self.costs),
             self.given_seeds(network, blocked),
+            pool,
         )
         found.check()
         return found

@@ -44,6 +44,8 @@ AT_ONCE: dict[str, Any] = {"retention": dt.timedelta(0), "grace_seconds": -60.0}
 SESSIONS = ["d", "a", "c", "b"]
 SNAPSHOTS = ["1" * 32, "2" * 32]
 OF_PAIRS = {
+    "segmentation": ("segmentations", "segments", "segment_traits", "agent_segments"),
+    "surrogate": ("surrogates", "surrogate_points"),
     "ranking": ("rankings", "agent_rankings", "ranking_agreement", "ranking_reach"),
     "crossing": ("community_reach", "community_crossings"),
     "calibration": ("calibrations", "calibration_posteriors"),

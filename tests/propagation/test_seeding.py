@@ -139,7 +139,9 @@ def test_unknown_strategies_and_parameters_are_refused():
         make_strategy("best", {"budget": 1})
     with pytest.raises(InvalidInputError, match=r"degree_discount: p: .* less than or equal to 1 \(given: 1\.5\)"):
         make_strategy("degree_discount", {"budget": 1, "p": 1.5})
-    with pytest.raises(InvalidInputError, match=r"^seed strategy random: p: unknown parameter; .* here are budget$"):
+    with pytest.raises(
+        InvalidInputError, match=r"^seed strategy random: p: unknown parameter; .* here are budget, within$"
+    ):
         make_strategy("random", {"budget": 1, "p": 0.5})
 
 

@@ -20,8 +20,10 @@ from data.warehouse.tables import (
     rankings,
     results,
     rounds,
+    segments,
     sessions,
     structure,
+    surrogates,
     views,
 )
 from data.warehouse.tables.specification import SYMBOL, MacroSpecification, TableSpecification, ViewSpecification
@@ -30,6 +32,7 @@ _SUBJECTS = (
     networks,
     structure,
     rankings,
+    segments,
     campaigns,
     sessions,
     rounds,
@@ -38,6 +41,7 @@ _SUBJECTS = (
     comparisons,
     influence,
     containment,
+    surrogates,
     observations,
     calibrations,
     forecasting,

@@ -1,0 +1,1 @@
+"""Segments: agents grouped by structure and behaviour, described by their traits, usable as a column of the agents."""

@@ -1,0 +1,41 @@
+-- One row per session of the latest campaign and segment of its network's agents.
+-- Which segments of agents does the message reach? (After rumormill segment; sessions that record reach.)
+WITH sessions AS (
+    SELECT session, position, session_id, snapshot_id
+    FROM campaign_sessions
+    JOIN propagation_sessions USING (session_id)
+    WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
+        AND record <> 'rounds'
+),
+current_segmentations AS (
+    SELECT snapshot_id, max_by(segmentation_id, (segmented_at, segmentation_id)) AS segmentation_id
+    FROM files.segmentations
+    GROUP BY snapshot_id
+),
+reached AS (
+    SELECT
+        session_id,
+        segment,
+        sum(probability) AS reached_per_replicate,
+        avg(reach.mean_round) AS mean_round
+    FROM files.reach AS reach
+    JOIN sessions USING (session_id)
+    JOIN current_segmentations USING (snapshot_id)
+    JOIN files.agent_segments AS agents USING (snapshot_id, segmentation_id, agent)
+    GROUP BY ALL
+)
+SELECT
+    session,
+    segments.segment,
+    segment_name,
+    agents,
+    coalesce(reached_per_replicate, 0) AS reach,
+    coalesce(reached_per_replicate, 0) / agents AS share_reached,
+    mean_round
+FROM sessions
+JOIN current_segmentations USING (snapshot_id)
+JOIN files.segments AS segments USING (snapshot_id, segmentation_id)
+LEFT JOIN reached
+    ON reached.session_id = sessions.session_id
+    AND reached.segment = segments.segment
+ORDER BY position, segments.segment

@@ -1,0 +1,1 @@
+"""Surrogates: Gaussian processes that predict reach between simulated points, with their error."""

@@ -1,0 +1,137 @@
+"""Columns that agents have: attributes of the network, metrics of structure, and segments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import InvalidInputError
+from data.networks.network import Network
+from data.validation import suggestion
+from data.warehouse.keys import segmentation_key
+from data.warehouse.tables import TABLES
+
+METRICS = "agent_metrics"
+NAMES = "_name"
+"""What a segmentation's name is followed by in the name of the column with the names of the segments."""
+_KEY = ("snapshot_id", "agent", "agent_id")
+MEASURED = tuple(column.name for column in TABLES[METRICS].columns if column.name not in _KEY)
+"""Columns of agents that `agent_metrics` has."""
+
+
+def attribute_names(network: Network) -> list[str]:
+    """Return the names of the agents' attributes, degrees included."""
+    schema = network.warehouse.read_file(network.agent_files[0]).schema
+    return [name for name in schema.names if name not in _KEY]
+
+
+def agent_column(network: Network, name: str) -> pa.Array:
+    """Return a column of the agents by dense id, (n_ids,); null where an agent has no value.
+
+    Parameters
+    ----------
+    network : Network
+    name : str
+        An attribute of the agents, a published column of `agent_metrics`, or the name of a segmentation, whose values
+        are the numbers of the segments; with ``_name`` after it, their names. Of segmentations with the same name, the
+        last published one counts.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such column, or its metric has not been computed.
+    """
+    attributes = attribute_names(network)
+    if name in attributes:
+        parts = [network.warehouse.read_file(file, ["agent", name]) for file in network.agent_files]
+        rows = pa.concat_tables([part.select(["agent", name]) for part in parts])
+    elif name in MEASURED:
+        rows = network.warehouse.read(METRICS, columns=["snapshot_id", "agent", name])
+        rows = rows.filter(pc.equal(rows["snapshot_id"].cast(pa.string()), network.snapshot_id)).filter(
+            pc.is_valid(pc.field(name))
+        )
+        if not rows.num_rows:
+            raise InvalidInputError(
+                f"{name!r} is not known of network {network.network_id!r} yet; compute it with: rumormill analyze "
+                f"{network.network_id}"
+            )
+    elif (found := _segments(network, name)) is not None:
+        rows = found
+    else:
+        known = [*attributes, *MEASURED, *_segmentations(network)]
+        raise InvalidInputError(
+            f"agents of network {network.network_id!r} have no column {name!r}{suggestion(name, known)} "
+            f"(columns: {', '.join(known)}); or give the group of each agent by its id"
+        )
+    place = np.full(network.n_ids, -1, np.int64)
+    place[rows["agent"].to_numpy()] = np.arange(rows.num_rows)
+    return rows[name].combine_chunks().take(pa.array(place, mask=place < 0))
+
+
+def agents_within(network: Network, within: Mapping[str, Any]) -> npt.NDArray[np.int32]:
+    """Return the agents that have one of the given values in each of some columns: dense ids, ascending.
+
+    Parameters
+    ----------
+    network : Network
+    within : mapping
+        A value, or a list of values, by the name of a column as for `agent_column`. Values are compared as text, so
+        that 2 and "2" are the same.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such column, or no agent has the values.
+    """
+    chosen = np.ones(network.n_ids, np.bool_)
+    for name, values in within.items():
+        column = agent_column(network, name)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        wanted = pa.array([str(each) for each in (values if isinstance(values, list | tuple) else [values])])
+        is_wanted = pc.is_in(column.cast(pa.string()), wanted)
+        if not pc.any(is_wanted).as_py():
+            known = pc.unique(column.drop_null().cast(pa.string())).to_pylist()
+            shown = ", ".join(sorted(known, key=lambda each: (len(each), each))[:10])
+            raise InvalidInputError(
+                f"no agent of network {network.network_id!r} has {name} {', '.join(wanted.to_pylist())}; values are "
+                f"{shown}{', ...' if len(known) > 10 else ''}"
+            )
+        chosen &= is_wanted.to_numpy(zero_copy_only=False)
+    chosen[network.reserved] = False
+    if not chosen.any():
+        asked = " and ".join(f"{name} {value}" for name, value in within.items())
+        raise InvalidInputError(f"no agent of network {network.network_id!r} has {asked}")
+    return np.flatnonzero(chosen).astype(np.int32)
+
+
+# -- segments -------------------------------------------------------------------------------------------------------
+
+
+def _segmentations(network: Network) -> dict[str, str]:
+    """Return the id of the last published segmentation of each name."""
+    rows = network.warehouse.read("segmentations").to_pylist()
+    own = [row for row in rows if row["snapshot_id"] == network.snapshot_id]
+    own.sort(key=lambda row: (row["segmented_at"], row["segmentation_id"]))
+    return {row["segmentation"]: row["segmentation_id"] for row in own}
+
+
+def _segments(network: Network, name: str) -> pa.Table | None:
+    """Return the segment of each agent, or its name, in a column called `name`; None if there is none of this name."""
+    known = _segmentations(network)
+    segmentation = name if name in known else name.removesuffix(NAMES)
+    if segmentation not in known:
+        return None
+    agents, segments = (_rows(network, table, known[segmentation]) for table in ("agent_segments", "segments"))
+    values = agents["segment"].combine_chunks()
+    if name != segmentation:
+        names = dict(zip(segments["segment"].to_pylist(), segments["segment_name"].to_pylist(), strict=True))
+        values = pa.array([names.get(number) for number in range(max(names) + 1)]).take(values)
+    return pa.table({"agent": agents["agent"], name: values})
+
+
+def _rows(network: Network, table: str, segmentation_id: str) -> pa.Table:
+    return network.warehouse.read(table, [segmentation_key(network.snapshot_id, segmentation_id)])

@@ -1,0 +1,223 @@
+"""Surrogates: against known curves, refits without each point, published rows, refinement and sliders."""
+
+import json
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics import explore, load_surrogate, publish_surrogate, refine, surrogate, sweep
+from analytics.surrogates.axes import Axis
+from analytics.surrogates.fitting import fitted
+from analytics.surrogates.process import Process
+from analytics.surrogates.surrogate import Design, Surrogate
+from analytics.sweeps import Sweep
+from data.errors import InvalidInputError
+from data.facade import Warehouse
+from data.networks.network import Network
+from propagation.seeding import RandomSeeds
+
+AGENTS = 1_000
+DESIGN = Design("sir", {}, ("0",), 1, {})
+
+
+def curve(x: Any, y: Any = 0.5) -> Any:
+    """A known reach: a threshold, and saturation."""
+    return 1.0 + 900.0 / (1.0 + np.exp(-8.0 * (np.asarray(x) - y)))
+
+
+def of_points(points: pd.DataFrame, names: tuple[str, ...] = ("x",)) -> Surrogate:
+    network: Any = SimpleNamespace(n_agents=AGENTS, network_id="none")
+    given = points.assign(session_id=[str(place) for place in range(len(points))])
+    return fitted("known", network, DESIGN, names, given)
+
+
+@pytest.fixture(scope="module")
+def known() -> Surrogate:
+    x = np.linspace(0.0, 1.0, 9)
+    return of_points(pd.DataFrame({"x": x, "reach": curve(x), "standard_error": 1.0}))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    warehouse = Warehouse(tmp_path_factory.mktemp("surrogates") / "warehouse")
+    network = warehouse.generate_network("town", "watts_strogatz", agents=200, degree=6)
+    values = {"probability": [0.05, 0.1, 0.2, 0.3, 0.5], "budget": [1, 4]}
+    return sweep(network, "independent_cascade", values, seed_sets=RandomSeeds(budget=1), replicates=40)
+
+
+# -- predictions ----------------------------------------------------------------------------------------------------
+
+
+def test_a_known_curve_is_predicted_between_its_points(known: Surrogate) -> None:
+    between = np.linspace(0.01, 0.99, 50)
+    rows = known.predict_many({"x": between})
+    assert np.abs(rows["reach"] - curve(between)).max() < 10
+    assert ((rows["low"] <= curve(between)) & (curve(between) <= rows["high"])).mean() > 0.9
+    assert known.error < 60
+    assert known.coverage >= 7 / 9
+    one = known.predict(x=0.5)
+    assert one.low < one.reach < one.high
+    assert one.reach == pytest.approx(rows["reach"].iloc[24:26].mean(), abs=5)
+
+
+def test_leave_one_out_is_a_fit_without_the_point(known: Surrogate) -> None:
+    process = known.process
+    mean, deviation = process.leave_one_out()
+    for place in range(len(process.values)):
+        rest = np.arange(len(process.values)) != place
+        without = Process(process.units[rest], process.values[rest], process.errors[rest], process.hyperparameters)
+        expected, spread = without.predict(process.units[[place]])
+        assert mean[place] == pytest.approx(expected[0], abs=1e-6)
+        assert deviation[place] == pytest.approx(math.hypot(spread[0], process.errors[place]), rel=1e-5)
+
+
+def test_reach_lies_between_the_seeds_and_all_agents(known: Surrogate) -> None:
+    rows = known.predict_many({"x": np.linspace(0.0, 1.0, 40)})
+    assert (rows["low"] >= 1.0).all()
+    assert (rows["high"] <= AGENTS).all()
+
+
+@given(st.floats(0.001, 10.0), st.floats(1.01, 1_000.0), st.floats(0.0, 1.0))
+def test_an_axis_returns_what_it_is_given(low: float, ratio: float, share: float) -> None:
+    axis = Axis.of_values("x", [low, low * ratio])
+    assert axis.scale == ("log" if axis.high / axis.low >= 10 else "linear")
+    assert axis.units(axis.values(share)) == pytest.approx(share, abs=1e-9)
+    assert axis.units([axis.low, axis.high]) == pytest.approx([0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"x": 1.5}, "x 1.5 is outside the simulated range from 0 to 1"),
+        ({}, "x is missing; give a value from 0 to 1"),
+        ({"x": 0.5, "y": 1}, "no parameter 'y'; the surrogate has x"),
+        ({"x": "much"}, "x 'much' is not a number"),
+    ],
+)
+def test_points_outside_the_ranges_are_refused(known: Surrogate, point: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        known.predict(**point)
+
+
+def test_too_few_points_and_parameters_without_numbers_are_refused(found: Sweep) -> None:
+    few = pd.DataFrame({"x": [0.0, 0.5, 1.0], "reach": [1.0, 2.0, 3.0], "standard_error": 1.0})
+    with pytest.raises(InvalidInputError, match="3 points are too few for a surrogate of 1 parameters; .* at least 4"):
+        of_points(few)
+    with pytest.raises(InvalidInputError, match="x has the value 'a'; a surrogate is fitted to numbers only"):
+        of_points(pd.DataFrame({"x": ["a"] * 5, "reach": 1.0, "standard_error": 1.0}))
+    with pytest.raises(InvalidInputError, match="x is 1 at all points"):
+        of_points(pd.DataFrame({"x": [1.0] * 5, "reach": 1.0, "standard_error": 1.0}))
+    with pytest.raises(InvalidInputError, match="no seed set 'hubs'; the sweep has random"):
+        surrogate(found, seed_set="hubs")
+    with pytest.raises(InvalidInputError, match="5 parameters are varied"):
+        of_points(pd.DataFrame({name: [1.0] for name in ("reach", "standard_error")}), tuple("abcde"))
+
+
+# -- where to simulate next -----------------------------------------------------------------------------------------
+
+
+def test_the_next_point_lies_where_nothing_was_simulated() -> None:
+    x = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 1.0])
+    found = of_points(pd.DataFrame({"x": x, "reach": curve(x, 0.7), "standard_error": 1.0}))
+    points = [point["x"] for point in found.next_points(3)]
+    assert 0.45 < points[0] < 0.95
+    assert len(set(points)) == 3
+    wide = found.predict(x=points[0]).standard_error
+    assert wide == pytest.approx(found.largest_standard_error, rel=0.05)
+
+
+def test_refinement_reduces_the_error_and_is_the_same_again(found: Sweep) -> None:
+    start = surrogate(found, name="refined")
+    seen: list[int] = []
+    better = refine(start, error=0.001, simulations=4, together=2, watcher=lambda each: seen.append(len(each.points)))
+    assert seen == [12, 14]
+    assert better.largest_standard_error < start.largest_standard_error
+    assert all(isinstance(value, int) and 1 <= value <= 4 for value in better.points["budget"])
+    again = refine(start, error=0.001, simulations=4, together=2)
+    assert again.points["session_id"].tolist() == better.points["session_id"].tolist()
+    assert again.predict(probability=0.17, budget=2) == better.predict(probability=0.17, budget=2)
+    assert refine(better, error=0.99) is better
+    for options in ({"error": 0.0}, {"simulations": 0}, {"together": 0}):
+        with pytest.raises(InvalidInputError, match="is not"):
+            refine(start, **options)
+
+
+# -- sweeps of budgets and of points --------------------------------------------------------------------------------
+
+
+def test_a_sweep_varies_the_budget_and_takes_points(found: Sweep) -> None:
+    assert found.parameters == ("probability", "budget")
+    assert [len(found.results.sessions[name].seeds) for name in found.table["session"]] == [1, 4] * 5
+    points = [{"probability": 0.2, "budget": 4}, {"probability": 0.5, "budget": 1}]
+    listed = sweep(found.network, "independent_cascade", points, seed_sets=RandomSeeds(budget=1), replicates=40)
+    both = found.table.merge(listed.table, on=["probability", "budget"])
+    assert both["session_id_x"].tolist() == both["session_id_y"].tolist()
+    assert len(both) == 2
+    with pytest.raises(InvalidInputError, match="lists agents; give a strategy"):
+        sweep(found.network, "independent_cascade", points, seed_sets=["0"])
+    with pytest.raises(InvalidInputError, match="has other parameters than the first"):
+        sweep(found.network, "independent_cascade", [points[0], {"budget": 1}], seed_sets=RandomSeeds(budget=1))
+
+
+# -- in the warehouse -----------------------------------------------------------------------------------------------
+
+
+def test_a_published_surrogate_predicts_the_same(found: Sweep) -> None:
+    fitted_now = surrogate(found, name="spring")
+    assert publish_surrogate(fitted_now)
+    assert not publish_surrogate(fitted_now)
+    warehouse = Warehouse(found.network.warehouse.url)
+    loaded = load_surrogate(warehouse, "spring")
+    assert loaded.predict(probability=0.15, budget=3) == fitted_now.predict(probability=0.15, budget=3)
+    assert loaded.next_points(2) == fitted_now.next_points(2)
+    assert loaded.design == fitted_now.design
+    rows = warehouse.sql("SELECT parameters, reach FROM surrogate_points JOIN surrogates USING (surrogate_id) "
+                         "WHERE surrogate = 'spring' ORDER BY position")  # fmt: skip
+    assert [json.loads(each) for each in rows["parameters"]] == found.table[["probability", "budget"]].to_dict(
+        "records"
+    )
+    assert rows["reach"].tolist() == found.table["reach"].tolist()
+    with pytest.raises(InvalidInputError, match=r"no surrogate 'sprin' \(did you mean 'spring'\?\)"):
+        load_surrogate(warehouse, "sprin")
+
+
+def test_a_surrogate_of_another_snapshot_is_refused(network: Network) -> None:
+    values = {"probability": [0.05, 0.1, 0.2, 0.4]}
+    found = sweep(network, "independent_cascade", values, seed_sets=RandomSeeds(budget=1), replicates=5)
+    publish_surrogate(surrogate(found, name="old"))
+    network.warehouse.generate_network(network.network_id, "rmat", agents=300, edges=2_000, random_seed=4)
+    with pytest.raises(InvalidInputError, match="has changed since surrogate 'old' was fitted"):
+        load_surrogate(network.warehouse, "old")  # type: ignore[arg-type]
+
+
+# -- sliders and pictures -------------------------------------------------------------------------------------------
+
+
+def test_sliders_show_the_prediction_at_once(found: Sweep) -> None:
+    fitted_now = surrogate(found)
+    shown = explore(fitted_now)
+    before = shown.picture.value
+    shown.sliders["probability"].value = 0.4
+    shown.sliders["budget"].value = 2
+    assert shown.values == {"probability": 0.4, "budget": 2}
+    assert str(fitted_now.predict(probability=0.4, budget=2)) in shown.text.value
+    assert shown.picture.value.startswith(b"\x89PNG")
+    assert shown.picture.value != before
+
+
+def test_pictures_have_the_points_and_the_band(found: Sweep, known: Surrogate, assert_readable) -> None:
+    curve_of = known.plot()
+    assert len(curve_of.collections) >= 1
+    (line,) = [each for each in curve_of.lines if each.get_label() == "predicted"]
+    assert line.get_ydata()[0] == pytest.approx(known.predict(x=0.0).reach)
+    assert_readable(curve_of.figure)
+    surface = surrogate(found).plot()
+    drawn = np.concatenate([each.get_offsets() for each in surface.collections if len(each.get_offsets()) == 10])
+    assert drawn.tolist() == found.table[["probability", "budget"]].to_numpy().tolist()
+    assert surrogate(found).plot(budget=2).get_title("left").endswith("budget 2")
