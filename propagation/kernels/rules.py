@@ -237,9 +237,15 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _consider(best_draw, best_src, best_code, a, src, draw, code):  # type: ignore[no-untyped-def]
-    """Let a contact decide what happens to agent a if its (draw, src) is the smallest so far."""
-    if draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a]):
+def _consider(best_draw, best_src, best_code, a, src, draw, code, first_wins):  # type: ignore[no-untyped-def]
+    """Let a contact decide what happens to agent a if its (draw, src) is the smallest so far.
+
+    Where the compartment listed first wins, (compartment, draw, src) is compared instead.
+    """
+    decides = draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a])
+    if first_wins and code != best_code[a]:
+        decides = code < best_code[a]
+    if decides:
         best_draw[a], best_src[a], best_code[a] = draw, src, code
 
 
@@ -266,7 +272,7 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     all_draw, kind_of = messages.draw, messages.kind
     compartments, weights, contacts = state.compartment, state.weight, state.contacts
     reaching, target_to, stops = program.reached, program.target_to, program.stops
-    fatigued, chooses = program.fatigued, program.chooses
+    fatigued, chooses, first_wins = program.fatigued, program.chooses, program.first_wins
     flags, fresh, arrived, touched = arrivals.flags, arrivals.fresh, arrivals.arrived, arrivals.touched
     bits = arrivals.bits
     best_draw, best_src, best_code = arrivals.best_draw, arrivals.best_src, arrivals.best_code
@@ -318,7 +324,7 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
                     best_draw[a], best_src[a] = np.uint32(0xFFFFFFFF), np.int32(0x7FFFFFFF)
                     best_code[a] = code
                 if chooses:
-                    _consider(best_draw, best_src, best_code, a, src, all_draw[i], code)
+                    _consider(best_draw, best_src, best_code, a, src, all_draw[i], code, first_wins)
             flags[a] = old | flag | TOUCHED
         if kinds:
             kind_of[i] = kind
@@ -426,6 +432,15 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
                 changed = 1
                 compartments[a] = to
                 since = number
+                if reaching[to] and not reaching[compartment]:  # a seed of a message that starts now
+                    new += 1
+                    distinct += 1
+                    if len(event_agent) > 0:
+                        event_agent[n_events], event_round[n_events] = agent, number
+                        event_infector[n_events], event_occasion[n_events] = -1, 1
+                        if len(event_compartment) > 0:
+                            event_compartment[n_events] = to
+                        n_events += 1
         compartment = compartments[a]
         if lives[compartment]:
             live_agent[kept], live_since[kept] = agent, since
