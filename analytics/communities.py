@@ -19,6 +19,7 @@ from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import crossing_key, session_key
 from data.warehouse.tables import table_specification
+from propagation.competing_messages import MessageResult, of_message
 from propagation.result import Result, session_id_column
 from propagation.sessions import RECORDS
 
@@ -239,7 +240,7 @@ class Crossing:
         return pandas_frame(self.tables[table].drop_columns(["session_id", "grouping"]))
 
 
-def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
+def crossing(result: Result, by: Grouping, *, message: str | None = None, publish: bool = True) -> Crossing:
     """Return how a session's message crosses the communities of its network.
 
     Rumormill's own: counted from the activations of the session, which must have recorded them; they are read into
@@ -252,6 +253,8 @@ def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
     by : str or mapping
         An attribute of the agents, a column of `agent_metrics` (such as ``community``), or the community of each agent
         by its original id. Agents without one form a community of their own, whose name is empty.
+    message : str, optional
+        Name or id of one of several competing messages; default: all of them together.
     publish : bool
         Publish the rows in the warehouse of a published session, or load them if they are there. Communities given as a
         mapping have no name to be published under.
@@ -263,14 +266,18 @@ def crossing(result: Result, by: Grouping, *, publish: bool = True) -> Crossing:
     Raises
     ------
     InvalidInputError
-        If the session recorded no activations, or there is no such grouping.
+        If the session recorded no activations, or there is no such grouping or message.
     """
     if RECORDS.index(result.session["record"]) < RECORDS.index("activations"):
         raise InvalidInputError(
             f"session {result.session_id} recorded {result.session['record']!r}; run it with record='activations' to "
             "see how its message crosses communities"
         )
+    if message is not None:
+        result = of_message(result, message)
     grouping = by if isinstance(by, str) else None
+    if grouping is not None and isinstance(result, MessageResult):
+        grouping = f"{grouping}/{result.message_id}"
     warehouse, session = result.network.warehouse, session_key(result.session_id)
     is_kept = grouping is not None and publish and bool(warehouse.published([session]))
     key = crossing_key(result.session_id, grouping or "")

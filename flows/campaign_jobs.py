@@ -6,9 +6,11 @@ is published before the session, and a campaign's sessions before the campaign. 
 run the campaign again or resume the stored run (`flows.run_records`).
 """
 
+import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -27,12 +29,13 @@ from flows.worker_processes import connected
 from propagation import engine, jobs, planner
 from propagation.campaign_records import staged_campaign
 from propagation.clusters import ClusterProfile, ExpectedWorkers, connect, expected_workers, thread_count
+from propagation.competing_messages import reach_by_message
 from propagation.jobs import Execution
 from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan
 from propagation.plans import PlanChoice
 from propagation.published import load_results
-from propagation.result import Result
+from propagation.result import Reach, Result
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -304,6 +307,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     done = _jobs_of(found.values())
     requested = {session.name: _requested(session) for session in resolved.campaign.sessions}
     asked = {session.name: session.precision for session in resolved.campaign.sessions}
+    by_message = reach_by_message(resolved.network.warehouse, {row["session_id"]: row for row in found.values()})
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,
@@ -319,7 +323,12 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
         "lanes": sum(session.replicates for session in resolved.distinct_sessions),
         "seconds": sum(job["job_seconds"] for job in done),
         "sessions": [
-            {"session": name, **_session_summary(row, requested[name]), "precision": asked[name]}
+            {
+                "session": name,
+                **_session_summary(row, requested[name]),
+                "precision": asked[name],
+                "messages": _message_summary(row, by_message.get(row["session_id"], {})),
+            }
             for name, row in found.items()
         ],
     }
@@ -369,4 +378,14 @@ def _session_summary(row: Any, requested: str) -> dict[str, Any]:
         "seed_strategy": requested,
         "model_parameters": json.loads(row["model_parameters"]),
         "seeds": len(row["seed_agents"]),
+        "competing": len(set(row["seed_messages"] or ())),
     }
+
+
+def _message_summary(row: Any, reach: Mapping[str, Reach]) -> list[dict[str, Any]]:
+    """Return one row per competing message of a session that recorded activations: its name, seeds and reach."""
+    seeds = Counter(row["seed_messages"] or ())
+    return [
+        {"message": name, "seeds": count, **dataclasses.asdict(own)}
+        for (name, own), count in zip(reach.items(), seeds.values(), strict=False)
+    ]
