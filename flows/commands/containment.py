@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write
+from flows.commands.model_options import ModelOption, SettingsOption, asked_model
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_published, print_table, progress_bars
 
 if TYPE_CHECKING:
     from analytics.containment import Containment
+    from propagation.models.model import Model
 
 SHOWN_CHOICES = 20
 DOES = {
@@ -37,16 +39,24 @@ def block(
         int | None, typer.Option("--seed-budget", min=1, metavar="K", help="Number of seeds of --strategy.")
     ] = None,
     budget: Annotated[
-        int | None, typer.Option("--budget", "-k", min=1, help="How many to choose. [dim]default: 10, or all[/dim]")
+        float | None,
+        typer.Option(
+            "--budget",
+            "-k",
+            help="How many to choose; with --costs, what they cost at most. [dim]default: 10, or all[/dim]",
+        ),
     ] = None,
     probability: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="P",
             help="Transmission probability of the independent cascade: a number, or weighted_cascade, trivalency, "
-            "strength, column or column:NAME.",
+            "strength, column or column:NAME. [dim]default: weighted_cascade[/dim]",
+            show_default=False,
         ),
-    ] = "weighted_cascade",
+    ] = None,
+    model: ModelOption = "independent_cascade",
+    settings: SettingsOption = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,6 +67,27 @@ def block(
     ] = None,
     blocked: Annotated[
         list[str] | None, typer.Option("--blocked", metavar="AGENT", help="An agent blocked already; repeatable.")
+    ] = None,
+    costs: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Agent column: what choosing each agent costs.")
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--candidate",
+            metavar="AGENT",
+            help="Choose only among these agents, or edges written SOURCE,TARGET; repeatable.",
+        ),
+    ] = None,
+    delay: Annotated[
+        int, typer.Option("--delay", min=0, metavar="ROUND", help="Round in which the counter-message starts.")
+    ] = 0,
+    ties: Annotated[
+        Literal["random", "message", "counter_message"],
+        typer.Option("--ties", help="What an agent adopts that both messages reach in the same round."),
+    ] = "random",
+    max_rounds: Annotated[
+        int | None, typer.Option("--max-rounds", min=0, help="Last round in which agents are reached.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Replicates on which the choices are judged.")] = 1000,
     samples: Annotated[int, typer.Option(min=1, help="Cascades on which the greedy method chooses.")] = 2000,
@@ -69,9 +100,9 @@ def block(
 ) -> None:
     """Choose agents or edges to block against a message, or where to start a counter-message; simulate who is saved."""
     from analytics.containment import contain
-    from analytics.containment.plans import METHODS
+    from analytics.containment.requests import METHODS
     from data.facade import Warehouse
-    from propagation.models import IndependentCascade
+    from propagation.sessions import MAX_ROUNDS
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
@@ -79,15 +110,20 @@ def block(
     with progress_bars() as progress:
         found = contain(
             place,
-            IndependentCascade(probability=_number_or_scheme(probability)),
+            _model(model, settings, probability),
             seed_set=_seed_set(seed, strategy, seed_budget),
-            budget=min(10, place.n_agents) if budget is None else budget,
+            budget=_budget(budget, place.n_agents, costs),
             action=DOES[what][0],  # type: ignore[arg-type]
             methods=method or METHODS,  # type: ignore[arg-type]
             replicates=replicates,
             samples=samples,
             random_seed=random_seed,
+            max_rounds=MAX_ROUNDS if max_rounds is None else max_rounds,
             blocked=blocked or (),
+            costs=costs,
+            candidates=None if candidate is None else _candidates(candidate, what),
+            delay=delay,
+            ties=ties,
             progress=progress,
         )
     write(found.rows, lambda: _print(found, what), chosen=chosen, output=output, as_json=as_json)
@@ -120,11 +156,41 @@ def _seed_set(seed: list[str] | None, strategy: str | None, budget: int | None) 
     return make_strategy(strategy, {"budget": budget})
 
 
-def _number_or_scheme(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _model(name: str, settings: list[str] | None, probability: str | None) -> "Model":
+    """Return the model; --probability is short for the parameter of that name.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such model, or a parameter breaks its rule.
+    """
+    given = [] if probability is None else [f"probability={probability}"]
+    return asked_model(name, [*given, *(settings or ())])
+
+
+def _budget(budget: float | None, agents: int, costs: str | None) -> float:
+    if budget is None:
+        return min(10, agents)
+    return int(budget) if costs is None and budget == int(budget) else budget
+
+
+def _candidates(texts: list[str], what: str) -> list[Any]:
+    """Return agent ids, or pairs of them for edges.
+
+    Raises
+    ------
+    InvalidInputError
+        If an edge is not written SOURCE,TARGET.
+    """
+    from data.errors import InvalidInputError
+
+    if what != "edges":
+        return list(texts)
+    pairs = [text.split(",") for text in texts]
+    for text, pair in zip(texts, pairs, strict=True):
+        if len(pair) != 2:
+            raise InvalidInputError(f"--candidate {text!r} is not an edge; write SOURCE,TARGET")
+    return [tuple(pair) for pair in pairs]
 
 
 def _print(found: "Containment", what: str) -> None:
@@ -159,5 +225,7 @@ def register(app: typer.Typer) -> None:
             "rumormill block town --seed ann --budget 10",
             "rumormill block town edges --seed ann --budget 20 --probability 0.05 --plot saved.png",
             "rumormill block town counter-message --strategy top_out_degree --seed-budget 5",
+            "rumormill block town counter-message --seed ann --delay 3 --ties counter_message",
+            "rumormill block town --seed ann --model sir --set beta=0.05 --method degree --method pagerank",
         ),
     )(block)

@@ -72,7 +72,7 @@ class SeedRequest:
             max_rounds,
             np.array(blocked, np.int32),
             self.counted(network),
-            None if self.costs is None else _costs(network, self.costs),
+            None if self.costs is None else cost_of_agents(network, self.costs),
             self.given_seeds(network, blocked),
         )
         found.check()
@@ -116,8 +116,14 @@ class SeedRequest:
         return select_seeds(problem, method=self.method, epsilon=self.epsilon, delta=self.delta, progress=progress)
 
 
-def _costs(network: Network, column: str) -> npt.NDArray[np.float64]:
-    """Return the cost of seeding each agent, (n_ids,) float64; NaN where the column has none."""
+def cost_of_agents(network: Network, column: str) -> npt.NDArray[np.float64]:
+    """Return the cost of choosing each agent, (n_ids,) float64; NaN where the column has none.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such column, or a cost is not above 0.
+    """
     costs = network.agent_values(column)
     low = np.flatnonzero(costs <= 0)
     if len(low):
