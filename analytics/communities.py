@@ -17,6 +17,7 @@ from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import crossing_key, session_key
 from data.warehouse.tables import table_specification
+from propagation.competing_messages import MessageResult, of_message
 from propagation.result import Result, session_id_column
 from propagation.transmissions import check_activations
 
@@ -227,7 +228,7 @@ class Crossing:
         return pandas_frame(self.tables[table].drop_columns(["session_id", "grouping"]))
 
 
-def crossing(session: Result, by: Grouping, *, publish: bool = True) -> Crossing:
+def crossing(session: Result, by: Grouping, *, message: str | None = None, publish: bool = True) -> Crossing:
     """Return how a session's message crosses the communities of its network.
 
     Rumormill's own: counted from the activations of the session, which must have recorded them; they are read into
@@ -240,6 +241,8 @@ def crossing(session: Result, by: Grouping, *, publish: bool = True) -> Crossing
     by : str or mapping
         An attribute of the agents, a column of `agent_metrics` (such as ``community``), or the community of each agent
         by its original id. Agents without one form a community of their own, whose name is empty.
+    message : str, optional
+        Name or id of one of several competing messages; default: all of them together.
     publish : bool
         Publish the rows in the warehouse of a published session, or load them if they are there. Communities given as a
         mapping have no name to be published under.
@@ -251,10 +254,14 @@ def crossing(session: Result, by: Grouping, *, publish: bool = True) -> Crossing
     Raises
     ------
     InvalidInputError
-        If the session recorded no activations, or there is no such grouping.
+        If the session recorded no activations, or there is no such grouping or message.
     """
     check_activations(session)
+    if message is not None:
+        session = of_message(session, message)
     grouping = by if isinstance(by, str) else None
+    if grouping is not None and isinstance(session, MessageResult):
+        grouping = f"{grouping}/{session.message_id}"
     warehouse, its_key = session.network.warehouse, session_key(session.session_id)
     is_kept = grouping is not None and publish and bool(warehouse.published([its_key]))
     key = crossing_key(session.session_id, grouping or "")

@@ -7,18 +7,18 @@ runs.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from analytics.agent_groups import AgentGroups, agent_groups
+from analytics.agent_groups import agent_groups
+from analytics.comparison_frames import agent_differences, group_differences, round_differences
 from analytics.intervals import Comparison, mean_intervals, with_interval
-from analytics.paired_counts import PairedCounts, difference_columns
+from analytics.paired_counts import PairedCounts
 from data.errors import InvalidInputError
 from propagation.campaign_results import are_paired, common_replicates, common_sizes, difference
+from propagation.competing_messages import MessageResult, message_names, of_message
 from propagation.result import Result
 from propagation.transmissions import records_activations
 
@@ -58,6 +58,8 @@ class SessionComparison(Comparison):
         sessions recorded reach.
     never_by_second, never_by_first : int or None
         Agents that the first session reached in some replicate and the second one in none, and the reverse.
+    results : (Result, Result)
+        What was compared: of two sessions, or of one of several messages in each.
     """
 
     replicates: int
@@ -67,6 +69,7 @@ class SessionComparison(Comparison):
     agents: "pd.DataFrame | None"
     never_by_second: int | None
     never_by_first: int | None
+    results: tuple[Result, Result] = field(repr=False, compare=False)
 
     @property
     def sentence(self) -> str:
@@ -136,6 +139,8 @@ class SessionComparison(Comparison):
 
 class CampaignComparison(Mapping[str, SessionComparison]):
     """Two campaigns, session by session: comparisons by the names that sessions of both have.
+
+    Also two sessions in which messages compete: comparisons by the names of the messages.
 
     Parameters
     ----------
@@ -220,9 +225,10 @@ def compare(
     second: Result | Mapping[str, Result],
     *,
     by: str | Mapping[Any, Any] | None = None,
+    message: str | None = None,
     names: tuple[str, str] = ("first", "second"),
 ) -> Any:
-    """Compare two sessions, or two campaigns session by session.
+    """Compare two sessions, or two campaigns session by session; where messages compete, message by message.
 
     The more the sessions recorded, the more is compared: reach always; which agents are reached if both recorded
     reach; and intervals by round and by group, replicate by replicate, if both recorded activations. Means over
@@ -239,6 +245,9 @@ def compare(
     by : str or mapping, optional
         Groups of agents: a column of the network's agents or of the table `agent_metrics` (such as ``community``), or
         the group of each agent by its original id; agents without one are the group None.
+    message : str, optional
+        Name or id of a message: what it reaches in both is compared, also where it spreads alone in one of them.
+        Default: of sessions in which messages compete, every message that both have.
     names : (str, str)
         What the sessions are called in sentences and pictures.
 
@@ -249,8 +258,8 @@ def compare(
     Raises
     ------
     InvalidInputError
-        If the sessions ran on different networks, the campaigns share no name of a session, there are no such groups,
-        or they need reach that was not recorded.
+        If the sessions ran on different networks, the campaigns share no name of a session, there are no such groups or
+        messages, or they need reach or activations that were not recorded.
 
     Examples
     --------
@@ -266,7 +275,9 @@ def compare(
     'often reaches 2.11 ± 0.19 agents more than seldom (95 % interval; 100 replicates, compared replicate by replicate)'
     """
     if isinstance(first, Result) and isinstance(second, Result):
-        return _compared(first, second, by, names)
+        found = _by_message(first, second, by, message, names)
+        several = {name: each for name, each in found.items() if name is not None}
+        return CampaignComparison(several, names, [], []) if several else found[None]
     for given in (first, second):
         if not isinstance(given, Result | Mapping):
             raise InvalidInputError(
@@ -281,12 +292,44 @@ def compare(
             f"{', '.join(map(repr, second))}); compare two of their sessions instead"
         )
     compared = {
-        name: _compared(first[name], second[name], by, (f"{name} ({names[0]})", f"{name} ({names[1]})"))
+        name if told is None else f"{name}, {told}": each
         for name in both
+        for told, each in _by_message(
+            first[name], second[name], by, message, (f"{name} ({names[0]})", f"{name} ({names[1]})")
+        ).items()
     }
     return CampaignComparison(
         compared, names, [name for name in first if name not in second], [name for name in second if name not in first]
     )
+
+
+def _by_message(
+    first: Result,
+    second: Result,
+    by: str | Mapping[Any, Any] | None,
+    message: str | None,
+    names: tuple[str, str],
+) -> dict[str | None, SessionComparison]:
+    """Return the comparison of each message that is asked for by its name; of sessions with one message, by None."""
+    if message is not None:
+        one, another = of_message(first, message), of_message(second, message)
+        called = next((each.name for each in (one, another) if isinstance(each, MessageResult)), message)
+        return {None: _compared(one, another, by, (f"{called} in {names[0]}", f"{called} in {names[1]}"))}
+    own, other = (message_names(result) for result in (first, second))
+    if not own and not other:
+        return {None: _compared(first, second, by, names)}
+    both = {name: message_id for message_id, name in own.items() if message_id in other}
+    if not both:
+        raise InvalidInputError(
+            f"messages compete, and no message competes in both sessions (in {names[0]}: "
+            f"{', '.join(own.values()) or 'none'}; in {names[1]}: {', '.join(other.values()) or 'none'}); name the one "
+            "to compare: message=NAME, or --message NAME"
+        )
+    return {
+        name: each
+        for name, message_id in both.items()
+        for each in _by_message(first, second, by, message_id, names).values()
+    }
 
 
 def _compared(
@@ -297,12 +340,6 @@ def _compared(
             f"the sessions ran on different networks, {_described(first)} and {_described(second)}; compare sessions "
             "on the same one"
         )
-    for name, result in zip(names, (first, second), strict=True):
-        if result.session["seed_messages"]:
-            raise InvalidInputError(
-                f"session {name!r} has competing messages, and its reach counts all of them together; compare the "
-                "reach of one message in SQL: FROM message_reach"
-            )
     lacking = [
         name for name, result in zip(names, (first, second), strict=True) if result.session["record"] == "rounds"
     ]
@@ -323,7 +360,7 @@ def _compared(
     rounds = max(int(result.session["rounds"]) for result in (first, second))
     fits = replicates * rounds <= CELLS  # otherwise, as if activations had not been recorded
     both = PairedCounts(first, second, groups) if recorded and paired and fits else None
-    agents = None if lacking else _agents(first, second, both)
+    agents = None if lacking else agent_differences(first, second, both)
     return SessionComparison(
         first=names[0],
         second=names[1],
@@ -331,11 +368,12 @@ def _compared(
         paired=paired,
         replicates=replicates,
         replicates_if_independent=_replicates_if_independent(first, second, paired=paired),
-        rounds=_rounds(first, second, both),
-        groups=None if groups is None else _groups(first, second, groups, both),
+        rounds=round_differences(first, second, both),
+        groups=None if groups is None else group_differences(first, second, groups, both),
         agents=agents,
         never_by_second=None if agents is None else int((agents["second"] == 0.0).sum()),
         never_by_first=None if agents is None else int((agents["first"] == 0.0).sum()),
+        results=(first, second),
     )
 
 
@@ -352,98 +390,3 @@ def _replicates_if_independent(first: Result, second: Result, *, paired: bool) -
     if apart == 0.0:
         return None
     return math.ceil(len(sizes) * float(sizes.var(ddof=1) + others.var(ddof=1)) / apart)
-
-
-# -- by round, group and agent --------------------------------------------------------------------------------------
-
-
-def _rounds(first: Result, second: Result, both: PairedCounts | None) -> "pd.DataFrame":
-    """Return one row per round; after a session's last round its reach stays as it was."""
-    import pandas as pd
-
-    last = max(int(result.rounds["round"].max()) for result in (first, second))
-    columns = ["total_influenced", "total_influenced_standard_error"]
-    frames = [
-        result.rounds.set_index("round")[columns].astype("float64").reindex(range(last + 1)).ffill()
-        for result in (first, second)
-    ]
-    means, errors = ([frame[column].to_numpy() for frame in frames] for column in columns)
-    found = {"round": np.arange(last + 1), "first": means[0], "second": means[1]}
-    if both is not None:
-        return pd.DataFrame({**found, **difference_columns(both.by_round[:, : last + 1]), "paired": True})
-    apart, error = means[0] - means[1], np.hypot(*errors)
-    low, high = mean_intervals(apart, error, min(first.reach.replicates, second.reach.replicates))
-    return pd.DataFrame(
-        {
-            **found,
-            "difference": apart,
-            "difference_standard_error": error,
-            "difference_low": low,
-            "difference_high": high,
-            "paired": False,
-        }
-    )
-
-
-def _groups(first: Result, second: Result, groups: AgentGroups, both: PairedCounts | None) -> "pd.DataFrame":
-    import pandas as pd
-
-    means = [
-        np.bincount(groups.codes, weights=_probabilities(result), minlength=len(groups.labels))
-        for result in (first, second)
-    ]
-    found = {
-        "group_name": pd.Series(groups.labels, dtype=object),
-        "agents": groups.sizes,
-        "first": means[0],
-        "second": means[1],
-    }
-    if both is not None:
-        return pd.DataFrame({**found, **difference_columns(both.by_group), "paired": True})
-    unknown = np.full(len(groups.labels), np.nan)
-    return pd.DataFrame(
-        {
-            **found,
-            "difference": means[0] - means[1],
-            "difference_standard_error": unknown,
-            "difference_low": unknown,
-            "difference_high": unknown,
-            "paired": False,
-        }
-    )
-
-
-def _probabilities(result: Result) -> npt.NDArray[np.float64]:
-    """Return the share of replicates that reached each agent, (n_ids,) float64."""
-    found = np.zeros(result.network.n_ids)
-    reach = result.agents
-    found[reach["agent"].to_numpy()] = reach["probability"].to_numpy()
-    return found
-
-
-def _agents(first: Result, second: Result, both: PairedCounts | None) -> "pd.DataFrame":
-    """Return one row per agent that the sessions reach with different probabilities, the largest difference first."""
-    import pandas as pd
-
-    probabilities = [_probabilities(result) for result in (first, second)]
-    apart = probabilities[0] - probabilities[1]
-    differing = apart != 0.0
-    if both is not None:
-        differing |= (both.only_first > 0) | (both.only_second > 0)
-    agents = np.flatnonzero(differing)
-    agents = agents[np.argsort(-np.abs(apart[agents]), kind="stable")]
-    replicates = 0 if both is None else len(both.by_round)
-    alone = [
-        np.full(len(agents), np.nan) if both is None else counts[agents] / replicates
-        for counts in ((both.only_first, both.only_second) if both is not None else (agents, agents))
-    ]
-    return pd.DataFrame(
-        {
-            "agent_id": first.network.agent_ids.take(pa.array(agents)).to_pylist(),
-            "first": probabilities[0][agents],
-            "second": probabilities[1][agents],
-            "difference": apart[agents],
-            "only_first": alone[0],
-            "only_second": alone[1],
-        }
-    )

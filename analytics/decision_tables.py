@@ -18,6 +18,7 @@ from data.errors import AlreadyPublishedError
 from data.warehouse.keys import DECISION, decision_key, session_key
 from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
+from propagation.competing_messages import MessageResult, message_names
 from propagation.result import Result
 from propagation.sessions import derived_uuid
 
@@ -38,41 +39,54 @@ def publish_explanation(session: Result, explanation: Explanation) -> bool:
     rows = {str(name): values for name, values in explanation.paths.to_dict("list").items()}
     count = len(explanation.paths)
     columns = {"session_id": [session.session_id] * count, "agent": [agent] * count, **rows}
+    ids = {name: message_id for message_id, name in message_names(session).items()}
+    columns["message_id"] = [ids[name] for name in rows["message"]] if ids else [None] * count
     columns["position"] = list(range(1, count + 1))
     key = decision_key("transmission_paths", session.session_id, agent)
     return _publish(session.network.warehouse, "transmission_paths", key, columns, [session.session_id])
 
 
 def publish_responsibility(session: Result, found: Responsibility) -> bool:
-    """Publish agents in the table `responsible_agents`; return False if they were published before.
+    """Publish agents in the table `responsible_agents`, those of one of several messages in `responsible_by_message`.
+
+    Return False if they were published before.
 
     Parameters
     ----------
     session : Result
-        The published session.
+        The published session, or one of its competing messages.
     found : Responsibility
         Of all agents, seeds included.
     """
     columns = {str(name): values for name, values in found.agents.to_dict("list").items()}
     columns["agent"] = session.network.dense_ids(columns.pop("agent_id")).tolist()
     columns["session_id"] = [session.session_id] * len(columns["agent"])
-    key = decision_key("responsible_agents", session.session_id)
-    return _publish(session.network.warehouse, "responsible_agents", key, columns, [session.session_id])
+    identity, table = [session.session_id], "responsible_agents"
+    if isinstance(session, MessageResult):
+        identity, table = [session.session_id, session.message_id], "responsible_by_message"
+        columns["message_id"] = [session.message_id] * len(columns["agent"])
+    return _publish(session.network.warehouse, table, decision_key(table, *identity), columns, identity[:1])
 
 
 def publish_comparison(first: Result, second: Result, compared: SessionComparison, by: str | None = None) -> bool:
-    """Publish a comparison in the table `session_differences`; return False if all of it was published before.
+    """Publish a comparison in the table `session_differences`, of messages that compete in `message_differences`.
+
+    Return False if all of it was published before.
 
     Parameters
     ----------
     first, second : Result
-        The published sessions that were compared.
+        The published sessions that were compared, or one competing message of each.
     compared : SessionComparison
     by : str, optional
         What the groups of the comparison are called; default: they are not published.
     """
     warehouse = first.network.warehouse
     pair = {"first_session_id": first.session_id, "second_session_id": second.session_id}
+    table = "session_differences"
+    if isinstance(first, MessageResult) or isinstance(second, MessageResult):
+        table = "message_differences"
+        pair |= {"first_message_id": _message_id(first), "second_message_id": _message_id(second)}
     whole = {
         **{name: value for name, value in comparison_row(compared).items() if not name.startswith("only_")},
         "part": "reach",
@@ -87,11 +101,16 @@ def publish_comparison(first: Result, second: Result, compared: SessionCompariso
     for name, rows in parts:
         columns = {
             column: [{**pair, "replicates_if_independent": None, **row}[column] for row in rows]
-            for column in table_specification("session_differences").schema.names
+            for column in table_specification(table).schema.names
         }
-        key = decision_key("session_differences", *pair.values(), name)
-        published |= _publish(warehouse, "session_differences", key, columns, list(pair.values()))
+        key = decision_key(table, *pair.values(), name)
+        published |= _publish(warehouse, table, key, columns, [first.session_id, second.session_id])
     return published
+
+
+def _message_id(result: Result) -> str:
+    """Return the message that a result is of; empty if it is the only one of its session, and has no id."""
+    return result.message_id if isinstance(result, MessageResult) else str(result.session["message_id"] or "")
 
 
 def _part(compared: SessionComparison, frame: Any, label: str, part: str) -> Sequence[dict[str, Any]]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from analytics.intervals import mean_intervals, share_interval
 from data.errors import InvalidInputError
+from propagation.competing_messages import message_names, of_message
 from propagation.kernels.transmission_trees import count_below
 from propagation.result import Result
 from propagation.transmissions import RecordedActivations, Transmissions
@@ -47,11 +48,16 @@ class Explanation:
     paths : DataFrame
         One row per path, the most frequent first: ``path`` (list of agent ids, from the seed to the agent), ``steps``
         (transmissions), ``replicates`` (in which the message took it), ``probability`` (share of all replicates) with
-        its 95 % interval ``probability_low`` and ``probability_high``, ``share`` (of those that reached the agent).
+        its 95 % interval ``probability_low`` and ``probability_high``, ``share`` (of those that reached the agent);
+        where messages compete also ``message``, the one that took the path.
     passed_through : DataFrame
         One row per other agent on any of the paths, the most frequent first: ``agent_id``, ``replicates``,
         ``probability``, ``probability_low``, ``probability_high``, ``share``, and ``transmitted`` (share in which it
         was the one that activated the agent).
+    messages : DataFrame or None
+        Where messages compete, one row per message, in the session's order: ``message``, ``replicates`` (in which the
+        agent adopted it), ``probability``, ``probability_low``, ``probability_high``, ``share`` and ``mean_round``;
+        None where one spreads.
     """
 
     agent_id: str
@@ -61,6 +67,7 @@ class Explanation:
     distinct_paths: int
     paths: "pd.DataFrame"
     passed_through: "pd.DataFrame"
+    messages: "pd.DataFrame | None" = None
 
     @property
     def probability(self) -> float:
@@ -79,14 +86,22 @@ class Explanation:
         if not self.reached:
             return f"{self.agent_id} was reached in none of {self.replicates:,} replicates"
         if self.distinct_paths == 1 and not int(self.paths["steps"].iloc[0]):
-            return f"{self.agent_id} is a seed: the message starts there"
+            return f"{self.agent_id} is a seed: the message starts there{self._by_which_message}"
         low, high = self.interval
         paths = "1 path" if self.distinct_paths == 1 else f"{self.distinct_paths:,} different paths"
         return (
             f"{self.agent_id} was reached in {self.reached:,} of {self.replicates:,} replicates "
             f"({self.probability:.1%}, 95 % interval {low:.1%} to {high:.1%}), in round {self.mean_round:.1f} on "
-            f"average, by {paths}"
+            f"average, by {paths}{self._by_which_message}"
         )
+
+    @property
+    def _by_which_message(self) -> str:
+        """How often the agent adopted each message, as the end of a sentence; empty where one message spreads."""
+        if self.messages is None:
+            return ""
+        told = (f"{row['message']} in {row['probability']:.1%}" for row in self.messages.to_dict("records"))
+        return f"; it adopted {', '.join(told)} of the replicates"
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the most frequent paths as a diagram; see `analytics.decision_plots.path_diagram`."""
@@ -103,7 +118,7 @@ class Explanation:
 
 
 def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
-    """Return the paths by which a message reached an agent, with their probabilities.
+    """Return the paths by which a message reached an agent, with their probabilities; where several compete, of each.
 
     In each replicate, the path is traced from the agent's first activation back to a seed, from infector to infector.
     Our own: compiled, and streaming over replicates, so recorded activations may exceed memory.
@@ -147,22 +162,56 @@ def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
     network = session.network
     (target,) = network.dense_ids([agent]).tolist()
     found: Counter[tuple[int, ...]] = Counter()
-    rounds = 0
+    rounds: Counter[int] = Counter()
     for part in activations:
         for path, round_ in _paths_to(part, target, network.n_ids):
             found[path] += 1
-            rounds += round_
+            rounds[path[0]] += round_
     reached, replicates = sum(found.values()), activations.replicates
     names = _Names(session, {each for path in found for each in path} | {target})
     frequent = sorted(found.items(), key=lambda item: (-item[1], len(item[0]), item[0]))
+    frame = _path_frame([([names[a] for a in path], times) for path, times in frequent[:paths]], replicates, reached)
+    called, message_of = message_names(session), _messages_of_seeds(session)
+    if called:
+        frame.insert(0, "message", [called[message_of[path[0]]] for path, _ in frequent[:paths]])
     return Explanation(
         agent_id=names[target],
         replicates=replicates,
         reached=reached,
-        mean_round=rounds / reached if reached else float("nan"),
+        mean_round=rounds.total() / reached if reached else float("nan"),
         distinct_paths=len(found),
-        paths=_path_frame([([names[a] for a in path], times) for path, times in frequent[:paths]], replicates, reached),
+        paths=frame,
         passed_through=_passed_through(found, target, names, replicates, reached),
+        messages=_by_message(found, rounds, called, message_of, replicates) if called else None,
+    )
+
+
+def _messages_of_seeds(session: Result) -> dict[int, str]:
+    """Return the message of each seed, by dense id, where messages compete: that of all paths that begin there."""
+    messages = session.session.get("seed_messages") or []
+    seeds = session.network.dense_ids(session.session["seed_agents"]).tolist() if messages else []
+    return dict(zip(seeds, messages, strict=True))
+
+
+def _by_message(
+    found: Counter[tuple[int, ...]],
+    rounds: Counter[int],
+    called: dict[str, str],
+    message_of: dict[int, str],
+    replicates: int,
+) -> "pd.DataFrame":
+    """Return one row per competing message: in how many replicates the agent adopted it, and when."""
+    import pandas as pd
+
+    times, sums = dict.fromkeys(called, 0), dict.fromkeys(called, 0)
+    for path, count in found.items():
+        times[message_of[path[0]]] += count
+    for seed, total in rounds.items():
+        sums[message_of[seed]] += total
+    counts = list(times.values())
+    means = [total / count if count else float("nan") for total, count in zip(sums.values(), counts, strict=True)]
+    return pd.DataFrame(
+        {"message": list(called.values()), **_shares(counts, replicates, sum(counts)), "mean_round": means}
     )
 
 
@@ -293,7 +342,9 @@ class Responsibility:
         return f"<p><b>{self.sentence}</b></p>{self.agents.to_html(index=False)}"
 
 
-def most_responsible(session: Result, *, top: int = AGENTS, with_seeds: bool = False) -> Responsibility:
+def most_responsible(
+    session: Result, *, top: int = AGENTS, with_seeds: bool = False, message: str | None = None
+) -> Responsibility:
     """Return the agents through whom most of the spread passes.
 
     An agent's descendants are the activations below its first one in the replicate's transmission tree: those that the
@@ -311,6 +362,8 @@ def most_responsible(session: Result, *, top: int = AGENTS, with_seeds: bool = F
         First agents to return, at least 1; ties by dense id.
     with_seeds : bool
         Whether seeds are ranked too.
+    message : str, optional
+        Name or id of one of several competing messages, whose spread is meant; default: that of all together.
 
     Returns
     -------
@@ -319,7 +372,7 @@ def most_responsible(session: Result, *, top: int = AGENTS, with_seeds: bool = F
     Raises
     ------
     InvalidInputError
-        If the session did not record activations, or `top` is less than 1.
+        If the session did not record activations, has no such message, or `top` is less than 1.
 
     Examples
     --------
@@ -336,7 +389,7 @@ def most_responsible(session: Result, *, top: int = AGENTS, with_seeds: bool = F
     """
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise InvalidInputError(f"top {top!r} is not a whole number of at least 1")
-    activations = RecordedActivations(session)
+    activations = RecordedActivations(session if message is None else of_message(session, message))
     n_ids = session.network.n_ids
     sums, squares, times = (np.zeros(n_ids, np.int64) for _ in range(3))
     transmitted = 0

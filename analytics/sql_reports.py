@@ -49,6 +49,7 @@ REPORTS = (
     "contacts_by_round",
     "exposure_without_adoption",
     "exposures_before_adoption",
+    "reach_by_message",
     "message_leaderboard",
     "job_durations",
     "campaign_over_time",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.summaries import job_cells, model_text, session_cells, truncation_notes
+from flows.summaries import job_cells, message_cells, message_notes, model_text, session_cells, truncation_notes
 from propagation.intervals import INTERVAL_NOTE
 
 if TYPE_CHECKING:
@@ -64,12 +64,15 @@ def show_results(summary: Mapping[str, Any]) -> None:
         for row in summary["sessions"]
     ]
     about = f"campaign {bold(summary['campaign'])} on network {bold(summary['network'])}"
-    notes = "".join(f"\n\n{note}." for note in truncation_notes(summary))
+    notes = "".join(f"\n\n{note}." for note in (*message_notes(summary), *truncation_notes(summary)))
     description = (
         f"Results of {about} ({agents:,} agents, {summary['edges']:,} edges). Reach is the mean number of agents "
         f"reached, seeds included; {INTERVAL_NOTE}. Warehouse `{summary['warehouse']}`.{notes}"
     )
     create_table_artifact(rows, key=f"results-{name}", description=description)
+    if by_message := message_cells(summary):
+        description = f"What each competing message reaches in {about}: mean and 95 % interval over replicates."
+        create_table_artifact(by_message, key=f"messages-{name}", description=description)
     reasons = "".join(f"\n\n{job['plan']} plan: {job['plan_reason']}." for job in summary["jobs"])
     description = f"Estimated and actual time and memory of {about}.{reasons}"
     create_table_artifact([job_cells(job) for job in summary["jobs"]], key=f"jobs-{name}", description=description)

@@ -6,9 +6,11 @@ is published before the session, and a campaign's sessions before the campaign. 
 run the campaign again or resume the stored run (`flows.run_records`).
 """
 
+import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,21 +20,22 @@ from data.facade import Warehouse
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
 from flows.campaign_entries import SessionSpecification, named_strategy
-from flows.campaign_precision import with_replicates
+from flows.campaign_precision import known_replicates, with_replicates
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from flows.config import CampaignSource, load_cluster_profile, load_with_places
 from flows.events import Event, event_keys, publish_events, stage_events
-from flows.run_records import StoredRun, find_run, is_reference, remembered, remembered_run, resolve_run
+from flows.run_records import StoredRun, find_run, is_reference, remembered, remembered_run, resolve_run, store_run
 from flows.worker_processes import connected
 from propagation import engine, jobs, planner
 from propagation.campaign_records import staged_campaign
 from propagation.clusters import ClusterProfile, ExpectedWorkers, connect, expected_workers, thread_count
+from propagation.competing_messages import reach_by_message
 from propagation.jobs import Execution
 from propagation.own_threads import OwnThreads
 from propagation.planner import JobPlan
 from propagation.plans import PlanChoice
 from propagation.published import load_results
-from propagation.result import Result
+from propagation.result import Reach, Result
 from propagation.sessions import Session
 
 if TYPE_CHECKING:
@@ -69,12 +72,16 @@ class CampaignRun:
         The sessions missing from the warehouse, and those to be compared.
     registered : bool
         Whether the campaign itself is published.
+    counts : bool
+        Whether the replicates that precisions need are to be found first (`count_replicates`); until then such sessions
+        have the fewest possible.
     """
 
     stored: StoredRun
     resolved: ResolvedCampaign
     jobs: tuple[Job, ...]
     registered: bool
+    counts: bool = False
 
     @property
     def warehouse(self) -> Store:
@@ -109,12 +116,11 @@ def prepare_run(
     again: bool = False,
     models: Sequence[str] = (),
     snapshot_id: str | None = None,
-    precise: bool = True,
 ) -> CampaignRun:
     """Validate a campaign against its network, and determine what is to be computed.
 
-    Sessions for which a precision is given are run until they have as many replicates as it needs; their batches are
-    kept, and publishing them runs nothing again.
+    Nothing is run. How many replicates a precision needs is known from sessions that are published or kept, or is found
+    by the run itself: see `count_replicates`.
 
     Parameters
     ----------
@@ -129,8 +135,6 @@ def prepare_run(
         Python files with the user's own models, in addition to those of the campaign.
     snapshot_id : str, optional
         Snapshot of the network; default: the current one. A stored run has its own.
-    precise : bool
-        Whether to determine the replicates that precisions need; otherwise such sessions have the fewest possible.
 
     Raises
     ------
@@ -146,15 +150,42 @@ def prepare_run(
     else:
         asked, where = load_with_places(campaign, models)
         resolved = remembered(asked, place, snapshot_id) or resolve(asked, place, snapshot_id, where=where)
-        resolved = with_replicates(resolved) if precise else resolved
         stored = StoredRun.of_campaign(resolved)
+    counted = known_replicates(resolved)
+    if counted is not None and counted is not resolved:
+        resolved, stored = counted, StoredRun.of_campaign(counted, stored)
+    return _run_of(stored, resolved, again=again, counts=counted is None)
+
+
+def count_replicates(
+    warehouse: str, run: str, execution: Execution, profile: ClusterProfile, *, again: bool
+) -> CampaignRun:
+    """Run the sessions of a stored run until they have as many replicates as their precisions need; store that run.
+
+    Batches are kept: publishing the sessions runs nothing again, and a run that is interrupted continues from them.
+
+    Raises
+    ------
+    RumormillError
+        As `propagation.precision.precise_sessions`.
+    """
+    asked = find_run(run, Warehouse(warehouse))
+    resolved = with_replicates(stored_campaign(warehouse, run), execution, profile)
+    found = _run_of(StoredRun.of_campaign(resolved, asked), resolved, again=again)
+    store_run(found.warehouse, found.stored)
+    return found
+
+
+def _run_of(stored: StoredRun, resolved: ResolvedCampaign, *, again: bool, counts: bool = False) -> CampaignRun:
+    """Return a run with the jobs that are missing from the warehouse, and those to be compared."""
+    place = resolved.network.warehouse
     missing = jobs.unpublished(place, resolved.distinct_sessions)
     lacking = {session.session_id for session in missing}
     known = [session for session in resolved.distinct_sessions if session.session_id not in lacking]
     found = [Job(tuple(job), publish=True) for job in jobs.form_jobs(missing)]
     if again:
         found += [Job(tuple(job), publish=False) for job in jobs.form_jobs(known)]
-    return CampaignRun(stored, resolved, tuple(found), registered=resolved.key in place.published([resolved.key]))
+    return CampaignRun(stored, resolved, tuple(found), resolved.key in place.published([resolved.key]), counts)
 
 
 def execution_of(campaign: Campaign, plan: str | None, cluster: str | None) -> tuple[PlanChoice, ClusterProfile]:
@@ -304,6 +335,7 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
     done = _jobs_of(found.values())
     requested = {session.name: _requested(session) for session in resolved.campaign.sessions}
     asked = {session.name: session.precision for session in resolved.campaign.sessions}
+    by_message = reach_by_message(resolved.network.warehouse, {row["session_id"]: row for row in found.values()})
     return {
         "campaign": resolved.campaign.name,
         "campaign_id": resolved.campaign_id,
@@ -319,7 +351,12 @@ def summary(resolved: ResolvedCampaign, status: str) -> dict[str, Any]:
         "lanes": sum(session.replicates for session in resolved.distinct_sessions),
         "seconds": sum(job["job_seconds"] for job in done),
         "sessions": [
-            {"session": name, **_session_summary(row, requested[name]), "precision": asked[name]}
+            {
+                "session": name,
+                **_session_summary(row, requested[name]),
+                "precision": asked[name],
+                "messages": _message_summary(row, by_message.get(row["session_id"], {})),
+            }
             for name, row in found.items()
         ],
     }
@@ -369,4 +406,14 @@ def _session_summary(row: Any, requested: str) -> dict[str, Any]:
         "seed_strategy": requested,
         "model_parameters": json.loads(row["model_parameters"]),
         "seeds": len(row["seed_agents"]),
+        "competing": len(set(row["seed_messages"] or ())),
     }
+
+
+def _message_summary(row: Any, reach: Mapping[str, Reach]) -> list[dict[str, Any]]:
+    """Return one row per competing message of a session that recorded activations: its name, seeds and reach."""
+    seeds = Counter(row["seed_messages"] or ())
+    return [
+        {"message": name, "seeds": count, **dataclasses.asdict(own)}
+        for (name, own), count in zip(reach.items(), seeds.values(), strict=False)
+    ]

@@ -35,7 +35,7 @@ def estimate_campaign(
     RumormillError
         The errors that `flows.runs.run_campaign` raises before it starts.
     """
-    run = prepare_run(campaign, warehouse, again=again, models=models, precise=False)
+    run = prepare_run(campaign, warehouse, again=again, models=models)
     resolved = run.resolved
     plans, threads = plan_jobs(run, *execution_of(resolved.campaign, None, None))
     return {

@@ -16,9 +16,16 @@ def listening(run: str, listener: Progress) -> Iterator[None]:
     try:
         yield
     finally:
-        _listeners.pop(run, None)
+        for known in [known for known, each in _listeners.items() if each is listener]:
+            del _listeners[known]
 
 
 def listener_of(run: str) -> Progress:
     """Return the progress listener of a stored run in this process."""
     return _listeners.get(run, ignore_progress)
+
+
+def hand_on(run: str, successor: str) -> None:
+    """Let the listener of a stored run hear of the run that continues it too, as long as it listens."""
+    if run in _listeners:
+        _listeners[successor] = _listeners[run]

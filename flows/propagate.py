@@ -130,7 +130,10 @@ def propagate(
     begun = start(campaign, warehouse, again, models or [], plan, cluster, chosen["snapshot_id"], scheduled_for)
     run, jobs = begun["run"], begun["jobs"]
     try:
-        # 2. One task per job: connect, plan, run, publish.
+        # 2. Find how many replicates precisions need; then one task per job: connect, plan, run, publish.
+        if begun["counts"]:
+            begun |= count(warehouse, run, again, plan, cluster)
+            run, jobs = begun["run"], begun["jobs"]
         for job in jobs:
             compute(warehouse, run, job["sessions"], job["compare"], plan, cluster)
         # 3. Publish the campaign with the events of the run, and return its results.
@@ -234,15 +237,39 @@ def start(
     if not run.nothing_to_do:
         campaign_jobs.plan_jobs(run, *campaign_jobs.execution_of(resolved.campaign, plan, cluster))
         run_events.record_start(run, str(flow_run.id))
+    return {**_begun(run), "started_at": started_at, "counts": run.counts}
+
+
+def _begun(run: "CampaignRun") -> dict[str, Any]:
+    """Return a run's reference and its jobs, as JSON."""
     return {
         "run": run.stored.reference,
         "status": run.status,
-        "started_at": started_at,
         "jobs": [
             {"sessions": [session.session_id for session in job.sessions], "compare": not job.publish}
             for job in run.jobs
         ],
     }
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)
+def count(warehouse: str, run: str, again: bool, plan: str | None, cluster: str | None) -> dict[str, Any]:
+    """Run the sessions of a stored run until their precisions are reached; return the run with these replicates."""
+    from flows import campaign_jobs
+    from flows.job_progress import JobProgress
+    from flows.listeners import hand_on, listener_of
+    from propagation.jobs import Execution
+
+    asked = campaign_jobs.stored_campaign(warehouse, run)
+    chosen, profile = campaign_jobs.execution_of(asked.campaign, plan, cluster)
+    log, watched = get_run_logger(), None if deployment.id else str(flow_run.id)
+    with JobProgress(asked.campaign.name, listener_of(run), log, watched) as progress:
+        execution = Execution(plan=chosen, progress=progress, stop=progress, planned=progress.begin)
+        found = campaign_jobs.count_replicates(warehouse, run, execution, profile, again=again)
+    hand_on(run, found.stored.reference)
+    for name, session in found.resolved.named_sessions:
+        log.info("%s: %d replicates", name, session.replicates)
+    return _begun(found)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=1, retry_condition_fn=_was_outrun)

@@ -105,6 +105,8 @@ class StoredRun:
         When it was first started, UTC.
     run_id : str
         UUID derived from campaign, snapshot and models; in runs of older versions the campaign's id.
+    asked_run_id : str or None
+        The run of the same campaign as it was asked for, if this one has the replicates that its precisions need.
     """
 
     campaign: Campaign
@@ -114,6 +116,7 @@ class StoredRun:
     session_ids: tuple[str, ...]
     started_at: dt.datetime
     run_id: str
+    asked_run_id: str | None = None
 
     @property
     def reference(self) -> str:
@@ -129,16 +132,26 @@ class StoredRun:
             "campaign": self.campaign.name,
             "network_id": self.campaign.network,
             "snapshot_id": self.snapshot_id,
-            "configuration": _canonical(self.campaign.model_dump(mode="json")),
+            "configuration": _canonical(self._configuration),
             "models": _canonical([asdict(source) for source in self.models or ()]),
             "session_ids": list(self.session_ids),
             "started_at": self.started_at,
             "version": metadata.version("rumormill"),
+            "asked_run_id": self.asked_run_id,
         }
 
+    @property
+    def _configuration(self) -> dict[str, Any]:
+        """The campaign as JSON, without numbers of replicates that a precision decides."""
+        asked = self.campaign.model_dump(mode="json")
+        for entry, session in zip(asked["sessions"], self.campaign.sessions, strict=True):
+            if self.campaign.precision_of(session) is not None:
+                del entry["replicates"]
+        return asked
+
     @staticmethod
-    def of_campaign(resolved: ResolvedCampaign) -> "StoredRun":
-        """Return a new run of a campaign, started now and not stored yet."""
+    def of_campaign(resolved: ResolvedCampaign, asked: "StoredRun | None" = None) -> "StoredRun":
+        """Return a new run of a campaign, not stored yet; `asked` is the run before its replicates were known."""
         models = tuple(ModelSource.of_file(path) for path in resolved.campaign.models)
         run = StoredRun(
             campaign=resolved.campaign,
@@ -148,6 +161,7 @@ class StoredRun:
             session_ids=tuple(session.session_id for session in resolved.distinct_sessions),
             started_at=dt.datetime.now(dt.UTC),
             run_id=run_id(resolved.campaign, resolved.network.snapshot_id, models),
+            asked_run_id=None if asked is None else asked.run_id,
         )
         _remember(resolved.network.warehouse, run, resolved)
         return run
@@ -227,6 +241,7 @@ def _run_of_row(row: dict[str, Any]) -> StoredRun:
         session_ids=tuple(row["session_ids"]),
         started_at=row["started_at"],
         run_id=row["run_id"],
+        asked_run_id=row.get("asked_run_id"),
     )
 
 
@@ -354,7 +369,9 @@ class StartedRun:
 def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     """Return the runs that were started and whose campaigns are not published, oldest first."""
     started = sorted([*_older_records(warehouse), *_records(warehouse)], key=lambda record: record["started_at"])
-    # Only the latest run of each campaign is resumed.
+    # Only the latest run of each campaign is resumed, and of one with a precision that with the replicates it needs.
+    counted = {record.get("asked_run_id") for record in started}
+    started = [record for record in started if record["run_id"] not in counted]
     by_campaign = {record["campaign_id"]: record for record in started}
     finished = warehouse.published(map(campaign_key, by_campaign))
     unfinished = [record for record in by_campaign.values() if campaign_key(record["campaign_id"]) not in finished]
@@ -364,7 +381,7 @@ def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
 
 
 def _records(warehouse: Warehouse) -> list[dict[str, Any]]:
-    columns = ["run_id", "campaign_id", "campaign", "network_id", "session_ids", "started_at"]
+    columns = ["run_id", "campaign_id", "campaign", "network_id", "session_ids", "started_at", "asked_run_id"]
     return list(warehouse.read("runs", columns=columns).to_pylist())
 
 

@@ -26,6 +26,34 @@ def session_cells(row: Mapping[str, Any], agents: int) -> dict[str, Any]:
     }
 
 
+def message_cells(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return rows of what each competing message reaches, with 95 % intervals; none if no messages compete."""
+    from analytics.intervals import with_interval
+    from propagation.result import Reach
+
+    return [
+        {
+            "session": row["session"],
+            "message": each["message"],
+            "seeds": each["seeds"],
+            "reach, 95 % interval": with_interval(Reach(each["mean"], each["standard_error"], each["replicates"])),
+            "of agents": f"{100 * each['mean'] / summary['agents']:.2f} %",
+        }
+        for row in summary["sessions"]
+        for each in row["messages"]
+    ]
+
+
+def message_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about each session whose competing messages are only counted together."""
+    return [
+        f"{row['session']}: its reach counts {row['competing']} competing messages together; record: activations tells "
+        "them apart"
+        for row in summary["sessions"]
+        if row["competing"] and not row["messages"]
+    ]
+
+
 def reach_text(row: Mapping[str, Any]) -> str:
     """Return the mean reach of a session and half of its 95 % interval."""
     from propagation.intervals import with_interval

@@ -69,6 +69,8 @@ class Program(NamedTuple):
     fatigued: np.int64
     chooses: np.int64
     """Whether one of several successes must be chosen: infectors are recorded, or contacts differ in kind."""
+    first_wins: np.int64
+    """Whether successes from the compartment listed first decide; otherwise draws alone."""
     transmits_forever: np.int64
     transmission: np.uint64
     meeting: np.uint64
@@ -201,6 +203,7 @@ def _program(network: Network, model: Model, random_seed: int, blocked: tuple[in
         recurrent=np.int64(rules.recurrent),
         fatigued=np.int64(rules.fatigue < 1.0),
         chooses=np.int64(traced or several),
+        first_wins=np.int64(rules.first_wins),
         transmits_forever=np.int64(rules.transmits_forever),
         transmission=streams(Purpose.TRANSMISSION),
         meeting=streams(Purpose.MEETING),

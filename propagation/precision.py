@@ -187,6 +187,23 @@ def precise_sessions(
     return [growing[number].final if number in growing else session for number, session in enumerate(sessions)]
 
 
+def known_sessions(
+    network: Network, sessions: Sequence[Session], precisions: Sequence[float | None]
+) -> list[Session] | None:
+    """Return sessions as `precise_sessions` does, if what is published and kept tells without running any; else None.
+
+    Parameters are those of `precise_sessions`.
+    """
+    published = _published_replicates(network) if any(precisions) else []
+    found = []
+    for session, precision in zip(sessions, precisions, strict=True):
+        growing = None if precision is None else _Growing(network, session, precision, published)
+        if growing is not None and not growing.is_enough:
+            return None
+        found.append(session if growing is None else growing.final)
+    return found
+
+
 def _published_replicates(network: Network) -> list[int]:
     """Return the numbers of replicates of the sessions that are published on a network, the largest first."""
     rows = network.warehouse.read("propagation_sessions", columns=["snapshot_id", "replicates"])

@@ -149,8 +149,15 @@ class Session:
         rules = self.model.rules
         if not self.competing:
             return np.full(len(self.seeds), rules.number(rules.seeds), np.uint8)
-        entered = [rules.number(name) for name in rules.adopting[: len(self.competing)]]
+        starting = rules.starting or rules.adopting
+        entered = [rules.number(name) for name in starting[: len(self.competing)]]
         return np.repeat(entered, [count for _, count in self.competing]).astype(np.uint8)
+
+    @property
+    def active_seeds(self) -> npt.NDArray[np.bool_]:
+        """Whether each seed is active in round 0, (k,) bool; those of messages that start later are not."""
+        rules = self.model.rules
+        return np.isin(self.seed_compartments, [rules.number(name) for name in rules.reached])
 
     @property
     def replicate_numbers(self) -> npt.NDArray[np.int64]:

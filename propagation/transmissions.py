@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.errors import InvalidInputError
 from data.warehouse.keys import session_key
@@ -75,6 +76,9 @@ class RecordedActivations:
     ----------
     result : Result
         Its session must have recorded activations or contacts.
+    message_id : str, optional
+        One of its competing messages, of which only the activations are read; default: that of the result, if it is
+        of one message (`propagation.competing_messages`), else all.
 
     Raises
     ------
@@ -82,9 +86,10 @@ class RecordedActivations:
         If the session recorded less.
     """
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, message_id: str | None = None) -> None:
         check_activations(result)
         self.result = result
+        self._message_id: str | None = getattr(result, "message_id", None) if message_id is None else message_id
         self.first = int(result.session.get("first_replicate") or 0)
         self.replicates = int(result.session["replicates"])
         self._warehouse, self._keys = result.network.warehouse, [session_key(result.session_id)]
@@ -98,7 +103,7 @@ class RecordedActivations:
                     self._files.append((file, int(replicate.min()), int(replicate.max())))
                     counts += np.bincount(replicate - self.first, minlength=self.replicates)
         else:
-            self._rows = result.table("activations").sort_by("replicate")
+            self._rows = self._chosen(result.table("activations")).sort_by("replicate")
             counts += np.bincount(self._rows["replicate"].to_numpy() - self.first, minlength=self.replicates)
         self.counts = counts
         """Activations of each replicate, (replicates,) int64."""
@@ -142,7 +147,15 @@ class RecordedActivations:
         )
 
     def _read(self, file: DataFile, columns: "list[str] | tuple[str, ...]") -> pa.Table:
-        return self._warehouse.read_rows(file, self._keys, list(columns))
+        if self._message_id is None:
+            return self._warehouse.read_rows(file, self._keys, list(columns))
+        return self._chosen(self._warehouse.read_rows(file, self._keys, [*columns, "message_id"]))
+
+    def _chosen(self, rows: pa.Table) -> pa.Table:
+        """Return the rows of the message that is asked for."""
+        if self._message_id is None:
+            return rows
+        return rows.filter(pc.equal(rows["message_id"].cast(pa.string()), self._message_id))
 
 
 def check_activations(result: Any) -> None:

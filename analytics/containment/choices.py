@@ -1,6 +1,8 @@
 """Choices of what to block or where to start a counter-message: greedy on simulated cascades, and simple rankings."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -19,6 +21,7 @@ from propagation.sessions import Session
 
 Action = Literal["block_agents", "block_edges", "counter_message"]
 Method = Literal["greedy", "degree", "pagerank", "random"]
+Ties = Literal["random", "message", "counter_message"]
 FIRST_SAMPLE = 1 << 30
 """First of the replicates on which choices are made: far from those on which they are judged."""
 LISTS = 50_000
@@ -27,6 +30,23 @@ LISTED = 100_000_000
 """Room for those who could reach them first."""
 _CHOICE = 77
 """Variant of the draws that choose these agents and random agents: independent of those that choose seeds."""
+
+
+@dataclass(frozen=True)
+class CounterStart:
+    """When a counter-message starts.
+
+    Attributes
+    ----------
+    delay : int
+        Its round; the message starts in round 0.
+    ties : str
+        What an agent adopts that both reach in the same round: ``random``, each attempt being equally likely, or always
+        the ``message``, or the ``counter_message``.
+    """
+
+    delay: int = 0
+    ties: Ties = "random"
 
 
 class Choices:
@@ -39,10 +59,21 @@ class Choices:
         The message: an independent cascade from its seeds, with agents that are blocked already.
     samples : int
         Cascades on which the greedy method decides.
+    costs : (n,) or (m,) float64, optional
+        Cost of choosing each agent, or each edge, above 0; infinite if it cannot be chosen. Default: 1 each.
+    start : CounterStart, optional
+        When a counter-message starts, and which message ties fall to.
     """
 
-    def __init__(self, network: Network, session: Session, samples: int) -> None:
-        self.network, self.session = network, session
+    def __init__(
+        self,
+        network: Network,
+        session: Session,
+        samples: int,
+        costs: npt.NDArray[np.float64] | None = None,
+        start: "CounterStart | None" = None,
+    ) -> None:
+        self.network, self.session, self.costs, self.start = network, session, costs, start or CounterStart()
         self.replicates = np.arange(FIRST_SAMPLE, FIRST_SAMPLE + samples)
         rows = session_rows(network, session)
         self.offsets = rows.offsets
@@ -51,8 +82,8 @@ class Choices:
         self.closed[[*session.blocked, *network.reserved.tolist()]] = 1
         self.transmissions = stream(session.random_seed, Purpose.TRANSMISSION)
 
-    def ranked(self, action: Action, method: Method, budget: int, progress: Progress) -> npt.NDArray[np.int64]:
-        """Return what a method chooses, in its order: at most `budget` agents (dense ids), or places of edges.
+    def ranked(self, action: Action, method: Method, budget: float, progress: Progress) -> npt.NDArray[np.int64]:
+        """Return what a method chooses, in its order: agents (dense ids) or places of edges that cost at most `budget`.
 
         Fewer are returned if nothing is left to choose, or the greedy method finds nothing that saves anyone.
         """
@@ -61,26 +92,47 @@ class Choices:
                 return self._counter_seeds(budget, progress)
             return np.array(list(self._greedy(budget, progress, edges=action == "block_edges")), np.int64)
         if action == "block_edges":
-            return _largest(self._edge_scores(method), self._open_edges, budget)
-        return _largest(self._agent_scores(method), self._open_agents, budget)
+            return self._largest(self._edge_scores(method), self._open_edges, budget)
+        return self._largest(self._agent_scores(method), self._open_agents, budget)
+
+    def _largest(
+        self, scores: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], budget: float
+    ) -> npt.NDArray[np.int64]:
+        """Return the positions of the largest scores that are allowed and can be paid, ties by position."""
+        costs = self._costs(len(scores))
+        there = np.flatnonzero(allowed & (costs <= budget))
+        order = there[np.argsort(-scores[there], kind="stable")]
+        if self.costs is None:
+            return order[: int(budget)]
+        chosen = []
+        for place in order.tolist():
+            if costs[place] <= budget:
+                budget -= costs[place]
+                chosen.append(place)
+        return np.array(chosen, np.int64)
+
+    def _costs(self, length: int) -> npt.NDArray[np.float64]:
+        return np.ones(length) if self.costs is None else self.costs
 
     # -- greedy ---------------------------------------------------------------------------------------------------
 
-    def _greedy(self, budget: int, progress: Progress, *, edges: bool) -> Iterator[int]:
-        """Yield the agent or edge that saves most in the samples, after those before it are blocked; while any does."""
+    def _greedy(self, budget: float, progress: Progress, *, edges: bool) -> Iterator[int]:
+        """Yield the agent or edge that saves most for its cost, after those before it are blocked; while any does."""
         closed, words = self.closed.copy(), self.words.copy()
-        for step in range(budget):
-            progress("choosing", step, budget)
-            saved = self._saved(words, closed, edges=edges)
+        costs, left, total = self._costs(len(words) if edges else len(closed)), budget, math.ceil(budget)
+        while True:
+            progress("choosing", total - math.ceil(left), total)
+            saved = np.where(costs <= left, self._saved(words, closed, edges=edges) / costs, 0.0)
             best = int(np.argmax(saved))
-            if not saved[best]:
-                return
+            if saved[best] <= 0.0:
+                break
+            left -= costs[best]
             if edges:
                 words[best] &= (np.uint64(1) << SHIFT) - np.uint64(1)
             else:
                 closed[best] = 1
             yield best
-        progress("choosing", budget, budget)
+        progress("choosing", total, total)
 
     def _saved(
         self, words: npt.NDArray[np.uint64], closed: npt.NDArray[np.uint8], *, edges: bool
@@ -92,7 +144,7 @@ class Choices:
             by_edge = np.zeros(len(words) if edges else 0, np.int64)
             live_edges.count_saved(
                 self.offsets, words, self.transmissions, replicates, self.session.seed_array, closed,
-                *self._scratch(), by_agent, by_edge,
+                np.int64(self.session.max_rounds), *self._scratch(), by_agent, by_edge,
             )  # fmt: skip
             return by_edge if edges else by_agent
 
@@ -100,13 +152,15 @@ class Choices:
         running = [submit(counted, part) for part in np.array_split(self.replicates, threads)]
         return np.sum([each.result() for each in running], axis=0)
 
-    def _counter_seeds(self, budget: int, progress: Progress) -> npt.NDArray[np.int64]:
+    def _counter_seeds(self, budget: float, progress: Progress) -> npt.NDArray[np.int64]:
         """Return agents from whom a second message reaches most agents before the first one does.
 
-        An agent that the first message reaches in round d is saved by any agent fewer than d live edges away from it;
-        ties count as not saved. So the choice is a maximum coverage, which the greedy one solves within 1 - 1/e.
+        An agent that the first message reaches in round d is saved by any agent fewer than d - delay live edges away
+        from it, or at most so many if ties fall to the counter-message; ties at random count as not saved. So the
+        choice is a maximum coverage, which the greedy one solves within 1 - 1/e if all agents cost the same.
         """
-        progress("choosing", 0, budget)
+        total = math.ceil(budget)
+        progress("choosing", 0, total)
         n, samples = self.network.n_ids, len(self.replicates)
         most = max(LISTS // samples, 1)
         ends = np.zeros(2 * LISTS + samples + 2, np.int64)
@@ -116,7 +170,8 @@ class Choices:
         _, weight_of_sample, last = live_edges.closer_agents(
             self.offsets, self.words, back.offsets, back.targets, chances, self.transmissions,
             stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), self.replicates, self.session.seed_array,
-            self.closed, np.int64(most), *self._scratch(), ends, members,
+            self.closed, np.int64(self.session.max_rounds), np.int64(self.start.delay),
+            np.int64(self.start.ties == "counter_message"), np.int64(most), *self._scratch(), ends, members,
         )  # fmt: skip
         last = np.maximum.accumulate(last)  # samples for which there was no room have no lists
         n_sets = int(last[-1])
@@ -126,8 +181,10 @@ class Choices:
         order = np.argsort(members, kind="stable")
         containing_ends = np.concatenate([[0], np.cumsum(np.bincount(members, minlength=n))])
         gain = np.bincount(members, weights[lists], minlength=n)
-        found = live_edges.cover(ends, members, weights, containing_ends, lists[order], gain, np.int64(budget))
-        progress("choosing", budget, budget)
+        found = live_edges.cover(
+            ends, members, weights, containing_ends, lists[order], gain, self._costs(n), float(budget)
+        )
+        progress("choosing", total, total)
         return np.asarray(found, np.int64)
 
     def _scratch(self) -> tuple[npt.NDArray[np.generic], ...]:
@@ -177,9 +234,3 @@ class Choices:
             return pagerank(self.network)[sources] / degree[sources]
         draws = edge_hashes(stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), sources, targets)
         return draws.astype(np.float64)
-
-
-def _largest(scores: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], budget: int) -> npt.NDArray[np.int64]:
-    """Return the positions of the largest scores among those allowed, the largest first, ties by position."""
-    there = np.flatnonzero(allowed)
-    return there[np.argsort(-scores[there], kind="stable")[:budget]]

@@ -4,13 +4,14 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analytics.containment.choices import FIRST_SAMPLE, Action, Choices, Method
+from analytics.containment.choices import Action, Choices, CounterStart, Method, Ties
+from analytics.containment.requests import METHODS, checked_session, checked_start, prices_of
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
@@ -19,17 +20,16 @@ from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import containment_key
 from data.warehouse.store import Store
 from propagation.intervals import mean_intervals
-from propagation.models import CompetingCascades, IndependentCascade
+from propagation.models import CompetingCascades
+from propagation.models.model import Model
 from propagation.result import Reach, Result
-from propagation.sessions import MAX_ROUNDS, Session, derived_uuid, resolve_session
+from propagation.sessions import MAX_ROUNDS, Session, derived_uuid
 from propagation.simulation import simulate_many
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-ACTIONS: tuple[Action, ...] = get_args(Action)
-METHODS: tuple[Method, ...] = get_args(Method)
 BUDGETS_SIMULATED = 8
 """Numbers of choices that are simulated for each method, evenly spaced up to the budget."""
 ROWS_AT_ONCE = 10_000_000
@@ -126,10 +126,10 @@ class Containment:
 
 def contain(
     network: Network,
-    model: IndependentCascade,
+    model: Model,
     *,
     seed_set: Any,
-    budget: int,
+    budget: float,
     action: Action = "block_agents",
     methods: Sequence[Method] = METHODS,
     replicates: int = 1000,
@@ -137,6 +137,10 @@ def contain(
     random_seed: int = 0,
     max_rounds: int = MAX_ROUNDS,
     blocked: Sequence[Any] = (),
+    costs: str | None = None,
+    candidates: Sequence[Any] | None = None,
+    delay: int = 0,
+    ties: Ties = "random",
     publish: bool = True,
     progress: Progress | None = None,
 ) -> Containment:
@@ -153,12 +157,14 @@ def contain(
     Parameters
     ----------
     network : Network
-    model : IndependentCascade
-        How the message spreads; a counter-message spreads alike.
+    model : Model
+        How the message spreads; a counter-message spreads alike. The greedy method and counter-messages need one
+        attempt per edge (`IndependentCascade`; for blocking also `Viral` without decay and fatigue); the rankings block
+        agents in any built-in model, and edges in those whose contacts depend on their edge.
     seed_set : sequence of agent ids, or SeedStrategy
         Where the message starts.
-    budget : int
-        Agents or edges to block, or seeds of the counter-message, at least 1.
+    budget : int or float
+        Agents or edges to block, or seeds of the counter-message, at least 1; with `costs`, what they may cost.
     action : str
         ``block_agents``, ``block_edges`` or ``counter_message``.
     methods : sequence of str
@@ -170,9 +176,19 @@ def contain(
     random_seed : int
         Random seed of all draws.
     max_rounds : int
-        Last round in which agents may be activated, where choices are judged; they are made as if there were none.
+        Last round in which agents are reached. The greedy method then counts those whom the message could reach in no
+        other way by this round or later, which are at most those that blocking saves.
     blocked : sequence of agent ids
         Agents that are blocked already.
+    costs : str, optional
+        Agent column: what choosing each agent costs, above 0; agents without a cost cannot be chosen.
+    candidates : sequence, optional
+        Only these are chosen: agent ids, or pairs (source, target) of agent ids to block edges.
+    delay : int
+        Round in which a counter-message starts; seeds that the message has reached by then do not start it.
+    ties : str
+        What an agent adopts that message and counter-message reach in the same round: ``random`` (each successful
+        attempt is equally likely), ``message`` or ``counter_message``.
     publish : bool
         Publish in the network's warehouse, or load what is already published.
     progress : Progress, optional
@@ -198,75 +214,40 @@ def contain(
     >>> plan.choices("greedy"), plan.saved("greedy")[0][1].mean
     (['bob'], 4.0)
     """
-    fields = {
-        "seed_set": seed_set,
-        "replicates": replicates,
-        "random_seed": random_seed,
-        "max_rounds": max_rounds,
-        "blocked": blocked,
-    }
-    session = _checked(network, model, budget, action, methods, samples, fields)
+    start = checked_start(action, delay, ties)
+    session = checked_session(
+        network, model, seed_set, budget, action, methods, replicates, samples, random_seed, max_rounds, blocked, costs
+    )
+    prices = prices_of(network, action, costs, candidates)
     asked = {
         "specification": session.specification_hash,
         "action": action,
-        "budget": int(budget),
+        "budget": int(budget) if costs is None else float(budget),
         "methods": list(methods),
         "samples": int(samples),
+        **({} if costs is None else {"costs": costs}),
+        **({} if candidates is None else {"candidates": sorted(map(str, candidates))}),
+        **({} if start == CounterStart() else {"delay": start.delay, "ties": start.ties}),
     }
     containment_id = derived_uuid("containment", json.dumps(asked, sort_keys=True))
     key = containment_key(network.network_id, containment_id)
     if publish and network.warehouse.published([key]):
         return Containment(network, containment_id, _published(network.warehouse, key, methods), was_published=True)
     with shown(progress) as watched:
-        choices = Choices(network, session, samples)
+        choices = Choices(network, session, samples, prices, start)
         chosen = {method: choices.ranked(action, method, budget, watched) for method in methods}
         if not any(len(order) for order in chosen.values()):
             raise InvalidInputError(
-                f"nothing to choose: the message reaches nobody but its {len(session.seeds):,} seeds; check its model"
+                f"nothing to choose: the message reaches nobody but its {len(session.seeds):,} seeds, or no candidate "
+                "saves anyone within the budget; check model, budget and candidates"
             )
-        simulated = _simulated(network, session, action, chosen, watched)
-    rows = _rows(network, session, containment_id, action, samples, chosen, simulated)
+        simulated = _simulated(network, session, action, chosen, start, watched)
+    rows = _rows(network, session, containment_id, action, samples, chosen, simulated, choices)
     if publish:
         files = [network.warehouse.stage("containment_plans", rows)]
         with contextlib.suppress(AlreadyPublishedError):  # by another run, with the same rows
             network.warehouse.commit("containment", [key], files, requires=[network.key])
     return Containment(network, containment_id, rows)
-
-
-def _checked(
-    network: Network,
-    model: Any,
-    budget: Any,
-    action: Any,
-    methods: Any,
-    samples: Any,
-    fields: Mapping[str, Any],
-) -> Session:
-    """Return the session of the message; raise InvalidInputError if a value breaks its rule."""
-    if action not in ACTIONS:
-        near = suggestion(str(action), ACTIONS)
-        raise InvalidInputError(f"action {action!r} is unknown{near}; choose one of {', '.join(ACTIONS)}")
-    if isinstance(methods, str) or not methods:
-        raise InvalidInputError(f"methods {methods!r}: give a list of some of {', '.join(METHODS)}")
-    for method in methods:
-        if method not in METHODS:
-            near = suggestion(str(method), METHODS)
-            raise InvalidInputError(f"method {method!r} is unknown{near}; choose among {', '.join(METHODS)}")
-    if len(set(methods)) < len(methods):
-        raise InvalidInputError(f"methods {list(methods)!r} names one twice; name each once")
-    if not isinstance(model, IndependentCascade):
-        raise InvalidInputError(
-            f"model {getattr(model, 'name', model)!r}: containment is for independent_cascade, whose live edges tell "
-            "who is cut off; give IndependentCascade(...)"
-        )
-    most = {"block_agents": network.n_agents, "block_edges": network.n_edges, "counter_message": network.n_agents}
-    for name, value, high in (("budget", budget, most[action]), ("samples", samples, 1_000_000)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= high:
-            raise InvalidInputError(f"{name} {value!r} is not a whole number from 1 to {high:,}")
-    session = resolve_session(network, model, **fields)
-    if session.replicates > FIRST_SAMPLE:
-        raise InvalidInputError(f"replicates {session.replicates!r} is not a whole number in [1, {FIRST_SAMPLE:,}]")
-    return session
 
 
 def _published(warehouse: Store, key: str, methods: Sequence[str]) -> pa.Table:
@@ -285,6 +266,7 @@ def _simulated(
     session: Session,
     action: Action,
     chosen: Mapping[Method, npt.NDArray[np.int64]],
+    start: CounterStart,
     progress: Progress,
 ) -> dict[tuple[Method | None, int], npt.NDArray[np.int64]]:
     """Return the agents that the message reaches in each replicate, by method and number of choices; (None, 0) before.
@@ -312,7 +294,9 @@ def _simulated(
                 sessions[name] = {**fields, "blocked_edges": _pairs(network, first)}
             else:
                 seeds = {MESSAGE: fields["seed_set"], COUNTER_MESSAGE: _names(network, first)}
-                model = CompetingCascades(**session.model.resolved_parameters)
+                model = _competing_model(session, start)
+                if start.ties == "counter_message":
+                    seeds = dict(reversed(seeds.items()))
                 sessions[name] = {**fields, "model": model, "seed_set": seeds, "record": "activations"}
     found: dict[tuple[Method | None, int], npt.NDArray[np.int64]] = {}
     at_once, names = 1, list(sessions)
@@ -324,6 +308,13 @@ def _simulated(
         rows = int(found[None, 0].sum()) if action == "counter_message" else 1
         at_once = max(ROWS_AT_ONCE // rows, 1)
     return found
+
+
+def _competing_model(session: Session, start: CounterStart) -> CompetingCascades:
+    """Return the model of message and counter-message, listed in the order in which ties fall to them."""
+    ties = "random" if start.ties == "random" else "first_listed"
+    delays = [start.delay, 0] if start.ties == "counter_message" else [0, start.delay]
+    return CompetingCascades(**session.model.resolved_parameters, ties=ties, delays=delays if start.delay else None)
 
 
 def _adopters(result: Result) -> npt.NDArray[np.int64]:
@@ -366,6 +357,7 @@ def _rows(
     samples: int,
     chosen: Mapping[Method, npt.NDArray[np.int64]],
     simulated: Mapping[tuple[Method | None, int], npt.NDArray[np.int64]],
+    choices: Choices,
 ) -> pa.Table:
     """Return the rows of the table `containment_plans`."""
     from data.warehouse.tables import table_specification
@@ -385,6 +377,8 @@ def _rows(
         "blocked_agents": _names(network, np.array(session.blocked, np.int64)),
         "random_seed": session.random_seed,
         "max_rounds": session.max_rounds,
+        "delay": choices.start.delay if action == "counter_message" else None,
+        "ties": choices.start.ties if action == "counter_message" else None,
     }
     rows = []
     for method, order in chosen.items():
@@ -393,7 +387,8 @@ def _rows(
         ]  # fmt: skip
         for step, (agent, target) in enumerate(pairs, 1):
             after = simulated.get((method, step))
-            row = {**common, "method": method, "step": step, "agent_id": agent, "target_id": target}
+            cost = 1.0 if choices.costs is None else float(choices.costs[order[step - 1]])
+            row = {**common, "method": method, "step": step, "agent_id": agent, "target_id": target, "cost": cost}
             if after is not None:
                 saved = before - after
                 row |= {"reach": float(after.mean()), "saved": float(saved.mean())}

@@ -78,6 +78,7 @@ def _content(campaign: PublishedCampaign) -> dict[str, Any]:
         "truncation": session_tables.truncation(results),
         "selection": _selection(results),
         "sessions": session_tables.session_table(campaign, keys, with_peaks=pictures.is_epidemic(pictured)),
+        "by_message": session_tables.message_reach_table(campaign),
         "curves": list(pictures.curve_pictures(pictured)),
         "distribution": pictures.reach_picture(pictured) if _varies(pictured) else None,
         "leads": pictures.lead_picture(compared[: MOST_SHOWN - 1]) if compared else None,

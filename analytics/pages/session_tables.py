@@ -10,6 +10,7 @@ from analytics.intervals import Comparison, with_interval
 from analytics.pages.page_tables import Column, PageTable
 from analytics.pages.published_campaign import PublishedCampaign
 from analytics.sql_reports import report
+from propagation.competing_messages import reach_by_message
 from propagation.intervals import INTERVAL_NOTE
 from propagation.result import Result
 
@@ -84,6 +85,20 @@ def session_table(campaign: PublishedCampaign, keys: Sequence[dict[str, Any]], *
         [[name, *(cell(name, result) for _, cell in columns.values())] for name, result in results.items()],
         keys,
     )
+
+
+def message_reach_table(campaign: PublishedCampaign) -> PageTable | None:
+    """Return the table of what each competing message reaches; None if none competes in a session that tells."""
+    results = campaign.results
+    found = reach_by_message(campaign.warehouse, {result.session_id: result.session for result in results.values()})
+    rows = [
+        [name, message, with_interval(reach), f"{100 * reach.mean / result.network.n_agents:,.2f} %"]
+        for name, result in results.items()
+        for message, reach in found.get(result.session_id, {}).items()
+    ]
+    headings = [Column("session", is_number=False), Column("message", is_number=False)]
+    columns = [*headings, Column("reach, agents"), Column("share of network")]
+    return PageTable("Reach by message", "messages", columns, rows) if rows else None
 
 
 def _range_text(result: Result) -> str:

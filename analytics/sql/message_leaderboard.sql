@@ -1,15 +1,24 @@
 -- One row per message of the latest campaign, the largest reach first.
--- Which message reaches most agents?
+-- Which message reaches most agents (of competing messages, in sessions that record activations)?
 -- Plot: bar largest_reach message
+WITH reached AS (
+    SELECT campaign_id, session, propagation_sessions.message_id, total_influenced AS reach
+    FROM campaign_sessions
+    JOIN propagation_sessions USING (session_id)
+    WHERE seed_messages IS NULL
+    UNION ALL
+    SELECT campaign_id, session, message_reach.message_id, reach
+    FROM campaign_sessions
+    JOIN message_reach USING (session_id)
+)
 SELECT
     coalesce(messages.name, 'no message') AS message,
     any_value(messages.message_type) AS message_type,
     count(*) AS sessions,
-    avg(total_influenced) AS mean_reach,
-    max(total_influenced) AS largest_reach,
-    arg_max(session, total_influenced) AS best_session
-FROM campaign_sessions
-JOIN propagation_sessions USING (session_id)
+    avg(reach) AS mean_reach,
+    max(reach) AS largest_reach,
+    arg_max(session, reach) AS best_session
+FROM reached
 LEFT JOIN messages USING (message_id)
 WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
 GROUP BY message_id, messages.name

@@ -13,7 +13,16 @@ from flows.commands.failures import report
 from flows.commands.formats import FormatOption, OutputOption, write_rows
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, PrecisionOption, WarehouseOption, examples
 from flows.commands.terminal import console, print_error, print_json, print_line, print_note, print_table, progress_bars
-from flows.summaries import job_text, model_text, precision_notes, reach_text, session_cells, truncation_notes
+from flows.summaries import (
+    job_text,
+    message_cells,
+    message_notes,
+    model_text,
+    precision_notes,
+    reach_text,
+    session_cells,
+    truncation_notes,
+)
 
 if TYPE_CHECKING:
     from data.facade import Warehouse
@@ -234,7 +243,10 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print_line(STATUS[summary["status"]].format(**summary))
     print_table([session_cells(row, summary["agents"]) for row in summary["sessions"]], most=SESSIONS_SHOWN)
     print_line(f"{INTERVAL_NOTE} of the mean reach")
-    for note in (*precision_notes(summary), *truncation_notes(summary)):
+    if by_message := message_cells(summary):
+        print_line("what each competing message reaches:")
+        print_table(by_message, most=SESSIONS_SHOWN)
+    for note in (*message_notes(summary), *precision_notes(summary), *truncation_notes(summary)):
         print_line(note)
     print_line(
         f"network {summary['network']!r}: {summary['agents']:,} agents, {summary['edges']:,} edges; "
@@ -281,6 +293,7 @@ def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
 
     from data.warehouse.keys import campaign_key
     from flows.run_events import times_stood_for
+    from propagation.competing_messages import reach_by_message
 
     times = times_stood_for(warehouse)
     campaigns = {row["campaign_id"]: row["campaign"] for row in warehouse.read("campaigns").to_pylist()}
@@ -291,9 +304,11 @@ def _listed_sessions(warehouse: "Warehouse") -> list[dict[str, Any]]:
         of_session.setdefault(campaigns[row["campaign_id"]], []).append(row["session"])
         past.setdefault(row["session_id"], set()).update(times.get(campaign_key(row["campaign_id"]), []))
     rows = warehouse.read("propagation_sessions").to_pylist()
+    by_message = reach_by_message(warehouse, {row["session_id"]: row for row in rows})
     return [
         {
             **row,
+            "messages": {name: vars(reach) for name, reach in by_message.get(row["session_id"], {}).items()},
             "model_parameters": json.loads(row["model_parameters"]),
             "campaigns": names.get(row["session_id"], {}),
             "scheduled_for": sorted(past.get(row["session_id"], [])),
@@ -312,8 +327,18 @@ def _listing(row: Mapping[str, Any]) -> dict[str, Any]:
         "model": model_text(row),
         "seeds": f"{len(row['seed_agents']):,} {row['seed_strategy']}",
         "replicates": row["replicates"],
-        "reach": reach_text(row),
+        "reach": reach_text(row) + _messages_text(row["messages"]),
     }
+
+
+def _messages_text(messages: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the reach of each competing message in brackets; empty if one message spreads."""
+    columns = {"total_influenced": "mean", "total_influenced_standard_error": "standard_error"}
+    own = (
+        f"{name} {reach_text({column: reach[kind] for column, kind in columns.items()})}"
+        for name, reach in messages.items()
+    )
+    return f" ({', '.join(own)})" if messages else ""
 
 
 def register(app: typer.Typer) -> None:

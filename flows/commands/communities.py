@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
-from flows.commands.options import DEFAULT_WAREHOUSE, GROUPS, JsonOption, SessionArgument, WarehouseOption, examples
+from flows.commands.options import (
+    DEFAULT_WAREHOUSE,
+    GROUPS,
+    JsonOption,
+    MessageOption,
+    SessionArgument,
+    WarehouseOption,
+    examples,
+)
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table
 
@@ -59,6 +67,7 @@ def communities(
 def crossings(
     session: SessionArgument,
     by: ByOption = "community",
+    message: MessageOption = None,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -67,22 +76,38 @@ def crossings(
 ) -> None:
     """Show how the message of a session crosses communities: whom it reaches, when, and who carries it across.
 
-    Needs a session that records activations.
+    Needs a session that records activations. Where messages compete, each of them, or the one of --message.
     """
     from analytics.communities import crossing
+    from data.errors import InvalidInputError
     from data.facade import Warehouse
+    from propagation.competing_messages import asked_messages
     from propagation.session_references import find_session
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    found = crossing(find_session(Warehouse(warehouse), session), by)
+    results = asked_messages(find_session(Warehouse(warehouse), session), message)
+    if plot is not None and len(results) > 1:
+        raise InvalidInputError(f"--plot draws one message, and there are {len(results)}; add --message NAME")
+    found = {name: crossing(result, by) for name, result in results.items()}
     if plot is not None:
         from analytics.community_pictures import crossing_figure
 
-        save_plot(crossing_figure(found).axes[0], plot)
-    rows: list[dict[str, Any]] = found.tables["community_reach"].drop_columns(["session_id", "grouping"]).to_pylist()
-    write_rows(rows, lambda: _show(found, rows), chosen=chosen, output=output, as_json=as_json)
-    print_published("community_reach", published=not found.recalled)
+        save_plot(crossing_figure(next(iter(found.values()))).axes[0], plot)
+    rows: dict[str | None, list[dict[str, Any]]] = {
+        name: each.tables["community_reach"].drop_columns(["session_id", "grouping"]).to_pylist()
+        for name, each in found.items()
+    }
+
+    def show() -> None:
+        for name, each in found.items():
+            if name is not None:
+                print_line(f"message {name}:")
+            _show(each, rows[name])
+
+    labelled = [{**({} if name is None else {"message": name}), **row} for name, own in rows.items() for row in own]
+    write_rows(labelled, show, chosen=chosen, output=output, as_json=as_json)
+    print_published("community_reach", published=not all(each.recalled for each in found.values()))
 
 
 def _show(found: "Crossing", rows: list[dict[str, Any]]) -> None:

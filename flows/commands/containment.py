@@ -1,11 +1,12 @@
 """The command ``rumormill block``: what to block against a message, or where to start a counter-message."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write
 from flows.commands.model_options import (
+    AGENTS,
     SEEDS,
     BlockedOption,
     MaxRoundsOption,
@@ -48,7 +49,12 @@ def block(
     *,
     seeds: Annotated[str, typer.Option("--seeds", metavar="SEEDS", help=f"Where the message starts: {SEEDS}.")],
     budget: Annotated[
-        int | None, typer.Option("--budget", "-k", min=1, help="How many to choose. [dim]default: 10, or all[/dim]")
+        float | None,
+        typer.Option(
+            "--budget",
+            "-k",
+            help="How many to choose; with --costs, what they cost at most. [dim]default: 10, or all[/dim]",
+        ),
     ] = None,
     model: ModelOption = "independent_cascade",
     settings: SettingsOption = None,
@@ -59,6 +65,24 @@ def block(
         ),
     ] = None,
     blocked: BlockedOption = None,
+    costs: Annotated[
+        str | None, typer.Option("--costs", metavar="COLUMN", help="Agent column: what choosing each agent costs.")
+    ] = None,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            "--candidates",
+            metavar="AGENTS",
+            help=f"Choose only among these: {AGENTS}; for edges, @FILE with SOURCE,TARGET per line.",
+        ),
+    ] = None,
+    delay: Annotated[
+        int, typer.Option("--delay", min=0, metavar="ROUND", help="Round in which the counter-message starts.")
+    ] = 0,
+    ties: Annotated[
+        Literal["random", "message", "counter_message"],
+        typer.Option("--ties", help="What an agent adopts that both messages reach in the same round."),
+    ] = "random",
     max_rounds: MaxRoundsOption = 10_000,
     replicates: ReplicatesOption = 1000,
     samples: Annotated[
@@ -73,7 +97,7 @@ def block(
 ) -> None:
     """Choose agents or edges to block against a message, or where to start a counter-message; simulate who is saved."""
     from analytics.containment import contain
-    from analytics.containment.plans import METHODS
+    from analytics.containment.requests import METHODS
     from data.facade import Warehouse
 
     check_format(chosen, output, as_json=as_json)
@@ -84,9 +108,9 @@ def block(
     with progress_bars(hidden=as_json) as progress:
         found = contain(
             place,
-            message,  # type: ignore[arg-type]
+            message,
             seed_set=starts,
-            budget=min(10, place.n_agents) if budget is None else budget,
+            budget=_budget(budget, place.n_agents, costs),
             action=DOES[what][0],  # type: ignore[arg-type]
             methods=METHODS if methods is None else [name.strip() for name in methods.split(",")],  # type: ignore[misc]
             replicates=replicates,
@@ -94,6 +118,10 @@ def block(
             random_seed=random_seed,
             max_rounds=max_rounds,
             blocked=barred,
+            costs=costs,
+            candidates=_candidates(candidates, what),
+            delay=delay,
+            ties=ties,
             progress=progress,
         )
     rows = found.rows.select(COLUMNS)
@@ -101,6 +129,34 @@ def block(
     print_published("containment_plans", published=not found.was_published)
     if plot is not None:
         save_plot(found.plot(), plot)
+
+
+def _budget(budget: float | None, agents: int, costs: str | None) -> float:
+    if budget is None:
+        return min(10, agents)
+    return int(budget) if costs is None and budget == int(budget) else budget
+
+
+def _candidates(text: str | None, what: str) -> list[Any] | None:
+    """Return agent ids, or pairs of them for edges; None if the option was not given.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError
+        If the file cannot be read, there is no id, or an edge is not written SOURCE,TARGET.
+    """
+    from data.errors import InvalidInputError
+
+    if text is not None and what == "edges" and not text.startswith("@"):
+        raise InvalidInputError(f"--candidates {text!r}: edges are read from a file, @FILE with SOURCE,TARGET per line")
+    found = listed_agents("--candidates", text)
+    if found is None or what != "edges":
+        return found
+    pairs = [tuple(part.strip() for part in line.split(",")) for line in found]
+    for line, pair in zip(found, pairs, strict=True):
+        if len(pair) != 2:
+            raise InvalidInputError(f"--candidates {text!r}: {line!r} is not an edge; write SOURCE,TARGET")
+    return list(pairs)
 
 
 def _print(found: "Containment", what: str) -> None:
@@ -135,5 +191,7 @@ def register(app: typer.Typer) -> None:
             "rumormill block town --seeds ann,bob --budget 10",
             "rumormill block town edges --seeds @first.txt --budget 20 --set probability=0.05 --plot saved.png",
             "rumormill block town counter-message --seeds top_out_degree:5",
+            "rumormill block town counter-message --seeds ann --delay 3 --ties counter_message",
+            "rumormill block town --seeds ann --model sir --set beta=0.05 --methods degree,pagerank",
         ),
     )(block)

@@ -21,6 +21,7 @@ from flows.commands.options import (
     DEFAULT_WAREHOUSE,
     GROUPS,
     JsonOption,
+    MessageOption,
     PrecisionOption,
     SessionArgument,
     WarehouseOption,
@@ -48,6 +49,7 @@ def compare(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COLUMN", help=f"Also compare groups of agents: {GROUPS}.")
     ] = None,
+    message: MessageOption = None,
     part: Annotated[
         Part | None, typer.Option("--part", help="What the rows are. [dim]default: reach, or groups with --by[/dim]")
     ] = None,
@@ -60,15 +62,17 @@ def compare(
     """Compare two sessions, or two campaigns session by session: how many more agents A reaches than B.
 
     Sessions with the same random seed are compared replicate by replicate. Intervals by round and group need sessions
-    that record activations; groups and agents need those that record at least reach.
+    that record activations; groups and agents need those that record at least reach. Where messages compete, each
+    message that both sessions have is compared, or the one of --message, which may spread alone in one of them.
     """
     from analytics.comparison import CampaignComparison
     from data.facade import Warehouse
+    from propagation.competing_messages import MessageResult
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     place = Warehouse(warehouse)
-    found, compared, published = _compared(place, first, second, by)
+    found, compared, published = _compared(place, first, second, by, message)
     part = part or ("reach" if by is None else "groups")
     rows = [row for name, each in compared.items() for row in _rows_of(each, part, name if len(compared) > 1 else None)]
     if plot is not None:
@@ -88,31 +92,28 @@ def compare(
                     f"{each.never_by_first:,} by {each.second}"
                 )
         _print_rows(rows)
-        print_published("session_differences", published=published)
+        by_message = any(isinstance(one, MessageResult) for each in compared.values() for one in each.results)
+        print_published("message_differences" if by_message else "session_differences", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
 def _compared(
-    place: Any, first: str, second: str, by: str | None
+    place: Any, first: str, second: str, by: str | None, message: str | None
 ) -> "tuple[SessionComparison | CampaignComparison, dict[str, SessionComparison], bool]":
     """Return the comparison, its parts by name, and whether any of them was published now."""
-    from analytics.comparison import compare
+    from analytics.comparison import CampaignComparison, SessionComparison, compare
     from analytics.decision_tables import publish_comparison
-    from propagation.result import Result
     from propagation.session_references import find
 
-    one, other = find(place, first), find(place, second)
-    found = compare(one, other, by=by, names=(first, second))
-    if isinstance(one, Result) and isinstance(other, Result):
-        return found, {first: found}, publish_comparison(one, other, found, by)
-    assert isinstance(one, Mapping)
-    assert isinstance(other, Mapping)
-    done = [publish_comparison(one[name], other[name], each, by) for name, each in found.items()]
-    for name, campaign in ((first, found.only_first), (second, found.only_second)):
-        if campaign:
-            print_note(f"only in {name}: {', '.join(campaign)}")
-    return found, dict(found), any(done)
+    found = compare(find(place, first), find(place, second), by=by, message=message, names=(first, second))
+    several = {first: found} if isinstance(found, SessionComparison) else dict(found)
+    done = [publish_comparison(each.results[0], each.results[1], each, by) for each in several.values()]
+    if isinstance(found, CampaignComparison):
+        for name, campaign in ((first, found.only_first), (second, found.only_second)):
+            if campaign:
+                print_note(f"only in {name}: {', '.join(campaign)}")
+    return found, several, any(done)
 
 
 def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> lis
     from analytics.comparison import comparison_row
     from data.errors import InvalidInputError
 
-    label = {} if name is None else {"session": name}
+    label = {} if name is None else {"compared": name}
     if part == "reach":
         return [{**label, **comparison_row(compared)}]
     frame = getattr(compared, part)
@@ -142,6 +143,8 @@ def explain(
 ) -> None:
     """Explain why an agent was reached: the paths that the message took to it, with their probabilities.
 
+    Where messages compete, also which of them the agent adopts how often, and by which paths.
+
     Needs a session that records activations.
     """
     from analytics.decision_tables import PUBLISHED_PATHS, publish_explanation
@@ -162,6 +165,8 @@ def explain(
 
     def show() -> None:
         print_line(found.sentence)
+        if found.messages is not None:
+            print_table(records_of(found.messages))
         if rows:
             print_table([{**row, "path": ARROW.join(row["path"])} for row in rows])
         if len(found.passed_through):
@@ -178,6 +183,7 @@ def responsible(
     with_seeds: Annotated[
         bool, typer.Option("--with-seeds", help="Rank seeds too; all they start passes them.")
     ] = False,
+    message: MessageOption = None,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -186,28 +192,41 @@ def responsible(
 ) -> None:
     """Name the agents through whom most of the spread passes: those with most descendants in the transmission trees.
 
+    Where messages compete, those of each message, or of the one of --message.
+
     Needs a session that records activations.
     """
     from analytics.decision_tables import publish_responsibility
     from analytics.explanation import most_responsible
+    from data.errors import InvalidInputError
     from data.facade import Warehouse
+    from propagation.competing_messages import asked_messages
     from propagation.session_references import find_session
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
     result = find_session(Warehouse(warehouse), session)
-    everybody = most_responsible(result, top=result.network.n_ids, with_seeds=True)
-    published = publish_responsibility(result, everybody)
-    found = everybody.first(top, with_seeds=with_seeds)
-    if plot is not None:
-        save_plot(found.plot(), plot)
-    rows, columns = records_of(found.agents), list(found.agents.columns)
+    results = asked_messages(result, message)
+    if plot is not None and len(results) > 1:
+        raise InvalidInputError(f"--plot draws one message, and there are {len(results)}; add --message NAME")
+    found, published, rows = {}, False, []
+    for name, one in results.items():
+        everybody = most_responsible(one, top=one.network.n_ids, with_seeds=True)
+        published |= publish_responsibility(one, everybody)
+        found[name] = everybody.first(top, with_seeds=with_seeds)
+        label = {} if name is None else {"message": name}
+        rows += [{**label, **row} for row in records_of(found[name].agents)]
+        columns = [*label, *found[name].agents.columns]
+        if plot is not None:
+            save_plot(found[name].plot(), plot)
 
     def show() -> None:
-        print_line(found.sentence)
+        for name, each in found.items():
+            print_line(each.sentence if name is None else f"{name}: {each.sentence}")
         if rows:
             print_table(rows)
-        print_published("responsible_agents", published=published)
+        table = "responsible_agents" if None in found else "responsible_by_message"
+        print_published(table, published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
 
@@ -319,11 +338,13 @@ def register(app: typer.Typer) -> None:
             "rumormill compare spring:hubs spring:random",
             "rumormill compare spring:hubs spring:random --by community --plot groups.png",
             "rumormill compare spring autumn --format csv",
+            "rumormill compare spring:early spring:late --message rumour",
         ),
         explain: ("rumormill explain spring:hubs 1021", "rumormill explain spring:hubs 1021 --plot paths.svg"),
         responsible: (
             "rumormill responsible spring:hubs --top 10",
             "rumormill responsible spring:hubs --with-seeds",
+            "rumormill responsible spring:early --message rumour",
         ),
         sweep: (
             "rumormill sweep town --model sir --values beta=0.01,0.02,0.05 --set gamma=0.5 --plot sweep.png",

@@ -49,6 +49,15 @@ PrecisionOption = Annotated[
     ),
 ]
 
+MessageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--message",
+        metavar="NAME",
+        help="One of several competing messages, by name or id. [dim]default: each of them[/dim]",
+    ),
+]
+
 
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help: one example per line."""

@@ -82,7 +82,7 @@ class SeedRequest:
             max_rounds,
             np.array(blocked, np.int32),
             self.counted(network),
-            None if self.costs is None else _costs(network, self.costs),
+            None if self.costs is None else cost_of_agents(network, self.costs),
             self.given_seeds(network, blocked),
             pool,
         )
@@ -148,15 +148,21 @@ def _given_numbers(network: Network, name: str, given: Any) -> npt.NDArray[np.fl
     return numbers
 
 
-def _costs(network: Network, given: AgentNumbers) -> npt.NDArray[np.float64]:
-    """Return the cost of seeding each agent, (n_ids,) float64; NaN where none is given."""
+def cost_of_agents(network: Network, given: AgentNumbers) -> npt.NDArray[np.float64]:
+    """Return the cost of choosing each agent, (n_ids,) float64; NaN where none is given.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such column, or a cost is not above 0.
+    """
     if not isinstance(given, str):
         costs = _given_numbers(network, "costs", given)
         if len(free := np.flatnonzero(costs == 0)):
             name = network.agent_ids[int(free[0])].as_py()
             raise InvalidInputError(
                 f"costs holds 0 for agent {name!r}; each cost must be above 0, or missing for agents that cannot be "
-                "seeded"
+                "chosen"
             )
         return costs
     column = given

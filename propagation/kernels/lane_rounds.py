@@ -4,7 +4,16 @@ import numba
 import numpy as np
 
 from propagation.kernels.lane_arrays import FULL, IGNORED, OVER, PENDING, RECEIVED, STOPPED, STOPPED_EARLY, TRUNCATED
-from propagation.kernels.rules import can_succeed, receive, send, settle
+from propagation.kernels.rules import receive, send, settle
+
+
+@numba.njit(nogil=True, cache=True)
+def _can_succeed(first, state, messages, low, high):  # type: ignore[no-untyped-def]
+    """Return whether one of the messages of a probe could change its target or source."""
+    for i in range(low, high):  # noqa: SIM110 (any() is no kernel's)
+        if (messages.value[i] >> state.compartment[messages.dst[i] - first]) & 1:
+            return True
+    return False
 
 
 @numba.njit(nogil=True, cache=True)
@@ -31,7 +40,7 @@ def _is_closed(edges, program, state, n_live, number, salt, messages, hits):  # 
             messages,
             hits,
         )
-        if can_succeed(np.int64(0), state, messages, np.int64(0), count):
+        if _can_succeed(np.int64(0), state, messages, np.int64(0), count):
             return False
     return True
 

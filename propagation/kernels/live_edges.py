@@ -15,7 +15,9 @@ from propagation.kernels.primitives import DST, SHIFT
 
 
 @numba.njit(nogil=True, cache=True)
-def live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, first, target, edge):  # type: ignore[no-untyped-def]
+def live_cascade(  # type: ignore[no-untyped-def]
+    offsets, words, stream, salt, seeds, closed, max_rounds, position, agents, first, target, edge
+):
     """List the agents of a cascade, round after round, and its live edges; return the number of agents.
 
     Parameters
@@ -27,6 +29,8 @@ def live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, 
     seeds : (k,) int32
     closed : (n,) uint8
         Whether an agent is blocked.
+    max_rounds : int64
+        Last round in which agents are reached.
     position : (n,) int32, zero
         Out: where each agent is in `agents`, counted from 1.
     agents : (n,) int32
@@ -42,8 +46,12 @@ def live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, 
         agents[tail] = seed
         tail += 1
         position[seed] = tail
-    head = 0
+    head, number, last = 0, 0, tail
     while head < tail:
+        if head == last:
+            number, last = number + 1, tail
+        if number == max_rounds:
+            break
         src = agents[head]
         first[head] = n_edges
         for e in range(offsets[src], offsets[src + 1]):
@@ -59,7 +67,7 @@ def live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, 
                 target[n_edges], edge[n_edges] = position[dst] - 1, e
                 n_edges += 1
         head += 1
-    first[tail] = n_edges
+    first[head : tail + 1] = n_edges
     return tail
 
 
@@ -157,8 +165,9 @@ def dominators(parent, ends, source):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def count_saved(  # type: ignore[no-untyped-def]
-    offsets, words, stream, replicates, seeds, closed, position, agents, first, target, edge, by_agent, by_edge
-):
+    offsets, words, stream, replicates, seeds, closed, max_rounds, position, agents, first, target, edge, by_agent,
+    by_edge,
+):  # fmt: skip
     """Count the agents that blocking each agent, or each edge, would save in some replicates.
 
     Parameters as in `live_cascade`, where they are scratch, and:
@@ -180,7 +189,7 @@ def count_saved(  # type: ignore[no-untyped-def]
     total = 0
     for replicate in replicates:
         salt = replicate_salt(replicate)
-        n = live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, first, target, edge)
+        n = live_cascade(offsets, words, stream, salt, seeds, closed, max_rounds, position, agents, first, target, edge)
         total += n
         number, parent = _depth_first(n, len(seeds), first, target)
         ends, source, place = _entering(n, number, first, target)
@@ -216,10 +225,10 @@ def count_saved(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
-    offsets, words, in_offsets, in_sources, in_chances, stream, choice, replicates, seeds, closed, most, position,
-    agents, first, target, edge, ends, members,
+    offsets, words, in_offsets, in_sources, in_chances, stream, choice, replicates, seeds, closed, max_rounds, delay,
+    wins_ties, most, position, agents, first, target, edge, ends, members,
 ):  # fmt: skip
-    """List, for agents that cascades reach, everyone from whom a message would reach them in an earlier round.
+    """List, for agents that cascades reach, everyone from whom a second message would reach them first.
 
     Parameters as in `live_cascade`, where they are scratch, and:
 
@@ -230,12 +239,16 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
     choice : uint64
         Stream of the draws that choose among the agents of a replicate.
     replicates : (r,) int64
+    delay : int64
+        Round in which the second message starts, where the cascade has not arrived by then.
+    wins_ties : int64
+        Whether the second message reaches an agent first if both do in the same round.
     most : int64
         Agents per replicate; of more, about so many are chosen.
     ends : (sets + 1,) int64
         Out: where the list of each chosen agent ends; the first is 0.
     members : (k,) int32
-        Out: the listed agents, never seeds or blocked ones; the chosen agent is the first.
+        Out: the listed agents, never seeds or blocked ones.
 
     Returns
     -------
@@ -252,7 +265,7 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
     queue, hops = np.empty(len(position), np.int32), np.empty(len(position), np.int32)
     for r in range(len(replicates)):
         salt = replicate_salt(replicates[r])
-        n = live_cascade(offsets, words, stream, salt, seeds, closed, position, agents, first, target, edge)
+        n = live_cascade(offsets, words, stream, salt, seeds, closed, max_rounds, position, agents, first, target, edge)
         # 1. The round in which each agent is reached.
         for i in range(n):
             distance[i] = 0 if i < len(seeds) else -1
@@ -268,14 +281,16 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
                 continue
             if n_sets + 1 >= len(ends):
                 return n_sets, weights, of_replicate
-            queue[0], hops[0], head, tail = agents[i], 0, 0, 1
+            # Agents fewer live edges away than this reach agent i before the cascade does.
+            within = distance[i] - delay + wins_ties
+            queue[0], hops[0], head, tail = agents[i], 0, 0, 1 if within > 0 else 0
             seen[agents[i]] = n_sets
             while head < tail:
                 dst, hop = queue[head], hops[head]
                 head += 1
                 if used + tail > len(members):
                     return n_sets, weights, of_replicate
-                if hop + 1 >= distance[i]:
+                if hop + 1 >= within:
                     continue
                 for e in range(in_offsets[dst], in_offsets[dst + 1]):
                     src = in_sources[e]
@@ -288,8 +303,10 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
             if used + tail > len(members):
                 return n_sets, weights, of_replicate
             for j in range(tail):
-                members[used + j] = queue[j]
-            used += tail
+                place = position[queue[j]] - 1
+                if place < 0 or distance[place] > delay:  # otherwise the cascade takes it before it can start
+                    members[used] = queue[j]
+                    used += 1
             n_sets += 1
             ends[n_sets] = used
         if n_sets > before:
@@ -301,8 +318,8 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @numba.njit(nogil=True, cache=True)
-def cover(ends, members, weights, containing_ends, containing, gain, budget):  # type: ignore[no-untyped-def]
-    """Choose agents greedily whose lists weigh most together: (at most budget,) int32.
+def cover(ends, members, weights, containing_ends, containing, gain, costs, budget):  # type: ignore[no-untyped-def]
+    """Choose agents greedily whose lists weigh most together for their costs: (chosen,) int32.
 
     Parameters
     ----------
@@ -313,13 +330,22 @@ def cover(ends, members, weights, containing_ends, containing, gain, budget):  #
         The lists that contain each agent.
     gain : (n,) float64
         In and out: weight of the lists that contain each agent, of those that no chosen agent is in.
+    costs : (n,) float64
+        Above 0; infinite for agents that cannot be chosen.
+    budget : float64
+        Most that the chosen agents may cost together.
     """
-    chosen, covered = np.empty(budget, np.int32), np.zeros(len(weights), np.uint8)
-    for step in range(budget):
-        best = np.argmax(gain)
-        if gain[best] <= 1e-9:
+    chosen, covered, step = np.empty(len(gain), np.int32), np.zeros(len(weights), np.uint8), 0
+    while True:
+        best, rate = -1, 0.0
+        for agent in range(len(gain)):
+            if gain[agent] > 1e-9 and costs[agent] <= budget and gain[agent] / costs[agent] > rate:
+                best, rate = agent, gain[agent] / costs[agent]
+        if best < 0:
             return chosen[:step]
+        budget -= costs[best]
         chosen[step] = best
+        step += 1
         for i in range(containing_ends[best], containing_ends[best + 1]):
             one = containing[i]
             if covered[one]:
@@ -328,4 +354,3 @@ def cover(ends, members, weights, containing_ends, containing, gain, budget):  #
             for j in range(ends[one], ends[one + 1]):
                 gain[members[j]] -= weights[one]
         gain[best] = 0.0
-    return chosen

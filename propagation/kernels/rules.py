@@ -237,9 +237,15 @@ def send(  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
-def _consider(best_draw, best_src, best_code, a, src, draw, code):  # type: ignore[no-untyped-def]
-    """Let a contact decide what happens to agent a if its (draw, src) is the smallest so far."""
-    if draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a]):
+def _consider(best_draw, best_src, best_code, a, src, draw, code, first_wins):  # type: ignore[no-untyped-def]
+    """Let a contact decide what happens to agent a if its (draw, src) is the smallest so far.
+
+    Where the compartment listed first wins, (compartment, draw, src) is compared instead.
+    """
+    decides = draw < best_draw[a] or (draw == best_draw[a] and src < best_src[a])
+    if first_wins and code != best_code[a]:
+        decides = code < best_code[a]
+    if decides:
         best_draw[a], best_src[a], best_code[a] = draw, src, code
 
 
@@ -266,7 +272,7 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
     all_draw, kind_of = messages.draw, messages.kind
     compartments, weights, contacts = state.compartment, state.weight, state.contacts
     reaching, target_to, stops = program.reached, program.target_to, program.stops
-    fatigued, chooses = program.fatigued, program.chooses
+    fatigued, chooses, first_wins = program.fatigued, program.chooses, program.first_wins
     flags, fresh, arrived, touched = arrivals.flags, arrivals.fresh, arrivals.arrived, arrivals.touched
     bits = arrivals.bits
     best_draw, best_src, best_code = arrivals.best_draw, arrivals.best_src, arrivals.best_code
@@ -318,11 +324,23 @@ def receive(program, first, state, arrivals, n_arrived, n_touched, messages, low
                     best_draw[a], best_src[a] = np.uint32(0xFFFFFFFF), np.int32(0x7FFFFFFF)
                     best_code[a] = code
                 if chooses:
-                    _consider(best_draw, best_src, best_code, a, src, all_draw[i], code)
+                    _consider(best_draw, best_src, best_code, a, src, all_draw[i], code, first_wins)
             flags[a] = old | flag | TOUCHED
         if kinds:
             kind_of[i] = kind
     return n_arrived, n_touched, n_stopped
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _note(events, n_events, agent, number, infector, occasion, to):  # type: ignore[no-untyped-def]
+    """Write an activation behind the others, if they are recorded; return how many there are."""
+    if len(events.agent) == 0:
+        return n_events
+    events.agent[n_events], events.round[n_events] = agent, number
+    events.infector[n_events], events.occasion[n_events] = infector, occasion
+    if len(events.compartment) > 0:
+        events.compartment[n_events] = to
+    return n_events + 1
 
 
 @numba.njit(nogil=True, cache=True)
@@ -350,8 +368,6 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
     leave_streams, thresholds, in_degree = program.leave_streams, program.thresholds, program.in_degree
     fatigued, recurrent, seeds_in = program.fatigued, program.recurrent, program.seeds_in
     branching, threshold = program.branching, program.threshold
-    event_agent, event_round = events.agent, events.round
-    event_infector, event_occasion, event_compartment = events.infector, events.occasion, events.compartment
     new, distinct, infectious, changed = 0, 0, 0, 0
     tail = n_live
     # 1. Agents that contacts move.
@@ -386,12 +402,7 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
                 occasions[a] = occasion
             new += 1
             distinct += occasion == 1
-            if len(event_agent) > 0:
-                event_agent[n_events], event_round[n_events] = agent, number
-                event_infector[n_events], event_occasion[n_events] = best_src[a], occasion
-                if len(event_compartment) > 0:
-                    event_compartment[n_events] = to
-                n_events += 1
+            n_events = _note(events, n_events, agent, number, best_src[a], occasion, to)
         if lives[source]:
             all_flags[a] |= MOVED
         elif lives[to]:
@@ -426,18 +437,13 @@ def settle(program, first, state, n_live, arrivals, n_arrived, number, salt, eve
                 changed = 1
                 compartments[a] = to
                 since = number
+                if reaching[to] and not reaching[compartment]:  # a seed of a message that starts now
+                    new += 1
+                    distinct += 1
+                    n_events = _note(events, n_events, agent, number, -1, 1, to)
         compartment = compartments[a]
         if lives[compartment]:
             live_agent[kept], live_since[kept] = agent, since
             kept += 1
             infectious += transmits[compartment] and reaching[compartment]
     return kept, n_events, new, distinct, infectious, changed
-
-
-@numba.njit(nogil=True, cache=True)
-def can_succeed(first, state, messages, low, high):  # type: ignore[no-untyped-def]
-    """Return whether one of the messages of a probe could change its target or source."""
-    for i in range(low, high):  # noqa: SIM110 (any() is no kernel's)
-        if (messages.value[i] >> state.compartment[messages.dst[i] - first]) & 1:
-            return True
-    return False

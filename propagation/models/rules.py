@@ -90,6 +90,12 @@ class Rules:
     adopting : tuple of str
         Competing messages: the compartment that an agent enters when it adopts the first message, the second, ...;
         empty if one message spreads.
+    starting : tuple of str
+        Competing messages of which some start later: the compartments of the seeds of the first message, the second,
+        ...; empty if all start in round 0, so that seeds begin in `adopting`.
+    first_wins : bool
+        Which of several successful contacts of a round decides: that of the source whose compartment is listed first,
+        ties by the smallest draw; otherwise the smallest draw alone, so that each is equally likely.
     """
 
     compartments: tuple[str, ...]
@@ -104,10 +110,12 @@ class Rules:
     mixing: float | None = None
     sceptics: str | None = None
     adopting: tuple[str, ...] = ()
+    starting: tuple[str, ...] = ()
+    first_wins: bool = False
 
     def __post_init__(self) -> None:
         assert len(self.compartments) <= COMPARTMENTS_LIMIT
-        named = {self.seeds, *self.transmitting, *self.reached, *self.adopting}
+        named = {self.seeds, *self.transmitting, *self.reached, *self.adopting, *self.starting}
         named |= {name for contact in self.contacts for name in (contact.source, contact.target)}
         named |= {name for transition in self.transitions for name in (transition.source, transition.to)}
         assert named <= set(self.compartments), f"{named - set(self.compartments)} are not compartments"
@@ -141,7 +149,7 @@ class Rules:
     def transmits_once(self) -> bool:
         """Whether every agent transmits in exactly one round, the one after its activation."""
         certain = {t.source for t in self.transitions if t.after == 1 or (t.after is None and t.probability == 1.0)}
-        starts = set(self.adopting or (self.seeds,))
+        starts = set(self.starting or self.adopting or (self.seeds,))
         at_once = all(contact.target_to in starts for contact in self.contacts)
         return at_once and set(self.transmitting) == starts and starts <= certain and not self.recurrent
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.containment import contain
-from analytics.containment.choices import FIRST_SAMPLE, Choices, pagerank
+from analytics.containment.choices import FIRST_SAMPLE, Choices, CounterStart, pagerank
 from data import Warehouse
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.edge_lists import MALFORMED_SCHEMA, EdgeList, ImportOptions
@@ -30,7 +30,7 @@ def publish_small(tmp_path_factory):
     """Publish a `SmallNetwork`, whose agents keep their numbers and whose edges have the probability column ``p``."""
     folder, numbers = tmp_path_factory.mktemp("containment"), itertools.count()
 
-    def publish(small, warehouse=None):
+    def publish(small, warehouse=None, agent_attributes=None):
         edge_list = EdgeList(
             source=np.array([src for src, _ in small.edges], np.int32),
             target=np.array([dst for _, dst in small.edges], np.int32),
@@ -40,6 +40,7 @@ def publish_small(tmp_path_factory):
             rows_read=len(small.edges),
             description="edges of a test",
             probability="p",
+            agent_attributes=agent_attributes,
         )
         warehouse = warehouse or Warehouse(folder / str(next(numbers)))
         return publish_edges(warehouse, "network", edge_list, ImportOptions(), {})
@@ -114,18 +115,34 @@ def test_the_greedy_method_blocks_the_edge_that_saves_most(publish_small, small)
         closed.add(edge)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=RELAXED)
-@given(small=small_networks(max_agents=9, max_edges=30, min_edges=4))
-def test_the_greedy_method_starts_a_counter_message_where_it_is_first(publish_small, small):
+def adopted_first(edges, counter, delay, wins_ties):
+    """The agents that a counter-message reaches before a message from agent 0 does, over the edges of a sample.
+
+    Where both come in the same round, they are counted only if the counter-message wins ties.
+    """
+    message = distances(edges, [0])
+    starting = [agent for agent in counter if message.get(agent, 99) > delay]
+    other = {agent: number + delay for agent, number in distances(edges, starting).items()} if starting else {}
+    return {agent for agent, number in message.items() if other.get(agent, 99) < number + wins_ties}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=RELAXED)
+@given(
+    small=small_networks(max_agents=9, max_edges=30, min_edges=4),
+    delay=st.integers(0, 2),
+    ties=st.sampled_from(["random", "message", "counter_message"]),
+)
+def test_the_greedy_method_starts_a_counter_message_where_it_is_first(publish_small, small, delay, ties):
     choices, samples, small = choices_of(publish_small, small)
+    choices.start = CounterStart(delay, ties)
     chosen = choices.ranked("counter_message", "greedy", 2, ignore_progress).tolist()
 
     def saved(counter):
-        total = 0
-        for edges in samples:
-            message, other = distances(edges, [0]), distances(edges, counter)
-            total += sum(other.get(agent, 99) < number for agent, number in message.items())
-        return total
+        # One counter-seed saves whom it reaches first; several save whom one of them saves.
+        return sum(
+            len(set().union(*(adopted_first(edges, [agent], delay, ties == "counter_message") for agent in counter)))
+            for edges in samples
+        )
 
     for number, agent in enumerate(chosen):
         others = {a: saved([*chosen[:number], a]) for a in range(1, small.n_agents) if a not in chosen[:number]}
@@ -227,7 +244,15 @@ def test_deleting_the_network_deletes_its_containments(publish_small):
         ({"methods": ["degre"]}, r"method 'degre' is unknown \(did you mean 'degree'\?\)"),
         ({"methods": "greedy"}, "methods 'greedy': give a list"),
         ({"methods": ["random", "random"]}, "names one twice"),
-        ({"model": SIR()}, "model 'sir': containment is for independent_cascade"),
+        ({"model": SIR()}, "model 'sir': the greedy method needs edges with one attempt each"),
+        ({"model": SIR(), "action": "counter_message"}, "model 'sir': a counter-message spreads as independent_casc"),
+        ({"delay": 2}, "delay and ties are for a counter-message"),
+        ({"delay": -1, "action": "counter_message"}, "delay -1 is not a whole number of rounds"),
+        ({"ties": "mesage", "action": "counter_message"}, r"ties 'mesage' are unknown \(did you mean 'message'\?\)"),
+        ({"candidates": "1"}, "candidates '1': give a list"),
+        ({"candidates": [("1", "0")], "action": "block_edges"}, "has no edge from '1' to '0'"),
+        ({"costs": "price", "action": "block_edges"}, "costs 'price' are of agents, and edges are blocked"),
+        ({"costs": "price", "budget": -1.0}, "budget -1.0 is not a sum of costs"),
         ({"seed_set": ["8"], "methods": ["greedy"]}, "nothing to choose: the message reaches nobody but its 1 seeds"),
         ({"seed_set": ["0"], "blocked": ["0"]}, "agent '0' is a seed and blocked"),
     ],
@@ -237,6 +262,57 @@ def test_mistakes_are_refused_before_work_starts(publish_small, fields, message)
     options = {"seed_set": ["0"], "budget": 1, "replicates": 2, "samples": 2} | fields
     with pytest.raises(InvalidInputError, match=message):
         contain(network, options.pop("model", IndependentCascade(probability="column")), **options)
+
+
+def test_only_candidates_are_chosen(publish_small):
+    network = publish_small(STAR)
+    fields = {"seed_set": ["0"], "budget": 2, "replicates": 2, "samples": 2}
+    model = IndependentCascade(probability="column")
+    found = contain(network, model, candidates=["5", "2", "8"], **fields)
+    assert found.choices("greedy") == ["5", "2"]
+    assert set(found.choices("random")) <= {"5", "2", "8"}
+    edges = contain(network, model, candidates=[("0", "5"), ("1", "3")], action="block_edges", **fields)
+    assert edges.choices("greedy") == [("0", "5"), ("1", "3")]
+    counter = contain(network, model, candidates=["5", "6"], action="counter_message", **fields)
+    assert counter.choices("greedy") == ["5"]
+
+
+def test_choices_stay_within_a_budget_of_costs(publish_small):
+    price = pa.table({"price": pa.array([1.0, 4.0, 1.0, 1.0, 1.0, 1.5, 1.0, 1.0, None])})
+    network = publish_small(STAR, agent_attributes=price)
+    fields = {"seed_set": ["0"], "replicates": 2, "samples": 2, "costs": "price"}
+    model = IndependentCascade(probability="column")
+    found = contain(network, model, budget=3.0, **fields)
+    assert found.choices("greedy") == ["5", "2"]  # 5 saves two for 1.5; 1, which saves four, costs 4
+    assert found.table.groupby("method")["cost"].sum().max() <= 3.0
+    assert contain(network, model, budget=5.5, **fields).choices("greedy") == ["5", "1"]
+
+
+def test_agents_are_contained_only_until_the_last_round(publish_small):
+    network = publish_small(STAR)
+    fields = {"seed_set": ["0"], "budget": 1, "replicates": 2, "samples": 2}
+    found = contain(network, IndependentCascade(probability="column"), max_rounds=1, **fields)
+    assert found.reach_before == 3.0
+    assert found.saved("greedy")[-1][1].mean == 1.0
+
+
+def test_rankings_contain_other_models(publish_small):
+    network = publish_small(STAR)
+    model = SIR(beta=1.0, gamma=0.5)
+    found = contain(network, model, seed_set=["0"], budget=1, replicates=4, samples=2, methods=["degree"])
+    assert found.choices("degree") == ["1"]
+    assert found.saved("degree")[-1][1].mean == 4.0
+
+
+@pytest.mark.parametrize(("ties", "saved"), [("message", 0.0), ("counter_message", 3.0)])
+def test_a_later_counter_message_is_simulated_with_its_ties(publish_small, ties, saved):
+    # Message and counter-message come to 3 in the same round, from where four agents are reached.
+    edges = ((0, 1), (1, 2), (2, 3), (4, 3), (3, 5), (3, 6))
+    network = publish_small(SmallNetwork(7, edges, (1.0,) * 6))
+    fields = {"action": "counter_message", "candidates": ["4"], "methods": ["degree"], "delay": 2, "ties": ties}
+    model = IndependentCascade(probability="column")
+    found = contain(network, model, seed_set=["0"], budget=1, replicates=2, samples=2, **fields)
+    assert found.saved("degree")[-1][1].mean == saved
 
 
 def test_unknown_agents_are_named(publish_small):

@@ -56,7 +56,14 @@ OF_PAIRS = {
     "forecast": ("forecasts",),
 }
 """Tables whose keys name two columns, by the kind of key."""
-DECISIONS = {"transmission_paths", "responsible_agents", "session_differences", "sweep_points"}
+DECISIONS = {
+    "transmission_paths",
+    "responsible_agents",
+    "responsible_by_message",
+    "session_differences",
+    "message_differences",
+    "sweep_points",
+}
 """Tables that are never read by key: their keys do not identify rows."""
 OF_CASCADE_SETS = ["observed_cascade_sets", "observed_cascades", "observed_activations", "cascade_rejects"]
 OF_SESSIONS = ["cascades", "reach", "activations", "propagation_events", "propagation_metrics", "propagation_sessions"]

@@ -10,11 +10,13 @@ from data import Warehouse
 from data.errors import CampaignError
 from data.warehouse.deletion import delete
 from data.warehouse.dependents import network_deletion
-from flows.campaign_jobs import prepare_run, publish_campaign, run_job, summary
+from flows.campaign_jobs import count_replicates, prepare_run, publish_campaign, run_job, summary
 from flows.campaign_precision import asked_precisely
 from flows.config import load_campaign
-from flows.run_records import store_run
+from flows.run_records import store_run, unfinished_runs
+from flows.runs import run_campaign
 from propagation import results, simulate_many
+from propagation.clusters import ClusterProfile
 from propagation.jobs import Execution
 from propagation.models import IndependentCascade
 from propagation.precision import FEWEST
@@ -183,11 +185,19 @@ def test_a_campaign_has_as_many_replicates_as_its_precision_needs(
     spring: Warehouse, campaign_file: Callable[..., str]
 ) -> None:
     path = campaign_file(PRECISE, "precise")
-    run = prepare_run(path, spring.url)
+    asked = prepare_run(path, spring.url)
+    assert asked.counts
+    assert asked.resolved.sessions[0].replicates == FEWEST
+    store_run(spring, asked.stored)
+    assert [run.run_id for run in unfinished_runs(spring)] == [asked.stored.run_id]
+    assert prepare_run(asked.stored.reference, spring).counts
+    run = count_replicates(spring.url, asked.stored.reference, Execution(), ClusterProfile(), again=False)
+    assert [run.run_id for run in unfinished_runs(spring)] == [run.stored.run_id]
+    again = prepare_run(asked.stored.reference, spring)
+    assert (again.counts, again.stored.run_id) == (False, run.stored.run_id)
     replicates = [session.replicates for session in run.resolved.sessions]
     assert replicates[0] > FEWEST
     assert replicates[1:] == [20, FEWEST]
-    store_run(spring, run.stored)
     stored = prepare_run(run.stored.reference, spring)
     assert stored.resolved.campaign_id == run.resolved.campaign_id
     for job in run.jobs:
@@ -198,7 +208,19 @@ def test_a_campaign_has_as_many_replicates_as_its_precision_needs(
     assert [row["replicates"] for row in rows] == replicates
     assert [row["precision"] for row in rows] == [0.05, None, 0.2]
     assert prepare_run(path, spring.url).nothing_to_do
-    assert prepare_run(path, spring.url, precise=False).resolved.sessions[0].replicates == FEWEST
+    assert unfinished_runs(spring) == []
+
+
+def test_a_campaign_with_a_precision_runs_as_a_flow(spring: Warehouse, campaign_file: Callable[..., str]) -> None:
+    session = {"name": "coarse", "seeds": [3, 4], "parameters": {"probability": 0.25}}
+    path = campaign_file({"network": "town", "precision": "10%", "sessions": [session]}, "flowing")
+    reports: list[tuple[str, float, float]] = []
+    first = run_campaign(path, spring.url, progress=lambda *report: reports.append(report))
+    (row,) = first["sessions"]
+    assert (first["status"], row["precision"]) == ("completed", 0.1)
+    assert any(stage == "simulating" and total == FEWEST for stage, _, total in reports)
+    assert run_campaign(path, spring.url)["status"] == "already_completed"
+    assert unfinished_runs(spring) == []
 
 
 def test_a_precision_can_be_asked_for_instead(spring: Warehouse, campaign_file: Callable[..., str]) -> None:

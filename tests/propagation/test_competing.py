@@ -68,6 +68,61 @@ def test_ties_fall_to_each_infector_alike(publish_small):
     assert own / 3000 == pytest.approx(2 / 3, abs=0.03)
 
 
+def test_ties_fall_to_the_message_that_is_listed_first(publish_small):
+    network = publish_small(SmallNetwork(4, ((0, 3), (1, 3), (2, 3)), (1.0,) * 3))
+    model, own = CompetingCascades(probability=1.0, ties="first_listed"), {"a": ["0", "1"], "b": ["2"]}
+    (agent,) = network.dense_ids(["3"]).tolist()
+    for listed in (("a", "b"), ("b", "a")):
+        seeds = {message: own[message] for message in listed}
+        result = simulate(network, model, seed_set=seeds, replicates=20, record="activations", publish=False)
+        assert {adopted(result)[replicate, agent] for replicate in range(20)} == {listed[0]}
+
+
+def test_a_message_that_starts_later_starts_at_the_seeds_that_are_left(path, run):
+    # The rumour reaches one agent further in every round; the correction starts at 3 and 5 in the round of its delay.
+    names = dict(zip(path.dense_ids(range(6)).tolist(), range(6), strict=True))
+    for delay, corrected in ((0, {3, 4, 5}), (2, {3, 4, 5}), (3, {4, 5}), (4, {5})):
+        model, seeds = CompetingCascades(probability=1.0, delays=[0, delay]), {"rumour": [0], "correction": [3, 5]}
+        session = resolve_session(path, model, seed_set=seeds, replicates=2, record="activations")
+        result = run(session, path)
+        found = adopted(result)
+        assert {names[agent] for (_, agent), message in found.items() if message == "correction"} == corrected
+        rows = [row for row in result.table("activations").to_pylist() if row["infector"] is None]
+        expected = {0: 0} | dict.fromkeys(corrected & {3, 5}, delay)
+        assert {names[row["agent"]]: row["round"] for row in rows} == expected
+
+
+def test_parameters_that_earlier_versions_lack_are_hashed_only_if_they_are_used(path):
+    plain, named = CompetingCascades(probability=0.2), CompetingCascades(probability=0.2, ties="random")
+    assert plain.resolved_parameters == named.resolved_parameters == {"probability": 0.2}
+    assert CompetingCascades(ties="first_listed").resolved_parameters["ties"] == "first_listed"
+    seeds = {"a": ["0"], "b": ["5"]}
+    one, other, late = (
+        resolve_session(path, model, seed_set=seeds, replicates=1).session_id
+        for model in (plain, named, CompetingCascades(probability=0.2, delays=[0, 1]))
+    )
+    assert one == other != late
+
+
+def test_a_message_that_starts_later_takes_the_place_of_another(path):
+    for delays, message in (([-1], "delays: must be greater"), ([0, 1, 1, 1], "at most 3 messages can compete")):
+        with pytest.raises(InvalidInputError, match=message):
+            CompetingCascades(delays=delays)
+    seeds = {str(i): [i] for i in range(6)}
+    with pytest.raises(InvalidInputError, match=r"6 messages; .* for at most 5 messages"):
+        resolve_session(path, CompetingCascades(delays=[0, 2]), seed_set=seeds, replicates=1)
+
+
+def test_a_message_that_starts_too_late_is_counted_as_reaching_nobody(publish_small):
+    network = publish_small(PATH)
+    model = CompetingCascades(probability=1.0, delays=[0, 4])
+    fields = {"seed_set": {"rumour": [0], "correction": [3]}, "replicates": 4, "record": "activations"}
+    result = simulate(network, model, **fields)
+    rows = network.warehouse.sql("SELECT message, replicates, reach, reach_standard_error FROM message_reach")
+    assert sorted(rows.itertuples(index=False, name=None)) == [("correction", 4, 0.0, 0.0), ("rumour", 4, 5.0, 0.0)]
+    assert result.reach.mean == 5.0
+
+
 def test_a_message_that_spreads_less_loses(publish_small):
     network = publish_small(numbered_network(4, 60, 500))
     seeds = {"a": ["1", "2"], "b": ["3", "4"]}

@@ -59,7 +59,7 @@ OPTIONS_OF = {
     "seiz": {"beta", "b", "rho", "epsilon", "p", "l", "sceptics", "strength"} | EDGE_FACTORS,
     "maki_thompson": {"spreading", "stifling"} | EDGE_FACTORS,
     "daley_kendall": {"spreading", "stifling"} | EDGE_FACTORS,
-    "competing_cascades": {"probability", "rates"} | EDGE_FACTORS,
+    "competing_cascades": {"probability", "rates", "ties", "delays"} | EDGE_FACTORS,
 }
 
 

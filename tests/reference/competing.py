@@ -2,7 +2,8 @@
 
 Bharathi, Kempe, Salek: Competitive influence maximization in social networks. WINE 2007, in rounds instead of
 exponential delays: each newly active agent tries each of its neighbours once, and a neighbour without a message adopts
-that of one of those who succeeded in this round.
+that of one of those who succeeded in this round. A message may start later than the others (Budak, Agrawal, El Abbadi:
+Limiting the spread of misinformation in social networks. WWW 2011): at those of its seeds that no other has reached.
 """
 
 from collections import defaultdict
@@ -16,13 +17,16 @@ from tests.reference.lanes import Lane
 def competing_cascades(network, parameters, coins, seeds, max_rounds):
     """The seeds are a mapping from agents to the message of each, in the order of the messages."""
     chance = edge_chances(network, scheme_values(network, parameters["probability"], coins.random_seed), parameters)
+    listed = list(dict.fromkeys(seeds.values()))
     rates = [favourable_draws(rate) for rate in parameters["rates"] or ()]
-    rate_of = dict(zip(dict.fromkeys(seeds.values()), rates, strict=False))
-    lane = Lane(seeds)
-    lane.messages.update(seeds)
-    newly = list(seeds)
+    rate_of = dict(zip(listed, rates, strict=False))
+    start_of = dict(zip(listed, parameters["delays"] or (), strict=False))
+    waiting = {seed: start for seed, message in seeds.items() if (start := start_of.get(message, 0))}
+    newly = [seed for seed in seeds if seed not in waiting]
+    lane = Lane(newly)
+    lane.messages.update((seed, seeds[seed]) for seed in newly)
     number = 0
-    while newly and number < max_rounds:
+    while (newly or waiting) and number < max_rounds:
         number += 1
         succeeded = defaultdict(list)
         for src in newly:
@@ -36,11 +40,20 @@ def competing_cascades(network, parameters, coins, seeds, max_rounds):
                     succeeded[dst].append(src)
                 else:
                     lane.contact(number, src, dst, "ignored")
+        newly = list(succeeded)
         for dst, sources in succeeded.items():
+            if parameters["ties"] == "first_listed":
+                best = min(listed.index(lane.messages[src]) for src in sources)
+                sources = [src for src in sources if listed.index(lane.messages[src]) == best]
             infector = first_of(sources, dst, coins)
             lane.activate(dst, number, infector)
             lane.messages[dst] = lane.messages[infector]
-        newly = list(succeeded)
+            waiting.pop(dst, None)
+        for seed in [seed for seed, start in waiting.items() if start == number]:
+            del waiting[seed]
+            lane.activate(seed, number, None)
+            lane.messages[seed] = seeds[seed]
+            newly.append(seed)
         lane.end_round(infectious=len(newly))
-    lane.truncated = bool(newly)
+    lane.truncated = bool(newly or waiting)
     return lane

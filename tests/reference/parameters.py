@@ -127,7 +127,9 @@ PARAMETERS = {
         {"probability": 1.0},
         {"probability": "weighted_cascade", "rates": [0.7, 1.0]},
         {"probability": "trivalency", "rates": [0.0]},
-        {"probability": "column", "rates": [1.0, 0.4], **FACTORS},
+        {"probability": 1.0, "ties": "first_listed"},
+        {"probability": 0.6, "delays": [0, 2, 1]},
+        {"probability": "column", "rates": [1.0, 0.4], "ties": "first_listed", "delays": [1], **FACTORS},
     ],
 }
 

@@ -163,7 +163,7 @@ def transmit_in_the_next_round_only(session):
     parameters = json.loads(session["model_parameters"])
     if session["propagation_model"] == "sir":
         return parameters["gamma"] == 1.0 and parameters.get("infectious_period") is None
-    return session["propagation_model"] in TRANSMIT_ONCE
+    return session["propagation_model"] in TRANSMIT_ONCE and not any(parameters.get("delays") or ())
 
 
 def tuples(result, table, columns):

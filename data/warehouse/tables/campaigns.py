@@ -56,6 +56,13 @@ SPECIFICATIONS = (
             Column("session_ids", STRINGS, "distinct sessions of the campaign, in its order"),
             Column("started_at", CLOCK, "clock time at which the run was first started"),
             Column("version", pa.string(), "version of Rumormill that stored it"),
+            Column(
+                "asked_run_id",
+                pa.string(),
+                "run with the precisions as they were asked for, if this one has the replicates that they need",
+                nullable=True,
+                later=True,
+            ),
         ),
     ),
 )

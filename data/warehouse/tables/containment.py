@@ -51,7 +51,15 @@ SPECIFICATIONS = (
             Column("seed_agents", STRINGS, "agent_id of each seed of the message, in the order chosen"),
             Column("blocked_agents", STRINGS, "agent_id of each agent that was blocked already"),
             Column("random_seed", pa.int64(), "random seed of all draws"),
-            Column("max_rounds", pa.int32(), "last round in which activations were allowed"),
+            *(
+                Column(name, kind, f"{documentation}; null in plans of older versions", nullable=True, later=True)
+                for name, kind, documentation in (
+                    ("cost", pa.float64(), "what the choice costs"),
+                    ("max_rounds", pa.int32(), "last round in which activations were allowed"),
+                    ("delay", pa.int32(), "round in which the counter-message starts; null without one"),
+                    ("ties", pa.string(), "random, message or counter_message; null without a counter-message"),
+                )
+            ),
         ),
     ),
 )

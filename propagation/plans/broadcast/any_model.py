@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from data.networks.network import Network
 from propagation.compiled_rules import session_edges, session_program
@@ -36,14 +35,16 @@ class _Recorder:
         self.n_events = self.n_contacts = 0
         self._ends: list[tuple[int, int, int]] = []
 
-    def seeds(self, seeds: npt.NDArray[np.int32]) -> None:
-        """Note the seeds as activations of round 0."""
+    def seeds(self) -> None:
+        """Note the seeds that are active in round 0 as its activations."""
         if len(self.events.agent):
+            active = self.session.active_seeds
+            seeds = self.session.seed_array[active]
             where = slice(self.n_events, self.n_events + len(seeds))
             self.events.agent[where], self.events.round[where] = seeds, 0
             self.events.infector[where], self.events.occasion[where] = -1, 1
             if len(self.events.compartment):
-                self.events.compartment[where] = self.session.seed_compartments
+                self.events.compartment[where] = self.session.seed_compartments[active]
             self.n_events += len(seeds)
 
     def has_room(self, seeds: int) -> bool:
@@ -112,16 +113,16 @@ class AnyModel(KernelFamily):
         state, arrivals = new_state(program, n), run.scratch.arrivals(program)
         messages = new_messages(MESSAGES, named=True, recorded=session.records("contacts"))
         stopped, recorder = np.empty(MESSAGES, np.int32), _Recorder(session, n, run.writer)
-        series, rounds, truncated = [], [], []
+        series, rounds, truncated, active = [], [], [], int(session.active_seeds.sum())
         for replicate, salt in zip(run.replicates.tolist(), run.salts, strict=True):
             if not recorder.has_room(len(seeds)):
                 recorder.flush()
             n_live, n_touched = rules.start_lane(
                 program, np.int64(0), state, arrivals, seeds, seeds_in, salt, np.int64(0)
             )
-            recorder.seeds(seeds)
+            recorder.seeds()
             counts = np.zeros((_ROUNDS_AT_ONCE, 3), np.int64)
-            counts[0] = len(seeds)
+            counts[0] = active
             number = last_change = quiet = 0
             while True:
                 why, number, n_live, n_touched, last_change, quiet, n_events, n_contacts, _ = lane_rounds.run_rounds(

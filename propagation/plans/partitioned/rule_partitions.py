@@ -89,11 +89,12 @@ class RulePartition(Partition):
                 scratch.arrivals(self.program), scratch.queues, touched, live,
             )  # fmt: skip
         counts = np.zeros((self.lanes, COUNTS), np.int64)
-        counts[:, :3] = np.diff(ends)[:, None]
+        active = self.program.reached[seeds_in] == 1
+        counts[:, :3] = np.diff(np.append(0, np.cumsum(active))[ends])[:, None]
         counts[:, 3], counts[:, 4] = np.diff(live.ends), 1
-        entered = seeds_in if self.wave.one.competing else seeds_in[:0]
-        events = Events(seeds, np.zeros_like(seeds), np.full_like(seeds, -1), np.ones_like(seeds), entered)
-        of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))
+        own, entered = seeds[active], seeds_in[active] if self.wave.one.competing else seeds_in[:0]
+        events = Events(own, np.zeros_like(own), np.full_like(own, -1), np.ones_like(own), entered)
+        of_lane = np.repeat(np.arange(self.lanes, dtype=np.int32), np.diff(ends))[active]
         recorded = ((of_lane, events),) if self.wave.one.records("reach") else ()
         entry = trimmed(touched)
         return PartitionState(0, (entry,), trimmed(live), (counts,), recorded, log_size=numbers_in(entry))
@@ -106,7 +107,7 @@ class RulePartition(Partition):
         arriving = len(inbox.messages.dst)
         room = arriving + int(before.live.ends[-1])
         changes, live = self._touched(room), self._live(room)
-        events = new_events(arriving if self.wave.one.records("reach") else 0, competing=bool(self.wave.one.competing))
+        events = new_events(room if self.wave.one.records("reach") else 0, competing=bool(self.wave.one.competing))
         contacts = new_contacts(arriving if recorded else 0)
         events_lane, contacts_lane = (np.empty(len(rows.round), np.int32) for rows in (events, contacts))
         counts = np.zeros((self.lanes, COUNTS), np.int64)

@@ -231,10 +231,10 @@ class _ReferenceRun:
                 "agent": np.tile(session.seed_array, session.replicates),
                 "compartment": np.tile(session.seed_compartments, session.replicates),
                 "since": 0,
-                "occasion": 1,
+                "occasion": np.tile(session.active_seeds, session.replicates),
                 "weight": 0,
                 "contacts": 0,
-                "activated": True,
+                "activated": np.tile(session.active_seeds, session.replicates),
                 "infector": -1,
             }
         )

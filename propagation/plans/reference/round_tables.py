@@ -18,8 +18,9 @@ FRONTIER = {"replicate": "int32", "agent": "int32", "compartment": "int8", "sinc
 MEMORY = {"weight": "int64", "contacts": "int32"}
 STATE = {**FRONTIER, **MEMORY, "activated": "bool", "infector": "int32"}
 ATTEMPT = {
-    "replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "added": "int64", "target": "int8",
-    "target_to": "int8", "stop_to": "int8", "adds": "bool", "open": "bool", "infector_draw": "int64",
+    "replicate": "int32", "src": "int32", "dst": "int32", "success": "bool", "added": "int64",
+    "compartment": "int8", "target": "int8", "target_to": "int8", "stop_to": "int8", "adds": "bool", "open": "bool",
+    "infector_draw": "int64",
 }  # fmt: skip
 STOP = {"replicate": "int32", "src": "int32", "stop_to": "int8"}
 CONTACT = {"replicate": "int32", "round": "int32", "src": "int32", "dst": "int32", "kind": "int8"}

@@ -184,17 +184,16 @@ class RulesInPandas:
             weight=agents["weight"].add(contacts["added"].groupby(by_agent).sum().reindex(agents.index, fill_value=0)),
             contacts=agents["contacts"].add(contacts.groupby(by_agent).size().reindex(agents.index, fill_value=0)),
         )
-        # 1. Arrivals: the contact with the smallest (infector draw, src) decides.
+        # 1. Arrivals: the contact with the smallest (infector draw, src) decides; or of the compartment listed first.
         counting = contacts[(contacts["success"] & (contacts["target_to"] >= 0)) | (contacts["added"] > 0)]
-        first = counting.sort_values(["infector_draw", "src"]).drop_duplicates(subset=["replicate", "dst"])
+        order = [*(["compartment"] if rules.first_wins else []), "infector_draw", "src"]
+        first = counting.sort_values(order).drop_duplicates(subset=["replicate", "dst"])
         first = first.set_index(["replicate", "dst"])[["src", "target_to", "added"]].reindex(agents.index)
         to = first["target_to"].fillna(-1).to_numpy(np.int64)
         added = first["added"].fillna(0).to_numpy() > 0
         enough = agents["weight"].to_numpy() >= self._thresholds(agents)
         to = np.where(added & ~is_reached & enough, rules.number(rules.seeds), to)
         moved = (to >= 0) & (to != before)
-        reaches = np.isin(to, [rules.number(name) for name in rules.reached])
-        activated = moved & reaches & ~is_reached
         # 2. Agents that stop, and those that leave by themselves.
         stopped = stops["stop_to"].reindex(agents.index).fillna(-1).to_numpy(np.int64)
         to = np.where(moved, to, stopped)
@@ -209,12 +208,13 @@ class RulesInPandas:
                 )
             to = np.where(here & leaves, rules.number(transition.to), to)
         changes = (to >= 0) & (to != before)
+        activated = changes & np.isin(to, [rules.number(name) for name in rules.reached]) & ~is_reached
         return agents.assign(
             compartment=np.where(changes, to, before),
             since=np.where(changes, number, agents["since"]),
             occasion=agents["occasion"] + activated,
             activated=activated,
-            infector=np.where(activated, first["src"].fillna(-1), -1).astype(np.int64),
+            infector=np.where(activated & moved, first["src"].fillna(-1), -1).astype(np.int64),
         )
 
     def _thresholds(self, agents: pd.DataFrame) -> npt.NDArray[np.int64]:

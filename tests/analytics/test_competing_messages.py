@@ -1,0 +1,176 @@
+"""Answers by message where several compete: each is what the definition says of the activations of that message."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analytics.communities import crossing
+from analytics.comparison import CampaignComparison, compare
+from analytics.decision_tables import publish_comparison, publish_explanation, publish_responsibility
+from analytics.explanation import explain, most_responsible
+from analytics.pages.campaign import campaign_page
+from data.errors import InvalidInputError
+from data.facade import Warehouse
+from data.networks.network import Network
+from propagation import Result, simulate
+from propagation.competing_messages import asked_messages, message_results, of_message, reach_by_message
+from propagation.models import CompetingCascades, IndependentCascade
+from propagation.simulation import simulate_many
+
+SEEDS = {"rumour": ["1", "2"], "correction": ["3"]}
+REPLICATES = 25
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return Warehouse(tmp_path_factory.mktemp("town")).generate_network("town", "rmat", agents=60, edges=300)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["published", "in memory"])
+def early(town: Network, request: pytest.FixtureRequest) -> Result:
+    return session(town, 0, publish=request.param)
+
+
+def session(network: Network, delay: int, **options: bool) -> Result:
+    model = CompetingCascades(probability=0.35, delays=[0, delay] if delay else None)
+    return simulate(network, model, seed_set=SEEDS, replicates=REPLICATES, record="activations", **options)
+
+
+def activations(result: Result) -> pd.DataFrame:
+    return result.table("activations").to_pandas().astype({"message_id": str})
+
+
+def test_each_message_has_the_rows_of_its_activations(early: Result) -> None:
+    rows = activations(early)
+    for name, result in message_results(early).items():
+        own = rows[rows["message_id"] == name]
+        sizes = own.groupby("replicate").size().reindex(range(REPLICATES), fill_value=0)
+        assert result.cascades["size"].tolist() == sizes.tolist()
+        assert result.reach.mean == sizes.mean()
+        assert result.reach.standard_error == pytest.approx(sizes.std(ddof=1) / REPLICATES**0.5)
+        by_round = [own[own["round"] <= number].shape[0] / REPLICATES for number in result.rounds["round"]]
+        assert result.rounds["total_influenced"].tolist() == pytest.approx(by_round)
+        assert result.agents.set_index("agent")["times_reached"].to_dict() == own["agent"].value_counts().to_dict()
+        assert result.session["seed_agents"] == SEEDS[name]
+        assert len(result.table("activations")) == len(result.activations) == len(own)
+    whole = sum(result.reach.mean for result in message_results(early).values())
+    assert whole == pytest.approx(early.reach.mean)
+
+
+def test_reach_by_message_of_many_sessions(town: Network) -> None:
+    results = {result.session_id: result for result in (session(town, 0), session(town, 2))}
+    found = reach_by_message(town.warehouse, {each: result.session for each, result in results.items()})
+    for session_id, result in results.items():
+        for name, own in message_results(result).items():
+            reach = found[session_id][name]
+            assert (reach.mean, reach.replicates) == (pytest.approx(own.reach.mean), REPLICATES)
+            assert reach.standard_error == pytest.approx(own.reach.standard_error)
+
+
+def test_an_explanation_says_by_which_message(early: Result) -> None:
+    rows, ids = activations(early), early.network.agent_ids.to_pylist()
+    for agent in ("1", "3", "7", "20"):
+        found = explain(early, agent)
+        own = rows[rows["agent"] == ids.index(agent)]
+        assert found.messages["message"].tolist() == list(SEEDS)
+        expected = [int((own["message_id"] == name).sum()) for name in SEEDS]
+        assert found.messages["replicates"].tolist() == expected
+        assert found.paths.groupby("message")["replicates"].sum().to_dict() == {
+            name: count for name, count in zip(SEEDS, expected, strict=True) if count
+        }
+        for path, message in zip(found.paths["path"], found.paths["message"], strict=True):
+            assert path[0] in SEEDS[message]
+
+
+def test_the_agents_responsible_for_one_message_lie_below_its_seeds(early: Result) -> None:
+    rows = activations(early)
+    everything = dict.fromkeys(rows["agent"], 0.0)
+    for name in SEEDS:
+        found = most_responsible(early, agents=60, with_seeds=True, message=name)
+        own = rows[rows["message_id"] == name]
+        assert found.transmitted == pytest.approx(own["infector"].notna().sum() / REPLICATES)
+        for row in found.agents.to_dict("records"):
+            (agent,) = early.network.dense_ids([row["agent_id"]]).tolist()
+            everything[agent] += row["descendants"]
+    whole = most_responsible(early, agents=60, with_seeds=True)
+    dense = early.network.dense_ids(whole.agents["agent_id"]).tolist()
+    assert whole.agents["descendants"].tolist() == pytest.approx([everything[agent] for agent in dense])
+
+
+def test_messages_are_compared_replicate_by_replicate(town: Network) -> None:
+    early, late = session(town, 0), session(town, 2)
+    found = compare(early, late, names=("early", "late"))
+    assert isinstance(found, CampaignComparison)
+    assert list(found) == list(SEEDS)
+    for name, compared in found.items():
+        sizes = [of_message(each, name).cascades["size"].to_numpy() for each in (early, late)]
+        apart = sizes[0] - sizes[1]
+        assert compared.paired
+        assert compared.lead.mean == pytest.approx(apart.mean())
+        assert compared.lead.standard_error == pytest.approx(apart.std(ddof=1) / REPLICATES**0.5)
+        assert compared.rounds["difference"].iloc[-1] == pytest.approx(apart.mean())
+        assert compared.first == f"{name} in early"
+    one = compare(early, late, message="rumour")
+    assert one.lead == found["rumour"].lead
+
+
+def test_a_message_is_compared_with_a_session_of_its_own(town: Network) -> None:
+    early = session(town, 0)
+    fields = {"seed_set": SEEDS["rumour"], "replicates": REPLICATES, "record": "activations"}
+    alone = simulate(town, IndependentCascade(probability=0.35), **fields)
+    found = compare(alone, early, message="rumour", names=("alone", "early"))
+    sizes = of_message(early, "rumour").cascades["size"].to_numpy()
+    assert found.lead.mean == pytest.approx((alone.cascades["size"].to_numpy() - sizes).mean())
+    assert found.lead.mean > 0
+    assert found.never_by_first == 0  # a correction only takes agents away
+    assert publish_comparison(*found.results, found)
+    assert not publish_comparison(*found.results, found)
+    rows = town.warehouse.sql("FROM message_differences WHERE part = 'reach'")
+    assert rows[["first_message_id", "second_message_id"]].values.tolist() == [["", "rumour"]]
+    with pytest.raises(InvalidInputError, match=r"no message competes in both sessions .*--message NAME"):
+        compare(alone, early)
+
+
+def test_answers_by_message_are_published_once(town: Network) -> None:
+    early = session(town, 0)
+    for result in message_results(early).values():
+        found = most_responsible(result, agents=60, with_seeds=True)
+        assert publish_responsibility(result, found)
+        assert not publish_responsibility(result, found)
+    publish_explanation(early, explain(early, "20"))
+    by_message = town.warehouse.sql("SELECT message_id, count(*) AS n FROM responsible_by_message GROUP BY ALL")
+    assert set(by_message["message_id"]) <= set(SEEDS)
+    paths = town.warehouse.sql("SELECT path[1] AS seed, message_id FROM transmission_paths")
+    assert len(paths)
+    assert all(row.seed in SEEDS[row.message_id] for row in paths.itertuples())
+
+
+def test_a_message_crosses_communities_on_its_own(early: Result) -> None:
+    groups = {agent: str(i % 3) for i, agent in enumerate(early.network.agent_ids.to_pylist())}
+    whole = crossing(early, groups, publish=False).tables["community_reach"].to_pandas()
+    parts = [crossing(early, groups, message=name, publish=False).tables["community_reach"] for name in SEEDS]
+    for column in ("reach", "seeds", "brought_in", "carried_out"):
+        together = np.sum([part.to_pandas()[column].to_numpy(float) for part in parts], axis=0)
+        assert whole[column].to_numpy(float) == pytest.approx(together), column
+
+
+def test_a_page_tells_what_each_message_reaches(town: Network) -> None:
+    fields = {"model": CompetingCascades(probability=0.35), "seed_set": SEEDS, "replicates": REPLICATES}
+    simulate_many(town, {"both": {**fields, "record": "activations"}}, campaign="competing")
+    page = campaign_page(town.warehouse, "competing")
+    assert "What each competing message reaches" in page
+    assert page.count("correction") >= 1
+
+
+def test_mistakes_are_told(town: Network, early: Result) -> None:
+    with pytest.raises(InvalidInputError, match=r"no message 'rumor' \(did you mean 'rumour'\?\).*'correction'"):
+        of_message(early, "rumor")
+    plain = simulate(town, CompetingCascades(probability=0.35), seed_set=SEEDS, replicates=2)
+    with pytest.raises(InvalidInputError, match="record: activations"):
+        of_message(plain, "rumour")
+    one = simulate(town, IndependentCascade(probability=0.35), seed_set=["1"], replicates=2)
+    assert asked_messages(one, None) == {None: one}
+    with pytest.raises(InvalidInputError, match="spreads one message"):
+        message_results(one)
+    with pytest.raises(InvalidInputError, match="of one message"):
+        of_message(of_message(early, "rumour"), "correction")
