@@ -194,7 +194,8 @@ def activation_curves(
         draw_curve(ax, scaled, "total_influenced", colour=COLOURS[0], label=called)
         keys = curve_keys(COLOURS[0], f"{called}, mean")
         how = "fitted" if round_length is None else "given"
-        label = f"; 1 round = {length / per_unit:.3g} {unit}, {how}"
+        of_round, per_round = _unit_of_axis(curve.time_unit, length)
+        label = f"; 1 round = {length / per_round:.3g} {of_round}, {how}"
     times, counts = _thinned(curve, 1.05 * end)
     what = f"cascade {shortened(cascade)}" if cascade is not None else _mean_of(curve.cascades)
     (line,) = ax.plot(times / per_unit, counts, color=COLOURS[1], linewidth=LINE_WIDTH, drawstyle="steps-post")
