@@ -239,7 +239,7 @@ def estimate_edges(
     confounded = shared & (estimate.effective < 0.5 * (tried + options.prior_strength))
     low, high = wilson(estimate.values, estimate.effective)
     if options.method == "em":  # no value is larger than if all possible successes were the edge's own
-        trials = tried + float(options.prior_strength)
+        trials = (tried + options.prior_strength).astype(np.float64)
         own = found.possible + options.prior_strength * estimate.values
         shares = np.divide(own, trials, out=np.ones(len(own)), where=trials > 0)
         high = np.maximum(np.minimum(high, wilson(np.minimum(shares, 1.0), trials)[1]), estimate.values)
