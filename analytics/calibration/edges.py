@@ -418,4 +418,9 @@ def options_of(given: Mapping[str, Any]) -> Options:
         if name not in Options.__dataclass_fields__:
             known = Options.__dataclass_fields__
             raise InvalidInputError(f"no option {name!r}{suggestion(name, known)}; options are {', '.join(known)}")
-    return Options(**cast("Any", given))
+    numbers = ("window", "prior_strength", "decay", "tolerance")  # 1 and 1.0 are the same calibration
+    plain = {
+        name: float(value) if name in numbers and isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in given.items()
+    }
+    return Options(**cast("Any", plain))

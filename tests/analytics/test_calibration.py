@@ -259,7 +259,7 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
     assert not found.was_published
     scores = score_calibration(found, test)
     head = network.warehouse.head
-    again = calibrate_edges(network, fitted, window=1)
+    again = calibrate_edges(network, fitted, window=1.0)
     assert again.was_published
     assert again.values.tolist() == found.values.tolist()
     assert (again.counts, again.warnings) == (found.counts, found.warnings)
@@ -281,7 +281,7 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"window": 0}, "window 0 is not a positive number of rounds"),
+        ({"window": 0}, "window 0.0 is not a positive number of rounds"),
         ({"method": "emm"}, "method 'emm' is unknown.*did you mean 'em'"),
         ({"methods": "em"}, "no option 'methods'.*did you mean 'method'"),
         ({"model": "linear_threshold", "method": "jaccard"}, "method 'jaccard' is for independent_cascade"),
