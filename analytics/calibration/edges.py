@@ -235,8 +235,14 @@ def estimate_edges(
     fit = _threshold_fit if options.model == "linear_threshold" else _FITS[options.method]
     estimate = fit(found, options)
     tried = estimate.exposures
-    confounded = (tried >= FEW_EXPOSURES) & (estimate.effective < 0.5 * (tried + options.prior_strength))
+    shared = (estimate.successes >= 1.0) & (tried >= FEW_EXPOSURES)
+    confounded = shared & (estimate.effective < 0.5 * (tried + options.prior_strength))
     low, high = wilson(estimate.values, estimate.effective)
+    if options.method == "em":  # no value is larger than if all possible successes were the edge's own
+        trials = (tried + options.prior_strength).astype(np.float64)
+        own = found.possible + options.prior_strength * estimate.values
+        shares = np.divide(own, trials, out=np.ones(len(own)), where=trials > 0)
+        high = np.maximum(np.minimum(high, wilson(np.minimum(shares, 1.0), trials)[1]), estimate.values)
     counts = {
         "cascades": len(cascades),
         "activations": cascades.activations,
@@ -412,4 +418,9 @@ def options_of(given: Mapping[str, Any]) -> Options:
         if name not in Options.__dataclass_fields__:
             known = Options.__dataclass_fields__
             raise InvalidInputError(f"no option {name!r}{suggestion(name, known)}; options are {', '.join(known)}")
-    return Options(**cast("Any", given))
+    numbers = ("window", "prior_strength", "decay", "tolerance")  # 1 and 1.0 are the same calibration
+    plain = {
+        name: float(value) if name in numbers and isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in given.items()
+    }
+    return Options(**cast("Any", plain))

@@ -172,8 +172,8 @@ def _effective_exposures(  # type: ignore[no-untyped-def]
 ):
     """Fill in the exposures, all with a known cause, that would tell as much about an edge as its own ones do.
 
-    That is p (1 - p) / variance, the variance from the inverse of the observed information on the logit scale. It lies
-    between the failures, which nothing else explains, and all exposures; the prior's count in both.
+    That is p (1 - p) / variance, the variance from the inverse of the observed information on the logit scale (Louis
+    1982). It is at most the number of exposures, those of the prior included.
     """
     degree = len(p)
     numbers, exposed = np.full(degree, -1, np.int64), 0
@@ -262,8 +262,7 @@ def _bound_effective(  # type: ignore[no-untyped-def]
         if number >= 0:
             variance = variances[number]
             like = 1.0 / (p[edge] * (1.0 - p[edge]) * variance) if variance > 0.0 else 0.0
-            least, trials = failures[edge] + strength, possible[edge] + failures[edge] + strength
-            effective[edge] = min(max(like, least), trials)
+            effective[edge] = min(like, possible[edge] + failures[edge] + strength)
 
 
 @numba.njit(nogil=True, cache=True)

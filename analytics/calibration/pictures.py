@@ -58,6 +58,9 @@ def posterior_points(found: "ParameterCalibration", ax: "Axes") -> "Axes":
         if prior.log:
             scale("log")
         limits(prior.low, prior.high)
+    for axis, prior in ((ax.xaxis, one), (ax.yaxis, other)):
+        if not prior.log:
+            show_fractions(axis)
     keys: Keys = [(points, f"{len(found.accepted):,} of {found.candidates:,} candidates"), (middle, "medians")]
     legend_above(ax, keys)
     return ax
@@ -72,8 +75,9 @@ def posterior_histogram(found: "ParameterCalibration", ax: "Axes") -> "Axes":
     dress(ax, title=f"Posterior of {name}", x=name, y="accepted candidates")
     if prior.log:
         ax.set_xscale("log")
+    else:
+        show_fractions(ax.xaxis)
     ax.set_xlim(prior.low, prior.high)
-    show_fractions(ax.yaxis)
     legend_above(ax, [(bars, f"{len(found.accepted):,} of {found.candidates:,} candidates")])
     return ax
 
@@ -86,9 +90,9 @@ def band_of_curves(found: "ParameterCalibration", ax: "Axes") -> "Axes":
     band = ax.fill_between(rounds, low, high, color=COLOURS[0], alpha=0.22, linewidth=0)
     (line,) = ax.plot(rounds, median, color=COLOURS[0], linewidth=LINE_WIDTH)
     (seen,) = ax.plot(rounds, observed.values, "o", color=INK, markersize=4)
-    title = f"{found.base.model.name} on {shortened(found.network.network_id)}, and {shortened(observed.name)}"
+    title = f"{found.base.model.name} on {shortened(found.network.network_id)} beside the observed curve"
     dress(ax, title=title, x="round", y=NAMES[observed.kind])
     ax.set_xlim(0, rounds[-1])
     ax.set_ylim(0, 1.05 * max(float(high.max()), float(observed.values.max()), 1.0))
-    legend_above(ax, [(seen, "observed"), (line, "median of the accepted"), (band, "95 % of the accepted")])
+    legend_above(ax, [(seen, "observed"), (line, "median"), (band, "95 % of the accepted")])
     return ax

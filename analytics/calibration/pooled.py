@@ -82,11 +82,10 @@ def _by_target(starts, causes, failures, mean, strength):  # type: ignore[no-unt
         successes, missed = strength * mean, failures[target] + strength * (1.0 - mean)
         p = _root(own, times, successes, missed)
         found[target] = p
-        least, step = failures[target] + strength, min(1e-4, 0.1 * p, 0.1 * (1.0 - p))
-        information = 0.0
+        effective[target] = failures[target] + own.sum() + strength
+        step = min(1e-4, 0.1 * p, 0.1 * (1.0 - p))
         if step > 1e-11:
             before = _slope(p - step, own, times, successes, missed)
             after = _slope(p + step, own, times, successes, missed)
-            information = (before - after) / (2.0 * step)
-        effective[target] = min(max(p * (1.0 - p) * information, least), least + own.sum())
+            effective[target] = min(p * (1.0 - p) * (before - after) / (2.0 * step), effective[target])
     return found, effective

@@ -170,10 +170,14 @@ def planted(warehouse: Warehouse, name: str, model, most: float) -> tuple[Networ
         frame["planted"] /= frame.groupby("target")["target"].transform("size")
     network = warehouse.import_network(name, frame, probability="planted")
     sessions = {
-        str(number): {"model": model, "seed_set": draws.choice(network.agent_ids.to_pylist(), 4, replace=False)}
-        for number in range(40)
+        str(number): {
+            "model": model,
+            "seed_set": draws.choice(network.agent_ids.to_pylist(), 4, replace=False),
+            "random_seed": number,  # sessions with the same one would share their draws
+        }
+        for number in range(25)
     }
-    results = simulate_many(network, sessions, replicates=40, record="activations", publish=False)
+    results = simulate_many(network, sessions, replicates=60, record="activations", publish=False)
     parts = []
     for session, result in results.items():
         rows = result.table("activations").to_pandas()
@@ -241,7 +245,7 @@ def test_edges_that_always_try_together_are_not_told_apart(warehouse) -> None:
     assert found.counts["confounded_edges"] == 2
     assert any("cannot be told apart" in warning for warning in found.warnings)
     widths = by_pair(network, found.high - found.low)
-    assert widths[0, 2] > 1.15 * widths[3, 4]
+    assert widths[0, 2] > 1.5 * widths[3, 4]
     assert by_pair(network, found.values)[3, 4] == pytest.approx(0.5)
 
 
@@ -255,7 +259,7 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
     assert not found.was_published
     scores = score_calibration(found, test)
     head = network.warehouse.head
-    again = calibrate_edges(network, fitted, window=1)
+    again = calibrate_edges(network, fitted, window=1.0)
     assert again.was_published
     assert again.values.tolist() == found.values.tolist()
     assert (again.counts, again.warnings) == (found.counts, found.warnings)
@@ -277,7 +281,7 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"window": 0}, "window 0 is not a positive number of rounds"),
+        ({"window": 0}, "window 0.0 is not a positive number of rounds"),
         ({"method": "emm"}, "method 'emm' is unknown.*did you mean 'em'"),
         ({"methods": "em"}, "no option 'methods'.*did you mean 'method'"),
         ({"model": "linear_threshold", "method": "jaccard"}, "method 'jaccard' is for independent_cascade"),
