@@ -93,7 +93,7 @@ class ForecastModel:
         """One row per measure, with a column per forecaster: how good forecasts of the test cascades were."""
         rows = pandas_frame(self._scores)
         order = dict.fromkeys(rows["measure"])
-        found = rows.pivot_table(index="measure", columns="forecaster", values="value", dropna=False, sort=False)
+        found = rows.pivot_table(index="measure", columns="forecaster", values="score_value", dropna=False, sort=False)
         return found.reindex(index=list(order), columns=list(dict.fromkeys(rows["forecaster"])))
 
     @property

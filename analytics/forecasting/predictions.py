@@ -119,7 +119,7 @@ def score_forecast(
     Returns
     -------
     DataFrame
-        One row per forecaster and measure: ``forecaster``, ``measure``, ``value`` (float64) and ``cascades``.
+        One row per forecaster and measure: ``forecaster``, ``measure``, ``score_value`` (float64) and ``cascades``.
 
     Raises
     ------

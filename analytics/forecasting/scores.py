@@ -114,7 +114,7 @@ def score_rows(tests: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
             certain["auc"] = outcome_scores(happened, np.clip(over, -100.0, 100.0))["auc"]
         found[name] |= certain
     return [
-        {"forecaster": forecaster, "measure": measure, "value": value, "cascades": cascades}
+        {"forecaster": forecaster, "measure": measure, "score_value": value, "cascades": cascades}
         for forecaster, scores in found.items()
         for measure, (value, cascades) in scores.items()
     ]

@@ -232,7 +232,7 @@ def _print_card(model: "ForecastModel") -> None:
 def _print_scores(rows: list[dict[str, Any]]) -> None:
     from analytics.forecasting.model_cards import FORECASTERS, MEASURES, score_text
 
-    found = {(row["measure"], row["forecaster"]): row["value"] for row in rows}
+    found = {(row["measure"], row["forecaster"]): row["score_value"] for row in rows}
     print_table(
         [
             {

@@ -287,7 +287,7 @@ def test_a_model_is_published_once_and_forecasts_the_same_when_it_is_loaded(ware
     )
     assert counts.to_dict("records") == [{"forecasts": 30, "features": 190}]
     scores = score_forecast(loaded, new)
-    ours = scores[(scores["forecaster"] == "model") & (scores["measure"] == "r2_log")]["value"]
+    ours = scores[(scores["forecaster"] == "model") & (scores["measure"] == "r2_log")]["score_value"]
     assert ours.iloc[0] > 0.7
 
 

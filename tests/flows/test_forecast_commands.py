@@ -47,7 +47,7 @@ def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
     assert (tmp_path / "viral.png").stat().st_size > 10_000
     again = rumormill(*asked, "--json").json
     auc = next(row for row in again if (row["forecaster"], row["measure"]) == ("model", "auc"))
-    assert auc["value"] == 1.0
+    assert auc["score_value"] == 1.0
     assert "## Limits" in rumormill("forecast", "show", "viral").stdout
     assert rumormill("forecast", "show", "--json").json[0]["forecast_model"] == "viral"
     assert "flatter" in rumormill("forecast", "score", "viral", "past").stderr

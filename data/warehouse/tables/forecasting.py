@@ -139,7 +139,7 @@ SPECIFICATIONS = (
             _MODEL_ID,
             Column("forecaster", pa.string(), "model, naive, training_mean, seismic or calibrated_seismic"),
             Column("measure", pa.string(), "such as median_absolute_percentage_error, auc, interval_coverage"),
-            _unknown("value", pa.float64(), "its value; null where it is not defined"),
+            _unknown("score_value", pa.float64(), "its value; null where it is not defined"),
             _count("cascades", "test cascades that it is computed from"),
         ),
     ),
