@@ -110,10 +110,11 @@ def _names(
     for centre in centres:
         said = {p: words.get(features[p], (f"high {features[p]}", f"low {features[p]}")) for p in _outstanding(centre)}
         parts.append([high if centre[p] > 0 else low for p, (high, low) in said.items()])
-    for length in range(NAMED, max(NAMED, *map(len, parts)) + 1):
-        names = [", ".join(each[:length]) or "average" for each in parts]
-        if len(set(names)) == len(names):
-            return tuple(names)
+    lengths = [NAMED] * len(parts)
+    names = [", ".join(each[:NAMED]) or "average" for each in parts]
+    for _ in features:  # only those that have the name of another say more
+        lengths = [length + (names.count(name) > 1) for length, name in zip(lengths, names, strict=True)]
+        names = [", ".join(each[:length]) or "average" for each, length in zip(parts, lengths, strict=True)]
     farthest = [centre[np.abs(centre).argmax()] for centre in centres]
     return tuple(
         f"{name} ({far:+.1f})" if names.count(name) > 1 else name for name, far in zip(names, farthest, strict=True)

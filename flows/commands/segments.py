@@ -21,8 +21,8 @@ def segment(
             "--features",
             metavar="NAMES",
             help="Separated by commas: numeric attributes of the agents, columns of agent_metrics; with --session "
-            "reach_probability and mean_round; with --cascades cascades, cascades_started, mean_position and activated. "
-            "Default: degrees, PageRank, core number, clustering, and all of the session and the cascades.",
+            "reach_probability and mean_round; with --cascades cascades, cascades_started, mean_position and "
+            "activated. Default: degrees, PageRank, core number, clustering, and all of the session and the cascades.",
         ),
     ] = None,
     session: Annotated[
