@@ -1,4 +1,4 @@
-"""Entry point of the command ``rumormill``: hands runs to the platform's warm runner, if there is one.
+"""Entry point of the command ``rumormill``: hands runs and schedules to the platform's warm runner, if there is one.
 
 The runner has imported everything already and runs the same command line with this process's terminal, so that a
 small campaign takes a second. Without a platform, or if it runs other code, the command runs in this process.
@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from flows.platform.home import ENVIRONMENT, PlatformHome, code_fingerprint
 
-WARM_COMMANDS = frozenset({"run", "resume"})
+WARM_COMMANDS = frozenset({"run", "resume", "deploy", "schedules", "backfill"})
 """Commands that take longer to import than to run."""
 VERBOSE = frozenset({"-v", "--verbose"})
 """Options for which Prefect sets up its logs when it is imported."""

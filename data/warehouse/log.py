@@ -18,8 +18,6 @@ import pyarrow.compute as pc
 from data.errors import CorruptFileError, InvalidInputError, RumormillError
 from data.warehouse.log_checkpoints import FOLDER, Head, LogCheckpoint, LogCheckpoints
 from data.warehouse.log_segments import (
-    ADD,
-    REMOVE,
     UnusableSegmentError,
     data_files,
     hashed,
@@ -273,7 +271,7 @@ class Log:
         left_by = limit if removed_since is None else min(limit, removed_since)
         removed = _removed(covered, tail, left_by)
         parts = [
-            rows.filter((pc.field("table") == table) & (pc.field("number") <= limit))
+            rows.filter(pc.and_(pc.equal(rows["table"], table), pc.less_equal(rows["number"], limit)))
             for rows in _added(covered, left_by)
         ]
         found = [file for rows in parts for file in data_files(rows)]
@@ -366,17 +364,18 @@ def _added(covered: LogCheckpoint, left_by: int) -> Iterable[pa.Table]:
     Files removed by a later segment are still included: see `_removed`.
     """
     for segment in covered.segments:
-        yield segment.files.filter(pc.field("operation") == ADD)
+        yield segment.additions
         if left_by < segment.record.last:
-            yield segment.past.filter(pc.field("removed") > left_by)
+            yield segment.past.filter(pc.greater(segment.past["removed"], left_by))
 
 
 def _removed(covered: LogCheckpoint, tail: Sequence[Manifest], limit: int) -> set[tuple[int, str]]:
     """Return the files, by publication and path, that the tail or a later segment removed up to `limit`."""
     removed = {pair for manifest in tail if manifest.number <= limit for pair in manifest.removes}
     for segment in covered.segments:
-        rows = segment.files.filter((pc.field("operation") == REMOVE) & (pc.field("number") <= limit))
-        removed.update(_pairs(rows))
+        removals = segment.removals
+        if removals.num_rows:
+            removed.update(_pairs(removals.filter(pc.less_equal(removals["number"], limit))))
     return removed
 
 

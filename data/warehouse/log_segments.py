@@ -14,6 +14,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -338,6 +339,16 @@ class Segment:
     def files(self) -> pa.Table:
         """Files that the segment adds and does not remove, and those of earlier segments that it removes."""
         return self._table("files")
+
+    @cached_property
+    def removals(self) -> pa.Table:
+        """Rows of `files` that remove a file of an earlier segment."""
+        return self.files.filter(pc.equal(self.files["operation"], REMOVE))
+
+    @cached_property
+    def additions(self) -> pa.Table:
+        """Rows of `files` that add a file."""
+        return self.files.filter(pc.equal(self.files["operation"], ADD)) if self.removals.num_rows else self.files
 
     @property
     def past(self) -> pa.Table:

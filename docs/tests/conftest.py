@@ -1,6 +1,8 @@
 """What all pages share: a Prefect server, and an environment that leaves the user's settings alone."""
 
+import functools
 import os
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
+    # Prefect reads the machine's certificates for each of its clients, also for plain HTTP.
+    ssl.create_default_context = functools.cache(ssl.create_default_context)
     foreign = ("PREFECT", "RUMORMILL", "COLUMNS")
     for name in ("RUMORMILL_WAREHOUSE", "RUMORMILL_TRACEBACK", "COLUMNS"):
         os.environ.pop(name, None)  # commands that run within this process

@@ -1,7 +1,9 @@
 """A Prefect server for all tests of flows, the command line within this process, and small networks."""
 
+import functools
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,14 @@ from typer.testing import CliRunner
 from data.facade import Warehouse
 from flows.prefect_server import set_prefect_defaults
 from tests.deadlines import PATIENCE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_tls_context() -> Iterator[None]:
+    """Read the machine's certificates once: Prefect reads them for each of its clients, also for plain HTTP."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -227,25 +227,8 @@ def test_other_plans_equal_the_textbook_and_every_shape(publish_whole, run, asse
         assert_same_rows(run(session, network, shape=shape, batches=3), other)
 
 
-@pytest.mark.parametrize("plan", OTHER_PLANS)
 @pytest.mark.parametrize("name", MODELS)
-def test_other_plans_run_the_hardest_options_of_every_model(publish_whole, run, assert_same_rows, plan, name):
-    network = publish_whole(numbered_network(7, 14, 60), number=7, partitions=2)
-    session = resolve_session(
-        network,
-        make_model(name, HARDEST[name]),
-        seed_set=seed_set_of(name, [3, 1]),
-        replicates=12,
-        record="contacts",
-        max_rounds=4,
-    )
-    other = run(session, network, plan=plan)
-    assert_textbook(other, textbook_rows(session, network))
-    assert_same_rows(run(session, network), other)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_ids_reserved_for_agents_of_earlier_snapshots_are_nobody(
+def test_every_plan_runs_the_hardest_options_and_ids_reserved_for_agents_of_earlier_snapshots_are_nobody(
     publish_whole, new_warehouse, run, assert_same_rows, name
 ):
     warehouse = new_warehouse()
@@ -257,9 +240,9 @@ def test_ids_reserved_for_agents_of_earlier_snapshots_are_nobody(
             network,
             make_model(name, parameters),
             seed_set=seed_set_of(name, [3, 1]),
-            replicates=4,
+            replicates=12,
             record="contacts",
-            max_rounds=3,
+            max_rounds=4,
         )
         first, *others = [run(session, network, plan=plan) for plan in PLANS]
         if parameters == HARDEST[name]:
