@@ -228,7 +228,7 @@ def answers(network: Network, graph: str) -> Iterator[Answer]:
         lambda: rank_agents(
             network,
             IndependentCascade(probability=PROBABILITY),
-            rankings=["out_degree", "pagerank", "core_number"],
+            rankings=["degree", "pagerank", "core_number"],
             top=10, replicates=10, publish=False,
         ),
         scores,
@@ -312,7 +312,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--warehouse", type=Path, help="folder for the graphs; default: a temporary one")
     options = parser.parse_args()
-    print(machine.described(["networkit", "pandas"]), flush=True)
+    print(machine.described(["networkit"]), flush=True)
     networkit.setNumberOfThreads(os.cpu_count())
     with tempfile.TemporaryDirectory() as folder:
         warehouse = Warehouse(options.warehouse or Path(folder) / "warehouse")

@@ -121,7 +121,8 @@ def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> lis
     from analytics.comparison import comparison_row
     from data.errors import InvalidInputError
 
-    label = {} if name is None else {"compared": name}
+    one = compared.results[0]
+    label = {} if name is None else {"message" if getattr(one, "name", None) == name else "session": name}
     if part == "reach":
         return [{**label, **comparison_row(compared)}]
     frame = getattr(compared, part)
