@@ -86,11 +86,9 @@ def group_differences(compared: "SessionComparison", *, ax: "Axes | None" = None
     groups = compared.groups.reindex(compared.groups["difference"].abs().sort_values(ascending=False).index)
     groups = groups.head(MOST_ROWS).iloc[::-1]
     names = [f"{_named(row.group_name)} ({row.agents:,})" for row in groups.itertuples()]
-    ax = _difference_rows(groups, names, ax)
     more = f", the {len(groups)} largest of {len(compared.groups):,}" if len(compared.groups) > len(groups) else ""
     title = f"{shortened(compared.first)} minus {shortened(compared.second)}, by group{more}"
-    dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
-    return ax
+    return _difference_rows(groups, names, title, ax)
 
 
 def session_differences(compared: "CampaignComparison", *, ax: "Axes | None" = None) -> "Axes":
@@ -105,20 +103,19 @@ def session_differences(compared: "CampaignComparison", *, ax: "Axes | None" = N
     table = compared.table()
     table = table.reindex(table["difference"].abs().sort_values(ascending=False, kind="stable").index)
     table = table.head(MOST_ROWS).iloc[::-1]
-    ax = _difference_rows(table, [shortened(str(name)) for name in table.index], ax)
     more = f", the {len(table)} largest of {len(compared):,}" if len(compared) > len(table) else ""
     first, second = compared.names
     title = f"{shortened(first)} minus {shortened(second)}, by session{more}"
-    dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
-    return ax
+    return _difference_rows(table, [shortened(str(name)) for name in table.index], title, ax)
 
 
-def _difference_rows(rows: "pd.DataFrame", names: list[str], ax: "Axes | None") -> "Axes":
+def _difference_rows(rows: "pd.DataFrame", names: list[str], title: str, ax: "Axes | None") -> "Axes":
     """Draw a mark for each difference, with its interval, in rows from below."""
     ax = ax or new_axes((7.2, 1.6 + 0.3 * len(rows)))
     means = rows["difference"].to_numpy(np.float64)
     errors = np.nan_to_num(rows["difference_high"].to_numpy(np.float64) - means)
     ax.errorbar(means, np.arange(len(rows)), xerr=errors, fmt="D", markersize=5, color=INK, capsize=3, mfc="none")
+    dress(ax, title=title, x="difference of agents reached, 95 % interval", y="")
     ax.axvline(0.0, color=MUTED, linewidth=1.0)
     _name_rows(ax, names)
     show_fractions(ax.xaxis)

@@ -17,8 +17,9 @@ SIZE = (6.4, 6.8)
 """Width and height of the figure, inches."""
 MOST_NAMES = 40
 """Agents that may be named: the centre, then those with the most edges, where a name covers no other."""
-MOST_LINES = 1_500
-"""With more edges than this, only those that lead to the ring inside are drawn: the others would hide everything."""
+MOST_LINES, MOST_SPOKES = 1_500, 400
+"""With more edges than the first, only those between rings are drawn; with more of these than the second, one of each
+agent's: the others would hide everything."""
 SMALLEST, LARGEST = 14.0, 240.0
 """Areas of the marks of agents with the fewest and the most edges, square points; smaller where a ring is full."""
 UNCROWDED = 40
@@ -106,11 +107,27 @@ def _draw_edges(
         leads = subgraph.distances[sources] != subgraph.distances[targets]
         sources, targets = sources[leads], targets[leads]
         label += ", drawn between rings only"
-    opacity = float(np.clip(60 / max(len(sources), 1), 0.2, 0.5))
+        if len(sources) > MOST_SPOKES:
+            sources, targets = _shortest_inwards(subgraph, x, y)
+            label = f"{len(subgraph.pairs[0]):,} edges, one drawn per agent"
+    opacity = float(np.clip(120 / max(len(sources), 1), 0.25, 0.5))
     gaps = np.full(len(sources), np.nan)
     lines = [np.stack([end[sources], end[targets], gaps], axis=1).ravel() for end in (x, y)]
     (drawn,) = ax.plot(*lines, color=MUTED, linewidth=0.6, alpha=opacity, zorder=1)
     return drawn, label
+
+
+def _shortest_inwards(
+    subgraph: Subgraph, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return one edge for each agent but the centre: the shortest line of those that lead to the ring inside."""
+    distances, (sources, targets) = subgraph.distances, subgraph.pairs
+    outer, inner = np.concatenate([sources, targets]), np.concatenate([targets, sources])
+    leads = distances[outer] == distances[inner] + 1
+    outer, inner = outer[leads], inner[leads]
+    order = np.lexsort((inner, np.hypot(x[outer] - x[inner], y[outer] - y[inner]), outer))
+    agents, first = np.unique(outer[order], return_index=True)
+    return agents, inner[order][first]
 
 
 def _title(subgraph: Subgraph) -> str:

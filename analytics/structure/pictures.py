@@ -100,7 +100,7 @@ def _style(number: int) -> dict[str, Any]:
 def _whole_ticks(*axes: "Axis") -> None:
     """Write whole numbers only beside linear axes: there is no half agent or hop."""
     for axis in axes:
-        axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axis.get_major_locator().set_params(integer=True, min_n_ticks=1)  # type: ignore[call-arg]
 
 
 def _logarithmic(ax: "Axes", *, lowest: float, highest: float, x: bool) -> None:

@@ -184,7 +184,7 @@ def test_the_picture_names_communities_and_shows_their_reach(crossed, assert_rea
 def test_what_is_wrong_is_named(blocks):
     model = IndependentCascade(probability=0.1)
     result = simulate(blocks, model, seed_set=["1"], replicates=2, publish=False)
-    with pytest.raises(InvalidInputError, match="recorded 'rounds'; run it with record='activations'"):
+    with pytest.raises(InvalidInputError, match=r"recorded 'rounds', .*run it with record: activations"):
         crossing(result, "community")
     with pytest.raises(InvalidInputError, match=r"no column 'comunity' \(did you mean 'community'\?\)"):
         agreement(blocks, "comunity", "community")

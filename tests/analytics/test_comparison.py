@@ -54,7 +54,7 @@ def test_differences_by_round_group_and_agent_are_those_of_the_definition(networ
     degrees = dict(zip(network.agent_ids.to_pylist(), network.out_degree.tolist(), strict=True))
     assert compared.groups["agents"].sum() == network.n_agents
     for row in compared.groups.to_dict("records"):
-        inside = {agent for agent, degree in degrees.items() if degree == row["group"]}
+        inside = {agent for agent, degree in degrees.items() if degree == row["group_name"]}
         apart = [len(inside & first[n].keys()) - len(inside & second[n].keys()) for n in first]
         assert row["difference"] == pytest.approx(np.mean(apart))
         assert (row["difference_low"], row["difference_high"]) == pytest.approx(interval(apart))
@@ -103,7 +103,7 @@ def test_what_was_not_recorded_is_left_out(network: Network) -> None:
     assert not rounds.rounds["paired"].any()
     reach = compare(*pair(network, record="reach"), by={"0": "hub"})
     assert np.isnan(reach.groups["difference_low"]).all()
-    assert reach.groups["group"].to_list() == ["hub", None]
+    assert reach.groups["group_name"].to_list() == ["hub", None]
     assert reach.groups["agents"].to_list() == [1, network.n_agents - 1]
     assert reach.groups["difference"].sum() == pytest.approx(reach.lead.mean)
 

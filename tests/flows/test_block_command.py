@@ -54,9 +54,8 @@ def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
         (["--seeds", "random"], "--seeds 'random': how many seeds? Write random:10"),
         (["--seeds", "randon:2"], "no seed strategy 'randon' (did you mean 'random'?)"),
         (["--seeds", "@nowhere.txt"], "--seeds '@nowhere.txt': there is no file 'nowhere.txt'"),
-        (["--seeds", "ann", "--model", "sir"], "containment is for independent_cascade"),
         (["foo", "--seeds", "ann"], "Invalid value for 'what': 'foo' is not one of 'agents', 'edges'"),
-        (["--seed", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),
+        (["--seeds", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),
         (["--seeds", "ann", "--budget", "9"], "budget 9 is not a whole number from 1 to 5"),
         (["--seeds", "ann", "--methods", "gredy"], "method 'gredy' is unknown (did you mean 'greedy'?)"),
         (["--seeds", "ann", "--plot", "saved.gif"], "--plot 'saved.gif' does not end in .png, .svg, .pdf; rename it"),
@@ -75,3 +74,10 @@ def test_a_probability_that_is_no_scheme_is_told(rumormill: Rumormill, tmp_path:
     answer = rumormill("block", "path", "--seeds", "ann", "--set", "probability=often")
     assert answer.exit_code == 2
     assert "probability: 'often' is unknown" in " ".join(answer.stderr.split())
+
+
+def test_a_model_that_cannot_be_contained_is_told(rumormill: Rumormill, tmp_path: Path) -> None:
+    path_network(tmp_path / "warehouse")
+    answer = rumormill("block", "path", "--seeds", "ann", "-k", "1", "--model", "si", "--set", "beta=0.5")
+    assert answer.exit_code == 2
+    assert "containment is for independent_cascade" in " ".join(answer.stderr.split())

@@ -80,7 +80,7 @@ def test_a_message_that_never_crosses_is_told(rumormill: Rumormill, tmp_path: Pa
     [
         (["rank", "blocks", "--rankings", "degre"], "no ranking 'degre' (did you mean 'degree'?)"),
         (["rank", "blocks", "--model", "ic2"], "no model 'ic2'"),
-        (["rank", "blocks", "--set", "probability"], "--set 'probability' is not KEY=VALUE"),
+        (["rank", "blocks", "--set", "probability"], "--set 'probability' is not NAME=VALUE"),
         (["rank", "blocks", "--set", "probability=1.5"], "probability"),
         (["rank", "blocks", "--top", "100"], "top 100 is not a whole number from 1 to 60"),
         (["rank", "blocks", "--plot", "rank.gif"], "--plot 'rank.gif' does not end in"),
