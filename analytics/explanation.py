@@ -16,7 +16,7 @@ from analytics.intervals import mean_intervals, share_interval
 from data.errors import InvalidInputError
 from propagation.kernels.transmission_trees import count_below
 from propagation.result import Result
-from propagation.transmissions import RecordedActivations, Transmissions
+from propagation.transmissions import RecordedActivations, Transmissions, check_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +143,10 @@ def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
     """
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InvalidInputError(f"paths {paths!r} is not a whole number of at least 1")
-    activations = RecordedActivations(session)
+    check_result(session)
     network = session.network
     (target,) = network.dense_ids([agent]).tolist()
+    activations = RecordedActivations(session)
     found: Counter[tuple[int, ...]] = Counter()
     rounds = 0
     for part in activations:
