@@ -17,7 +17,7 @@ from data.errors import InvalidInputError
 from propagation.competing_messages import message_names, of_message
 from propagation.kernels.transmission_trees import count_below
 from propagation.result import Result
-from propagation.transmissions import RecordedActivations, Transmissions
+from propagation.transmissions import RecordedActivations, Transmissions, check_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,9 +158,10 @@ def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
     """
     if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
         raise InvalidInputError(f"paths {paths!r} is not a whole number of at least 1")
-    activations = RecordedActivations(session)
+    check_result(session)
     network = session.network
     (target,) = network.dense_ids([agent]).tolist()
+    activations = RecordedActivations(session)
     found: Counter[tuple[int, ...]] = Counter()
     rounds: Counter[int] = Counter()
     for part in activations:

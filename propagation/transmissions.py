@@ -158,12 +158,17 @@ class RecordedActivations:
         return rows.filter(pc.equal(rows["message_id"].cast(pa.string()), self._message_id))
 
 
-def check_activations(result: Any) -> None:
-    """Raise InvalidInputError unless this is the result of a session that recorded activations or contacts."""
+def check_result(result: Any) -> None:
+    """Raise InvalidInputError unless this is the result of one session."""
     if not isinstance(result, Result):
         several = isinstance(result, Mapping) and len(result) > 0
         one = f", such as that of its session {next(iter(result))!r}" if several else ""
         raise InvalidInputError(f"{result!r} is not the result of a session; give one{one}")
+
+
+def check_activations(result: Any) -> None:
+    """Raise InvalidInputError unless this is the result of a session that recorded activations or contacts."""
+    check_result(result)
     if not records_activations(result):
         raise InvalidInputError(
             f"session {result.session_id} recorded {result.session['record']!r}, and who activated whom is not in it; "
