@@ -26,7 +26,7 @@ from propagation import simulate_many
 from propagation.models import IndependentCascade
 from propagation.seeding import RandomSeeds
 
-PROBABILITY = 0.01
+PROBABILITY = 0.03
 REPLICATES = 50
 SEEDS = 20
 
@@ -92,7 +92,9 @@ def main() -> None:
         options = Options(
             window=1.0, prior_strength=1e-9, shrink_to="network", most_iterations=arguments.rounds, tolerance=1e-300
         )
-        estimate_edges(network, cascades.select(range(2)), options)  # compiles the kernels, transposes the network
+        estimate_edges(
+            network, cascades.select(range(min(len(cascades), 20))), options
+        )  # compiles the kernels, transposes the network
         for _ in range(arguments.repeats):
             begin = time.perf_counter()
             found = estimate_edges(network, cascades, options)

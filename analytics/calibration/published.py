@@ -107,7 +107,7 @@ def calibrate_edges(
     >>> seen = observed_cascades("seen", pd.DataFrame(rows), network=network, time_unit="rounds").cascades
     >>> found = calibrate_edges(network, seen, window=1, prior_strength=0)
     >>> found.edges[["source", "target", "probability", "exposures"]].to_numpy().tolist()
-    [['bob', 'cy', 1e-12, 1], ['ann', 'bob', 0.5, 2]]
+    [['bob', 'cy', 0.0, 1], ['ann', 'bob', 0.5, 2]]
     >>> found.calibrated.network_id
     'friends-calibrated'
     """
