@@ -80,9 +80,19 @@ class Process:
         return _regressor(kernel + ConstantKernel(LEVEL_VARIANCE), self.units, self.values, self.errors, restarts=None)
 
     def predict(self, units: Values) -> tuple[Values, Values]:
-        """Return mean and standard deviation of the process at points (k, axes), each (k,) float64."""
-        mean, deviation = self._regressor.predict(units, return_std=True)
-        return mean, deviation
+        """Return mean and standard deviation of the process at points (k, axes), each (k,) float64.
+
+        The same as the regressor's, without its checks of every call, which take longer than the prediction.
+        """
+        from scipy.linalg import solve_triangular
+
+        fitted, variance = self._regressor, self.hyperparameters.deviation**2
+        apart = (units[:, None, :] - self.units[None, :, :]) / np.array(self.hyperparameters.lengths)
+        scaled = np.sqrt(5.0 * (apart**2).sum(axis=2))
+        covariance = variance * (1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled) + LEVEL_VARIANCE
+        explained = solve_triangular(fitted.L_, covariance.T, lower=True, check_finite=False)
+        left = variance + LEVEL_VARIANCE - (explained**2).sum(axis=0)
+        return covariance @ fitted.alpha_, np.sqrt(np.maximum(left, 0.0))
 
     def leave_one_out(self) -> tuple[Values, Values]:
         """Return mean and standard deviation of each value, predicted from the others with the same hyperparameters.

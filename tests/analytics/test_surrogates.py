@@ -76,6 +76,14 @@ def test_leave_one_out_is_a_fit_without_the_point(known: Surrogate) -> None:
         assert deviation[place] == pytest.approx(math.hypot(spread[0], process.errors[place]), rel=1e-5)
 
 
+def test_predictions_are_those_of_scikit_learn(known: Surrogate) -> None:
+    units = np.linspace(0.0, 1.0, 33)[:, None]
+    mean, deviation = known.process.predict(units)
+    expected, spread = known.process._regressor.predict(units, return_std=True)
+    assert mean == pytest.approx(expected, abs=1e-9)
+    assert deviation == pytest.approx(spread, abs=1e-6)
+
+
 def test_reach_lies_between_the_seeds_and_all_agents(known: Surrogate) -> None:
     rows = known.predict_many({"x": np.linspace(0.0, 1.0, 40)})
     assert (rows["low"] >= 1.0).all()
