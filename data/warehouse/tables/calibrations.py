@@ -72,7 +72,7 @@ SPECIFICATIONS = (
             Column("hits_at_10", pa.float64(), "share of steps in which the next adopter is among the first ten"),
             Column("precision_at_10", pa.float64(), "share of the first ten who adopt later in the cascade, mean"),
             Column("outcomes", pa.int64(), "attempts that failed, and activations that have a possible cause"),
-            Column("steps", pa.int64(), "adopters that were predicted, each from those before it"),
+            Column("steps", pa.int32(), "adopters that were predicted, each from those before it"),
             Column("unexplained", pa.int64(), "later activations without a possible cause; not in the likelihood"),
         ),
     ),
