@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analytics.forecasting import models
 from data.facade import Warehouse
 
 Rumormill = Callable[..., Any]
@@ -27,8 +26,7 @@ def rows(seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture
-def cascades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    monkeypatch.setattr(models, "SIZE_ESTIMATORS", ("linear",))
+def cascades(tmp_path: Path) -> Warehouse:
     warehouse = Warehouse(tmp_path / "warehouse")
     for name, seed in (("past", 1), ("today", 2)):
         warehouse.import_cascades(name, rows(seed), time_unit="minutes")
