@@ -42,7 +42,6 @@ from flows.commands.terminal import print_line
 COMMANDS = (
     "demo",
     "network",
-    "cascades",
     "analyze",
     "neighbors",
     "run",
@@ -61,6 +60,7 @@ COMMANDS = (
     "sweep",
     "surrogate",
     "block",
+    "cascades",
     "calibrate",
     "forecast",
     "sql",
@@ -164,8 +164,8 @@ app = typer.Typer(
     ),
 )
 app.add_typer(networks.app, name="network", rich_help_panel="Networks")
-app.add_typer(cascades.app, name="cascades", rich_help_panel="Networks")
-app.add_typer(calibration.app, name="calibrate", rich_help_panel="Decisions")
+app.add_typer(cascades.app, name="cascades", rich_help_panel="Real cascades")
+app.add_typer(calibration.app, name="calibrate", rich_help_panel="Real cascades")
 structure.register(app)
 neighborhoods.register(app)
 campaigns.register(app)
@@ -177,7 +177,7 @@ communities.register(app)
 decisions.register(app)
 app.add_typer(surrogates.app, name="surrogate", rich_help_panel="Decisions")
 containment.register(app)
-app.add_typer(forecasting.app, name="forecast", rich_help_panel="Answers")
+app.add_typer(forecasting.app, name="forecast", rich_help_panel="Real cascades")
 models.register(app)
 maintenance.register(app)
 platform.register(app)

@@ -61,7 +61,7 @@ def load_surrogate(warehouse: Warehouse, name: str) -> Surrogate:
     if name not in rows:
         raise InvalidInputError(
             f"no surrogate {name!r}{suggestion(name, rows)} in warehouse {warehouse.url} (surrogates there: "
-            f"{', '.join(rows) or 'none'}); fit one with: rumormill surrogate fit NETWORK MODEL"
+            f"{', '.join(rows) or 'none'}); fit one with: rumormill surrogate fit NETWORK --model MODEL"
         )
     row = rows[name]
     network = warehouse.network(row["network_id"])

@@ -6,7 +6,15 @@ import typer
 
 from flows.commands.decisions import records_of
 from flows.commands.formats import FormatOption, OutputOption, check_format, write, write_rows
-from flows.commands.model_options import asked_parameters, asked_seeds, pairs
+from flows.commands.model_options import (
+    SEEDS,
+    ModelOption,
+    RandomSeedOption,
+    SettingsOption,
+    asked_parameters,
+    asked_seeds,
+    pairs,
+)
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
@@ -170,17 +178,18 @@ def _print_edges(found: "EdgeCalibration", scores: "CalibrationScores | None") -
 @app.command(
     "curve",
     epilog=examples(
-        "rumormill calibrate curve town sir outbreak --prior beta=0.01..0.3 --prior gamma=0.05..1 --plot fit.png",
-        "rumormill calibrate curve town si --numbers 1,3,9,25,60 --seeds 17 --prior beta=0.001..0.5:log",
-        "rumormill calibrate curve town sir talk --cascade 12 --round-length 3600 --set gamma=0.5 --prior beta=0..0.2",
+        "rumormill calibrate curve town outbreak --model sir --prior beta=0.01..0.3 --prior gamma=0.05..1",
+        "rumormill calibrate curve town --model si --numbers 1,3,9,25,60 --seeds 17 --prior beta=0.001..0.5:log",
+        "rumormill calibrate curve town talk --cascade 12 --round-length 3600 --model sir --set gamma=0.5 "
+        "--prior beta=0..0.2",
     ),
 )
 def curve(
     network: NetworkArgument,
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model; rumormill models lists them.")],
     cascades: Annotated[
         str | None, typer.Argument(metavar="[CASCADES]", help="Observed cascades, whose mean curve is compared.")
     ] = None,
+    model: ModelOption = "sir",
     prior: Annotated[
         list[str] | None,
         typer.Option(
@@ -189,10 +198,7 @@ def curve(
             help="Range of a parameter, :log for orders of magnitude; repeatable.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model that stays; repeatable."),
-    ] = None,
+    settings: SettingsOption = None,
     numbers: Annotated[
         str | None, typer.Option(metavar="N0,N1,...", help="Agents by round, from round 0, instead of cascades.")
     ] = None,
@@ -200,8 +206,9 @@ def curve(
     seeds: Annotated[
         str | None,
         typer.Option(
-            metavar="STRATEGY:BUDGET",
-            help="Seeds by a strategy, or ids of agents such as 3,25; default: the agents of round 0 of one cascade.",
+            "--seeds",
+            metavar="SEEDS",
+            help=f"{SEEDS}. [dim]default: the agents of round 0 of one cascade[/dim]",
         ),
     ] = None,
     kind: Annotated[
@@ -217,7 +224,7 @@ def curve(
     replicates: Annotated[
         int | None, typer.Option(min=1, help="Replicates of a candidate; default: as many as cascades, at most 100.")
     ] = None,
-    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
+    random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
-from flows.commands.model_options import asked_parameters, asked_seeds, asked_values, pairs, parameter_value
+from flows.commands.model_options import (
+    SEEDS,
+    ModelOption,
+    RandomSeedOption,
+    SettingsOption,
+    asked_parameters,
+    asked_seeds,
+    asked_values,
+    pairs,
+    parameter_value,
+)
 from flows.commands.options import DEFAULT_WAREHOUSE, JsonOption, PrecisionOption, WarehouseOption, examples
 from flows.commands.pictures import PlotOption, check_plot, save_plot
 from flows.commands.terminal import print_line, print_note, print_published, print_table, progress_bars
@@ -19,14 +29,13 @@ NameArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="Name of 
 
 @app.command(
     epilog=examples(
-        "rumormill surrogate fit town sir --values beta=0.01,0.02,0.05,0.1,0.2,0.4 --set gamma=0.5 --plot curve.png",
-        "rumormill surrogate fit town independent_cascade --values probability=0.01,0.05,0.1 --values budget=1,5,20 "
+        "rumormill surrogate fit town --model sir --values beta=0.01,0.02,0.05,0.1,0.2 --set gamma=0.5 --plot curve.png",
+        "rumormill surrogate fit town --values probability=0.01,0.05,0.1 --values budget=1,5,20 "
         "--seeds random:1 --name spring",
     )
 )
 def fit(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network.")],
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model: see rumormill models.")],
     values: Annotated[
         list[str],
         typer.Option(
@@ -35,16 +44,15 @@ def fit(
             help="Values of a parameter, one to four of them; budget is that of the seeds. Repeatable.",
         ),
     ],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter with one value; repeatable.")
-    ] = None,
+    model: ModelOption = "independent_cascade",
+    settings: SettingsOption = None,
     seeds: Annotated[
-        str, typer.Option("--seeds", metavar="SEEDS", help="Seeds: STRATEGY:BUDGET, or agent ids with commas.")
+        str, typer.Option("--seeds", metavar="SEEDS", help=f"Where the message starts: {SEEDS}.")
     ] = "random:1",
     name: Annotated[str, typer.Option("--name", help="Name of the surrogate.")] = "surrogate",
     replicates: Annotated[int | None, typer.Option(min=1, help="Replicates of each point; default: 1000.")] = None,
     precision: PrecisionOption = None,
-    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of all draws.")] = 0,
+    random_seed: RandomSeedOption = 0,
     max_rounds: Annotated[int | None, typer.Option(min=0, help="Last round in which activations are allowed.")] = None,
     plot: PlotOption = None,
     chosen: FormatOption = None,

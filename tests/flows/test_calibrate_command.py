@@ -46,13 +46,13 @@ def test_edges_are_calibrated_and_scored_once(calibrate: Rumormill, rumormill: R
 def test_a_curve_is_fitted_and_drawn(calibrate: Rumormill, tmp_path: Path) -> None:
     picture = tmp_path / "fit.svg"
     options = ("--prior", "beta=0.05..0.95", "--candidates", "40", "--accept", "0.2", "--json")
-    answer = calibrate("curve", "path", "si", "talk", "--cascade", "3", *options, "--plot", str(picture))
+    answer = calibrate("curve", "path", "--model", "si", "talk", "--cascade", "3", *options, "--plot", str(picture))
     (row,) = answer.json
     assert row["parameter"] == "beta"
     assert 0.05 < row["low"] < row["median"] < row["high"] < 0.95
     assert picture.read_text().startswith("<?xml")
     assert "warning: only 8 candidates are accepted" in " ".join(answer.stderr.split())
-    numbers = calibrate("curve", "path", "si", "--numbers", "1,1,1", "--seeds", "ann", *options)
+    numbers = calibrate("curve", "path", "--model", "si", "--numbers", "1,1,1", "--seeds", "ann", *options)
     assert numbers.json[0]["median"] > 0.3
 
 
@@ -67,13 +67,22 @@ def test_a_curve_is_fitted_and_drawn(calibrate: Rumormill, tmp_path: Path) -> No
             ["edges", "path", "talk", "--prior-strength", "1", "--validation", "talk"],
             "both decide the prior's strength",
         ),
-        (["curve", "path", "si"], "what was observed?"),
-        (["curve", "path", "si", "talk"], "no priors"),
-        (["curve", "path", "si", "talk", "--prior", "beta=0.1"], "--prior beta=0.1 is not of the form NAME=LOW..HIGH"),
-        (["curve", "path", "si", "talk", "--prior", "beta=0.1..0.2"], "where does the curve start?"),
-        (["curve", "path", "si", "talk", "--cascade", "77", "--prior", "beta=0.1..0.2"], "have no cascade '77'"),
-        (["curve", "path", "si", "--numbers", "1,x", "--prior", "beta=0.1..0.2"], "is not a list of numbers"),
-        (["curve", "path", "sri", "talk", "--prior", "beta=0.1..0.2"], "no model 'sri'"),
+        (["curve", "path", "--model", "si"], "what was observed?"),
+        (["curve", "path", "--model", "si", "talk"], "no priors"),
+        (
+            ["curve", "path", "--model", "si", "talk", "--prior", "beta=0.1"],
+            "--prior beta=0.1 is not of the form NAME=LOW..HIGH",
+        ),
+        (["curve", "path", "--model", "si", "talk", "--prior", "beta=0.1..0.2"], "where does the curve start?"),
+        (
+            ["curve", "path", "--model", "si", "talk", "--cascade", "77", "--prior", "beta=0.1..0.2"],
+            "have no cascade '77'",
+        ),
+        (
+            ["curve", "path", "--model", "si", "--numbers", "1,x", "--prior", "beta=0.1..0.2"],
+            "is not a list of numbers",
+        ),
+        (["curve", "path", "--model", "sri", "talk", "--prior", "beta=0.1..0.2"], "no model 'sri'"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(calibrate: Rumormill, arguments: list[str], said: str) -> None:

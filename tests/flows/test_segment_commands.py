@@ -8,7 +8,7 @@ from data.facade import Warehouse
 from tests.flows.conftest import Answer
 
 Rumormill = Callable[..., Answer]
-FIT = ("surrogate", "fit", "town", "independent_cascade", "--values", "probability=0.05,0.1,0.2,0.4")
+FIT = ("surrogate", "fit", "town", "--values", "probability=0.05,0.1,0.2,0.4")
 
 
 def test_agents_are_segmented_and_seeded_by_segment(rumormill: Rumormill, warehouse: Warehouse, tmp_path) -> None:
