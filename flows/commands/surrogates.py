@@ -29,7 +29,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="Name of 
 
 @app.command(
     epilog=examples(
-        "rumormill surrogate fit town --model sir --values beta=0.01,0.02,0.05,0.1,0.2 --set gamma=0.5 --plot curve.png",
+        "rumormill surrogate fit town --model sir --values beta=0.01,0.02,0.05,0.1 --set gamma=0.5 --plot curve.png",
         "rumormill surrogate fit town --values probability=0.01,0.05,0.1 --values budget=1,5,20 "
         "--seeds random:1 --name spring",
     )
