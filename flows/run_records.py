@@ -371,8 +371,7 @@ def unfinished_runs(warehouse: Warehouse) -> list[StartedRun]:
     started = sorted([*_older_records(warehouse), *_records(warehouse)], key=lambda record: record["started_at"])
     # Only the latest run of each campaign is resumed, and of one with a precision that with the replicates it needs.
     counted = {record.get("asked_run_id") for record in started}
-    started = [record for record in started if record["run_id"] not in counted]
-    by_campaign = {record["campaign_id"]: record for record in started}
+    by_campaign = {record["campaign_id"]: record for record in started if record["run_id"] not in counted}
     finished = warehouse.published(map(campaign_key, by_campaign))
     unfinished = [record for record in by_campaign.values() if campaign_key(record["campaign_id"]) not in finished]
     sessions = warehouse.published(session_key(each) for record in unfinished for each in record["session_ids"])
