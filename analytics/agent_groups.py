@@ -57,7 +57,7 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
         If the mapping has an agent that is not in the network.
     """
     if isinstance(by, str):
-        values = agent_column(network, by)
+        values = _column(network, by)
     elif hasattr(by, "items") and len(by):
         given = dict(by.items())
         places = network.dense_ids(list(given))
