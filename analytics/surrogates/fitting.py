@@ -89,7 +89,7 @@ def surrogate(found: Sweep, *, name: str = "surrogate", seed_set: str | None = N
             "record": first.record,
         },
     )
-    columns = [*found.parameters, "session_id", "reach", "standard_error"]
+    columns = [*found.parameters, "session_id", "reach", "reach_standard_error"]
     return fitted(name, found.network, design, found.parameters, rows[columns].reset_index(drop=True))
 
 
@@ -126,7 +126,7 @@ def process_data(
     seeds = points[BUDGET].to_numpy(np.float64) if BUDGET in points else np.full(len(points), float(design.seeds))
     reach = points["reach"].to_numpy(np.float64)
     reached, missed = reach - seeds + 0.5, network.n_agents - reach + 0.5
-    errors = points["standard_error"].fillna(0.0).to_numpy(np.float64) * (1.0 / reached + 1.0 / missed)
+    errors = points["reach_standard_error"].fillna(0.0).to_numpy(np.float64) * (1.0 / reached + 1.0 / missed)
     return units, np.log(reached / missed), errors
 
 
@@ -193,6 +193,6 @@ def _extended(current: Surrogate, points: list[dict[str, Any]], options: dict[st
     model = base_model(design.model, design.fixed, values)
     found = sweep(current.network, model, points, seed_sets={"seeds": design.seed_set}, **{**design.options, **options})
     publish_sweep(found)
-    columns = [*current.parameters, "session_id", "reach", "standard_error"]
+    columns = [*current.parameters, "session_id", "reach", "reach_standard_error"]
     together = pd.concat([current.points, found.table[columns]], ignore_index=True)
     return fitted(current.name, current.network, design, current.parameters, together)

@@ -64,15 +64,18 @@ def surrogate_picture(
 def _curve(found: "Surrogate", axis: "Axis", at: Mapping[str, float], ax: "Axes") -> None:
     values = np.unique(axis.values(np.linspace(0.0, 1.0, ALONG)))
     rows = found.predict_many({axis.name: values, **{name: np.full(len(values), each) for name, each in at.items()}})
-    ax.fill_between(values, rows["low"], rows["high"], color=COLOURS[0], alpha=0.25, linewidth=0, label="95 % interval")
+    ax.fill_between(
+        values, rows["reach_low"], rows["reach_high"], color=COLOURS[0], alpha=0.25, linewidth=0, label="95 % interval"
+    )
     ax.plot(values, rows["reach"], color=COLOURS[0], linewidth=LINE_WIDTH, label="predicted")
     on_line = np.ones(len(found.points), np.bool_)
     for name, each in at.items():
         on_line &= np.isclose(found.points[name].to_numpy(np.float64), each)
     points = found.points[on_line]
     if len(points):
+        errors = 1.96 * points["reach_standard_error"].fillna(0.0)
         ax.errorbar(
-            points[axis.name], points["reach"], yerr=1.96 * points["standard_error"].fillna(0.0), fmt="o", color=INK,
+            points[axis.name], points["reach"], yerr=errors, fmt="o", color=INK,
             markersize=4.5, linewidth=1.2, label="simulated", zorder=3, clip_on=False,
         )  # fmt: skip
     dress(ax, title=_title(found, at), x=axis.name, y="agents reached")

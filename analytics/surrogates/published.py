@@ -82,7 +82,7 @@ def _loaded(network: Network, row: dict[str, Any]) -> Surrogate:
             **{name: [json.loads(each["parameters"])[name] for each in stored] for name in row["varied"]},
             "session_id": [each["session_id"] for each in stored],
             "reach": [each["reach"] for each in stored],
-            "standard_error": np.array([each["reach_standard_error"] for each in stored], np.float64),
+            "reach_standard_error": np.array([each["reach_standard_error"] for each in stored], np.float64),
         }
     )
     axes = tuple(Axis.of_values(name, points[name].tolist()) for name in row["varied"])
@@ -148,7 +148,7 @@ def _points(found: Surrogate, row: dict[str, Any]) -> list[dict[str, Any]]:
             "parameters": json.dumps({name: point[name] for name in found.parameters}, sort_keys=True),
             "session_id": point["session_id"],
             "reach": point["reach"],
-            "reach_standard_error": None if np.isnan(point["standard_error"]) else point["standard_error"],
+            "reach_standard_error": None if np.isnan(point["reach_standard_error"]) else point["reach_standard_error"],
             **left_out,
         }
         for position, (point, left_out) in enumerate(zip(points, predicted, strict=True))

@@ -94,7 +94,7 @@ class Surrogate:
     axes : tuple of Axis
         Ranges of the parameters that were varied.
     points : DataFrame
-        One row per simulated point: the parameters, session_id, reach, standard_error (agents, NaN if unknown).
+        One row per simulated point: the parameters, session_id, reach, reach_standard_error (agents, NaN if unknown).
     process : Process
     """
 
@@ -132,7 +132,7 @@ class Surrogate:
         return Prediction(float(middle[0]), float(high[0] - low[0]) / (2 * NORMAL), float(low[0]), float(high[0]))
 
     def predict_many(self, points: Mapping[str, Sequence[float] | Values]) -> "pd.DataFrame":
-        """Return predictions for many points: the parameters, reach, standard_error, low, high.
+        """Return predictions for many points: the parameters, reach, reach_standard_error, reach_low, reach_high.
 
         Parameters
         ----------
@@ -149,7 +149,9 @@ class Surrogate:
         frame = pd.DataFrame({str(name): values for name, values in points.items()})
         units = np.array([checked_point(self.axes, row) for row in frame.to_dict("records")])  # type: ignore[arg-type]
         low, middle, high = self._reach(units)
-        return frame.assign(reach=middle, standard_error=(high - low) / (2 * NORMAL), low=low, high=high)
+        return frame.assign(
+            reach=middle, reach_standard_error=(high - low) / (2 * NORMAL), reach_low=low, reach_high=high
+        )
 
     def _reach(self, units: Values, process: Process | None = None) -> tuple[Values, Values, Values]:
         """Return lower end, median and upper end of the 95 % interval, agents, at points given as shares."""

@@ -99,8 +99,6 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict the reach for values of the parameters, with a 95 % interval."""
-    from dataclasses import asdict
-
     from analytics.surrogates.published import load_surrogate
     from data.facade import Warehouse
 
@@ -112,7 +110,8 @@ def predict(
     if plot is not None:
         ax = found.plot(**{each: point[each] for each in found.parameters[1:]})
         save_plot(ax, plot)
-    rows = [{**point, **asdict(predicted)}]
+    ends = {"reach_low": predicted.low, "reach_high": predicted.high}
+    rows = [{**point, "reach": predicted.reach, "reach_standard_error": predicted.standard_error, **ends}]
     write_rows(rows, lambda: print_line(str(predicted)), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -134,7 +133,7 @@ def next_points(
     rows = []
     for point in found.next_points(points):
         predicted = found.predict(**point)
-        rows.append({**point, "reach": predicted.reach, "standard_error": predicted.standard_error})
+        rows.append({**point, "reach": predicted.reach, "reach_standard_error": predicted.standard_error})
     write_rows(rows, lambda: print_table(rows), chosen=chosen, output=output, as_json=as_json)
 
 
@@ -250,7 +249,7 @@ def _answer(found: "Surrogate", plot: str | None, chosen: Any, output: str | Non
     published = publish_surrogate(found)
     if plot is not None:
         save_plot(found.plot(), plot)
-    points = found.points[[*found.parameters, "reach", "standard_error"]].join(found.left_out)
+    points = found.points[[*found.parameters, "reach", "reach_standard_error"]].join(found.left_out)
     rows: list[dict[str, Any]] = points.to_dict("records")  # type: ignore[assignment]
 
     def show() -> None:

@@ -39,7 +39,7 @@ def of_points(points: pd.DataFrame, names: tuple[str, ...] = ("x",)) -> Surrogat
 @pytest.fixture(scope="module")
 def known() -> Surrogate:
     x = np.linspace(0.0, 1.0, 9)
-    return of_points(pd.DataFrame({"x": x, "reach": curve(x), "standard_error": 1.0}))
+    return of_points(pd.DataFrame({"x": x, "reach": curve(x), "reach_standard_error": 1.0}))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_known_curve_is_predicted_between_its_points(known: Surrogate) -> None
     between = np.linspace(0.01, 0.99, 50)
     rows = known.predict_many({"x": between})
     assert np.abs(rows["reach"] - curve(between)).max() < 10
-    assert ((rows["low"] <= curve(between)) & (curve(between) <= rows["high"])).mean() > 0.9
+    assert ((rows["reach_low"] <= curve(between)) & (curve(between) <= rows["reach_high"])).mean() > 0.9
     assert known.error < 60
     assert known.coverage >= 7 / 9
     one = known.predict(x=0.5)
@@ -86,8 +86,8 @@ def test_predictions_are_those_of_scikit_learn(known: Surrogate) -> None:
 
 def test_reach_lies_between_the_seeds_and_all_agents(known: Surrogate) -> None:
     rows = known.predict_many({"x": np.linspace(0.0, 1.0, 40)})
-    assert (rows["low"] >= 1.0).all()
-    assert (rows["high"] <= AGENTS).all()
+    assert (rows["reach_low"] >= 1.0).all()
+    assert (rows["reach_high"] <= AGENTS).all()
 
 
 @given(st.floats(0.001, 10.0), st.floats(1.01, 1_000.0), st.floats(0.0, 1.0))
@@ -113,17 +113,17 @@ def test_points_outside_the_ranges_are_refused(known: Surrogate, point: dict[str
 
 
 def test_too_few_points_and_parameters_without_numbers_are_refused(found: Sweep) -> None:
-    few = pd.DataFrame({"x": [0.0, 0.5, 1.0], "reach": [1.0, 2.0, 3.0], "standard_error": 1.0})
+    few = pd.DataFrame({"x": [0.0, 0.5, 1.0], "reach": [1.0, 2.0, 3.0], "reach_standard_error": 1.0})
     with pytest.raises(InvalidInputError, match=r"3 points are too few .* simulate at least 4"):
         of_points(few)
     with pytest.raises(InvalidInputError, match="x has the value 'a'; a surrogate is fitted to numbers only"):
-        of_points(pd.DataFrame({"x": ["a"] * 5, "reach": 1.0, "standard_error": 1.0}))
+        of_points(pd.DataFrame({"x": ["a"] * 5, "reach": 1.0, "reach_standard_error": 1.0}))
     with pytest.raises(InvalidInputError, match="x is 1 at all points"):
-        of_points(pd.DataFrame({"x": [1.0] * 5, "reach": 1.0, "standard_error": 1.0}))
+        of_points(pd.DataFrame({"x": [1.0] * 5, "reach": 1.0, "reach_standard_error": 1.0}))
     with pytest.raises(InvalidInputError, match="no seed set 'hubs'; the sweep has random"):
         surrogate(found, seed_set="hubs")
     with pytest.raises(InvalidInputError, match="5 parameters are varied"):
-        of_points(pd.DataFrame({name: [1.0] for name in ("reach", "standard_error")}), tuple("abcde"))
+        of_points(pd.DataFrame({name: [1.0] for name in ("reach", "reach_standard_error")}), tuple("abcde"))
 
 
 # -- where to simulate next -----------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_too_few_points_and_parameters_without_numbers_are_refused(found: Sweep)
 
 def test_the_next_point_lies_where_nothing_was_simulated() -> None:
     x = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 1.0])
-    found = of_points(pd.DataFrame({"x": x, "reach": curve(x, 0.7), "standard_error": 1.0}))
+    found = of_points(pd.DataFrame({"x": x, "reach": curve(x, 0.7), "reach_standard_error": 1.0}))
     points = [point["x"] for point in found.next_points(3)]
     assert 0.45 < points[0] < 0.95
     assert len(set(points)) == 3

@@ -21,7 +21,7 @@ def test_agents_are_segmented_and_seeded_by_segment(rumormill: Rumormill, wareho
     assert "before; nothing was added" in again.stderr
     assert sum(row["agents"] for row in again.json) == 300
     sizes = rumormill("communities", "town", "--by", "segment_name", "--json").json
-    assert {row["community_name"]: row["agents"] for row in sizes} == {
+    assert {row["group_name"]: row["agents"] for row in sizes} == {
         row["segment_name"]: row["agents"] for row in again.json
     }
     chosen = rumormill("seeds", "town", "--budget", "2", "--targets", "segment=1", "--replicates", "20", "--json").json
@@ -34,7 +34,7 @@ def test_a_surrogate_is_fitted_asked_and_refined(rumormill: Rumormill, warehouse
     assert "leave-one-out error" in answer.stdout
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     (row,) = rumormill("surrogate", "predict", "spring", "probability=0.15", "--json").json
-    assert row["low"] < row["reach"] < row["high"]
+    assert row["reach_low"] < row["reach"] < row["reach_high"]
     proposed = rumormill("surrogate", "next", "spring", "--points", "2", "--json").json
     assert all(0.05 <= each["probability"] <= 0.4 for each in proposed)
     refined = rumormill("surrogate", "refine", "spring", "--error", "0.01%", "--simulations", "2", "--json").json
