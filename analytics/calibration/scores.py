@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from analytics.calibration.edges import (
     LEAST_PROBABILITY,
     EdgeCalibration,
-    Options,
     estimate_edges,
     log_likelihood,
+    options_of,
 )
 from analytics.calibration.exposures import Partitions, agents_in, exposures
 from analytics.calibration.ranking_kernels import FIRST, rank_next
@@ -129,15 +129,35 @@ def choose_prior_strength(
     network: Network,
     train: ObservedCascades,
     validation: ObservedCascades,
-    options: Options,
+    *,
     strengths: Sequence[float] = STRENGTHS,
     partitions: Partitions | None = None,
+    **given: Any,
 ) -> "tuple[float, pd.DataFrame]":
-    """Return the strength of the prior under which validation cascades are most likely, and what each one gives."""
+    """Return the strength of the prior under which validation cascades are most likely, and what each one gives.
+
+    Parameters
+    ----------
+    network : Network
+    train, validation : ObservedCascades
+        Those that edges are fitted to, and others whose likelihood decides.
+    strengths : sequence of float
+        Strengths to try, in exposures.
+    partitions : optional
+        As for `analytics.calibrate_edges`.
+    **given
+        Other options of `analytics.calibrate_edges`, such as ``window``.
+
+    Returns
+    -------
+    (float, DataFrame)
+        The strength, and one row per strength that was tried: ``prior_strength``, ``log_likelihood``.
+    """
     import dataclasses
 
     import pandas as pd
 
+    options = options_of(given)
     found = exposures(network, validation, options.window, partitions)
     likelihoods = {}
     for strength in map(float, strengths):

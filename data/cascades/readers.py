@@ -89,7 +89,8 @@ def _of_text(data: bytes, path: Path, options: CascadeOptions, name: str) -> Sou
         return read_tree(data.decode(errors="replace"), path.name.partition(".")[0], source)
     is_auto = options.columns is None and options.format == "auto" and not options.items
     if options.format == "lines" or (is_auto and sample and looks_like_lines(sample)):
-        return read_lines(data, source)
+        found = read_lines(data, source)
+        return replace(found, warnings=()) if options.format == "lines" else found
     return _of_table(read_text_table(data, suffix_of(path), options, source), options, name, source)
 
 

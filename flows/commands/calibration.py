@@ -96,7 +96,6 @@ def edges(
 
     They become columns of a network NETWORK-calibrated, which campaigns use with `probability: column`.
     """
-    from analytics.calibration.edges import options_of
     from analytics.calibration.published import calibrate_edges, score_calibration
     from analytics.calibration.scores import choose_prior_strength
     from data.errors import InvalidInputError
@@ -120,7 +119,7 @@ def edges(
             )
         options["prior_strength"] = prior_strength
     if validation is not None:
-        strength, tried = choose_prior_strength(known, fitted, place.cascades(validation), options_of(options))
+        strength, tried = choose_prior_strength(known, fitted, place.cascades(validation), **options)
         options["prior_strength"] = strength
         print_note(f"prior strength {strength:g}, under which {validation} is most likely:")
         for row in records_of(tried):

@@ -222,7 +222,7 @@ def test_the_calibrated_network_predicts_better_than_simple_values(cascades_of_i
         assert scores.loc["calibrated", "log_likelihood"] > scores.loc[name, "log_likelihood"]
         assert scores.loc["calibrated", "mrr"] > scores.loc[name, "mrr"]
     small, large = fitted.select(range(20)), test
-    strength, tried = choose_prior_strength(network, small, large, Options(window=1.0), [0.1, 5.0])
+    strength, tried = choose_prior_strength(network, small, large, window=1.0, strengths=[0.1, 5.0])
     assert strength == 5.0
     assert tried["log_likelihood"].is_monotonic_increasing
 

@@ -34,7 +34,7 @@ def named(path: Path) -> str:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert [path.stem.partition("-")[0] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 8)]
+    assert [path.stem.partition("-")[0] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 11)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
