@@ -170,8 +170,8 @@ def of_message(result: Result, message: str) -> Result:
     >>> seeds = {"rumour": ["ann"], "correction": ["eve"]}
     >>> model = CompetingCascades(probability=1.0)
     >>> result = simulate(network, model, seed_set=seeds, replicates=4, record="activations")
-    >>> of_message(result, "rumour").reach.mean, of_message(result, "correction").agents["agent_id"].to_list()
-    (3.0, ['eve', 'dan'])
+    >>> of_message(result, "rumour").reach.mean, sorted(of_message(result, "correction").agents["agent_id"])
+    (3.0, ['dan', 'eve'])
     """
     if isinstance(result, MessageResult):
         if message not in (result.message_id, result.name):

@@ -208,6 +208,7 @@ def contain(
     --------
     >>> import tempfile, pandas as pd
     >>> from data import Warehouse
+    >>> from propagation.models import IndependentCascade
     >>> friends = pd.DataFrame({"source": ["ann", "bob", "bob", "cy"], "target": ["bob", "cy", "dee", "eve"]})
     >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
     >>> plan = contain(network, IndependentCascade(probability=1.0), seed_set=["ann"], budget=1, replicates=2)

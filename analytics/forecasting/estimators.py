@@ -50,7 +50,7 @@ class Estimator:
         What the expected number of further activations is counted in (poisson).
     limit : float
         Largest logarithm of growth among the training cascades; forecasts do not exceed it.
-    trees : bytes or None
+    trees : str or None
         The trees, in the format of skops.
     """
 
@@ -59,7 +59,7 @@ class Estimator:
     intercept: float
     scale: float = 1.0
     limit: float = 0.0
-    trees: bytes | None = None
+    trees: str | None = None
 
     def growth(self, features: Floats, size_so_far: Floats) -> Floats:
         """Return the logarithm of the final size over the size so far, within 0 and `limit`."""
@@ -96,7 +96,7 @@ class Estimator:
         }
 
     @staticmethod
-    def of_json(values: Mapping[str, Any], trees: bytes | None) -> "Estimator":
+    def of_json(values: Mapping[str, Any], trees: str | None) -> "Estimator":
         """Return the estimator that `as_json` described."""
         given = {**values, "coefficients": np.array(values["coefficients"], np.float64)}
         return Estimator(**given, trees=trees)
@@ -175,7 +175,7 @@ def fit_outcome(kind: str, features: Floats, happened: npt.NDArray[np.bool_], ra
     return Estimator(kind, *weights)
 
 
-def _boosted(kind: Callable[..., Any], features: Floats, target: Any, random_seed: int, **options: Any) -> bytes:
+def _boosted(kind: Callable[..., Any], features: Floats, target: Any, random_seed: int, **options: Any) -> str:
     """Fit trees in memory; return them in the format of skops."""
     trees = kind(
         max_iter=TREES,

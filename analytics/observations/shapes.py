@@ -59,7 +59,7 @@ def cascade_shapes(cascades: ObservedCascades | Result) -> pd.DataFrame:
     >>> from data.cascades.cleaning import observed_cascades
     >>> rows = pd.DataFrame({"cascade": 1, "agent": list("abc"), "time": [0, 2, 5], "infector": [None, "a", "b"]})
     >>> cascade_shapes(observed_cascades("chain", rows).cascades).loc[0, ["tree_depth", "generation_interval"]].tolist()
-    [2, 2.5]
+    [2.0, 2.5]
     """
     if isinstance(cascades, ObservedCascades):
         found = shapes_of(cascades.offsets, cascades.parents, cascades.times)

@@ -24,7 +24,6 @@ _TYPES = {
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
     pa.string(): "VARCHAR",
-    pa.binary(): "BLOB",
 }
 _GLOB = re.compile(r"[*?\[]")
 _READS = re.compile(r"\b(?:FROM|JOIN) (?:files\.)?(\w+)")

@@ -86,13 +86,13 @@ def test_the_agents_responsible_for_one_message_lie_below_its_seeds(early: Resul
     rows = activations(early)
     everything = dict.fromkeys(rows["agent"], 0.0)
     for name in SEEDS:
-        found = most_responsible(early, agents=60, with_seeds=True, message=name)
+        found = most_responsible(early, top=60, with_seeds=True, message=name)
         own = rows[rows["message_id"] == name]
         assert found.transmitted == pytest.approx(own["infector"].notna().sum() / REPLICATES)
         for row in found.agents.to_dict("records"):
             (agent,) = early.network.dense_ids([row["agent_id"]]).tolist()
             everything[agent] += row["descendants"]
-    whole = most_responsible(early, agents=60, with_seeds=True)
+    whole = most_responsible(early, top=60, with_seeds=True)
     dense = early.network.dense_ids(whole.agents["agent_id"]).tolist()
     assert whole.agents["descendants"].tolist() == pytest.approx([everything[agent] for agent in dense])
 
@@ -134,7 +134,7 @@ def test_a_message_is_compared_with_a_session_of_its_own(town: Network) -> None:
 def test_answers_by_message_are_published_once(town: Network) -> None:
     early = session(town, 0)
     for result in message_results(early).values():
-        found = most_responsible(result, agents=60, with_seeds=True)
+        found = most_responsible(result, top=60, with_seeds=True)
         assert publish_responsibility(result, found)
         assert not publish_responsibility(result, found)
     publish_explanation(early, explain(early, "20"))

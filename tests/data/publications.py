@@ -95,7 +95,7 @@ def record(table: str, **given: Any) -> dict[str, Any]:
         kind = column.type
         some: Any = "x"
         if pa.types.is_list(kind):
-            some = ["x"]
+            some = ["x" if pa.types.is_string(kind.value_type) else 1]
         elif pa.types.is_timestamp(kind):
             some = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
         elif pa.types.is_boolean(kind):

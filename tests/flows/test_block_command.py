@@ -80,4 +80,4 @@ def test_a_model_that_cannot_be_contained_is_told(rumormill: Rumormill, tmp_path
     path_network(tmp_path / "warehouse")
     answer = rumormill("block", "path", "--seeds", "ann", "-k", "1", "--model", "si", "--set", "beta=0.5")
     assert answer.exit_code == 2
-    assert "containment is for independent_cascade" in " ".join(answer.stderr.split())
+    assert "the greedy method needs edges with one attempt each" in " ".join(answer.stderr.split())

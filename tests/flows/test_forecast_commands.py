@@ -67,7 +67,10 @@ def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
     [
         (["fit", "viral", "past"], "give either a window of time or the number of first activations"),
         (["fit", "viral", "gone", "--window", "60"], "no cascades 'gone'"),
-        (["fit", "viral", "past", "--window", "60", "--split", "lats"], "split 'lats' is unknown, did you mean 'last'"),
+        (
+            ["fit", "viral", "past", "--window", "60", "--split", "lats"],
+            "split 'lats' is unknown (did you mean 'last'?)",
+        ),
         (["show", "viral"], "no forecast model 'viral'"),
         (["predict", "viral", "today"], "no forecast model 'viral'"),
         (["show", "--plot", "all.png"], "--plot draws one model"),

@@ -31,7 +31,7 @@ def test_deleting_says_what_goes_and_asks(rumormill: Command, warehouse: Warehou
     answer = rumormill("delete", "session", session, "--yes", "--json")
     assert answer.json == {
         "deleted": f"session '{session}'", "networks": 0, "snapshots": 0, "campaigns": 0, "runs": 0, "sessions": 1,
-        "messages": 0, "events": 0, "publication": warehouse.head,
+        "cascade_sets": 0, "messages": 0, "events": 0, "publication": warehouse.head,
     }  # fmt: skip
     assert Warehouse(warehouse.url).read("cascades").num_rows == 0
     assert "no session" in rumormill("delete", "session", session, "--yes").stderr

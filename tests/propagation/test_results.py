@@ -158,7 +158,7 @@ def test_one_replicate_has_no_standard_error(real_network, run):
     session = resolve_session(network, IndependentCascade(probability=0.1), seed_set=["5"], replicates=1)
     result = run(session, network)
     assert result.reach.standard_error is None
-    assert str(result.reach) == f"{result.reach.mean:,.1f} agents over 1 replicates"
+    assert str(result.reach) == f"{result.reach.mean:,.0f} agents over 1 replicate"
     errors = [column for column in result.rounds if column.endswith("standard_error")]
     assert len(errors) == 3
     assert result.rounds[errors].isna().all(axis=None)
