@@ -4,12 +4,12 @@
 runs them (`propagation.plans.reference.pandas_rounds`).
 """
 
-import functools
 import hashlib
 import inspect
 import math
 import re
 import sys
+import threading
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -61,6 +61,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _files: "weakref.WeakKeyDictionary[type, str]" = weakref.WeakKeyDictionary()
 """Text of the file of each class, at the time when the class was loaded."""
+_classes: dict[bytes, type["PandasModel"]] = {}
+"""Classes that this process has pickled by value, or loaded, by their bytes."""
+_loading = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,10 @@ class PandasModel(Model):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the class by value, because other processes may not have the user's file."""
-        return _unpickled, (cloudpickle.dumps(type(self)), self.__getstate__())
+        model = cloudpickle.dumps(type(self))
+        with _loading:
+            _classes[model] = type(self)
+        return _unpickled, (model, self.__getstate__())
 
 
 def _unpickled(model: bytes, state: Any) -> PandasModel:
@@ -219,10 +225,15 @@ def _unpickled(model: bytes, state: Any) -> PandasModel:
     return made
 
 
-@functools.lru_cache(maxsize=64)
 def _class_of(model: bytes) -> type[PandasModel]:
-    found: type[PandasModel] = cloudpickle.loads(model)
-    return found
+    """Return a class that was pickled by value: once for each process, and never anew where it was pickled.
+
+    Loading sets the attributes of a class that exists again, while other threads use it.
+    """
+    with _loading:
+        if model not in _classes:
+            _classes[model] = cloudpickle.loads(model)
+        return _classes[model]
 
 
 # -- declarations -----------------------------------------------------------------------------------------------------

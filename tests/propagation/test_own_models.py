@@ -2,9 +2,11 @@
 
 import functools
 import itertools
+import pickle
 import re
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -258,3 +260,10 @@ def test_the_documented_example_runs(network, run, tmp_path):
     (model,) = models_of_file(documented_model(tmp_path))
     result = run(session_of(network, model(), replicates=20, max_rounds=8), network)
     assert 2 <= result.reach.mean <= 23
+
+
+def test_threads_that_unpickle_a_model_at_once_get_the_class_it_was_pickled_from():
+    pickled = pickle.dumps(OwnCascade())
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(pickle.loads, [pickled] * 64))
+    assert all(type(each) is OwnCascade and each == OwnCascade() for each in found)
