@@ -64,9 +64,9 @@ class Exposures:
         Source of each in-edge, by target.
     starts : (n + 1,) int64
         Start of each agent's activations.
-    cascades : (activations,) int32
+    cascades : (n_activations,) int32
         Cascade of each activation, by agent and ascending.
-    times : (activations,) float64
+    times : (n_activations,) float64
         Time since the first activation of the cascade.
     window : float
         Longest delay between an activation and one that it may have caused, in the unit of times.

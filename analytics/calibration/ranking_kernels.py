@@ -22,9 +22,9 @@ def rank_next(  # type: ignore[no-untyped-def]  # noqa: C901
         Start of each agent's out-edges.
     targets : (edges,) int32
     values : (edges,) float64
-    begins : (cascades + 1,) int64
+    begins : (n_cascades + 1,) int64
         Start of each cascade's activations.
-    agents : (activations,) int64
+    agents : (n_activations,) int64
         In order of time.
     n_agents : int64
         Agents of the network.

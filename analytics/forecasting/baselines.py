@@ -28,7 +28,7 @@ class SeismicEstimates:
 
     Attributes
     ----------
-    infectiousness, pending : (cascades,) float64
+    infectiousness, pending : (n_cascades,) float64
         As `seismic_estimate` returns them.
     mean_followers : float
         Mean followers of those who will pass the message on.

@@ -110,7 +110,7 @@ def fit_size(kind: str, features: Floats, size_so_far: Floats, size: Floats, ran
     kind : str
         One of `SIZE_ESTIMATORS`.
     features : (cascades, features) float64
-    size_so_far, size : (cascades,) float64
+    size_so_far, size : (n_cascades,) float64
         Agents activated so far, and in the end.
     random_seed : int
         Of boosting and stochastic gradient descent.
@@ -151,7 +151,7 @@ def fit_outcome(kind: str, features: Floats, happened: npt.NDArray[np.bool_], ra
     kind : str
         One of `OUTCOME_ESTIMATORS`.
     features : (cascades, features) float64
-    happened : (cascades,) bool
+    happened : (n_cascades,) bool
     random_seed : int
         Of boosting and stochastic gradient descent.
     """

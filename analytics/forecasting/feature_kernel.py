@@ -31,9 +31,9 @@ def measure(
 
     Parameters
     ----------
-    starts, counts, elapsed : (cascades,)
+    starts, counts, elapsed : (n_cascades,)
         First activation of each cascade, how many are observed, and for how long.
-    agents, times, infectors, followers : (activations,)
+    agents, times, infectors, followers : (n_activations,)
         As in `ObservedCascades`; of length 0 where infectors or followers are unknown.
     groups : (n_agents,)
         Group of each agent; of length 0 without groups.

@@ -73,9 +73,9 @@ class CascadeSample:
     ----------
     frame : DataFrame
         Their features, as `cascade_features` returns them, and ``cascade_set_id``.
-    size : (cascades,) float64
+    size : (n_cascades,) float64
         Final sizes.
-    first_agents : (cascades,) int32
+    first_agents : (n_cascades,) int32
     estimates : SeismicEstimates or None
     """
 

@@ -18,7 +18,7 @@ def size_scores(size: Floats, predicted: Floats) -> dict[str, tuple[float | None
 
     Parameters
     ----------
-    size, predicted : (cascades,) float64
+    size, predicted : (n_cascades,) float64
         Final sizes, and forecasts of them; a forecast may be infinite, or NaN where there is none.
 
     Returns
@@ -52,8 +52,8 @@ def outcome_scores(happened: Booleans, probability: Floats) -> dict[str, tuple[f
 
     Parameters
     ----------
-    happened : (cascades,) bool
-    probability : (cascades,) float64
+    happened : (n_cascades,) bool
+    probability : (n_cascades,) float64
         NaN where there is no forecast.
 
     Returns

@@ -88,9 +88,9 @@ def seismic_estimate(times: npt.ArrayLike, followers: npt.ArrayLike, *, at: floa
 
     Parameters
     ----------
-    times : (activations,) float64
+    times : (n_activations,) float64
         Seconds since the first activation, ascending; later ones than `at` are not used.
-    followers : (activations,) float64
+    followers : (n_activations,) float64
         Agents who could see each activation.
     at : float
         Seconds since the first activation.
@@ -124,7 +124,7 @@ def final_size(
 
     Parameters
     ----------
-    size_so_far, infectiousness, pending : (cascades,)
+    size_so_far, infectiousness, pending : (n_cascades,)
         Agents activated so far, and what `seismic_estimate` returns.
     mean_followers : float
         Mean followers of those who will pass the message on.
@@ -133,7 +133,7 @@ def final_size(
 
     Returns
     -------
-    ndarray of float64, (cascades,)
+    ndarray of float64, (n_cascades,)
         Infinite where each activation causes at least another one.
     """
     size, p, coming = (np.asarray(each, np.float64) for each in (size_so_far, infectiousness, pending))

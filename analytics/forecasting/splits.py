@@ -40,7 +40,7 @@ def train_and_test(
     split : str
         ``random``; ``last``: the last of the set, for sources in order of time; ``first_agent``: by chance, but all
         cascades that begin with the same agent on the same side.
-    first_agents : (cascades,) int32
+    first_agents : (n_cascades,) int32
         Agent that each cascade begins with.
     test_share : float
     random_seed : int

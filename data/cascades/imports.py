@@ -54,7 +54,7 @@ def import_cascades(
     name : str
         Name of the set. Other content under the same name becomes the current one; the earlier stays readable by its
         id.
-    source : path or table
+    source : path or data frame
         Text (CSV, TSV, blanks; also compressed), Parquet, a folder or tar archive of trees, or a table of pandas,
         Arrow, Polars or DuckDB; see `data.cascades.readers.read_cascades`. It is read into memory.
     network : Network, optional

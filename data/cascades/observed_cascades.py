@@ -35,20 +35,20 @@ class ObservedCascades:
         The network among whose agents the cascades spread; None without one.
     time_unit : str
         What a time of 1 means, such as ``seconds`` or ``rounds``.
-    cascade_ids : Array of string, (cascades,)
+    cascade_ids : Array of string, (n_cascades,)
         Ids of the cascades in the user's data.
-    offsets : ndarray of int64, (cascades + 1,)
-    agents : ndarray of int32, (activations,)
+    offsets : ndarray of int64, (n_cascades + 1,)
+    agents : ndarray of int32, (n_activations,)
         Dense ids: those of the network, or without a network positions in `agent_ids`.
-    times : ndarray of float64, (activations,)
+    times : ndarray of float64, (n_activations,)
         Time since the first activation of the cascade, in `time_unit`.
-    infectors : ndarray of int32, (activations,)
+    infectors : ndarray of int32, (n_activations,)
         Dense id of the agent that activated this one; -1 where that is unknown, and for seeds.
-    agent_ids : Array of string, (agents,)
+    agent_ids : Array of string
         Ids of the agents in the user's data, by dense id.
-    followers : ndarray of int64, (activations,), or None
+    followers : ndarray of int64, (n_activations,), or None
         Agents who could see the activation, where the source says so; -1 where it does not.
-    labels : Array of string, (cascades,), or None
+    labels : Array of string, (n_cascades,), or None
         A label of each cascade, where the source has labels; null for cascades without one.
     """
 

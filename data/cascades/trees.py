@@ -16,17 +16,17 @@ class CascadeShapes:
 
     Attributes
     ----------
-    sizes : ndarray of int64, (cascades,)
+    sizes : ndarray of int64, (n_cascades,)
         Activations.
-    durations : ndarray of float64, (cascades,)
+    durations : ndarray of float64, (n_cascades,)
         Time from the first to the last activation.
-    trees : ndarray of int64, (cascades,)
+    trees : ndarray of int64, (n_cascades,)
         Trees that the infectors make: activations whose infector is unknown, seeds included.
-    depths : ndarray of float64, (cascades,)
+    depths : ndarray of float64, (n_cascades,)
         Longest chain of infectors, in steps; NaN where no infector is known.
-    structural_virality : ndarray of float64, (cascades,)
+    structural_virality : ndarray of float64, (n_cascades,)
         Mean distance of all pairs of activations in the same tree, in steps; NaN where no infector is known.
-    generation_intervals : ndarray of float64, (cascades,)
+    generation_intervals : ndarray of float64, (n_cascades,)
         Mean time between the activations of infector and infected; NaN where no infector is known.
     """
 
@@ -47,11 +47,11 @@ def shapes_of(offsets: npt.NDArray[np.int64], parents: npt.NDArray[np.int64], ti
 
     Parameters
     ----------
-    offsets : ndarray of int64, (cascades + 1,)
+    offsets : ndarray of int64, (n_cascades + 1,)
         Cascade ``i`` owns the rows ``offsets[i]`` to ``offsets[i + 1] - 1``; none is empty.
-    parents : ndarray of int64, (activations,)
+    parents : ndarray of int64, (n_activations,)
         Row of each activation's infector, before its own; -1 where that is unknown, and for seeds.
-    times : ndarray, (activations,)
+    times : ndarray, (n_activations,)
         Ascending within each cascade, in any unit.
 
     References
@@ -90,7 +90,7 @@ def infector_rows(offsets, agents, infectors, n_ids):  # type: ignore[no-untyped
 
     Parameters
     ----------
-    offsets : (cascades + 1,) int64
+    offsets : (n_cascades + 1,) int64
     agents, infectors : (k,) int32
         Dense ids, each agent once per cascade; -1 is no infector.
     n_ids : int64
