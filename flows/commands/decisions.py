@@ -91,7 +91,8 @@ def compare(
                     f"agents that only one ever reaches: {each.never_by_second:,} by {each.first}, "
                     f"{each.never_by_first:,} by {each.second}"
                 )
-        _print_rows(rows)
+        if part != "reach" or len(compared) > 1:  # one difference is told in sentences
+            _print_rows([_shortened(row) for row in rows])
         by_message = any(isinstance(one, MessageResult) for each in compared.values() for one in each.results)
         print_published("message_differences" if by_message else "session_differences", published=published)
 
@@ -323,6 +324,18 @@ def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
     rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", double_precision=15))
     return rows
+
+
+def _shortened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of differences as the terminal shows it: with its interval, without what follows from the rest."""
+    from propagation.intervals import number_with_interval
+
+    left_out = ("difference_standard_error", "difference_low", "difference_high", "replicates_if_independent", "paired")
+    found = {name: value for name, value in row.items() if name not in left_out}
+    if row.get("difference_low") is not None:
+        half = (row["difference_high"] - row["difference_low"]) / 2
+        found["difference"] = number_with_interval(row["difference"], half)
+    return found
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
