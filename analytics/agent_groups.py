@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from analytics.structure.metrics import METRICS
 from analytics.structure.network_metrics import metrics
 from data.errors import InvalidInputError
-from data.networks.agent_columns import agent_column, attribute_names
+from data.networks.agent_columns import attribute_names, column_of_agents
 from data.networks.network import Network
 
 Grouping = str | Mapping[Any, Any]
@@ -93,7 +93,7 @@ def _column(network: Network, name: str) -> pa.Array:
         place = np.full(network.n_ids, -1, np.int64)
         place[network.dense_agents] = np.arange(len(values))
         return _whole(name, values.take(pa.array(place, mask=place < 0)))
-    return _whole(name, agent_column(network, name))
+    return _whole(name, column_of_agents(network, name))
 
 
 def _whole(name: str, values: pa.Array) -> pa.Array:

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from data.cascades.trees import measure_tree
+
 COLUMNS = (
     "size_so_far", "elapsed", "growth_1", "growth_2", "growth_3", "growth_4", "half_time", "time_since_last",
     "mean_gap", "gap_deviation", "depth_so_far", "breadth_so_far", "virality_so_far", "followers_of_first",
@@ -120,27 +122,11 @@ def _measure_tree(
     row: npt.NDArray[np.float64], infectors: npt.NDArray[np.int32], position: npt.NDArray[np.int64]
 ) -> None:
     """Fill in depth, breadth and structural virality: mean distance of all pairs of agents of the same tree."""
-    count = len(infectors)
-    parent, root = np.empty(count, np.int64), np.empty(count, np.int64)
-    depth, width = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    for i in range(count):
+    parents = np.empty(len(infectors), np.int64)
+    for i in range(len(infectors)):
         above = position[infectors[i]] if infectors[i] >= 0 else -1
-        parent[i] = above if above < i else -1  # an infector listed later, at the same time, would make a circle
-        root[i] = i
-        if parent[i] >= 0:
-            depth[i] = depth[parent[i]] + 1
-            root[i] = root[parent[i]]
-        width[depth[i]] += 1
-    row[10], row[11] = depth.max(), width.max()
-    below = np.ones(count, np.int64)
-    for i in range(count - 1, -1, -1):
-        if parent[i] >= 0:
-            below[parent[i]] += below[i]
-    distances, pairs = 0.0, 0.0
-    for i in range(count):
-        if parent[i] >= 0:
-            distances += float(below[i]) * (below[root[i]] - below[i])
-        else:
-            pairs += 0.5 * below[i] * (below[i] - 1.0)
+        parents[i] = above if above < i else -1  # an infector listed later, at the same time, would make a circle
+    _, steps, distances, pairs = measure_tree(parents, 0)
+    row[10], row[11] = steps.max(), np.bincount(steps).max()
     if pairs > 0.0:
         row[12] = distances / pairs

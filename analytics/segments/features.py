@@ -11,7 +11,7 @@ from analytics.structure.metrics import METRICS
 from analytics.structure.network_metrics import metrics
 from data.cascades.observed_cascades import NO_INFECTOR, ObservedCascades
 from data.errors import InvalidInputError
-from data.networks.agent_columns import agent_column, attribute_names
+from data.networks.agent_columns import attribute_names, column_of_agents
 from data.networks.network import Network
 from data.networks.numeric_types import is_numeric
 from data.validation import suggestion
@@ -117,7 +117,7 @@ def _check(
 
 
 def _numeric(network: Network, name: str) -> npt.NDArray[np.float64]:
-    column = agent_column(network, name)
+    column = column_of_agents(network, name)
     if not (is_numeric(column.type) or pa.types.is_boolean(column.type)):
         raise InvalidInputError(
             f"feature {name!r} of network {network.network_id!r} is of type {column.type}; features are numbers"

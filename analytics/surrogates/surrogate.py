@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NORMAL = 1.959963984540054
 """Half the width of a 95 % interval, in standard deviations of a normal distribution."""
 CANDIDATES = 2_048
-"""Points over the ranges at which the error of predictions is looked at."""
+"""Points, spread over the ranges of the parameters, at which the error of predictions is computed."""
 Values = npt.NDArray[np.float64]
 
 

@@ -136,26 +136,51 @@ def cut_circles(parents):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def measure_tree(parents, first):  # type: ignore[no-untyped-def]
+    """Return what the tree of one cascade, or several trees in it, amounts to: linear in its activations.
+
+    Parameters
+    ----------
+    parents : (k,) int64
+        Row of each activation's infector, which is earlier; -1 for none.
+    first : int64
+        Row of the cascade's first activation: 0 if rows count from there.
+
+    Returns
+    -------
+    trees : int64
+    steps : (k,) int64
+        Steps of each activation from the root of its tree.
+    distances, pairs : float64
+        Sum of the distances of all pairs in the same tree, and their number.
+    """
+    below, whole = np.ones(len(parents), np.int64), np.empty(len(parents), np.int64)
+    steps = np.zeros(len(parents), np.int64)
+    trees, distances, pairs = 0, 0.0, 0.0
+    for row in range(len(parents) - 1, -1, -1):
+        if parents[row] >= 0:
+            below[parents[row] - first] += below[row]
+    for row in range(len(parents)):
+        if parents[row] < 0:
+            trees += 1
+            whole[row] = below[row]
+            pairs += 0.5 * below[row] * (below[row] - 1.0)
+        else:
+            parent = parents[row] - first
+            whole[row] = whole[parent]
+            steps[row] = steps[parent] + 1
+            distances += np.float64(below[row]) * (whole[row] - below[row])
+    return trees, steps, distances, pairs
+
+
+@numba.njit(nogil=True, cache=True)
 def _measure(offsets, parents):  # type: ignore[no-untyped-def]
     """Return by cascade: trees, longest chain of infectors, sum of distances of pairs in a tree, number of pairs."""
     cascades = len(offsets) - 1
     trees, depths = np.zeros(cascades, np.int64), np.zeros(cascades, np.int64)
     distances, pairs = np.zeros(cascades, np.float64), np.zeros(cascades, np.float64)
-    below, whole = np.ones(len(parents), np.int64), np.empty(len(parents), np.int64)
-    steps = np.zeros(len(parents), np.int64)
     for cascade in range(cascades):
-        for row in range(offsets[cascade + 1] - 1, offsets[cascade] - 1, -1):
-            if parents[row] >= 0:
-                below[parents[row]] += below[row]
-        for row in range(offsets[cascade], offsets[cascade + 1]):
-            parent = parents[row]
-            if parent < 0:
-                trees[cascade] += 1
-                whole[row] = below[row]
-                pairs[cascade] += below[row] * (below[row] - 1) / 2
-            else:
-                whole[row] = whole[parent]
-                steps[row] = steps[parent] + 1
-                depths[cascade] = max(depths[cascade], steps[row])
-                distances[cascade] += np.float64(below[row]) * (whole[row] - below[row])
+        own = parents[offsets[cascade] : offsets[cascade + 1]]
+        trees[cascade], steps, distances[cascade], pairs[cascade] = measure_tree(own, offsets[cascade])
+        depths[cascade] = steps.max() if len(steps) else 0
     return trees, depths, distances, pairs

@@ -28,7 +28,7 @@ def attribute_names(network: Network) -> list[str]:
     return [name for name in schema.names if name not in _KEY]
 
 
-def agent_column(network: Network, name: str) -> pa.Array:
+def column_of_agents(network: Network, name: str) -> pa.Array:
     """Return a column of the agents by dense id, (n_ids,); null where an agent has no value.
 
     Parameters
@@ -78,7 +78,7 @@ def agents_within(network: Network, within: Mapping[str, Any]) -> npt.NDArray[np
     ----------
     network : Network
     within : mapping
-        A value, or a list of values, by the name of a column as for `agent_column`. Values are compared as text, so
+        A value, or a list of values, by the name of a column as for `column_of_agents`. Values are compared as text, so
         that 2 and "2" are the same.
 
     Raises
@@ -88,7 +88,7 @@ def agents_within(network: Network, within: Mapping[str, Any]) -> npt.NDArray[np
     """
     chosen = np.ones(network.n_ids, np.bool_)
     for name, values in within.items():
-        column = agent_column(network, name)
+        column = column_of_agents(network, name)
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         wanted = pa.array([str(each) for each in (values if isinstance(values, list | tuple) else [values])])

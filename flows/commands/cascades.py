@@ -197,7 +197,7 @@ def _report(place: "Warehouse", name: str, *, changed: bool, as_json: bool) -> N
 
 
 def _facts(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what a row of `observed_cascade_sets` says, without what the import was told and warned of."""
+    """Return a row of `observed_cascade_sets` without the options and warnings of the import."""
     return {name: value for name, value in row.items() if name not in {"options", "warnings"}}
 
 

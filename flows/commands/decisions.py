@@ -91,7 +91,7 @@ def compare(
                     f"agents that only one ever reaches: {each.never_by_second:,} by {each.first}, "
                     f"{each.never_by_first:,} by {each.second}"
                 )
-        if part != "reach" or len(compared) > 1:  # one difference is told in sentences
+        if part != "reach" or len(compared) > 1:  # the sentences already give a single difference
             _print_rows([_shortened(row) for row in rows])
         by_message = any(isinstance(one, MessageResult) for each in compared.values() for one in each.results)
         print_published("message_differences" if by_message else "session_differences", published=published)

@@ -226,9 +226,10 @@ def _unpickled(model: bytes, state: Any) -> PandasModel:
 
 
 def _class_of(model: bytes) -> type[PandasModel]:
-    """Return a class that was pickled by value: once for each process, and never anew where it was pickled.
+    """Return the class that was pickled by value as these bytes.
 
-    Loading sets the attributes of a class that exists again, while other threads use it.
+    Each process loads a class once; the process that pickled it does not load it at all, because loading would set the
+    attributes of the existing class while other threads use it.
     """
     with _loading:
         if model not in _classes:

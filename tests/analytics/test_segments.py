@@ -16,7 +16,7 @@ from analytics.sql_reports import report
 from data.cascades.cleaning import observed_cascades
 from data.errors import InvalidInputError
 from data.facade import Warehouse
-from data.networks.agent_columns import agent_column, agents_within
+from data.networks.agent_columns import agents_within, column_of_agents
 from data.networks.network import Network
 from propagation import simulate, simulate_many
 from propagation.models import IndependentCascade
@@ -221,7 +221,7 @@ def test_the_last_segmentation_of_a_name_is_the_column(town: Network) -> None:
     segment(town, ["age"], segments=3, name="generation")
     assert agent_groups(town, "generation").labels == [1, 2, 3]
     with pytest.raises(InvalidInputError, match=r"no column 'generatio' \(did you mean 'generation'\?\)"):
-        agent_column(town, "generatio")
+        column_of_agents(town, "generatio")
 
 
 def test_messages_cross_segments_and_reports_count_them(town: Network) -> None:
@@ -254,7 +254,7 @@ def test_seeds_are_chosen_within_groups(town: Network, name: str, within: dict) 
     assert np.isin(chosen, pool).all()
     for column, values in within.items():
         wanted = {str(each) for each in (values if isinstance(values, list) else [values])}
-        assert {str(each) for each in agent_column(town, column).take(chosen).to_pylist()} <= wanted
+        assert {str(each) for each in column_of_agents(town, column).take(chosen).to_pylist()} <= wanted
 
 
 def test_the_best_hub_of_a_segment_has_most_edges_in_it(town: Network) -> None:
