@@ -1,4 +1,4 @@
-"""Pages of campaigns as files: which campaign is meant, and where its page goes."""
+"""Pages of campaigns and observed cascades as files: what is meant, and where the page goes."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -80,6 +80,47 @@ def write_page(warehouse: str, campaign: str, output: str | None = None) -> Path
     return write_output(target, lambda file: file.write(html))
 
 
+def write_cascades_page(
+    warehouse: str,
+    name: str,
+    session: str | None = None,
+    *,
+    round_length: float | None = None,
+    output: str | None = None,
+) -> Path:
+    """Write the web page of observed cascades, beside a session's; return its path.
+
+    Parameters
+    ----------
+    warehouse : str
+        Folder or URL of the warehouse.
+    name : str
+        Name of the cascades, or the id of their set.
+    session : str, optional
+        Reference of a session, such as ``CAMPAIGN:SESSION``.
+    round_length : float, optional
+        Time that a round of the session stands for.
+    output : str, optional
+        The file; default: named after the cascades, in the folder of a local warehouse, or else in the current folder.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no such cascades or session, or the file cannot be written.
+    """
+    from analytics.pages.cascades import cascades_page
+    from analytics.pages.downloads import file_stem
+    from data.cascades.index import found_row
+    from propagation.session_references import find_session
+
+    place = Warehouse(warehouse)
+    stem = file_stem(found_row(place, name)["cascade_set"])
+    target = str(check_output(output or str(_folder(place) / f"{stem}-cascades.html")))
+    result = None if session is None else find_session(place, session)
+    html = cascades_page(place, name, result, called=session, round_length=round_length)
+    return write_output(target, lambda file: file.write(html))
+
+
 def default_page(warehouse: Warehouse, campaign: FinishedCampaign) -> str:
     """Return where a campaign's page goes unless another file is named.
 
@@ -88,8 +129,12 @@ def default_page(warehouse: Warehouse, campaign: FinishedCampaign) -> str:
     from analytics.pages.downloads import file_stem
 
     suffix = "" if campaign.is_newest else f"-{campaign.campaign_id[:8]}"
-    folder = Path(warehouse.url) if warehouse.filesystem is None else Path()
-    return str(folder / f"{file_stem(campaign.name)}{suffix}.html")
+    return str(_folder(warehouse) / f"{file_stem(campaign.name)}{suffix}.html")
+
+
+def _folder(warehouse: Warehouse) -> Path:
+    """Return the folder of pages: that of a local warehouse, or else the current one."""
+    return Path(warehouse.url) if warehouse.filesystem is None else Path()
 
 
 def find_campaign(warehouse: Warehouse, campaign: str) -> FinishedCampaign:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
@@ -281,8 +283,7 @@ def _columns(labels: Sequence[str], points: float) -> int:
     """Return in how many columns a legend fits into a width: matplotlib fills one column after the other."""
     widths = [LEGEND_SIZE * (0.53 * len(label) + 3.6) for label in labels]
     for columns in range(len(labels), 1, -1):
-        lines = -(-len(labels) // columns)
-        if sum(max(widths[i : i + lines]) for i in range(0, len(widths), lines)) <= points:
+        if sum(max(column) for column in np.array_split(widths, columns)) <= points:
             return columns
     return 1
 

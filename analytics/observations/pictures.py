@@ -1,7 +1,7 @@
 """Pictures of observed cascades beside simulated ones: activations over time, and distributions of shapes."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 4000
 """Points of a drawn curve: more make a picture no finer."""
+ShapeQuantity = Literal["size", "structural_virality"]
+"""Quantities whose distributions are drawn."""
 FEWEST_UNITS = 3.0
 """Times are shown in the largest unit of which the axis has at least so many."""
 
@@ -177,7 +179,7 @@ def activation_curves(
     curve = observed_curve(observed, cascade)
     end = _last_seen_time(curve.times, curve.counts)
     keys: Keys = []
-    label = ""
+    notes: list[str] = []
     frame = None
     if session is not None:
         length = fitted_round_length(curve, session) if round_length is None else round_length
@@ -195,17 +197,18 @@ def activation_curves(
         keys = curve_keys(COLOURS[0], f"{called}, mean")
         how = "fitted" if round_length is None else "given"
         of_round, per_round = _unit_of_axis(curve.time_unit, length)
-        label = f"; 1 round = {length / per_round:.3g} {of_round}, {how}"
+        notes.append(f"1 round = {length / per_round:.3g} {of_round}, {how}")
     times, counts = _thinned(curve, 1.05 * end)
     what = f"cascade {shortened(cascade)}" if cascade is not None else _mean_of(curve.cascades)
     (line,) = ax.plot(times / per_unit, counts, color=COLOURS[1], linewidth=LINE_WIDTH, drawstyle="steps-post")
     last = curve.times[-1] / per_unit
-    note = f"; last activation: {last:,.0f}" if curve.times[-1] > 1.05 * end else ""
+    if curve.times[-1] > 1.05 * end:
+        notes.insert(0, f"last activation: {last:,.0f}")
     dress(
         ax,
         title=f"Activations of {shortened(observed.name)}, observed"
         + (" and simulated" if session is not None else ""),
-        x=f"time since the first activation, {unit}{note}{label}",
+        x="\n".join([f"time since the first activation, {unit}", *(["; ".join(notes)] if notes else [])]),
         y="agents activated, seeds included" if curve.cascades == 1 else "agents activated per cascade, seeds included",
     )
     legend_above(ax, [(line, f"observed: {what}"), *keys])
@@ -280,15 +283,36 @@ def shape_distributions(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.4, 4.4), layout="constrained")
-    panels = zip(figure.subplots(1, 2), ("size", "structural_virality"), strict=True)
+    quantities: tuple[ShapeQuantity, ...] = ("size", "structural_virality")
+    panels = zip(figure.subplots(1, 2), quantities, strict=True)
     for ax, quantity in panels:
-        _draw_distribution(ax, quantity, observed, simulated, names)
+        shape_distribution(quantity, observed, simulated, names=names, ax=ax)
     return figure
 
 
-def _draw_distribution(
-    ax: "Axes", quantity: str, observed: "pd.DataFrame", simulated: "pd.DataFrame | None", names: tuple[str, str]
-) -> None:
+def shape_distribution(
+    quantity: ShapeQuantity,
+    observed: "pd.DataFrame",
+    simulated: "pd.DataFrame | None" = None,
+    *,
+    names: tuple[str, str] = ("observed", "simulated"),
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw one of the two distributions of `shape_distributions`.
+
+    Parameters
+    ----------
+    quantity : {"size", "structural_virality"}
+    observed, simulated, names
+        As in `shape_distributions`.
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = ax or new_axes()
     titles = {"size": "Sizes of cascades", "structural_virality": "Structural virality"}
     labels = {"size": "agents activated, seeds included", "structural_virality": "mean distance in the tree, steps"}
     keys: Keys = []
@@ -310,7 +334,7 @@ def _draw_distribution(
     if not keys:
         ax.text(0.5, 0.5, "no infectors are known", transform=ax.transAxes, ha="center", color=MUTED)
         ax.set_yticks([])
-        return
+        return ax
     legend_above(ax, keys)
     ax.set_yscale("log")
     if quantity == "size":
@@ -318,3 +342,4 @@ def _draw_distribution(
     ax.set_ylim(smallest / 1.5, 1.5)
     ax.tick_params(colors=MUTED, which="both", length=0)
     ax.xaxis.label.set_color(INK)
+    return ax

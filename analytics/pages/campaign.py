@@ -8,6 +8,7 @@ from analytics.intervals import comparisons
 from analytics.pages import downloads, pictures, provenance, session_tables
 from analytics.pages.page_tables import MOST_SHOWN
 from analytics.pages.published_campaign import PublishedCampaign, published_campaign
+from analytics.pages.rendering import rendered
 from analytics.pages.specification import campaign_yaml
 from analytics.reports import headline
 from data.facade import Warehouse
@@ -49,17 +50,7 @@ def campaign_page(warehouse: Warehouse, campaign: str) -> str:
       ...
     data.errors.InvalidInputError: no campaign 'spring' in warehouse ... (campaigns there: none yet)...
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    found = published_campaign(warehouse, campaign)
-    templates = Environment(
-        loader=PackageLoader("analytics"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("campaign.html").render(_content(found))
+    return rendered("campaign.html", _content(published_campaign(warehouse, campaign)))
 
 
 def _content(campaign: PublishedCampaign) -> dict[str, Any]:

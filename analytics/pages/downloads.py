@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files as package_files
@@ -16,6 +16,7 @@ from pyarrow import csv
 from analytics.intervals import Comparison, half_width
 from analytics.pages.published_campaign import PublishedCampaign
 from analytics.sql_reports import LATEST
+from data.facade import Warehouse
 from data.warehouse.catalogue import query
 
 MOST_ROWS = 50_000
@@ -113,7 +114,8 @@ def downloads(campaign: PublishedCampaign, specification: str, compared: list[Co
     if any(session["record"] != "rounds" for session in sessions):
         counts["agents"] = _agents_reached(campaign)
     for table, rows in counts.items():
-        yield _table(campaign, table, rows, f"{stem}-{table}.csv")
+        name, about = f"{stem}-{table}.csv", {LATEST: campaign.campaign_id}
+        yield table_download(campaign.warehouse, table, rows, name, TABLES[table], about=about)
     if compared:
         rows = _comparison_rows(compared)
         content = _fitting(_csv(rows)) if rows.num_rows <= MOST_ROWS else None
@@ -121,15 +123,33 @@ def downloads(campaign: PublishedCampaign, specification: str, compared: list[Co
         yield Download(f"{stem}-differences.csv", description, rows.num_rows, content)
 
 
-def _table(campaign: PublishedCampaign, table: str, rows: int, name: str) -> Download:
+def table_download(
+    warehouse: Warehouse, table: str, rows: int, name: str, description: str, *, about: Mapping[str, str]
+) -> Download:
+    """Return what a query of ``analytics/pages/sql`` finds, as a CSV file.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+    table : str
+        Name of the query's file.
+    rows : int
+        Rows that it finds.
+    name, description : str
+        Of the file.
+    about : mapping of str to str
+        What stands in the query for the latest of its kind, and the id of that which is meant.
+    """
     text = (package_files("analytics") / "pages" / "sql" / f"{table}.sql").read_text(encoding="utf-8")
-    sql = text.partition("\n")[2].strip().replace(LATEST, f"'{campaign.campaign_id}'")
+    sql = text.partition("\n")[2].strip()
+    for latest, chosen in about.items():
+        sql = sql.replace(latest, f"'{chosen}'")
     command = (
-        f"rumormill --warehouse {shlex.quote(campaign.warehouse.url)} sql {shlex.quote(' '.join(sql.split()))} "
+        f"rumormill --warehouse {shlex.quote(warehouse.url)} sql {shlex.quote(' '.join(sql.split()))} "
         f"--output {shlex.quote(name)}"
     )
-    content = _fitting(_csv(_asked(campaign, sql))) if rows <= MOST_ROWS else None
-    return Download(name, TABLES[table], rows, content, command, sql)
+    content = _fitting(_csv(_asked(warehouse, sql))) if rows <= MOST_ROWS else None
+    return Download(name, description, rows, content, command, sql)
 
 
 def _agents_reached(campaign: PublishedCampaign) -> int:
@@ -138,11 +158,11 @@ def _agents_reached(campaign: PublishedCampaign) -> int:
         "SELECT count(*) AS rows FROM files.reach JOIN files.campaign_sessions USING (session_id) "
         f"WHERE campaign_id = '{campaign.campaign_id}'"
     )
-    return int(_asked(campaign, counted)["rows"][0].as_py())
+    return int(_asked(campaign.warehouse, counted)["rows"][0].as_py())
 
 
-def _asked(campaign: PublishedCampaign, sql: str) -> pa.Table:
-    return query(campaign.warehouse, sql, limit_seconds=None, limit_memory=None)  # the statement is ours
+def _asked(warehouse: Warehouse, sql: str) -> pa.Table:
+    return query(warehouse, sql, limit_seconds=None, limit_memory=None)  # the statement is ours
 
 
 def _fitting(content: bytes) -> bytes | None:

@@ -1,18 +1,14 @@
-"""Pictures of a page: inline SVG in the colours of the page, each with a description in words."""
+"""Pictures of a campaign's page, each with a description in words."""
 
-import io
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from analytics.intervals import Comparison, with_interval
 from analytics.pages.session_tables import named, quoted
+from analytics.pages.svg import Picture, page_colour, page_picture
 from analytics.plots import (
     COINCIDENT,
     adoption_curves,
@@ -23,35 +19,11 @@ from analytics.plots import (
     reach_comparison,
     session_colours,
 )
-from propagation.pictures import COLOURS, GRID, INK, LINE_STYLES, MUTED
+from propagation.pictures import LINE_STYLES
 from propagation.result import Reach, Result
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WIDE, NARROW = 5.8, 4.1
-"""Width of a figure for wide and for narrow screens, inches; text in it has the same size in both."""
 MOST_TALL_ROWS = 6
 """With more sessions than this, the rows of a figure are lower."""
-_THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--line", **{c: f"--session-{i}" for i, c in enumerate(COLOURS)}}
-"""Colours of the figures, and the page's CSS variables for them, which differ in light and dark mode."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page.
-
-    Attributes
-    ----------
-    wide, narrow : str
-        SVG elements for wide and for narrow screens.
-    caption : str
-        What can be missed in the figure; may be empty.
-    """
-
-    wide: str
-    narrow: str
-    caption: str = ""
 
 
 def session_keys(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -59,7 +31,7 @@ def session_keys(names: Sequence[str]) -> list[dict[str, Any]]:
     styles = [LINE_STYLES[position % len(LINE_STYLES)] for position in range(len(names))]
     dashes = ["" if isinstance(style, str) else " ".join(f"{2 * length:g}" for length in style[1]) for style in styles]
     colours = session_colours(names).values()
-    return [{"colour": _THEMED[colour], "dashes": dash} for colour, dash in zip(colours, dashes, strict=True)]
+    return [{"colour": page_colour(colour), "dashes": dash} for colour, dash in zip(colours, dashes, strict=True)]
 
 
 def is_epidemic(results: Mapping[str, Result]) -> bool:
@@ -70,38 +42,30 @@ def is_epidemic(results: Mapping[str, Result]) -> bool:
 
 def curve_pictures(results: Mapping[str, Result]) -> Iterator[Picture]:
     """Yield the adoption curves, and the prevalence if that is another curve."""
-    yield _picture(
+    yield page_picture(
         partial(adoption_curves, results), 4.2, "adoption", _adoption_text(results), _caption(results, "adoption")
     )
     if is_epidemic(results):
         caption = _caption(results, "prevalence", "current_infected")
         draw = partial(prevalence_curves, results)
-        yield _picture(draw, 4.6, "prevalence", _prevalence_text(results), caption)
+        yield page_picture(draw, 4.6, "prevalence", _prevalence_text(results), caption)
 
 
 def reach_picture(results: Mapping[str, Result]) -> Picture:
     """Return the distribution of the agents reached by a replicate, by session."""
     draw = partial(reach_comparison, results)
-    return _picture(draw, max(4.2, 1.2 + _row_height(len(results)) * len(results)), "reach", _reach_text(results))
+    return page_picture(draw, max(4.2, 1.2 + _row_height(len(results)) * len(results)), "reach", _reach_text(results))
 
 
 def lead_picture(found: Sequence[Comparison]) -> Picture:
     """Return how far the sessions are behind the best one."""
     best = found[0].first
     leads = {pair.second: pair.lead for pair in found if pair.first == best}
-    return _picture(partial(lead_comparison, leads), 1.4 + 0.55 * len(leads), "leads", _lead_text(best, leads))
+    return page_picture(partial(lead_comparison, leads), 1.4 + 0.55 * len(leads), "leads", _lead_text(best, leads))
 
 
 def _row_height(rows: int) -> float:
     return 1.0 if rows <= MOST_TALL_ROWS else 0.7
-
-
-def _picture(draw: "Callable[..., Axes]", height: float, name: str, alternative: str, caption: str = "") -> Picture:
-    wide, narrow = (
-        inline_svg(draw, (width, height), name=f"{name}-{size}", alternative=alternative)
-        for size, width in (("wide", WIDE), ("narrow", NARROW))
-    )
-    return Picture(wide, narrow, caption)
 
 
 # -- in words -------------------------------------------------------------------------------------------------------
@@ -154,49 +118,3 @@ def _caption(results: Mapping[str, Result], what: str, quantity: str = "total_in
     if not has_bands(results):
         notes.append("With so many sessions, bands over replicates are left out.")
     return " ".join(notes)
-
-
-# -- SVG ------------------------------------------------------------------------------------------------------------
-
-
-def inline_svg(draw: "Callable[..., Axes]", size: tuple[float, float], *, name: str, alternative: str) -> str:
-    """Return a figure as an SVG element for an HTML page, in the colours and font of the page's style.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws into the axes passed as `ax`.
-    size : tuple of float
-        Width and height, inches; they set the aspect ratio and the relative size of text.
-    name : str
-        Name that is unique on the page, used to make the ids in the figure unique.
-    alternative : str
-        Alternative text: a description of the figure for screen readers.
-    """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    draw(ax=figure.subplots())
-    drawn = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has fonts of its own
-        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
-    svg = drawn.getvalue()
-    # 1. Keep only the element itself, without prolog, comments and metadata, which contain external URLs.
-    unwanted = r"<!--.*?-->|<metadata>.*?</metadata>|<defs>\s*<style.*?</defs>"
-    svg = re.sub(unwanted, "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    box = re.search(r'viewBox="[^"]*"', svg)
-    assert box is not None
-    inner = svg[svg.index(">") + 1 :]
-    # 2. In the tags, not in the texts: make ids unique, and use the page's colours and font.
-    inner = re.sub(r"<[^>]*>", partial(_themed, name), inner)
-    return f'<svg {box[0]} role="img" aria-label="{escape(alternative)}">{inner}'
-
-
-def _themed(name: str, tag: re.Match[str]) -> str:
-    text = re.sub(r'\bid="', f'id="{name}-', tag[0]).replace("xlink:href", "href")
-    text = text.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    for colour, variable in _THEMED.items():
-        text = text.replace(f": {colour}", f": var({variable})")
-    return re.sub(r"font-family: [^;\"]*;?", "", text)

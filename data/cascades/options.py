@@ -49,6 +49,9 @@ class CascadeOptions(BaseModel):
     """Value of such a column that means that the agent never adopted; empty cells always do."""
     only: str | None = None
     """Keep only rows of this type: a value of the column ``type``, or ``COLUMN=VALUE``."""
+    split_trees: bool = False
+    """Without a column of the cascade: make each tree of infectors a cascade, named after its root, instead of one
+    cascade of all rows."""
     max_rejects: float = Field(default=0.5, ge=0, le=1)
     """Largest share of the rows that may be rejected before the import fails, from 0 to 1."""
 

@@ -79,6 +79,7 @@ def _archive(path: Path, options: CascadeOptions) -> SourceRows:
         raise InvalidInputError(
             f"{path} has several files, which are read as trees; name one file to read {options.format}"
         )
+    _check_split(options, path.name, "trees")
     return read_trees(path)
 
 
@@ -86,9 +87,11 @@ def _of_text(data: bytes, path: Path, options: CascadeOptions, name: str) -> Sou
     source, sample = path.name, sample_lines(data)
     is_plain = options.columns is None and options.format in {"auto", "trees"}
     if is_plain and sample and looks_like_tree(sample[0]):
+        _check_split(options, source, "trees")
         return read_tree(data.decode(errors="replace"), path.name.partition(".")[0], source)
     is_auto = options.columns is None and options.format == "auto" and not options.items
     if options.format == "lines" or (is_auto and sample and looks_like_lines(sample)):
+        _check_split(options, source, "lines")
         found = read_lines(data, source)
         return replace(found, warnings=()) if options.format == "lines" else found
     return _of_table(read_text_table(data, suffix_of(path), options, source), options, name, source)
@@ -103,9 +106,19 @@ def _of_table(table: TextTable | pd.DataFrame, options: CascadeOptions, name: st
         raise InvalidInputError(f"{source} is a table; one cascade per line is a format of text files")
     if kind == "auto":
         kind = "adoptions" if options.items else "trees" if {"parent", "child"} <= set(frame.columns) else "rows"
+    _check_split(options, source, kind)
     found = _TABLES[kind](frame, options, name, source)
     rejects = pd.concat([rejected(text.malformed), found.rejects], ignore_index=True)
     return SourceRows(found.rows, source, rejects, (*guesses, *found.warnings), found.time_unit, found.labels)
+
+
+def _check_split(options: CascadeOptions, source: str, kind: str) -> None:
+    """Raise InvalidInputError if trees are to be split in a source whose format tells the cascades."""
+    if options.split_trees and kind != "rows":
+        raise InvalidInputError(
+            f"--split-trees is for rows of agent, infector and time; {source} is read as {kind}, which tell their "
+            "cascades: leave the option out"
+        )
 
 
 def _frame(source: Any) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.cascades.columns import Roles, missing_column, roles_of
+from data.cascades.forests import split_trees
 from data.cascades.options import CascadeOptions
 from data.cascades.source_rows import SourceRows
 from data.errors import InvalidInputError
@@ -74,11 +75,29 @@ def read_rows(frame: pd.DataFrame, options: CascadeOptions, name: str, source: s
     rows = _activations(frame, roles, name)
     rows["time"] = frame[roles.time]
     warnings += _guesses(roles, source)
-    if roles.cascade is None:
+    if options.split_trees:
+        rows, assumed = split_trees(_splittable(rows, roles, source), source)
+        warnings += assumed
+    elif roles.cascade is None:
         warnings.append(f"{source} has no column of the cascade: all rows are one cascade, {name!r}")
     if not roles.agent:
         warnings.append(f"{source} has no column of the agent: each row is an agent of its own, by its line")
     return SourceRows(rows, source, warnings=tuple(warnings))
+
+
+def _splittable(rows: pd.DataFrame, roles: Roles, source: str) -> pd.DataFrame:
+    """Return rows whose trees can be told apart; raise InvalidInputError if their columns do not tell them."""
+    if roles.cascade is not None:
+        raise InvalidInputError(
+            f"--split-trees makes cascades of the trees of a source that does not tell them, and {source} has the "
+            f"cascades in its column {roles.cascade!r}; leave the option out"
+        )
+    if not roles.agent or roles.infector is None:
+        raise InvalidInputError(
+            f"--split-trees needs a column of the agent and one of the infector in {source}; name them with --agent "
+            "and --infector"
+        )
+    return rows
 
 
 def read_edges_of_trees(frame: pd.DataFrame, options: CascadeOptions, name: str, source: str) -> SourceRows:

@@ -1,4 +1,4 @@
-"""Commands about observed cascades: ``rumormill cascades import | list | show | rejects | plot``."""
+"""Commands about observed cascades: ``rumormill cascades import | list | show | rejects | plot | page``."""
 
 import logging
 from collections.abc import Iterator
@@ -26,6 +26,26 @@ SessionOption = Annotated[
         help="A simulated session beside them: CAMPAIGN:SESSION, or its id or the beginning of it.",
     ),
 ]
+RoundLengthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--round-length",
+        metavar="TIME",
+        help="Time that a round of the session stands for, in the unit of the cascades. [dim]default: that at which "
+        "both curves reach half of their size at the same time[/dim]",
+    ),
+]
+PageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File of the page. [dim]default: NAME-cascades.html in the folder of the warehouse, or in the current "
+        "folder if the warehouse is an object store[/dim]",
+        show_default=False,
+    ),
+]
 
 
 def _column(what: str) -> Any:
@@ -38,7 +58,7 @@ def _column(what: str) -> Any:
         "rumormill cascades import talks talks.csv --cascade topic --agent user --time minute --time-unit minutes",
         "rumormill cascades import android train.txt --network android",
         "rumormill cascades import rumours twitter15.tar.gz",
-        "rumormill cascades import higgs higgs-activity_time.txt.gz --only RT",
+        "rumormill cascades import higgs higgs-activity_time.txt.gz --only RT --split-trees",
         "rumormill cascades import drug doctors.csv --agent city --agent id --item month --never 18",
     ),
 )
@@ -80,6 +100,13 @@ def import_cascades(
             metavar="VALUE", help="Keep only rows with this value in the column type, or COLUMN=VALUE, such as RT."
         ),
     ] = None,
+    split_trees: Annotated[
+        bool,
+        typer.Option(
+            "--split-trees",
+            help="Without a column of the cascade: make each tree of infectors a cascade, named after its root.",
+        ),
+    ] = False,
     max_rejects: Annotated[
         str, typer.Option(metavar="SHARE", help="Fail if a larger share of the rows is rejected, such as 10%.")
     ] = "50%",
@@ -129,6 +156,7 @@ def import_cascades(
         "followers": followers,
         "items": item,
         "never": never,
+        "split_trees": split_trees or None,
     }
     options = {option: value for option, value in given.items() if value is not None}
     place = Warehouse(warehouse)
@@ -355,14 +383,7 @@ def plot_cascades(
         str | None, typer.Option(metavar="ID", help="Curve of this cascade. [dim]default: the mean of all[/dim]")
     ] = None,
     session: SessionOption = None,
-    round_length: Annotated[
-        float | None,
-        typer.Option(
-            metavar="TIME",
-            help="Time that a round of the session stands for, in the unit of the cascades. [dim]default: that at "
-            "which both curves reach half of their size at the same time[/dim]",
-        ),
-    ] = None,
+    round_length: RoundLengthOption = None,
     warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
 ) -> None:
     """Draw observed cascades, beside those of a simulated session."""
@@ -388,3 +409,31 @@ def plot_cascades(
         simulated = None if result is None else cascade_shapes(result)
         picture = shape_distributions(cascade_shapes(observed), simulated, names=(name, session or ""))
     save_plot(picture, output, "--output")
+
+
+@app.command(
+    "page",
+    epilog=examples(
+        "rumormill cascades page rumours",
+        "rumormill cascades page rumours --session spring:hubs --output rumours.html",
+    ),
+)
+def write_page(
+    name: CascadesName,
+    session: SessionOption = None,
+    round_length: RoundLengthOption = None,
+    output: PageOption = None,
+    warehouse: WarehouseOption = DEFAULT_WAREHOUSE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a web page of observed cascades, beside those of a simulated session: figures, tables, downloads."""
+    from data.errors import InvalidInputError
+    from flows.pages import write_cascades_page
+
+    if round_length is not None and session is None:
+        raise InvalidInputError("--round-length is that of a session; give one with --session, or leave it out")
+    path = write_cascades_page(warehouse, name, session, round_length=round_length, output=output)
+    if as_json:
+        print_json({"cascade_set": name, "page": str(path)})
+    else:
+        print_line(str(path))

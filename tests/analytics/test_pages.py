@@ -1,13 +1,11 @@
 """The page of a campaign says what its results say, stands alone, and can be read by everyone."""
 
-import base64
 import csv
 import functools
 import io
 import itertools
 import re
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -19,7 +17,7 @@ from scipy import stats
 from analytics.intervals import with_interval
 from analytics.pages import downloads
 from analytics.pages.campaign import campaign_page
-from analytics.pages.pictures import inline_svg
+from analytics.pages.svg import inline_svg
 from analytics.plots import coinciding, prevalence_curves, reach_comparison
 from analytics.reports import headline
 from data.facade import Warehouse
@@ -29,59 +27,10 @@ from propagation.models import SIR, SIS, IndependentCascade
 from propagation.seeding import TopOutDegree
 from tests.analytics.published import PublishedCampaign, publish
 from tests.browser import running_browser
+from tests.html_page import Page
 
 Results = Mapping[str, Result]
 HOSTILE = '<script>alert("a")</script> & "quoted" \'name\' --> url(#x) id="y"'
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """What a browser would find: elements with their attributes, tables as lists of rows, and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in {"td", "th"}:
-            self.tables[-1][-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "svg"}.intersection(self.open):
-            self.texts.append(data)
-        if self.tables and {"td", "th"}.intersection(self.open):
-            row = self.tables[-1][-1]
-            row[-1] = f"{row[-1]} {data}".strip()
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).replace("\u00a0", " ").split())
-
-    def attributes(self, name: str) -> list[str]:
-        return [attrs[name] or "" for _, attrs in self.elements if name in attrs]
-
-    def downloads(self) -> dict[str, str]:
-        """The embedded files by name."""
-        links = {str(attrs["download"]): str(attrs["href"]) for _, attrs in self.elements if "download" in attrs}
-        return {name: base64.b64decode(link.partition("base64,")[2]).decode() for name, link in links.items()}
 
 
 def page_of(campaign: PublishedCampaign) -> Page:

@@ -155,6 +155,31 @@ def test_edges_of_trees_get_the_source_that_no_row_names(local: Warehouse) -> No
     assert "the sources of 1 cascade had no row" in warnings_of(local, "edges")
 
 
+def test_trees_of_a_stream_of_retweets_become_cascades(local: Warehouse) -> None:
+    events = [("bob", "ann", 10), ("cy", "bob", 12), ("dan", "eve", 11), ("cy", "eve", 15), ("eve", "ann", 20)]
+    rows = pd.DataFrame(events, columns=["agent", "infector", "time"])
+    found = local.import_cascades("stream", rows, split_trees=True)
+    expected = {
+        "cascade_id": ["ann"] * 3 + ["eve"] * 2,
+        "agent_id": ["ann", "bob", "cy", "eve", "dan"],
+        "time": [0, 0, 2, 0, 0],
+        "infector_id": [None, "ann", "bob", None, "eve"],
+    }
+    assert content(found) == expected
+    assert local.cascade_rejects("stream")["agent_id"].tolist() == ["cy", "eve"]
+
+
+def test_no_agent_of_a_stream_is_in_two_trees(local: Warehouse) -> None:
+    draws = np.random.default_rng(4)
+    rows = pd.DataFrame(draws.integers(0, 60, (300, 3)), columns=["agent", "infector", "time"])
+    found = local.import_cascades("random", rows, split_trees=True, max_rejects=1)
+    assert sorted(found.agent_ids.take(pa.array(found.agents)).to_pylist()) == sorted(
+        set(rows["agent"].astype(str)) | set(rows["infector"].astype(str))
+    )
+    roots = found.frame().groupby("cascade_id")["infector_id"]
+    assert (roots.apply(lambda each: each.isna().sum()) == 1).all()
+
+
 def test_adoptions_have_a_column_of_times_per_item(local: Warehouse) -> None:
     frame = pd.DataFrame({"city": [1, 1, 2], "id": [1, 2, 1], "drug": [3, 18, 2], "device": [None, 4.0, 5.0]})
     found = local.import_cascades("items", frame, agent=("city", "id"), items=("drug", "device"), never="18")
@@ -235,6 +260,13 @@ def test_infectors_activated_at_the_same_time_come_first_and_circles_are_cut(loc
     ("text", "options", "message"),
     [
         ("a,b\nann,1\n", {}, "no column is recognised as the time"),
+        ("agent,time\nann,1\n", {"split_trees": True}, "needs a column of the agent and one of the infector"),
+        (ROWS, {"split_trees": True}, "has the cascades in its column 'cascade'; leave the option out"),
+        (
+            "7 741 14.0 21 24.5\n",
+            {"split_trees": True, "format": "lines"},
+            "is read as lines, which tell their cascades",
+        ),
         ("agent,time\nann,1\n", {"time": "hour"}, "has no column 'hour' to be the time; its columns are agent, time"),
         (
             "agent,time\nann,soon\nbob,late\n",

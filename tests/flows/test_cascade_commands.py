@@ -1,4 +1,4 @@
-"""The commands `cascades import | list | show | rejects | plot` and `delete cascades`."""
+"""The commands `cascades import | list | show | rejects | plot | page` and `delete cascades`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +66,11 @@ def test_from_the_import_to_the_deletion(rumormill: Rumormill, town: Warehouse, 
         drawn = rumormill("cascades", "plot", "talks", *options, "--output", name)
         assert drawn.exit_code == 0, drawn.stderr
         assert (tmp_path / name).stat().st_size > 1000
+    (written,) = rumormill("cascades", "page", "talks", "--session", "spring:hubs").stdout.split()
+    assert written == str(tmp_path / "warehouse" / "talks-cascades.html")
+    assert "Observed cascades" in Path(written).read_text()
+    own = rumormill("cascades", "page", "talks", "--output", "own.html", "--json").json
+    assert own == {"cascade_set": "talks", "page": "own.html"}
     assert rumormill("report", "observed_beside_simulated", "--json").exit_code == 0
     assert rumormill("delete", "cascades", "talks", "--yes", "--json").json["cascade_sets"] == 1
     assert rumormill("cascades", "list", "--json").json == []
@@ -77,6 +82,8 @@ def test_from_the_import_to_the_deletion(rumormill: Rumormill, town: Warehouse, 
         (("cascades", "show", "nothing"), "no cascades 'nothing'"),
         (("cascades", "import", "talks", "talks.csv", "--max-rejects", "many"), "is not a share from 0 to 1"),
         (("cascades", "import", "talks", "talks.csv", "--time", "hour"), "has no column 'hour' to be the time"),
+        (("cascades", "page", "nothing"), "no cascades 'nothing'"),
+        (("cascades", "page", "nothing", "--round-length", "2"), "--round-length is that of a session"),
         (("cascades", "plot", "talks", "-o", "curve.txt"), "--output 'curve.txt' does not end in .png"),
         (("cascades", "plot", "talks", "-o", "a.png", "--kind", "shapes", "--cascade", "x"), "belong to --kind curve"),
         (("delete", "cascades", "nothing", "--yes"), "no cascades 'nothing'"),
