@@ -69,7 +69,7 @@ def cascade_shapes(cascades: ObservedCascades | Result) -> pd.DataFrame:
 
 def _of_replicates(recorded: RecordedActivations, n_ids: int) -> Iterator[pd.DataFrame]:
     for part in recorded:
-        shapes = shapes_of(part.starts, part.parents(n_ids), part.rounds)
+        shapes = shapes_of(part.starts, part.parents(n_ids), part.rounds, seeds_are_known=True)
         replicates = part.first_replicate + np.arange(len(part.starts) - 1)
         yield _frame(shapes, replicates, list(map(str, replicates.tolist())))
 

@@ -38,7 +38,13 @@ class CascadeShapes:
     generation_intervals: npt.NDArray[np.float64]
 
 
-def shapes_of(offsets: npt.NDArray[np.int64], parents: npt.NDArray[np.int64], times: npt.NDArray[Any]) -> CascadeShapes:
+def shapes_of(
+    offsets: npt.NDArray[np.int64],
+    parents: npt.NDArray[np.int64],
+    times: npt.NDArray[Any],
+    *,
+    seeds_are_known: bool = False,
+) -> CascadeShapes:
     """Return the shapes of cascades, in time and memory linear in the activations.
 
     The structural virality of a tree is its Wiener index, the sum of the distances of all pairs, divided by their
@@ -53,6 +59,9 @@ def shapes_of(offsets: npt.NDArray[np.int64], parents: npt.NDArray[np.int64], ti
         Row of each activation's infector, before its own; -1 where that is unknown, and for seeds.
     times : ndarray, (n_activations,)
         Ascending within each cascade, in any unit.
+    seeds_are_known : bool
+        Whether those without an infector at the first time of a cascade are its seeds, as in simulated cascades: one
+        of seeds only then has depth 0, which otherwise is known of a single agent only.
 
     References
     ----------
@@ -71,8 +80,11 @@ def shapes_of(offsets: npt.NDArray[np.int64], parents: npt.NDArray[np.int64], ti
     children = np.add.reduceat(known, starts, dtype=np.int64) if len(sizes) else np.zeros(0, np.int64)
     waits = np.where(known, times - times[np.where(known, parents, 0)], 0).astype(np.float64)
     waited = np.add.reduceat(waits, starts) if len(sizes) else np.zeros(0)
-    # A cascade of one agent has depth 0 if the others say who activated whom.
-    has_depth = (children > 0) | ((sizes == 1) & bool(known.any()))
+    if seeds_are_known:
+        is_only_seeds = times[offsets[1:] - 1] == times[starts] if len(sizes) else np.zeros(0, np.bool_)
+    else:  # a cascade of one agent has depth 0 if the others say who activated whom
+        is_only_seeds = (sizes == 1) & bool(known.any())
+    has_depth = (children > 0) | is_only_seeds
     with np.errstate(invalid="ignore", divide="ignore"):
         return CascadeShapes(
             sizes=sizes,

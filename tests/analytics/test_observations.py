@@ -86,10 +86,18 @@ def test_shapes_of_simulated_cascades_equal_paths_in_their_trees(wide: Result) -
         waits = [when[agent] - when[way[1]] for agent, way in paths.items() if len(way) > 1]
         assert found.loc[replicate, "size"] == len(own)
         assert found.loc[replicate, "trees"] == 2
+        assert found.loc[replicate, "tree_depth"] == max(map(len, paths.values())) - 1
         if waits:
-            assert found.loc[replicate, "tree_depth"] == max(map(len, paths.values())) - 1
             assert found.loc[replicate, "structural_virality"] == pytest.approx(np.mean(apart))
             assert found.loc[replicate, "generation_interval"] == pytest.approx(np.mean(waits)) == 1
+
+
+def test_cascades_of_seeds_alone_have_depth_0(place: Warehouse) -> None:
+    result = simulate(
+        place.network("town"), IndependentCascade(probability=0.001), seed_set=["0", "1", "2"], replicates=50,
+        record="activations", publish=False,
+    )  # fmt: skip
+    assert cascade_shapes(result)["tree_depth"].tolist() == result.cascades["depth"].tolist()
 
 
 def test_agents_activated_again_are_activations_of_their_own(place: Warehouse) -> None:
