@@ -348,6 +348,19 @@ class Result:
             replicates=self.session["replicates"],
         )
 
+    @property
+    def lanes(self) -> Lanes:
+        """Counts by round of each replicate, which are kept of sessions that are not published.
+
+        Raises
+        ------
+        InvalidInputError
+            If the session is published: its tables have the counts.
+        """
+        if not isinstance(self._tables, MemoryTables):
+            raise InvalidInputError(f"session {self.session['session_id']} is published; read its tables instead")
+        return self._tables.lanes
+
     @cached_property
     def rounds(self) -> "pd.DataFrame":
         """One row per round: means, standard errors and quantiles over replicates (table `propagation_metrics`)."""

@@ -210,6 +210,20 @@ def exposures(
     )
 
 
+def check_network(network: Any) -> None:
+    """Raise InvalidInputError if what should be a network is something else, such as its name."""
+    if not isinstance(network, Network):
+        raise InvalidInputError(f"network {network!r} is not a Network; load it with warehouse.network(NAME)")
+
+
+def check_cascades(cascades: Any) -> None:
+    """Raise InvalidInputError if what should be observed cascades is something else, such as their name."""
+    if not isinstance(cascades, ObservedCascades):
+        raise InvalidInputError(
+            f"cascades {cascades!r} are not ObservedCascades; load them with warehouse.cascades(NAME)"
+        )
+
+
 def agents_in(network: Network, cascades: ObservedCascades) -> npt.NDArray[np.int64]:
     """Return the dense id of each activation's agent in a network.
 

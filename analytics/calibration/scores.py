@@ -72,7 +72,7 @@ def scores_of(
     found = exposures(network, test, window)
     likelihood = log_likelihood(found, model, found.in_edge_order(values))
     outcomes = int(found.failures.sum()) + found.explained
-    ranks, precisions = _ranks(network, model, values, test)
+    ranks, precisions = _ranks(network, model, found.window, values, test)
     steps = max(len(ranks), 1)
     return {
         "log_likelihood": likelihood,
@@ -87,15 +87,15 @@ def scores_of(
 
 
 def _ranks(
-    network: Network, model: str, values: npt.NDArray[np.float64], test: ObservedCascades
+    network: Network, model: str, window: float, values: npt.NDArray[np.float64], test: ObservedCascades
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the rank of each next adopter, and the precision of the first ten at each step."""
+    """Return the rank of each adopter after the first time of its cascade, and the precision of the first ten."""
     rows = network.sparse_rows
     if model == "independent_cascade":  # the chance of at least one success grows with the sum of these
         values = -np.log1p(-np.clip(values, 0.0, 1.0 - LEAST_PROBABILITY))
-    agents = agents_in(network, test)
-    given = (np.asarray(rows.offsets), np.asarray(rows.targets), np.ascontiguousarray(values), test.offsets, agents)
-    parts = for_each(rank_next, [(*given, network.n_agents, low, high) for low, high in ranges(test.offsets)])
+    edges = (np.asarray(rows.offsets), np.asarray(rows.targets), np.ascontiguousarray(values))
+    given = (*edges, test.offsets, agents_in(network, test), test.times, network.n_agents, window)
+    parts = for_each(rank_next, [(*given, low, high) for low, high in ranges(test.offsets)])
     ranks, precisions = zip(*parts, strict=True)
     return np.concatenate(ranks), np.concatenate(precisions)
 

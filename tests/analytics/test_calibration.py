@@ -106,23 +106,26 @@ def test_em_of_the_linear_threshold_is_that_of_hidden_choices(warehouse, data, w
     assert sums.max() <= 1.0 + 1e-9
 
 
-@settings(max_examples=12, deadline=None)
-@given(small_data(), st.integers(0, 3))
-def test_ranks_and_precisions_are_those_of_sorted_lists(warehouse, data, number) -> None:
+@settings(max_examples=40, deadline=None)
+@given(small_data(), st.integers(0, 3), st.sampled_from([np.inf, 1.0, 2.0]))
+def test_ranks_and_precisions_are_those_of_sorted_lists(warehouse, data, number, window) -> None:
     edges, cascades = data
     network, seen = imported(warehouse, "small", edges, cascades)
     values = np.random.default_rng(number).integers(0, 3, len(edges)) / 4
-    scores = scores_of(network, "linear_threshold", None, values, seen)
-    named = by_pair(network, values)
-    ids = [int(each) for each in network.agent_ids.to_pylist()]
-    orders = [
-        [ids[agent] for agent in seen.agents[low:high]]
-        for low, high in zip(seen.offsets, seen.offsets[1:], strict=False)
-    ]
-    ranks, precisions = plain.next_adopter_scores(range(AGENTS), set(edges), named, orders)
+    scores = scores_of(network, "linear_threshold", window, values, seen)
+    ranks, precisions = plain.next_adopter_scores(range(AGENTS), set(edges), by_pair(network, values), cascades, window)
     assert scores["mrr"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
     assert scores["precision_at_10"] == pytest.approx(np.mean(precisions))
     assert scores["steps"] == len(ranks)
+
+
+def test_only_agents_after_the_first_time_are_ranked(warehouse) -> None:
+    """Three seeds at time 0, and one agent after them."""
+    network, seen = imported(warehouse, "late", [(0, 3), (1, 3)], [{0: 0, 1: 0, 2: 0, 3: 1}])
+    scores = scores_of(network, "independent_cascade", None, np.array([0.5, 0.5]), seen)
+    assert (scores["steps"], scores["mrr"], scores["precision_at_10"]) == (1, 1.0, 0.1)
+    passed = scores_of(network, "independent_cascade", 0.5, np.array([0.5, 0.5]), seen)
+    assert passed["mrr"] == 1 / 2  # nobody is expected, and all of the three who are left are equal
 
 
 def test_credit_is_shared_as_defined(warehouse) -> None:
@@ -346,7 +349,7 @@ def test_a_curve_says_what_it_cannot_tell(town: Network) -> None:
     assert any("posterior of gamma is about as wide as its prior" in each for each in found.warnings)
     assert not any("posterior of beta is about" in each for each in found.warnings)
     beyond = calibrate_parameters(
-        town, SIR(gamma=0.9), {"beta": (0.001, 0.01)}, [3, 12, 30], seed_set=["0"], candidates=60, publish=False
+        town, SIR(gamma=0.9), {"beta": (0.001, 0.01)}, [1, 12, 30], seed_set=["0"], candidates=60, publish=False
     )
     assert any("leaves the 95 % band" in each for each in beyond.warnings)
     assert any("only 2 candidates are accepted" in each for each in beyond.warnings)
@@ -360,7 +363,67 @@ def test_the_curve_of_cascades_starts_at_their_first_agents(town: Network) -> No
     )
     assert sorted(found.base.seed_agents) == ["0", "80"]
     assert found.observed.values.tolist() == [2, 2, 0, 1]
-    assert dataclasses.replace(found.base).replicates == 1
+    assert found.base.replicates == 1
+
+
+def test_replicates_start_where_the_cascades_did(town: Network) -> None:
+    """Two of three cascades start at agents 0 and 80 together; the third starts at agent 5."""
+    rows = [("x", "0", 0), ("x", "80", 0), ("y", "80", 0), ("y", "0", 0), ("y", "7", 1), ("z", "5", 0)]
+    seen = observed_cascades("talk", pd.DataFrame(rows, columns=["cascade", "agent", "time"]), network=town).cascades
+    options = {"candidates": 20, "publish": False}
+    found = calibrate_parameters(town, "si", {"beta": (0.001, 0.9)}, seen, replicates=7, **options)
+    sessions = found.starts.sessions(found.base, 4)
+    assert [(sorted(each.seed_agents), each.replicates, each.first_replicate) for each in sessions] == [
+        (["0", "80"], 4, 28),
+        (["5"], 2, 32),
+    ]
+    (row,) = calibrate_parameters(town, "si", {"beta": (1e-9, 2e-9)}, seen, **options).curves[:1]
+    assert row.tolist() == pytest.approx([5 / 3, 0.0])
+    sampled = [
+        sum(each.replicates for each in found.starts.sessions(dataclasses.replace(found.base, replicates=2), n))
+        for n in range(20)
+    ]
+    assert set(sampled) == {2}
+    with pytest.raises(InvalidInputError, match="are 3 cascades, each of which starts at its own agents"):
+        calibrate_parameters(town, "si", {"beta": (0.1, 0.2)}, seen, seed_set=["0"], **options)
+
+
+def test_cascades_from_various_seeds_give_the_planted_probability(warehouse: Warehouse) -> None:
+    network = warehouse.generate_network("hubs", "preferential_attachment", agents=300)
+    agents = np.random.default_rng(0).choice(network.agent_ids.to_pylist(), 100)
+    sessions = {str(number): {"seed_set": [agent], "random_seed": number} for number, agent in enumerate(agents)}
+    model = IndependentCascade(probability=0.15)
+    results = simulate_many(network, sessions, model=model, replicates=1, record="activations", publish=False)
+    parts = [each.table("activations").to_pandas() for each in results.values()]
+    rows = pd.concat(parts, keys=list(results), names=["cascade", None]).reset_index(level="cascade")
+    names = network.agent_ids.take(rows["agent"].to_numpy()).to_pylist()
+    frame = pd.DataFrame({"cascade": rows["cascade"], "agent": names, "time": rows["round"]})
+    seen = observed_cascades("various", frame, network=network, time_unit="rounds").cascades
+    found = calibrate_parameters(
+        network,
+        "independent_cascade",
+        {"probability": (0.01, 0.5)},
+        seen,
+        curve="cumulative",
+        candidates=60,
+        accept=0.2,
+        replicates=20,
+        publish=False,
+    )
+    (row,) = found.posterior.to_dict("records")
+    assert row["low"] < 0.15 < row["high"] < 0.25
+
+
+def test_whole_numbers_are_drawn_for_parameters_that_are_whole(town: Network) -> None:
+    options = {"seed_set": ["0"], "candidates": 60, "accept": 0.5}
+    found = calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1, 4)}, [1, 3, 6, 9], **options)
+    assert set(found.accepted["infectious_period"]) <= {1, 2, 3, 4}
+    assert found.model.infectious_period in {1, 2, 3, 4}
+    again = calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1, 4)}, [1, 3, 6, 9], **options)
+    assert again.was_published
+    assert np.array_equal(again.curves, found.curves)
+    with pytest.raises(InvalidInputError, match="infectious_period is a whole number, and 1.5 to 4 are not its ends"):
+        calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1.5, 4)}, [1, 3], **options)
 
 
 @pytest.mark.parametrize(
@@ -377,8 +440,16 @@ def test_the_curve_of_cascades_starts_at_their_first_agents(town: Network) -> No
         ({"beta": (0.1, 0.2)}, {"curve": "incidense"}, "did you mean 'incidence'"),
         ({"beta": (0.1, 0.2)}, {"seed_set": None}, "where does the curve start"),
         ({"beta": (0.1, 0.2)}, {"rounds": 0}, "rounds 0 is not a whole number"),
+        ({"beta": ("a", 1)}, {}, "prior of beta: .* has ends that are not numbers"),
+        ([("beta", 0.1, 0.2)], {}, "priors .* are not a mapping"),
+        ({"beta": (0.1, 0.2)}, {"seed_set": ["0", "1"]}, "begins with 1 agents in round 0, and there are 2 seeds"),
+        ({"beta": (0.1, 0.2)}, {"observed": [1, 5, 3000, 1]}, "has 3,007 agents in all rounds"),
+        ({"beta": (0.1, 0.2)}, {"observed": [1, 5, 3], "curve": "cumulative"}, "falls from 5 to 3 in round 2"),
+        ({"beta": (0.1, 0.2)}, {"observed": "talk"}, "observed 'talk' is neither numbers by round nor cascades"),
+        ({"beta": (0.1, 0.2)}, {"network": "town"}, "network 'town' is not a Network"),
     ],
 )
 def test_what_cannot_be_fitted_to_a_curve_is_refused(town: Network, priors, options, said: str) -> None:
+    asked = {"network": town, "model": "sir", "priors": priors, "observed": [1, 2, 3], "seed_set": ["0"], **options}
     with pytest.raises(InvalidInputError, match=said):
-        calibrate_parameters(town, "sir", priors, [1, 2, 3], **{"seed_set": ["0"], **options})
+        calibrate_parameters(**asked)
