@@ -375,6 +375,7 @@ def _publish(found: ParameterCalibration, key: str, asked: Mapping[str, Any]) ->
         **common,
         "snapshot_id": found.network.snapshot_id,
         "cascade_set": found.observed.name,
+        "fitted_cascades": None if found.observed.starts is None else found.observed.cascades,
         "propagation_model": found.base.model.name,
         "method": "abc",
         "options": json.dumps(asked, sort_keys=True),

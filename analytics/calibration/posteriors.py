@@ -54,10 +54,14 @@ class Prior:
             return np.log(values / low) / math.log(high / low)
         return (values - low) / (high - low)
 
-    def values(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the values at shares of the scale, the inverse of `scaled`; whole numbers are rounded to."""
+    def at(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the places at shares of the scale, the inverse of `scaled`."""
         low, high = self._ends
-        found = low * np.exp(shares * math.log(high / low)) if self.log else low + shares * (high - low)
+        return low * np.exp(shares * math.log(high / low)) if self.log else low + shares * (high - low)
+
+    def values(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the values at shares of the scale: the places there, or the whole numbers nearest to them."""
+        found = self.at(shares)
         return np.clip(np.round(found), self.low, self.high) if self.whole else found
 
     def parameter(self, value: float) -> float | int:

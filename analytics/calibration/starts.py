@@ -109,11 +109,11 @@ def simulated(
 
     Many groups are simulated as one job, and `replicates` are expected of all of them.
     """
-    done = 0
+    before = 0
 
     def results(batch: list[Sequence[Session]]) -> Iterator[list[Result]]:
-        def progress(stage: str, part: float, _total: float) -> None:
-            execution.progress(stage, done + part, replicates)
+        def progress(stage: str, done: float, total: float) -> None:
+            execution.progress(stage, before + done, max(replicates, total))
 
         sessions = [session for group in batch for session in group]
         found = run_sessions(network, sessions, replace(execution, progress=progress), publish=False)
@@ -123,7 +123,7 @@ def simulated(
     for group in groups:
         if batch and sum(map(len, batch)) + len(group) > SESSIONS_AT_ONCE:
             yield from results(batch)
-            done += sum(session.replicates for each in batch for session in each)
+            before += sum(session.replicates for each in batch for session in each)
             batch = []
         batch.append(group)
     if batch:

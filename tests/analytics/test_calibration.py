@@ -4,15 +4,18 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analytics import calibrate_edges, calibrate_parameters, score_calibration
-from analytics.calibration.edges import Options, estimate_edges, log_likelihood
+from analytics.calibration.edges import estimate_edges, log_likelihood
 from analytics.calibration.exposures import Partitions, exposures
+from analytics.calibration.held_out import held_out
+from analytics.calibration.options import Options, options_of
 from analytics.calibration.pooled import pooled_probability
-from analytics.calibration.published import held_out
 from analytics.calibration.scores import choose_prior_strength, scores_of
 from data import Warehouse
 from data.cascades.cleaning import observed_cascades
@@ -20,6 +23,7 @@ from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from propagation import simulate, simulate_many
+from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold
 from tests.reference import calibration as plain
 
@@ -240,6 +244,24 @@ def test_values_are_the_same_for_any_partitions(cascades_of_ic) -> None:
         assert part.log_likelihood == whole.log_likelihood
 
 
+@pytest.mark.xdist_group("processes")
+def test_values_are_the_same_on_a_cluster(cascades_of_ic, monkeypatch) -> None:
+    """Arrays of all data are sent once to each of two processes, and every range of agents refers to them."""
+    network, seen = cascades_of_ic
+    here = estimate_edges(network, seen, Options(window=1.0))
+    with connect(ClusterProfile(kind="processes", workers=2)) as client:
+        scattered, scatter = [], client.scatter
+        monkeypatch.setattr(client, "scatter", lambda data, **how: scattered.append(data) or scatter(data, **how))
+        found = calibrate_edges(network, seen, window=1.0, client=client, partitions=20, publish=False)
+        assert len([each for each in scattered if len(each) == seen.activations]) == 2  # cascades and times
+        weights = calibrate_edges(network, seen, window=1.0, model="linear_threshold", client=client, publish=False)
+    assert found.values.tobytes() == here.values.tobytes()
+    assert found.high.tobytes() == here.high.tobytes()
+    assert found.log_likelihood == here.log_likelihood
+    of_weights = estimate_edges(network, seen, Options(model="linear_threshold", window=1.0))
+    assert weights.values.tobytes() == of_weights.values.tobytes()
+
+
 def test_edges_that_always_try_together_are_not_told_apart(warehouse) -> None:
     edges = [(0, 2), (1, 2), (3, 4)]
     cascades = [{0: 0, 1: 0, 2: 1, 3: 0, 4: 1}] * 20 + [{0: 0, 1: 0, 3: 0}] * 20
@@ -281,6 +303,81 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
     assert simulate(weights.calibrated, weights.model, **own).reach.mean > 3
 
 
+def test_each_name_is_a_calibration_of_its_own(warehouse, cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    names = ["one", "two", "two"]
+    found = [calibrate_edges(network, seen, window=2, method="agents", name=name) for name in names]
+    assert [each.was_published for each in found] == [False, False, True]
+    listed = warehouse.sql("SELECT * FROM calibrations WHERE calibrated_network_id IN ('one', 'two')")
+    assert sorted(listed["calibrated_network_id"]) == ["one", "two"]
+    assert listed["calibration_id"].nunique() == 2
+    head = warehouse.network("planted-ic").snapshot_id
+    for name in ("planted-ic", "planted-lt", "small"):
+        with pytest.raises(InvalidInputError, match=f"'{name}'.*give another name"):
+            calibrate_edges(network, seen, window=2, method="agents", name=name)
+    assert warehouse.network("planted-ic").snapshot_id == head
+
+
+def test_scores_are_of_cascades_that_the_fit_never_saw(warehouse, cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.2)
+    found = calibrate_edges(network, fitted, window=1, publish=False)
+    copied = dataclasses.replace(test, cascade_set_id="of-another-set")
+    for other in (fitted, seen, seen.select(range(5)), dataclasses.replace(fitted, cascade_set_id="copy")):
+        with pytest.raises(InvalidInputError, match="are also among those of 'simulated' that the edges were fitted"):
+            score_calibration(found, other, publish=False)
+    renamed = dataclasses.replace(fitted, cascade_set_id="copy", cascade_ids=pa.array(map(str, range(len(fitted)))))
+    with pytest.raises(InvalidInputError, match=f"{len(fitted):,} of 1,200 cascades"):
+        score_calibration(found, renamed, publish=False)
+    with pytest.raises(InvalidInputError, match="are also among those of 'simulated' that edges are fitted to"):
+        choose_prior_strength(network, fitted, fitted.select([3]))
+    assert score_calibration(found, copied, publish=False).table["steps"].min() > 0
+
+
+def test_a_part_of_a_set_can_be_seen_in_the_tables(warehouse) -> None:
+    network, _ = imported(warehouse, "parts", [(0, 1), (1, 2)], [{0: 0}])
+    rows = [(number, str(agent), agent) for number in range(10) for agent in range(3)]
+    frame = pd.DataFrame(rows, columns=["cascade", "agent", "time"])
+    fitted, test = held_out(warehouse.import_cascades("ten", frame, network=network, time_unit="rounds"), 0.2)
+    score_calibration(calibrate_edges(network, fitted), test)
+    columns = "cascade_set, fitted_cascades, fitted_part, fitted_share"
+    (row,) = warehouse.sql(f"SELECT {columns} FROM calibrations WHERE network_id = 'parts'").to_dict("records")
+    assert list(row.values()) == ["ten", 8, "part", 0.8]
+    columns = "test_cascade_set, test_cascades, test_part, test_share"
+    (row,) = warehouse.sql(f"SELECT DISTINCT {columns} FROM calibration_scores WHERE network_id = 'parts'").to_dict(
+        "records"
+    )
+    assert list(row.values()) == ["ten", 2, "part", 0.2]
+
+
+def test_sizes_are_simulated_from_the_first_agents_of_the_test_cascades(cascades_of_ic, assert_readable) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.2)
+    found = calibrate_edges(network, fitted, window=1, name="sized")
+    scores = score_calibration(found, test)
+    own = scores.table.set_index("predictor").loc["calibrated"]
+    assert own["observed_mean_size"] == test.sizes.mean()
+    assert own["simulated_mean_size"] == pytest.approx(own["observed_mean_size"], rel=0.1)
+    assert own["size_distance"] < 0.1
+    assert scores.warnings == ()
+    sizes = scores.sizes
+    assert float(sizes.simulated.mean()) == own["simulated_mean_size"]
+    assert sizes.distance == pytest.approx(stats.ks_2samp(sizes.observed, sizes.simulated).statistic)
+    assert_readable(scores.plot().get_figure())
+    again = score_calibration(found, test)
+    assert (again.was_published, again.sentence) == (True, scores.sentence)
+
+
+def test_a_network_that_does_not_carry_the_cascades_is_told(warehouse) -> None:
+    """Most agents are activated without a neighbour."""
+    cascades = [{0: 0, 1: number % 2 + 1, 3: 1, 4: 2, 5: 3} for number in range(20)]
+    network, seen = imported(warehouse, "outside", [(0, 1), (1, 2)], cascades)
+    fitted, test = held_out(seen, 0.2)
+    (warning,) = score_calibration(calibrate_edges(network, fitted), test).warnings
+    assert "reaches 2 agents on average" in warning
+    assert "which had 5" in warning
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -291,11 +388,28 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
         ({"prior_strength": -1.0}, "prior_strength -1.0 is not a finite number >= 0"),
         ({"decay": 3.0}, "decay 3.0 is for method 'partial_credit'"),
         ({"name": "a/b"}, "network name 'a/b'"),
+        ({"method": "jaccard", "shrink_to": "network"}, "shrink_to 'network' does not change method 'jaccard'"),
+        ({"model": "linear_threshold", "shrink_to": "network"}, "does not change linear_threshold"),
+        ({"most_iterations": "x"}, "most_iterations 'x' is not a whole number >= 1"),
+        ({"tolerance": "x"}, "tolerance 'x' is not a positive number"),
+        ({"method": "partial_credit", "decay": "x"}, "decay 'x' is not a positive time"),
+        ({"partitions": -3}, "partitions -3 is not a whole number >= 1"),
+        ({"partitions": 2.5}, "partitions 2.5 is not a whole number >= 1"),
+        ({"partitions": 0}, "partitions 0 is not a whole number >= 1"),
+        ({"network": "town"}, "network 'town' is not a Network"),
+        ({"cascades": "talk"}, "cascades 'talk' are not ObservedCascades"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(cascades_of_ic, options, said: str) -> None:
+    asked = {"network": cascades_of_ic[0], "cascades": cascades_of_ic[1], **options}
     with pytest.raises(InvalidInputError, match=said):
-        calibrate_edges(*cascades_of_ic, **options)
+        calibrate_edges(**asked)
+
+
+def test_infinite_times_are_the_same_as_none() -> None:
+    assert options_of({"window": np.inf, "decay": np.inf, "method": "partial_credit"}) == options_of(
+        {"method": "partial_credit"}
+    )
 
 
 def test_cascades_must_fit_the_network(warehouse, cascades_of_ic) -> None:
@@ -422,7 +536,7 @@ def test_whole_numbers_are_drawn_for_parameters_that_are_whole(town: Network) ->
     again = calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1, 4)}, [1, 3, 6, 9], **options)
     assert again.was_published
     assert np.array_equal(again.curves, found.curves)
-    with pytest.raises(InvalidInputError, match="infectious_period is a whole number, and 1.5 to 4 are not its ends"):
+    with pytest.raises(InvalidInputError, match=r"infectious_period is a whole number, and 1.5 to 4 are not its ends"):
         calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1.5, 4)}, [1, 3], **options)
 
 
