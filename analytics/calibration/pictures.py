@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SIZE = (11.0, 4.8)
 """Width and height of the figure, inches."""
 MOST_BARS = 40
+"""Bars of a histogram."""
 NAMES = {
     "incidence": "newly activated agents",
     "cumulative": "agents reached, seeds included",
@@ -70,13 +71,14 @@ def posterior_points(found: "ParameterCalibration", ax: "Axes") -> "Axes":
 def posterior_histogram(found: "ParameterCalibration", ax: "Axes") -> "Axes":
     """Draw the accepted candidates by a single parameter, over the prior's range and beside its level.
 
-    Bars are as many as the candidates allow (the square root of their number); a tick on the axis is a candidate.
+    Bars are as many as the candidates allow (the square root of their number), or one for each whole number; a tick on
+    the axis is a candidate.
     """
     ((name, prior),) = found.priors.items()
     values = found.accepted[name].to_numpy(np.float64)
     number = int(np.clip(np.sqrt(len(values)), 4, MOST_BARS))
-    if prior.whole:
-        number = min(number, round(prior.high - prior.low) + 1)
+    if prior.whole and prior.high - prior.low < MOST_BARS:
+        number = round(prior.high - prior.low) + 1
     edges = prior.at(np.linspace(0.0, 1.0, number + 1))
     counts, _ = np.histogram(values, edges)
     bars = ax.stairs(counts, edges, fill=True, color=COLOURS[0], alpha=0.55)
