@@ -311,8 +311,9 @@ def test_each_name_is_a_calibration_of_its_own(warehouse, cascades_of_ic) -> Non
     listed = warehouse.sql("SELECT * FROM calibrations WHERE calibrated_network_id IN ('one', 'two')")
     assert sorted(listed["calibrated_network_id"]) == ["one", "two"]
     assert listed["calibration_id"].nunique() == 2
+    imported(warehouse, "another", [(0, 1)], [{0: 0}])
     head = warehouse.network("planted-ic").snapshot_id
-    for name in ("planted-ic", "planted-lt", "small"):
+    for name in ("planted-ic", "another"):
         with pytest.raises(InvalidInputError, match=f"'{name}'.*give another name"):
             calibrate_edges(network, seen, window=2, method="agents", name=name)
     assert warehouse.network("planted-ic").snapshot_id == head
