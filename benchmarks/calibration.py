@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from analytics.calibration.edges import Options, estimate_edges
+from analytics.calibration.edges import estimate_edges
+from analytics.calibration.options import Options
 from benchmarks.machine import described, load
 from benchmarks.workloads import generated
 from data import Network, Warehouse

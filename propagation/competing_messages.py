@@ -19,10 +19,11 @@ from data.validation import suggestion
 from data.warehouse.catalogue import query
 from data.warehouse.frames import pandas_frame
 from data.warehouse.store import Store
+from propagation.intervals import standard_errors
 from propagation.lane_counts import Lanes
 from propagation.models import make_model
 from propagation.plans.lane_rows import reach_of, reach_sum
-from propagation.result import MemoryTables, Reach, Result, session_id_column, standard_errors
+from propagation.result import MemoryTables, Reach, Result, session_id_column
 from propagation.sessions import Session
 from propagation.transmissions import RecordedActivations
 

@@ -18,6 +18,7 @@ from data.warehouse.store import Store
 from propagation import cancellation, planner
 from propagation.cancellation import StopFlag, StopRequestedError
 from propagation.clusters import ExpectedWorkers, loss_errors, own_client
+from propagation.intervals import standard_errors
 from propagation.kept_replicates import KeptBatch
 from propagation.lane_counts import Lanes
 from propagation.own_threads import OwnThreads
@@ -35,7 +36,6 @@ from propagation.result import (
     cascade_rows,
     metric_rows,
     reach_rows,
-    standard_errors,
 )
 from propagation.sessions import Session
 

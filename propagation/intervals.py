@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pyarrow as pa
 
     from propagation.result import Reach
 
@@ -91,3 +92,25 @@ def mean_intervals(
 
     halves = standard_errors * (float(stdtrit(replicates - 1, 0.975)) if replicates > 1 else np.nan)
     return means - halves, means + halves
+
+
+def standard_errors(counts: "npt.NDArray[np.integer[Any]]") -> "pa.Array":
+    """Return the standard error of each row's mean, sd(ddof=1) / sqrt(n), from exact integer sums.
+
+    Examples
+    --------
+    >>> standard_errors(np.array([[1, 3]])).to_pylist(), standard_errors(np.array([[1]])).to_pylist()
+    ([1.0], [None])
+    """
+    import pyarrow as pa
+
+    size = counts.shape[1]
+    if size < 2 or not counts.size:
+        return pa.nulls(len(counts), pa.float64())
+    # Ten million agents, squared, over a hundred thousand replicates are more than 64 bits hold.
+    wide = counts.astype(object if size * int(counts.max()) ** 2 >= 2**63 else np.int64)
+    sums, squares = wide.sum(axis=1).tolist(), (wide * wide).sum(axis=1).tolist()
+    variances = [
+        (size * square - total * total) / (size * (size - 1)) for total, square in zip(sums, squares, strict=True)
+    ]
+    return pa.array(np.sqrt(np.array(variances) / size))

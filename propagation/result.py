@@ -21,7 +21,7 @@ from data.warehouse.store import Store
 from data.warehouse.tables import table_specification
 from data.warehouse.tables.results import QUANTILES
 from data.warehouse.tables.specification import SYMBOL
-from propagation.intervals import with_interval
+from propagation.intervals import standard_errors, with_interval
 from propagation.lane_counts import AgentReach, Lanes
 from propagation.sessions import RECORDS, Session
 
@@ -149,26 +149,6 @@ def _quantiles(counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     some = np.count_nonzero(counts, axis=1) >= replicates - np.ceil(max(QUANTILES) * (replicates - 1))
     found[:, some] = np.quantile(counts[some], QUANTILES, axis=1)
     return found
-
-
-def standard_errors(counts: npt.NDArray[np.integer[Any]]) -> pa.Array:
-    """Return the standard error of each row's mean, sd(ddof=1) / sqrt(n), from exact integer sums.
-
-    Examples
-    --------
-    >>> standard_errors(np.array([[1, 3]])).to_pylist(), standard_errors(np.array([[1]])).to_pylist()
-    ([1.0], [None])
-    """
-    size = counts.shape[1]
-    if size < 2 or not counts.size:
-        return pa.nulls(len(counts), pa.float64())
-    # Ten million agents, squared, over a hundred thousand replicates are more than 64 bits hold.
-    wide = counts.astype(object if size * int(counts.max()) ** 2 >= 2**63 else np.int64)
-    sums, squares = wide.sum(axis=1).tolist(), (wide * wide).sum(axis=1).tolist()
-    variances = [
-        (size * square - total * total) / (size * (size - 1)) for total, square in zip(sums, squares, strict=True)
-    ]
-    return pa.array(np.sqrt(np.array(variances) / size))
 
 
 def reach_rows(session: Session, reach: AgentReach) -> pa.Table:
@@ -347,6 +327,19 @@ class Result:
             standard_error=self.session["total_influenced_standard_error"],
             replicates=self.session["replicates"],
         )
+
+    @property
+    def lanes(self) -> Lanes:
+        """Counts by round of each replicate, which are kept of sessions that are not published.
+
+        Raises
+        ------
+        InvalidInputError
+            If the session is published: its tables have the counts.
+        """
+        if not isinstance(self._tables, MemoryTables):
+            raise InvalidInputError(f"session {self.session['session_id']} is published; read its tables instead")
+        return self._tables.lanes
 
     @cached_property
     def rounds(self) -> "pd.DataFrame":

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.calibration import kernels, threshold_kernels
 from analytics.calibration.exposures import ByActivation, ByEdge, Exposures, Partitions, exposures, fingerprint
+from analytics.calibration.options import Options
 from analytics.calibration.pooled import by_target, pooled_probability
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
-from data.validation import suggestion
+from data.quantities import counted
 from propagation.sessions import derived_uuid
 
 if TYPE_CHECKING:
@@ -22,74 +23,16 @@ if TYPE_CHECKING:
 
     from propagation.models import IndependentCascade, LinearThreshold
 
-ModelName = Literal["independent_cascade", "linear_threshold"]
-Method = Literal["em", "agents", "bernoulli", "jaccard", "partial_credit"]
-ShrinkTo = Literal["agents", "network"]
-METHODS: tuple[Method, ...] = get_args(Method)
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
 COLUMNS: Mapping[str, str] = {"independent_cascade": "probability", "linear_threshold": "weight"}
 """The edge column that a calibration of each model fills."""
 FEW_EXPOSURES = 5
 """Edges with fewer exposures are counted in a warning."""
 NORMAL = 1.959963984540054
 """Quantile of the normal distribution for 95 % intervals."""
+ESTIMATOR_VERSION = 1
+"""Incremented when the same cascades and options give other values, so that rows of old ones are not taken for new."""
 LEAST_PROBABILITY = 1e-6
 """Probabilities nearer to 0 or 1 count as this far away in log-likelihoods."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What determines a calibration of edges, beside network and cascades.
-
-    Attributes
-    ----------
-    model : str
-        ``independent_cascade`` or ``linear_threshold``.
-    method : str
-        ``em``, ``agents``, ``bernoulli``, ``jaccard`` or ``partial_credit``.
-    window : float or None
-        Longest delay between cause and activation, in the cascades' time unit; None: any.
-    prior_strength : float
-        Exposures that the prior counts as.
-    shrink_to : str
-        Whose probability the prior has: ``agents`` (the target's) or ``network`` (that of all edges).
-    decay : float or None
-        Of ``partial_credit``: time in which the share of a cause falls by the factor e.
-    most_iterations : int
-        Of expectation maximisation.
-    tolerance : float
-        Largest change of a value at which it ends.
-    """
-
-    model: ModelName = "independent_cascade"
-    method: Method = "em"
-    window: float | None = None
-    prior_strength: float = 1.0
-    shrink_to: ShrinkTo = "agents"
-    decay: float | None = None
-    most_iterations: int = 2000
-    tolerance: float = 1e-6
-
-    def check(self) -> None:
-        """Raise InvalidInputError if a value breaks its rule."""
-        for name, known in (("model", MODELS), ("method", METHODS), ("shrink_to", get_args(ShrinkTo))):
-            given = getattr(self, name)
-            if given not in known:
-                raise InvalidInputError(
-                    f"{name} {given!r} is unknown{suggestion(str(given), known)}; choose one of {', '.join(known)}"
-                )
-        if self.model == "linear_threshold" and self.method != "em":
-            raise InvalidInputError(f"method {self.method!r} is for independent_cascade; linear_threshold has 'em'")
-        if not (isinstance(self.prior_strength, int | float) and 0.0 <= self.prior_strength < np.inf):
-            raise InvalidInputError(
-                f"prior_strength {self.prior_strength!r} is not a finite number >= 0; 1 counts as one exposure"
-            )
-        if self.decay is not None and self.method != "partial_credit":
-            raise InvalidInputError(f"decay {self.decay!r} is for method 'partial_credit'; leave it out")
-        if self.decay is not None and not self.decay > 0:
-            raise InvalidInputError(f"decay {self.decay!r} is not a positive time; leave it out for equal shares")
-        if self.most_iterations < 1 or not self.tolerance > 0:
-            raise InvalidInputError("most_iterations must be at least 1, and tolerance positive")
 
 
 @dataclass(frozen=True)
@@ -101,10 +44,10 @@ class EdgeCalibration:
     network : Network
         The network whose edges were calibrated.
     calibration_id : str
-        UUID of network, cascades and options.
+        UUID of network, cascades, options, and the name of the calibrated network.
     options : Options
-    cascades : str
-        Name of the set of cascades.
+    fitted : ObservedCascades
+        The cascades that the edges were fitted to.
     values : (edges,) float64
         Transmission probabilities, or influence weights.
     low, high : (edges,) float64
@@ -131,7 +74,7 @@ class EdgeCalibration:
     network: Network
     calibration_id: str
     options: Options
-    cascades: str
+    fitted: ObservedCascades = field(repr=False, compare=False)
     values: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
@@ -146,6 +89,11 @@ class EdgeCalibration:
     def __repr__(self) -> str:
         exposed, edges = self.counts["exposed_edges"], len(self.values)
         return f"EdgeCalibration({self.options.model}, {exposed:,} of {edges:,} edges exposed; see .edges, .warnings)"
+
+    @property
+    def cascades(self) -> str:
+        """Name of the set of cascades."""
+        return self.fitted.name
 
     @property
     def column(self) -> str:
@@ -182,36 +130,43 @@ class EdgeCalibration:
         return IndependentCascade(probability="column")
 
     @property
+    def _value_of_unseen(self) -> str:
+        """What edges have that no cascade exposed."""
+        if self.options.model == "linear_threshold":
+            return "the prior's weight"
+        own = self.options.method == "agents" or (self.options.method == "em" and self.options.shrink_to == "agents")
+        return "the target's probability" if own else "the network's probability"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the cascades cannot tell, in sentences."""
         counts, edges = self.counts, len(self.values)
         found = []
         if unseen := edges - counts["exposed_edges"]:
-            whose = "their target's" if self.options.shrink_to == "agents" else "the network's"
-            whose = whose if self.options.model == "independent_cascade" else "the prior's"
             found.append(
-                f"{unseen:,} of {edges:,} edges ({unseen / edges:.0%}) were never exposed: they have {whose} "
-                f"{self.column}, which no cascade confirms"
+                f"{unseen:,} of {counted(edges, 'edge')} ({_percent(unseen, edges)}) "
+                f"{'was' if unseen == 1 else 'were'} never exposed: no cascade confirms the value, "
+                f"which is {self._value_of_unseen}"
             )
-        if counts["few_exposures"]:
+        if few := counts["few_exposures"]:
             found.append(
-                f"{counts['few_exposures']:,} exposed edges have fewer than {FEW_EXPOSURES} exposures: their values "
-                "are mostly the prior's, see their intervals"
+                f"{counted(few, 'exposed edge')} {'has' if few == 1 else 'have'} fewer than {FEW_EXPOSURES} exposures: "
+                "such values are mostly the prior's, see their intervals"
             )
-        if counts["confounded_edges"]:
+        if together := counts["confounded_edges"]:
             found.append(
-                f"{counts['confounded_edges']:,} edges cannot be told apart from others of the same target, whose "
-                "sources were active in the same cascades: their sum is known better than each of them"
+                f"{counted(together, 'edge')} cannot be told apart from others of the same target, whose sources were "
+                "active in the same cascades: their sum is known better than each of them"
             )
-        if counts["unexplained"]:
+        if lost := counts["unexplained"]:
             later = counts["activations"] - counts["first_activations"]
             found.append(
-                f"{counts['unexplained']:,} of {later:,} later activations ({counts['unexplained'] / later:.0%}) had "
-                "no active in-neighbour that could cause them: the model cannot produce them, and they were left out"
+                f"{lost:,} of {counted(later, 'later activation')} ({_percent(lost, later)}) had no active "
+                "in-neighbour that could be the cause: the model cannot produce them, and they were left out"
             )
-        if counts["unfinished_targets"]:
+        if unfinished := counts["unfinished_targets"]:
             found.append(
-                f"the estimates of {counts['unfinished_targets']:,} agents still changed by more than "
+                f"the estimates of {counted(unfinished, 'agent')} still changed by more than "
                 f"{self.options.tolerance:g} after {self.options.most_iterations:,} iterations; allow more"
             )
         return tuple(found)
@@ -222,8 +177,9 @@ def estimate_edges(
     cascades: ObservedCascades,
     options: Options,
     partitions: Partitions | None = None,
+    name: str = "",
 ) -> EdgeCalibration:
-    """Estimate edge values without publishing them; see `analytics.calibration.calibrate_edges`."""
+    """Estimate edge values, for a network of this name, without publishing them; see `analytics.calibrate_edges`."""
     options.check()
     found = exposures(network, cascades, options.window, partitions)
     if not found.explained:
@@ -256,9 +212,9 @@ def estimate_edges(
     }
     return EdgeCalibration(
         network=network,
-        calibration_id=calibration_id(network, cascades, options),
+        calibration_id=calibration_id(network, cascades, options, name),
         options=options,
-        cascades=cascades.name,
+        fitted=cascades,
         values=found.in_network_order(estimate.values),
         low=found.in_network_order(low),
         high=found.in_network_order(high),
@@ -270,10 +226,20 @@ def estimate_edges(
     )
 
 
-def calibration_id(network: Network, cascades: ObservedCascades, options: Options) -> str:
-    """Return the UUID of a calibration: of network, cascades and options."""
-    asked = {**vars(options), "cascades": fingerprint(network, cascades)}
+def calibration_id(network: Network, cascades: ObservedCascades, options: Options, name: str) -> str:
+    """Return the UUID of a calibration: of network, cascades, options, and the name of the calibrated network."""
+    asked = {
+        **vars(options),
+        "cascades": fingerprint(network, cascades),
+        "name": name,
+        "estimator_version": ESTIMATOR_VERSION,
+    }
     return derived_uuid("calibration", json.dumps(asked, sort_keys=True))
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share of which something is seen, however small."""
+    return f"{part / whole:.0%}" if part >= 0.005 * whole else "less than 1%"
 
 
 def _within(options: Options, cascades: ObservedCascades) -> str:
@@ -404,23 +370,3 @@ _FITS = {
     "jaccard": _credit,
     "partial_credit": _credit,
 }
-
-
-def options_of(given: Mapping[str, Any]) -> Options:
-    """Return options from names and values.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such option.
-    """
-    for name in given:
-        if name not in Options.__dataclass_fields__:
-            known = Options.__dataclass_fields__
-            raise InvalidInputError(f"no option {name!r}{suggestion(name, known)}; options are {', '.join(known)}")
-    numbers = ("window", "prior_strength", "decay", "tolerance")  # 1 and 1.0 are the same calibration
-    plain = {
-        name: float(value) if name in numbers and isinstance(value, int) and not isinstance(value, bool) else value
-        for name, value in given.items()
-    }
-    return Options(**cast("Any", plain))

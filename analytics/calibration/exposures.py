@@ -1,7 +1,8 @@
 """Exposures: who may have activated whom in observed cascades, along the edges of a network in memory."""
 
 import hashlib
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from analytics.calibration import kernels
-from analytics.structure.agent_ranges import for_each, ranges
+from analytics.structure.agent_ranges import PER_THREAD, for_each, ranges
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from propagation.clusters import thread_count
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -40,15 +42,35 @@ class Partitions:
     number: int | None = None
     client: "Client | None" = None
 
-    def run(
-        self, kernel: Callable[..., Any], offsets: Counts, calls: Callable[[int, int], tuple[Any, ...]]
-    ) -> list[Any]:
-        """Call a kernel for each range of targets; `calls` returns its arguments for one range."""
-        chosen = [calls(low, high) for low, high in ranges(offsets, self.number)]
+    def __post_init__(self) -> None:
+        number = self.number
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+            raise InvalidInputError(f"partitions {number!r} is not a whole number >= 1")
+
+    def ranges(self, offsets: Counts) -> list[tuple[int, int]]:
+        """Return ranges of targets with about as many in-edges each."""
+        workers = None if self.client is None else PER_THREAD * thread_count(self.client)
+        return ranges(offsets, self.number or workers)
+
+    def shared(self, value: Any) -> Any:
+        """Return a value as tasks take it: arrays are sent to the cluster once, not with every task."""
+        if self.client is None or not isinstance(value, np.ndarray):
+            return value
+        return self.client.scatter(value, broadcast=True, hash=False)
+
+    def run(self, kernel: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a kernel with each of some arguments."""
         if self.client is None:
-            return for_each(kernel, chosen)
-        futures = [self.client.submit(kernel, *given, pure=False) for given in chosen]
+            return for_each(kernel, calls)
+        # Workers import the kernel: one that is sent would be compiled again.
+        where = kernel.__module__, kernel.__name__
+        futures = [self.client.submit(_called, *where, *given, pure=False) for given in calls]
         return list(self.client.gather(futures))
+
+
+def _called(module: str, name: str, *given: Any) -> Any:
+    """Call a function of a module, on a worker."""
+    return getattr(importlib.import_module(module), name)(*given)
 
 
 @dataclass(frozen=True)
@@ -82,10 +104,11 @@ class Exposures:
     window: float
     partitions: Partitions
 
-    @property
-    def arrays(self) -> tuple[Any, ...]:
+    @cached_property
+    def _arrays(self) -> tuple[Any, ...]:
         """What every kernel takes first."""
-        return self.offsets, self.sources, self.starts, self.cascades, self.times, self.window
+        given = (self.offsets, self.sources, self.starts, self.cascades, self.times, self.window)
+        return tuple(self.partitions.shared(each) for each in given)
 
     def _by_edge(self, values: npt.NDArray[Any], low: int, high: int) -> npt.NDArray[Any]:
         return values[self.offsets[low] : self.offsets[high]]
@@ -95,12 +118,12 @@ class Exposures:
 
     def run(self, kernel: Callable[..., Any], *further: Any) -> list[Any]:
         """Run a kernel on all targets; arrays by edge or activation are cut to the range, others are passed."""
-
-        def calls(low: int, high: int) -> tuple[Any, ...]:
-            cut = [self._cut(each, low, high) for each in further]
-            return (*self.arrays, low, high, *cut)
-
-        return self.partitions.run(kernel, self.offsets, calls)
+        given = [self.partitions.shared(each) for each in further]
+        calls = [
+            (*self._arrays, low, high, *(self._cut(each, low, high) for each in given))
+            for low, high in self.partitions.ranges(self.offsets)
+        ]
+        return self.partitions.run(kernel, calls)
 
     def _cut(self, given: Any, low: int, high: int) -> Any:
         if isinstance(given, ByEdge):
@@ -189,6 +212,8 @@ def exposures(
     InvalidInputError
         If the window is not positive, or an agent of the cascades is not in the network.
     """
+    check_network(network)
+    check_cascades(cascades)
     if window is not None and not (isinstance(window, int | float | np.number) and window > 0):
         raise InvalidInputError(
             f"window {window!r} is not a positive number of {cascades.time_unit}; leave it out to let any earlier "
@@ -208,6 +233,20 @@ def exposures(
         window=np.inf if window is None else float(window),
         partitions=partitions or Partitions(),
     )
+
+
+def check_network(network: Any) -> None:
+    """Raise InvalidInputError if what should be a network is something else, such as its name."""
+    if not isinstance(network, Network):
+        raise InvalidInputError(f"network {network!r} is not a Network; load it with warehouse.network(NAME)")
+
+
+def check_cascades(cascades: Any) -> None:
+    """Raise InvalidInputError if what should be observed cascades is something else, such as their name."""
+    if not isinstance(cascades, ObservedCascades):
+        raise InvalidInputError(
+            f"cascades {cascades!r} are not ObservedCascades; load them with warehouse.cascades(NAME)"
+        )
 
 
 def agents_in(network: Network, cascades: ObservedCascades) -> npt.NDArray[np.int64]:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from analytics.calibration.exposures import agents_in
+from analytics.calibration.exposures import check_network
+from analytics.calibration.starts import Starts, starts_of
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.quantities import counted
+from propagation.sessions import Session
 
 MOST_ROUNDS = 10_000
 
@@ -30,15 +32,15 @@ class ObservedCurve:
         Agents by round, from round 0; of cascades, the mean over them.
     cascades : int
         Cascades that the curve is the mean of.
-    seeds : list of str or None
-        Agents of round 0 of a single cascade, by original id.
+    starts : Starts or None
+        Agents of round 0 of each cascade; None for numbers.
     """
 
     name: str
     kind: Any
     values: npt.NDArray[np.float64]
     cascades: int = 1
-    seeds: list[str] | None = None
+    starts: Starts | None = None
 
 
 def observed_curve(
@@ -55,6 +57,7 @@ def observed_curve(
     InvalidInputError
         If there are fewer than two rounds, a number is negative or not finite, or cascades cannot tell the curve.
     """
+    check_network(network)
     if rounds is not None and (isinstance(rounds, bool) or not isinstance(rounds, int | np.integer) or rounds < 1):
         raise InvalidInputError(f"rounds {rounds!r} is not a whole number >= 1")
     if isinstance(observed, ObservedCascades):
@@ -83,6 +86,8 @@ def _of_cascades(
         )
     if not (isinstance(round_length, int | float) and 0 < round_length < np.inf):
         raise InvalidInputError(f"round_length {round_length!r} is not a positive number of {observed.time_unit}")
+    if not len(observed):
+        raise InvalidInputError(f"cascades {observed.name!r} are none: there is no curve to compare")
     in_round = np.floor(observed.times / round_length).astype(np.int64)
     last = int(in_round.max(initial=0)) if rounds is None else int(rounds)
     if last > MOST_ROUNDS:
@@ -90,10 +95,35 @@ def _of_cascades(
             f"cascades {observed.name!r} last {last:,} rounds of {round_length:g} {observed.time_unit}: give a longer "
             f"round_length, or rounds (at most {MOST_ROUNDS:,})"
         )
-    incidence = np.bincount(in_round[in_round <= last], minlength=last + 1) / max(len(observed), 1)
-    seeds = None
-    if len(observed) == 1:
-        first = agents_in(network, observed)[in_round == 0]
-        seeds = network.agent_ids.take(pa.array(first)).to_pylist()
+    incidence = np.bincount(in_round[in_round <= last], minlength=last + 1) / len(observed)
     values = incidence if kind == "incidence" else np.cumsum(incidence)
-    return ObservedCurve(observed.name, kind, values, max(len(observed), 1), seeds)
+    return ObservedCurve(observed.name, kind, values, len(observed), starts_of(network, observed, round_length))
+
+
+def check_possible(observed: ObservedCurve, base: Session, agents: int) -> None:
+    """Raise InvalidInputError unless a session can produce such numbers by round at all.
+
+    Parameters
+    ----------
+    observed : ObservedCurve
+    base : Session
+        With the seeds of round 0.
+    agents : int
+        Agents of the network.
+    """
+    values, kind = observed.values, observed.kind
+    if kind != "prevalence" and values[0] != len(base.seeds):
+        raise InvalidInputError(
+            f"the observed curve begins with {values[0]:g} agents in round 0, and there are "
+            f"{counted(len(base.seeds), 'seed')}: round 0 holds the seeds; give as many seeds, or the curve from the "
+            "round in which they were active"
+        )
+    if kind == "cumulative" and (falls := np.flatnonzero(np.diff(values) < 0)).size:
+        raise InvalidInputError(
+            f"the cumulative curve falls from {values[falls[0]]:g} to {values[falls[0] + 1]:g} in round "
+            f"{falls[0] + 1}: it counts all agents so far; give curve 'incidence' for new agents by round"
+        )
+    sums = kind == "incidence" and not base.model.rules.recurrent
+    if (most := values.sum() if sums else values.max()) > agents:
+        what = "in all rounds" if sums else "in one round"
+        raise InvalidInputError(f"the observed curve has {most:,g} agents {what}, and the network only {agents:,}")

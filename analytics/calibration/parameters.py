@@ -7,25 +7,27 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from analytics.calibration.observed_curves import ObservedCurve, observed_curve
-from analytics.calibration.posteriors import Prior, curve_warnings, priors_of, relative_width, scaled
+from analytics.calibration.candidates import Curve, candidate_curves, model_at, points_of
+from analytics.calibration.observed_curves import ObservedCurve, check_possible, observed_curve
+from analytics.calibration.posteriors import Prior, curve_warnings, priors_of, relative_width, scaled, whole_prior
 from analytics.calibration.published import publish_rows
+from analytics.calibration.starts import Starts, starts_at
 from analytics.sweeps import base_model
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
-from data.validation import suggestion
+from data.validation import suggestion, types_of_field
 from data.warehouse.keys import calibration_key
 from propagation.draws import DRAWS_VERSION
-from propagation.jobs import Execution, run_sessions
+from propagation.jobs import Execution
+from propagation.models import MODELS
 from propagation.models.model import Model
-from propagation.result import Result
 from propagation.sessions import Session, derived_uuid, resolve_session
 
 if TYPE_CHECKING:
@@ -33,13 +35,8 @@ if TYPE_CHECKING:
     from distributed import Client
     from matplotlib.figure import Figure
 
-Curve = Literal["incidence", "cumulative", "prevalence"]
-QUANTITIES: Mapping[Curve, str] = {
-    "incidence": "new_infections",
-    "cumulative": "total_influenced",
-    "prevalence": "current_infected",
-}
-"""The column of the table `propagation_metrics` that each kind of curve shows."""
+MOST_REPLICATES = 50
+"""Replicates of a candidate by default: each starts as another cascade, and has costs of its own."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,10 @@ class ParameterCalibration:
     calibration_id : str
         UUID of everything that determines the calibration.
     base : Session
-        The session of which all candidates are variants: its seeds, replicates and random seed.
+        The session of which all candidates are variants: its replicates and random seed, and the seeds of the first
+        cascade.
+    starts : Starts
+        The seed sets from which the replicates of each candidate start.
     priors : mapping
         Priors by parameter.
     observed : ObservedCurve
@@ -70,6 +70,7 @@ class ParameterCalibration:
     network: Network
     calibration_id: str
     base: Session
+    starts: Starts
     priors: Mapping[str, Prior]
     observed: ObservedCurve
     accepted: "pd.DataFrame"
@@ -115,15 +116,17 @@ class ParameterCalibration:
     @property
     def model(self) -> Model:
         """The model with the medians of the posterior; where two parameters are correlated, draw from `accepted`."""
-        return _model(self.base.model, {name: float(self.accepted[name].median()) for name in self.priors})
+        medians = {name: prior.parameter(self.accepted[name].median()) for name, prior in self.priors.items()}
+        return model_at(self.base.model, medians)
 
     @cached_property
     def curves(self) -> npt.NDArray[np.float64]:
         """Curves of the accepted candidates, (accepted, rounds) float64, simulated again where they were published."""
         numbers = self.accepted["candidate"].to_numpy()
-        points = [{name: float(row[name]) for name in self.priors} for row in self.accepted.to_dict("records")]
-        sessions = _candidates(self.network, self.base, points, numbers.tolist())
-        return _curves(self.network, sessions, self.observed, Execution())
+        points = points_of(self.priors, {name: self.accepted[name].to_numpy() for name in self.priors})
+        return candidate_curves(
+            self.network, self.base, self.starts, points, numbers.tolist(), self.observed, Execution()
+        )
 
     def plot(self) -> "Figure":
         """Draw the posterior, and the observed curve with the band of the accepted candidates."""
@@ -152,10 +155,14 @@ def calibrate_parameters(
 ) -> ParameterCalibration:
     """Find the parameters of a model whose simulated curves are like an observed one, such as beta and gamma of SIR.
 
-    Approximate Bayesian computation by rejection (Beaumont, Zhang, Balding: Approximate Bayesian computation in
-    population genetics. Genetics 162, 2002): candidates are drawn from the priors and simulated, all as one job, and
-    those whose curves are nearest to the observed one are a sample of the posterior. It is wider than the exact
-    posterior, the more so the more are accepted.
+    Approximate Bayesian computation by rejection (Tavaré, Balding, Griffiths, Donnelly: Inferring coalescence times
+    from DNA sequence data. Genetics 145, 1997; Pritchard, Seielstad, Perez-Lezaun, Feldman: Population growth of human
+    Y chromosomes. Molecular Biology and Evolution 16, 1999): candidates are drawn from the priors and simulated, many
+    as one job, and those whose curves are nearest to the observed one are a sample of the posterior. It is wider than
+    the exact posterior, the more so the more are accepted.
+
+    The mean curve of observed cascades is compared with replicates that start where these cascades started, at the
+    agents of round 0 of each of them.
 
     Runs on the engine, also past memory; the same values on any number of workers.
 
@@ -165,12 +172,14 @@ def calibrate_parameters(
     model : str or Model
         Name of a model, or a model with the parameters that stay, such as ``SIR(infectious_period=4)``.
     priors : mapping
-        By parameter: (low, high), (low, high, "log") or `Prior`.
+        By parameter: (low, high), (low, high, "log") or `Prior`. Of a parameter that is a whole number, such as a
+        number of rounds, whole numbers are drawn, both ends included.
     observed : sequence of float, or ObservedCascades
         Agents by round, from round 0: new ones, all so far or transmitting ones, as `curve` says. Of cascades, the mean
         over them; a time of `round_length` is a round.
     seed_set : sequence of agent ids, or SeedStrategy; optional
-        Default: of a single cascade, its agents of round 0.
+        Where a curve of numbers, or of a single cascade, starts. Default: each cascade starts at its own agents of
+        round 0. Several cascades have starts of their own, so it is refused for them.
     curve : str
         ``incidence``, ``cumulative`` or ``prevalence``.
     round_length : float
@@ -182,7 +191,9 @@ def calibrate_parameters(
     accept : float
         Share of the candidates to accept, in (0, 1].
     replicates : int, optional
-        Replicates whose mean is compared; default: the number of observed cascades, at most 100; 1 for a curve.
+        Replicates whose mean is compared; default: the number of observed cascades, at most 50; 1 for a curve. They
+        are divided equally among the cascades, so the number is rounded down to a multiple of theirs; if it is smaller,
+        each candidate starts as a random sample of so many cascades, without replacement.
     random_seed : int
         Random seed of candidates and draws. Candidates have different draws.
     publish : bool
@@ -212,39 +223,38 @@ def calibrate_parameters(
     True
     """
     named = priors_of(priors)
-    kind = _base(model, named)
+    kind, named = _base(model, named)
     _check_numbers(curve, candidates, accept)
     target = observed_curve(network, observed, curve, round_length, rounds)
-    seeds: Any = target.seeds if seed_set is None else seed_set
-    if seeds is None:
-        raise InvalidInputError(
-            "where does the curve start? Give seed_set: only a single cascade tells it by its agents of round 0"
-        )
     base = resolve_session(
         network,
         kind,
-        seed_set=seeds,
-        replicates=min(target.cascades, 100) if replicates is None else replicates,
+        seed_set=_first_seeds(target, seed_set),
+        replicates=min(target.cascades, MOST_REPLICATES) if replicates is None else replicates,
         random_seed=random_seed,
         max_rounds=len(target.values) - 1,
     )
     if candidates * base.replicates > 2**31 - 1:
         raise InvalidInputError(f"{candidates:,} candidates of {base.replicates:,} replicates are too many")
-    asked = _asked(base, named, target, candidates, accept)
+    if seed_set is not None:
+        check_possible(target, base, network.n_agents)
+    starts = starts_at(base) if seed_set is not None or target.starts is None else target.starts
+    asked = _asked(base, starts, named, target, candidates, accept)
     identity = derived_uuid("calibration", json.dumps(asked, sort_keys=True))
     key = calibration_key(network.network_id, identity)
     if publish and network.warehouse.published([key]):
-        return _published(network, key, identity, base, named, target, candidates)
+        return _published(network, key, identity, base, starts, named, target, candidates)
     # 1. Draw candidates from the priors.
     shares = np.random.default_rng(random_seed).random((candidates, len(named)))
     drawn = {name: prior.values(shares[:, i]) for i, (name, prior) in enumerate(named.items())}
-    points = [dict(zip(drawn, map(float, point), strict=True)) for point in zip(*drawn.values(), strict=True)]
-    # 2. Simulate them as one job.
-    sessions = _candidates(network, base, points, range(candidates))
+    points = points_of(named, drawn)
+    # 2. Simulate them together.
     with shown(progress) as watched:
-        curves = _curves(network, sessions, target, Execution(client=client, progress=watched))
+        execution = Execution(client=client, progress=watched)
+        curves = candidate_curves(network, base, starts, points, range(candidates), target, execution)
     # 3. Accept the nearest.
-    found = _accepted(network, identity, base, named, target, points, curves, max(round(candidates * accept), 2))
+    count = max(round(candidates * accept), 2)
+    found = _accepted(network, identity, base, starts, named, target, points, curves, count)
     if publish:
         _publish(found, key, asked)
     return found
@@ -253,23 +263,41 @@ def calibrate_parameters(
 # -- what is asked --------------------------------------------------------------------------------------------------
 
 
-def _base(model: str | Model, priors: Mapping[str, Prior]) -> Model:
-    """Return the model with the middle of each prior; both ends are checked."""
+def _first_seeds(target: ObservedCurve, seed_set: Any) -> Any:
+    """Return the seeds that were given, or those of the first cascade."""
+    if seed_set is None and target.starts is None:
+        raise InvalidInputError(
+            "where does the curve start? Numbers by round do not tell the seeds: give seed_set, the agents of round 0"
+        )
+    if seed_set is not None and target.cascades > 1:
+        raise InvalidInputError(
+            f"{target.name!r} are {target.cascades:,} cascades, each of which starts at its own agents of round 0: "
+            "leave the seeds out, or choose one of the cascades"
+        )
+    return list(target.starts.seed_agents[0]) if seed_set is None and target.starts is not None else seed_set
+
+
+def _base(model: str | Model, priors: Mapping[str, Prior]) -> tuple[Model, dict[str, Prior]]:
+    """Return the model with the middle of each prior, and the priors; both ends are checked."""
     fixed: Mapping[str, Any] = {}
     if isinstance(model, Model):
         name, fixed = model.name, {each: getattr(model, each) for each in model.model_fields_set if each not in priors}
     else:
         name = model
-    ends = {each: [prior.low, prior.high] for each, prior in priors.items()}
+    kind = MODELS.get(name)
+    whole = {each for each in priors if kind is not None and _is_whole(kind, each)}
+    drawn = {each: whole_prior(each, prior) if each in whole else prior for each, prior in priors.items()}
+    ends = {each: [prior.parameter(prior.low), prior.parameter(prior.high)] for each, prior in drawn.items()}
     low = base_model(name, fixed, ends)
     base_model(name, fixed, {each: pair[::-1] for each, pair in ends.items()})
-    middle = {each: float(prior.values(np.array([0.5]))[0]) for each, prior in priors.items()}
-    return _model(low, middle)
+    (middle,) = points_of(drawn, {each: prior.values(np.array([0.5])) for each, prior in drawn.items()})
+    return model_at(low, middle), drawn
 
 
-def _model(base: Model, point: Mapping[str, float]) -> Model:
-    fixed = {name: getattr(base, name) for name in base.model_fields_set if name not in point}
-    return type(base)(**{**fixed, **point})
+def _is_whole(kind: type[Model], parameter: str) -> bool:
+    """Return whether a parameter of a model takes whole numbers only."""
+    types = types_of_field(kind, parameter) if parameter in kind.model_fields else set()
+    return int in types and float not in types
 
 
 def _check_numbers(curve: Any, candidates: Any, accept: Any) -> None:
@@ -285,7 +313,12 @@ def _check_numbers(curve: Any, candidates: Any, accept: Any) -> None:
 
 
 def _asked(
-    base: Session, priors: Mapping[str, Prior], observed: ObservedCurve, candidates: int, accept: float
+    base: Session,
+    starts: Starts,
+    priors: Mapping[str, Prior],
+    observed: ObservedCurve,
+    candidates: int,
+    accept: float,
 ) -> dict[str, Any]:
     """Return everything that determines a calibration."""
     fixed = {name: value for name, value in base.model.resolved_parameters.items() if name not in priors}
@@ -298,7 +331,7 @@ def _asked(
         "priors": {name: dataclasses.asdict(prior) for name, prior in priors.items()},
         "curve": observed.kind,
         "observed": digest,
-        "seeds": sorted(base.seeds),
+        "starts": starts.identity,
         "candidates": int(candidates),
         "accept": float(accept),
         "replicates": base.replicates,
@@ -307,45 +340,11 @@ def _asked(
     }
 
 
-# -- candidates -----------------------------------------------------------------------------------------------------
-
-
-def _candidates(
-    network: Network, base: Session, points: Sequence[Mapping[str, float]], numbers: Sequence[int]
-) -> list[Session]:
-    """Return the session of each candidate; those of different numbers have different draws."""
-    found = []
-    for point, number in zip(points, numbers, strict=True):
-        model = _model(base.model, point)
-        model.check(network)
-        found.append(dataclasses.replace(base, model=model, first_replicate=int(number) * base.replicates))
-    return found
-
-
-def _curves(
-    network: Network, sessions: Sequence[Session], observed: ObservedCurve, execution: Execution
-) -> npt.NDArray[np.float64]:
-    """Simulate candidates as one job; return the curve of each, (candidates, rounds) float64."""
-    results = run_sessions(network, sessions, execution, publish=False)
-    return np.stack([_curve(results[each.session_id], observed) for each in sessions])
-
-
-def _curve(result: Result, observed: ObservedCurve) -> npt.NDArray[np.float64]:
-    """Return a result's mean by round, as long as the observed one; after its last round it stays as it was."""
-    rows = result.table("propagation_metrics")
-    values = rows[QUANTITIES[observed.kind]].to_numpy()[np.argsort(rows["round"].to_numpy())]
-    found = np.zeros(len(observed.values))
-    if observed.kind != "incidence":
-        found[:] = values[-1]
-    known = min(len(values), len(found))
-    found[:known] = values[:known]
-    return found
-
-
 def _accepted(
     network: Network,
     identity: str,
     base: Session,
+    starts: Starts,
     priors: Mapping[str, Prior],
     observed: ObservedCurve,
     points: Sequence[Mapping[str, float]],
@@ -360,7 +359,7 @@ def _accepted(
     accepted.insert(0, "candidate", nearest)
     warnings = curve_warnings(priors, accepted, observed, curves[nearest])
     found = ParameterCalibration(
-        network, identity, base, dict(priors), observed, accepted, len(points), tuple(warnings)
+        network, identity, base, starts, dict(priors), observed, accepted, len(points), tuple(warnings)
     )
     found.__dict__["curves"] = curves[nearest]
     return found
@@ -376,6 +375,7 @@ def _publish(found: ParameterCalibration, key: str, asked: Mapping[str, Any]) ->
         **common,
         "snapshot_id": found.network.snapshot_id,
         "cascade_set": found.observed.name,
+        "fitted_cascades": None if found.observed.starts is None else found.observed.cascades,
         "propagation_model": found.base.model.name,
         "method": "abc",
         "options": json.dumps(asked, sort_keys=True),
@@ -402,6 +402,7 @@ def _published(
     key: str,
     identity: str,
     base: Session,
+    starts: Starts,
     priors: Mapping[str, Prior],
     observed: ObservedCurve,
     candidates: int,
@@ -425,6 +426,7 @@ def _published(
         network,
         identity,
         base,
+        starts,
         dict(priors),
         observed,
         accepted,

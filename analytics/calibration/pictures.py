@@ -6,7 +6,7 @@ import numpy as np
 
 from analytics.labels import shortened
 from analytics.plots import show_fractions
-from propagation.pictures import COLOURS, INK, LINE_WIDTH, Keys, dress, legend_above
+from propagation.pictures import COLOURS, INK, LINE_WIDTH, MUTED, Keys, dress, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SIZE = (11.0, 4.8)
 """Width and height of the figure, inches."""
+MOST_BARS = 40
+"""Bars of a histogram."""
 NAMES = {
     "incidence": "newly activated agents",
     "cumulative": "agents reached, seeds included",
@@ -67,18 +69,29 @@ def posterior_points(found: "ParameterCalibration", ax: "Axes") -> "Axes":
 
 
 def posterior_histogram(found: "ParameterCalibration", ax: "Axes") -> "Axes":
-    """Draw the distribution of a single parameter over its prior's range."""
+    """Draw the accepted candidates by a single parameter, over the prior's range and beside its level.
+
+    Bars are as many as the candidates allow (the square root of their number), or one for each whole number; a tick on
+    the axis is a candidate.
+    """
     ((name, prior),) = found.priors.items()
-    edges = prior.values(np.linspace(0.0, 1.0, 41))
-    counts, _ = np.histogram(found.accepted[name], edges)
+    values = found.accepted[name].to_numpy(np.float64)
+    number = int(np.clip(np.sqrt(len(values)), 4, MOST_BARS))
+    if prior.whole and prior.high - prior.low < MOST_BARS:
+        number = round(prior.high - prior.low) + 1
+    edges = prior.at(np.linspace(0.0, 1.0, number + 1))
+    counts, _ = np.histogram(values, edges)
     bars = ax.stairs(counts, edges, fill=True, color=COLOURS[0], alpha=0.55)
+    level = ax.axhline(len(values) / number, color=MUTED, linewidth=1.2, linestyle="--")
+    ax.plot(values, np.zeros(len(values)), "|", color=INK, markersize=9, clip_on=False)
     dress(ax, title=f"Posterior of {name}", x=name, y="accepted candidates")
     if prior.log:
         ax.set_xscale("log")
     else:
         show_fractions(ax.xaxis)
-    ax.set_xlim(prior.low, prior.high)
-    legend_above(ax, [(bars, f"{len(found.accepted):,} of {found.candidates:,} candidates")])
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(0, 1.1 * max(counts.max(), len(values) / number))
+    legend_above(ax, [(bars, f"{len(values):,} of {found.candidates:,} candidates"), (level, "prior")])
     return ax
 
 
@@ -89,7 +102,7 @@ def band_of_curves(found: "ParameterCalibration", ax: "Axes") -> "Axes":
     low, median, high = np.quantile(found.curves, [0.025, 0.5, 0.975], axis=0)
     band = ax.fill_between(rounds, low, high, color=COLOURS[0], alpha=0.22, linewidth=0)
     (line,) = ax.plot(rounds, median, color=COLOURS[0], linewidth=LINE_WIDTH)
-    (seen,) = ax.plot(rounds, observed.values, "o", color=INK, markersize=4)
+    (seen,) = ax.plot(rounds, observed.values, "o", color=INK, markersize=4, clip_on=False)
     title = f"{found.base.model.name} on {shortened(found.network.network_id)} beside the observed curve"
     dress(ax, title=title, x="round", y=NAMES[observed.kind])
     ax.set_xlim(0, rounds[-1])

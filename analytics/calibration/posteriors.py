@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,23 +33,40 @@ class Prior:
         Smallest and largest value.
     log : bool
         Whether the logarithm is uniform, as for values whose order of magnitude is unknown.
+    whole : bool
+        Whether only whole numbers are drawn, both ends included, as for a number of rounds.
     """
 
     low: float
     high: float
     log: bool = False
+    whole: bool = False
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """Ends of the scale: a whole number stands for the values up to half from it."""
+        return (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
 
     def scaled(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return values on the scale on which the prior is uniform, from 0 to 1."""
+        low, high = self._ends
         if self.log:
-            return np.log(values / self.low) / math.log(self.high / self.low)
-        return (values - self.low) / (self.high - self.low)
+            return np.log(values / low) / math.log(high / low)
+        return (values - low) / (high - low)
+
+    def at(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the places at shares of the scale, the inverse of `scaled`."""
+        low, high = self._ends
+        return low * np.exp(shares * math.log(high / low)) if self.log else low + shares * (high - low)
 
     def values(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the values at shares of the scale, the inverse of `scaled`."""
-        if self.log:
-            return self.low * np.exp(shares * math.log(self.high / self.low))
-        return self.low + shares * (self.high - self.low)
+        """Return the values at shares of the scale: the places there, or the whole numbers nearest to them."""
+        found = self.at(shares)
+        return np.clip(np.round(found), self.low, self.high) if self.whole else found
+
+    def parameter(self, value: float) -> float | int:
+        """Return a value as the model takes it: a whole number as an integer."""
+        return round(value) if self.whole else float(value)
 
 
 def priors_of(given: Mapping[str, Any]) -> dict[str, Prior]:
@@ -60,6 +77,8 @@ def priors_of(given: Mapping[str, Any]) -> dict[str, Prior]:
     InvalidInputError
         If there is none, or its ends are not in order.
     """
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"priors {given!r} are not a mapping, such as {{'beta': (0.001, 0.2)}}")
     if not given:
         raise InvalidInputError("no priors; give that of at least one parameter, such as {'beta': (0.001, 0.2)}")
     return {str(name): _prior(str(name), each) for name, each in given.items()}
@@ -72,12 +91,31 @@ def _prior(name: str, given: Any) -> Prior:
         parts = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
         if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] != "log"):
             raise InvalidInputError(f"prior of {name}: {given!r} is not (low, high) or (low, high, 'log')")
-        prior = Prior(float(parts[0]), float(parts[1]), len(parts) == 3)
+        try:
+            prior = Prior(float(parts[0]), float(parts[1]), len(parts) == 3)
+        except (TypeError, ValueError):
+            raise InvalidInputError(f"prior of {name}: {given!r} has ends that are not numbers") from None
     if not (math.isfinite(prior.low) and math.isfinite(prior.high) and prior.low < prior.high):
         raise InvalidInputError(f"prior of {name}: low {prior.low:g} is not less than high {prior.high:g}")
     if prior.log and prior.low <= 0.0:
         raise InvalidInputError(f"prior of {name}: low {prior.low:g} of a logarithmic prior is not positive")
     return prior
+
+
+def whole_prior(name: str, prior: Prior) -> Prior:
+    """Return the prior of a parameter that only takes whole numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        If an end of it is no whole number.
+    """
+    if prior.low != round(prior.low) or prior.high != round(prior.high):
+        raise InvalidInputError(
+            f"prior of {name}: {name} is a whole number, and {prior.low:g} to {prior.high:g} are not its ends; give "
+            "whole numbers"
+        )
+    return replace(prior, whole=True)
 
 
 def relative_width(prior: Prior, values: npt.NDArray[np.float64]) -> float:

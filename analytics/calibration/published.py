@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from analytics.calibration.edges import (
-    EdgeCalibration,
-    Options,
-    calibration_id,
-    estimate_edges,
-    options_of,
-)
-from analytics.calibration.exposures import Partitions, fingerprint
-from analytics.calibration.scores import CalibrationScores, score_edges
+from analytics.calibration.edges import EdgeCalibration, calibration_id, estimate_edges
+from analytics.calibration.exposures import Partitions, check_cascades, check_network, fingerprint
+from analytics.calibration.held_out import check_apart, part_of_set
+from analytics.calibration.options import Options, options_of
+from analytics.calibration.scores import SCORES_VERSION, CalibrationScores, score_edges
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks import index
 from data.networks.edge_columns import network_with_edge_columns
 from data.networks.imports import check_network_name
 from data.networks.network import Network
+from data.progress import Progress, ignore_progress
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import calibration_key, score_key
 from data.warehouse.store import Store
@@ -73,7 +70,8 @@ def calibrate_edges(
     cascades : ObservedCascades
         Their agents are agents of the network.
     name : str, optional
-        Name of the network to publish with the values as edge columns; default: NAME-calibrated.
+        Name of the network to publish with the values as edge columns, a new one or a calibration of the same network;
+        default: NAME-calibrated. Each name is a calibration of its own in the tables.
     partitions : int, optional
         Ranges of targets that are estimated together; default: some for each thread.
     client : distributed.Client, optional
@@ -81,7 +79,7 @@ def calibrate_edges(
     publish : bool
         Publish in the network's warehouse, or load what is already published.
     **options
-        Fields of `analytics.calibration.edges.Options`: ``model``, ``method``, ``window``, ``prior_strength``,
+        Fields of `analytics.calibration.options.Options`: ``model``, ``method``, ``window``, ``prior_strength``,
         ``shrink_to``, ``decay``, ``most_iterations``, ``tolerance``.
 
     Returns
@@ -93,8 +91,8 @@ def calibrate_edges(
     Raises
     ------
     InvalidInputError
-        If an option breaks its rule, an agent of the cascades is not in the network, or no activation has an active
-        in-neighbour.
+        If an option breaks its rule, an agent of the cascades is not in the network, no activation has an active
+        in-neighbour, or another network has the name.
 
     Examples
     --------
@@ -111,16 +109,34 @@ def calibrate_edges(
     >>> found.calibrated.network_id
     'friends-calibrated'
     """
+    check_network(network)
+    check_cascades(cascades)
     chosen = options_of(options)
     chosen.check()
     called = f"{network.network_id}-calibrated" if name is None else name
     check_network_name(called)
     ways = Partitions(partitions, client)
     if not publish:
-        return estimate_edges(network, cascades, chosen, ways)
-    identity = calibration_id(network, cascades, chosen)
-    found = _published(network, cascades, chosen, identity, called)
-    return found or _publish(estimate_edges(network, cascades, chosen, ways), called)
+        return estimate_edges(network, cascades, chosen, ways, called)
+    _check_free(network, called)
+    found = _published(network, cascades, chosen, called)
+    return found or _publish(estimate_edges(network, cascades, chosen, ways, called), called)
+
+
+def _check_free(network: Network, name: str) -> None:
+    """Raise InvalidInputError if the name is that of a network which is no calibration of this one."""
+    if name == network.network_id:
+        raise InvalidInputError(
+            f"name {name!r} is that of the network to be calibrated, which stays as it is; give another name"
+        )
+    there = index.current(network.warehouse, name)
+    if there is None:
+        return
+    options = json.loads(there.row["options"])
+    if "calibration" not in options or options.get("network") != network.network_id:
+        raise InvalidInputError(
+            f"network {name!r} exists and is no calibration of {network.network_id!r}; give another name"
+        )
 
 
 def _publish(found: EdgeCalibration, name: str) -> EdgeCalibration:
@@ -145,6 +161,8 @@ def _publish(found: EdgeCalibration, name: str) -> EdgeCalibration:
         "calibration_id": found.calibration_id,
         "snapshot_id": network.snapshot_id,
         "cascade_set": found.cascades,
+        "fitted_cascades": len(found.fitted),
+        **dict(zip(("fitted_part", "fitted_share"), part_of_set(network, found.fitted), strict=True)),
         "propagation_model": found.options.model,
         "method": found.options.method,
         "options": json.dumps(vars(found.options), sort_keys=True),
@@ -161,13 +179,11 @@ def _publish(found: EdgeCalibration, name: str) -> EdgeCalibration:
     return dataclasses.replace(found, calibrated=calibrated)
 
 
-def _published(
-    network: Network, cascades: ObservedCascades, options: Options, identity: str, name: str
-) -> EdgeCalibration | None:
-    """Return a published calibration, its network made current; None if it is not, or its network is another one."""
-    key = calibration_key(network.network_id, identity)
-    rows = network.warehouse.read("calibrations", [key]).to_pylist()
-    if not rows or rows[0]["calibrated_network_id"] != name:
+def _published(network: Network, cascades: ObservedCascades, options: Options, name: str) -> EdgeCalibration | None:
+    """Return a published calibration, its network made current; None if there is none, or its network is deleted."""
+    identity = calibration_id(network, cascades, options, name)
+    rows = network.warehouse.read("calibrations", [calibration_key(network.network_id, identity)]).to_pylist()
+    if not rows:
         return None
     calibrated = index.snapshot(network.warehouse, name, rows[0]["calibrated_snapshot_id"])
     if calibrated is None:
@@ -178,7 +194,7 @@ def _published(
         network=network,
         calibration_id=identity,
         options=options,
-        cascades=cascades.name,
+        fitted=cascades,
         values=calibrated.edge_values(column),
         low=calibrated.edge_values(f"{column}_low"),
         high=calibrated.edge_values(f"{column}_high"),
@@ -193,18 +209,28 @@ def _published(
 
 
 def score_calibration(
-    calibration: EdgeCalibration, test: ObservedCascades, *, publish: bool = True
+    calibration: EdgeCalibration,
+    test: ObservedCascades,
+    *,
+    publish: bool = True,
+    client: "Client | None" = None,
+    progress: Progress = ignore_progress,
 ) -> CalibrationScores:
     """Score a calibration on cascades that it was not fitted to, beside simpler values of the same edges.
 
     - ``log_likelihood`` of the cascades, of all attempts that failed and all activations that an in-neighbour may have
       caused; probabilities are at least 1e-6 and at most 1 - 1e-6.
-    - Next adopter: after each adopter of a cascade but the last, all agents of the network who have not adopted are
-      ranked by the probability that those who have activate them (for weights: by the sum of these). ``mrr`` is the
-      mean reciprocal rank of the agent who does adopt next, ``hits_at_10`` how often it is among the first ten (the
-      task of Wang, Zheng, Liu, Chang: Topological recurrent neural network for diffusion prediction. ICDM 2017), and
-      ``precision_at_10`` the share of the first ten who adopt at any later time in the cascade (the task of Sankar,
-      Zhang, Krishnan, Han: Inf-VAE. WSDM 2020). Equal agents share the mean of their ranks.
+    - Next adopter: at each time of a cascade but the first, all agents of the network who have not adopted are ranked
+      by the probability that those who adopted before, within the window of the calibration, activate them (for
+      weights: by the sum of these). ``mrr`` is the mean reciprocal rank of an agent who does adopt then, others of the
+      same time left out, ``hits_at_10`` how often it is among the first ten (the task of Wang, Zheng, Liu, Chang:
+      Topological recurrent neural network for diffusion prediction. ICDM 2017), and ``precision_at_10`` the share of
+      the first ten who adopt then or later in the cascade (the task of Sankar, Zhang, Krishnan, Han: Inf-VAE. WSDM
+      2020). Equal agents share the mean of their ranks.
+    - Predictive check: ``observed_mean_size`` of the cascades beside ``simulated_mean_size`` of cascades that the
+      engine simulates from the same first agents, and ``size_distance``, the largest difference of the two cumulative
+      distributions of sizes (see `analytics.calibration.predicted_sizes`). A calibration that is not published has
+      no network to simulate on: there they are missing, as for ``uniform`` weights.
 
     Beside ``calibrated`` stand ``uniform``, the one probability of all edges that fits the same training cascades best
     (for weights: in proportion to 1 / in-degree), and ``weighted_cascade``, 1 / in-degree of the target.
@@ -213,9 +239,12 @@ def score_calibration(
     ----------
     calibration : EdgeCalibration
     test : ObservedCascades
-        Of agents of the same network.
+        Of agents of the same network; none of those that the edges were fitted to.
     publish : bool
         Publish in the table `calibration_scores`, or load what is already published.
+    client : distributed.Client, optional
+        Cluster that simulates; default: threads of this process.
+    progress : Progress
 
     Returns
     -------
@@ -224,24 +253,29 @@ def score_calibration(
     Raises
     ------
     InvalidInputError
-        If no cascade has a second activation, or an agent is not in the network.
+        If no agent adopts after the first time of a cascade, an agent is not in the network, or a cascade is one of
+        those that the edges were fitted to.
     """
     network = calibration.network
+    check_cascades(test)
+    check_apart(network, calibration.fitted, test, ("that the edges were fitted to", "to test with"))
     if not publish:
-        return score_edges(calibration, test)
-    identity = derived_uuid("score", f"{calibration.calibration_id} {fingerprint(network, test)}")
+        return score_edges(calibration, test, client, progress)
+    identity = derived_uuid("score", f"{SCORES_VERSION} {calibration.calibration_id} {fingerprint(network, test)}")
     key = score_key(network.network_id, identity)
     if network.warehouse.published([key]):
         known = network.warehouse.read("calibration_scores", [key])
         order = pa.array(np.argsort([_ORDER.index(name) for name in known["predictor"].to_pylist()]))
         table = pandas_frame(known.take(order).drop_columns(_IDENTIFYING))
-        return CalibrationScores(calibration, test.name, fingerprint(network, test), table, was_published=True)
-    found = score_edges(calibration, test)
+        return CalibrationScores(calibration, test, table, was_published=True)
+    found = score_edges(calibration, test, client, progress)
     common = {
         "network_id": network.network_id,
         "score_id": identity,
         "calibration_id": calibration.calibration_id,
         "test_cascade_set": test.name,
+        "test_cascades": len(test),
+        **dict(zip(("test_part", "test_share"), part_of_set(network, test), strict=True)),
     }
     rows = [{**common, **{str(name): value for name, value in row.items()}} for row in found.table.to_dict("records")]
     publish_rows(network, key, {"calibration_scores": rows})
@@ -249,7 +283,9 @@ def score_calibration(
 
 
 _ORDER = ("calibrated", "uniform", "weighted_cascade")
-_IDENTIFYING = ["network_id", "score_id", "calibration_id", "test_cascade_set"]
+_IDENTIFYING = [
+    "network_id", "score_id", "calibration_id", "test_cascade_set", "test_cascades", "test_part", "test_share",
+]  # fmt: skip
 
 
 def publish_rows(network: Network, key: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -261,21 +297,3 @@ def publish_rows(network: Network, key: str, tables: Mapping[str, Sequence[Mappi
     ]
     with contextlib.suppress(AlreadyPublishedError):
         warehouse.commit(KIND, [key], files, requires=[network.key])
-
-
-def held_out(cascades: ObservedCascades, share: float) -> tuple[ObservedCascades, ObservedCascades]:
-    """Return cascades to fit, and the last `share` of them, in the order of the source, to test with.
-
-    Raises
-    ------
-    InvalidInputError
-        If one of the two would be empty.
-    """
-    count = round(len(cascades) * share)
-    if not 0 < count < len(cascades):
-        raise InvalidInputError(
-            f"{share:.0%} of {len(cascades):,} cascades are {count:,}: at least one must be left on either side"
-        )
-    first = len(cascades) - count
-    positions = np.arange(len(cascades))
-    return cascades.select(positions[:first]), cascades.select(positions[first:])

@@ -5,15 +5,18 @@ import numpy as np
 
 FIRST = 10
 """Agents of a ranking whose precision is measured."""
+LATER, NOW, BEFORE = 1, 2, 3
+"""What agents of a cascade do at the time whose adopters are ranked: adopt later, at this time, or before it."""
 
 
 @numba.njit(nogil=True, cache=True)
 def rank_next(  # type: ignore[no-untyped-def]  # noqa: C901
-    offsets, targets, values, begins, agents, n_agents, first, last
+    offsets, targets, values, begins, agents, times, n_agents, window, first, last
 ):
-    """Rank, after each adopter of each cascade but the last, all agents who have not adopted yet.
+    """Rank the adopters of each time of each cascade but the first among all agents who have not adopted yet.
 
-    Agents are ranked by the sum of `values` over the edges from adopters. Equal agents share the mean of their ranks,
+    Agents are ranked by the sum of `values` over the edges from those who adopted before, at most `window` earlier.
+    Agents who adopt at the same time are ranked each without the others. Equal agents share the mean of their ranks,
     and the first ten places are shared by those who are equal at the tenth.
 
     Parameters
@@ -26,87 +29,118 @@ def rank_next(  # type: ignore[no-untyped-def]  # noqa: C901
         Start of each cascade's activations.
     agents : (n_activations,) int64
         In order of time.
+    times : (n_activations,) float64
     n_agents : int64
         Agents of the network.
+    window : float64
+        Longest delay between an adoption and one that it may have caused.
     first, last : int64
         Range of cascades.
 
     Returns
     -------
     ranks, precisions : (steps of the range,) float64
-        Rank of the agent who does adopt next, from 1; share of the first ten who adopt later in the cascade.
+        By adopter after the first time: its rank, from 1; and the share of the first ten agents who adopt at its time
+        or later in the cascade.
     """
-    n = len(offsets) - 1
-    steps = 0
-    for cascade in range(first, last):
-        steps += max(begins[cascade + 1] - begins[cascade] - 1, 0)
+    n, steps = len(offsets) - 1, begins[last] - begins[first]
     ranks, precisions = np.empty(steps), np.empty(steps)
-    scores, state = np.zeros(n), np.zeros(n, np.uint8)  # state: 1 adopts later, 2 has adopted
+    scores, state = np.zeros(n), np.zeros(n, np.uint8)
     seen, touched = np.zeros(n, np.bool_), np.empty(n, np.int64)
-    best = np.empty(FIRST)
     step = 0
     for cascade in range(first, last):
         begin, end = begins[cascade], begins[cascade + 1]
-        number = 0
         for place in range(begin, end):
-            state[agents[place]] = 1
-        for place in range(begin, end - 1):
-            adopter = agents[place]
-            state[adopter] = 2
-            for edge in range(offsets[adopter], offsets[adopter + 1]):
-                target = targets[edge]
-                if not seen[target]:
-                    seen[target] = True
-                    touched[number] = target
-                    number += 1
-                scores[target] += values[edge]
-            # 1. The rank of the next adopter.
-            own = scores[agents[place + 1]]
-            better, equal, positive, later_positive = 0, 0, 0, 0
-            best[:] = 0.0
-            for position in range(number):
-                agent = touched[position]
-                if state[agent] == 2 or scores[agent] <= 0.0:
-                    continue
-                score = scores[agent]
-                positive += 1
-                later_positive += state[agent]
-                better += score > own
-                equal += score == own
-                if score > best[FIRST - 1]:
-                    slot = FIRST - 1
-                    while slot > 0 and best[slot - 1] < score:
-                        best[slot] = best[slot - 1]
-                        slot -= 1
-                    best[slot] = score
-            left = n_agents - (place - begin + 1)
-            if own <= 0.0:
-                better, equal = positive, left - positive
-            ranks[step] = 1.0 + better + 0.5 * (equal - 1)
-            # 2. The precision of the first ten.
-            least = best[FIRST - 1]
-            before, later_before, at, later_at = 0, 0, 0, 0
-            for position in range(number):
-                agent = touched[position]
-                if state[agent] == 2 or scores[agent] <= 0.0:
-                    continue
-                if scores[agent] > least:
-                    before += 1
-                    later_before += state[agent]
-                elif scores[agent] == least:
-                    at += 1
-                    later_at += state[agent]
-            if least <= 0.0:
-                at, later_at = left - positive, (end - place - 1) - later_positive
-            places = min(FIRST, left)
-            hits = float(later_before)
-            if at and places > before:
-                hits += (places - before) * later_at / at
-            precisions[step] = hits / FIRST
-            step += 1
+            state[agents[place]] = LATER
+        number, oldest, newest, place = 0, begin, begin, begin  # the adopters from oldest to newest - 1 are counted
+        while place < end:
+            after = place
+            while after < end and times[after] == times[place]:
+                state[agents[after]] = NOW
+                after += 1
+            expired = oldest
+            while times[place] - times[expired] > window:
+                expired += 1
+            if expired > oldest:  # sums are made anew: subtracting would leave rounding errors
+                for position in range(number):
+                    scores[touched[position]] = 0.0
+                oldest = newest = expired
+            for adopter in agents[newest:place]:
+                for edge in range(offsets[adopter], offsets[adopter + 1]):
+                    target = targets[edge]
+                    if not seen[target]:
+                        seen[target] = True
+                        touched[number] = target
+                        number += 1
+                    scores[target] += values[edge]
+            newest = place
+            if place > begin:
+                left = n_agents - (place - begin)
+                precision = _precision(scores, state, touched[:number], left, end - place)
+                for adopter in range(place, after):
+                    others = left - (after - place)
+                    ranks[step] = _rank(scores, state, touched[:number], agents[adopter], others)
+                    precisions[step] = precision
+                    step += 1
+            for adopter in range(place, after):
+                state[agents[adopter]] = BEFORE
+            place = after
         for position in range(number):
             scores[touched[position]] = 0.0
             seen[touched[position]] = False
         for place in range(begin, end):
             state[agents[place]] = 0
-    return ranks, precisions
+    return ranks[:step], precisions[:step]
+
+
+@numba.njit(nogil=True, cache=True)
+def _rank(scores, state, touched, adopter, others):  # type: ignore[no-untyped-def]
+    """Return the rank of an adopter beside `others` agents, those who adopt neither before nor now."""
+    own = scores[adopter]
+    better, equal, positive = 0, 0, 0
+    for agent in touched:
+        if state[agent] < NOW and scores[agent] > 0.0:
+            positive += 1
+            better += scores[agent] > own
+            equal += scores[agent] == own
+    if own <= 0.0:
+        better, equal = positive, others - positive
+    return 1.0 + better + 0.5 * equal
+
+
+@numba.njit(nogil=True, cache=True)
+def _precision(scores, state, touched, left, adopters):  # type: ignore[no-untyped-def]
+    """Return the share of the first ten agents who adopt now or later, among the `left` who have not adopted before.
+
+    So many as `adopters` of these do.
+    """
+    best = np.zeros(FIRST)
+    positive, adopting = 0, 0
+    for agent in touched:
+        score = scores[agent]
+        if state[agent] == BEFORE or score <= 0.0:
+            continue
+        positive += 1
+        adopting += state[agent] != 0
+        if score > best[FIRST - 1]:
+            slot = FIRST - 1
+            while slot > 0 and best[slot - 1] < score:
+                best[slot] = best[slot - 1]
+                slot -= 1
+            best[slot] = score
+    least = best[FIRST - 1]
+    before, hits, at, hits_at = 0, 0, 0, 0
+    for agent in touched:
+        if state[agent] == BEFORE or scores[agent] <= 0.0:
+            continue
+        if scores[agent] > least:
+            before += 1
+            hits += state[agent] != 0
+        elif scores[agent] == least:
+            at += 1
+            hits_at += state[agent] != 0
+    if least <= 0.0:
+        at, hits_at = left - positive, adopters - adopting
+    places = min(FIRST, left) - before
+    shared = places * hits_at / at if at and places > 0 else 0.0
+    return (hits + shared) / FIRST

@@ -83,6 +83,11 @@ def write(
         _write_table(answer, kind, output)
 
 
+def write_object(value: Mapping[str, Any], output: str | None) -> None:
+    """Write an object of JSON values as JSON, to standard output or a file."""
+    _write(lambda file: file.write(json_text(value) + "\n"), output)
+
+
 def check_format(chosen: Format | None, output: str | None, *, as_json: bool) -> Format:
     """Return the format to write; refuse what cannot be written, before any work.
 

@@ -31,6 +31,15 @@ JsonOption = Annotated[
     typer.Option("--json", help="Print only the result, as JSON, on standard output."),
 ]
 
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="PROFILE",
+        help="Cluster profile to run on, by name or path, such as processes. [dim]default: threads here[/dim]",
+    ),
+]
+
 SessionArgument = Annotated[
     str,
     typer.Argument(metavar="SESSION", help="A session: CAMPAIGN:SESSION, or its id or the beginning of it."),

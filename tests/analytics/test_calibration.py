@@ -4,15 +4,18 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analytics import calibrate_edges, calibrate_parameters, score_calibration
-from analytics.calibration.edges import Options, estimate_edges, log_likelihood
+from analytics.calibration.edges import estimate_edges, log_likelihood
 from analytics.calibration.exposures import Partitions, exposures
+from analytics.calibration.held_out import held_out
+from analytics.calibration.options import Options, options_of
 from analytics.calibration.pooled import pooled_probability
-from analytics.calibration.published import held_out
 from analytics.calibration.scores import choose_prior_strength, scores_of
 from data import Warehouse
 from data.cascades.cleaning import observed_cascades
@@ -20,6 +23,7 @@ from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from propagation import simulate, simulate_many
+from propagation.clusters import ClusterProfile, connect
 from propagation.models import SIR, IndependentCascade, LinearThreshold
 from tests.reference import calibration as plain
 
@@ -106,23 +110,26 @@ def test_em_of_the_linear_threshold_is_that_of_hidden_choices(warehouse, data, w
     assert sums.max() <= 1.0 + 1e-9
 
 
-@settings(max_examples=12, deadline=None)
-@given(small_data(), st.integers(0, 3))
-def test_ranks_and_precisions_are_those_of_sorted_lists(warehouse, data, number) -> None:
+@settings(max_examples=40, deadline=None)
+@given(small_data(), st.integers(0, 3), st.sampled_from([np.inf, 1.0, 2.0]))
+def test_ranks_and_precisions_are_those_of_sorted_lists(warehouse, data, number, window) -> None:
     edges, cascades = data
     network, seen = imported(warehouse, "small", edges, cascades)
     values = np.random.default_rng(number).integers(0, 3, len(edges)) / 4
-    scores = scores_of(network, "linear_threshold", None, values, seen)
-    named = by_pair(network, values)
-    ids = [int(each) for each in network.agent_ids.to_pylist()]
-    orders = [
-        [ids[agent] for agent in seen.agents[low:high]]
-        for low, high in zip(seen.offsets, seen.offsets[1:], strict=False)
-    ]
-    ranks, precisions = plain.next_adopter_scores(range(AGENTS), set(edges), named, orders)
+    scores = scores_of(network, "linear_threshold", window, values, seen)
+    ranks, precisions = plain.next_adopter_scores(range(AGENTS), set(edges), by_pair(network, values), cascades, window)
     assert scores["mrr"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
     assert scores["precision_at_10"] == pytest.approx(np.mean(precisions))
     assert scores["steps"] == len(ranks)
+
+
+def test_only_agents_after_the_first_time_are_ranked(warehouse) -> None:
+    """Three seeds at time 0, and one agent after them."""
+    network, seen = imported(warehouse, "late", [(0, 3), (1, 3)], [{0: 0, 1: 0, 2: 0, 3: 1}])
+    scores = scores_of(network, "independent_cascade", None, np.array([0.5, 0.5]), seen)
+    assert (scores["steps"], scores["mrr"], scores["precision_at_10"]) == (1, 1.0, 0.1)
+    passed = scores_of(network, "independent_cascade", 0.5, np.array([0.5, 0.5]), seen)
+    assert passed["mrr"] == 1 / 2  # nobody is expected, and all of the three who are left are equal
 
 
 def test_credit_is_shared_as_defined(warehouse) -> None:
@@ -237,6 +244,24 @@ def test_values_are_the_same_for_any_partitions(cascades_of_ic) -> None:
         assert part.log_likelihood == whole.log_likelihood
 
 
+@pytest.mark.xdist_group("processes")
+def test_values_are_the_same_on_a_cluster(cascades_of_ic, monkeypatch) -> None:
+    """Arrays of all data are sent once to each of two processes, and every range of agents refers to them."""
+    network, seen = cascades_of_ic
+    here = estimate_edges(network, seen, Options(window=1.0))
+    with connect(ClusterProfile(kind="processes", workers=2)) as client:
+        scattered, scatter = [], client.scatter
+        monkeypatch.setattr(client, "scatter", lambda data, **how: scattered.append(data) or scatter(data, **how))
+        found = calibrate_edges(network, seen, window=1.0, client=client, partitions=20, publish=False)
+        assert len([each for each in scattered if len(each) == seen.activations]) == 2  # cascades and times
+        weights = calibrate_edges(network, seen, window=1.0, model="linear_threshold", client=client, publish=False)
+    assert found.values.tobytes() == here.values.tobytes()
+    assert found.high.tobytes() == here.high.tobytes()
+    assert found.log_likelihood == here.log_likelihood
+    of_weights = estimate_edges(network, seen, Options(model="linear_threshold", window=1.0))
+    assert weights.values.tobytes() == of_weights.values.tobytes()
+
+
 def test_edges_that_always_try_together_are_not_told_apart(warehouse) -> None:
     edges = [(0, 2), (1, 2), (3, 4)]
     cascades = [{0: 0, 1: 0, 2: 1, 3: 0, 4: 1}] * 20 + [{0: 0, 1: 0, 3: 0}] * 20
@@ -278,6 +303,82 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
     assert simulate(weights.calibrated, weights.model, **own).reach.mean > 3
 
 
+def test_each_name_is_a_calibration_of_its_own(warehouse, cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    names = ["one", "two", "two"]
+    found = [calibrate_edges(network, seen, window=2, method="agents", name=name) for name in names]
+    assert [each.was_published for each in found] == [False, False, True]
+    listed = warehouse.sql("SELECT * FROM calibrations WHERE calibrated_network_id IN ('one', 'two')")
+    assert sorted(listed["calibrated_network_id"]) == ["one", "two"]
+    assert listed["calibration_id"].nunique() == 2
+    imported(warehouse, "another", [(0, 1)], [{0: 0}])
+    head = warehouse.network("planted-ic").snapshot_id
+    for name in ("planted-ic", "another"):
+        with pytest.raises(InvalidInputError, match=f"'{name}'.*give another name"):
+            calibrate_edges(network, seen, window=2, method="agents", name=name)
+    assert warehouse.network("planted-ic").snapshot_id == head
+
+
+def test_scores_are_of_cascades_that_the_fit_never_saw(warehouse, cascades_of_ic) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.2)
+    found = calibrate_edges(network, fitted, window=1, publish=False)
+    copied = dataclasses.replace(test, cascade_set_id="of-another-set")
+    for other in (fitted, seen, seen.select(range(5)), dataclasses.replace(fitted, cascade_set_id="copy")):
+        with pytest.raises(InvalidInputError, match="are also among those of 'simulated' that the edges were fitted"):
+            score_calibration(found, other, publish=False)
+    renamed = dataclasses.replace(fitted, cascade_set_id="copy", cascade_ids=pa.array(map(str, range(len(fitted)))))
+    with pytest.raises(InvalidInputError, match=f"{len(fitted):,} of 1,200 cascades"):
+        score_calibration(found, renamed, publish=False)
+    with pytest.raises(InvalidInputError, match="are also among those of 'simulated' that edges are fitted to"):
+        choose_prior_strength(network, fitted, fitted.select([3]))
+    assert score_calibration(found, copied, publish=False).table["steps"].min() > 0
+
+
+def test_a_part_of_a_set_can_be_seen_in_the_tables(warehouse) -> None:
+    network, _ = imported(warehouse, "parts", [(0, 1), (1, 2)], [{0: 0}])
+    rows = [(number, str(agent), agent) for number in range(10) for agent in range(3)]
+    frame = pd.DataFrame(rows, columns=["cascade", "agent", "time"])
+    fitted, test = held_out(warehouse.import_cascades("ten", frame, network=network, time_unit="rounds"), 0.2)
+    score_calibration(calibrate_edges(network, fitted), test)
+    columns = "cascade_set, fitted_cascades, fitted_part, fitted_share"
+    (row,) = warehouse.sql(f"SELECT {columns} FROM calibrations WHERE network_id = 'parts'").to_dict("records")
+    assert list(row.values()) == ["ten", 8, "part", 0.8]
+    columns = "test_cascade_set, test_cascades, test_part, test_share"
+    (row,) = warehouse.sql(f"SELECT DISTINCT {columns} FROM calibration_scores WHERE network_id = 'parts'").to_dict(
+        "records"
+    )
+    assert list(row.values()) == ["ten", 2, "part", 0.2]
+
+
+def test_sizes_are_simulated_from_the_first_agents_of_the_test_cascades(cascades_of_ic, assert_readable) -> None:
+    network, seen = cascades_of_ic
+    fitted, test = held_out(seen, 0.2)
+    found = calibrate_edges(network, fitted, window=1, name="sized")
+    scores = score_calibration(found, test)
+    own = scores.table.set_index("predictor").loc["calibrated"]
+    assert own["observed_mean_size"] == test.sizes.mean()
+    assert own["simulated_mean_size"] == pytest.approx(own["observed_mean_size"], rel=0.1)
+    assert own["size_distance"] < 0.1
+    assert scores.warnings == ()
+    sizes = scores.sizes
+    assert float(sizes.simulated.mean()) == own["simulated_mean_size"]
+    assert sizes.distance == pytest.approx(stats.ks_2samp(sizes.observed, sizes.simulated).statistic)
+    assert_readable(scores.plot().get_figure())
+    again = score_calibration(found, test)
+    assert (again.was_published, again.sentence) == (True, scores.sentence)
+
+
+def test_a_network_that_does_not_carry_the_cascades_is_told(warehouse) -> None:
+    """Most agents are activated without a neighbour."""
+    cascades = [{0: 0, 1: number % 2 + 1, 3: 1, 4: 2, 5: 3} for number in range(20)]
+    network, seen = imported(warehouse, "outside", [(0, 1), (1, 2)], cascades)
+    fitted, test = held_out(seen, 0.2)
+    (warning,) = score_calibration(calibrate_edges(network, fitted), test).warnings
+    assert "reaches 2 agents on average" in warning
+    assert "which had 5" in warning
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -288,11 +389,28 @@ def test_a_calibration_is_published_once_and_sessions_use_its_network(cascades_o
         ({"prior_strength": -1.0}, "prior_strength -1.0 is not a finite number >= 0"),
         ({"decay": 3.0}, "decay 3.0 is for method 'partial_credit'"),
         ({"name": "a/b"}, "network name 'a/b'"),
+        ({"method": "jaccard", "shrink_to": "network"}, "shrink_to 'network' does not change method 'jaccard'"),
+        ({"model": "linear_threshold", "shrink_to": "network"}, "does not change linear_threshold"),
+        ({"most_iterations": "x"}, "most_iterations 'x' is not a whole number >= 1"),
+        ({"tolerance": "x"}, "tolerance 'x' is not a positive number"),
+        ({"method": "partial_credit", "decay": "x"}, "decay 'x' is not a positive time"),
+        ({"partitions": -3}, "partitions -3 is not a whole number >= 1"),
+        ({"partitions": 2.5}, "partitions 2.5 is not a whole number >= 1"),
+        ({"partitions": 0}, "partitions 0 is not a whole number >= 1"),
+        ({"network": "town"}, "network 'town' is not a Network"),
+        ({"cascades": "talk"}, "cascades 'talk' are not ObservedCascades"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(cascades_of_ic, options, said: str) -> None:
+    asked = {"network": cascades_of_ic[0], "cascades": cascades_of_ic[1], **options}
     with pytest.raises(InvalidInputError, match=said):
-        calibrate_edges(*cascades_of_ic, **options)
+        calibrate_edges(**asked)
+
+
+def test_infinite_times_are_the_same_as_none() -> None:
+    assert options_of({"window": np.inf, "decay": np.inf, "method": "partial_credit"}) == options_of(
+        {"method": "partial_credit"}
+    )
 
 
 def test_cascades_must_fit_the_network(warehouse, cascades_of_ic) -> None:
@@ -346,7 +464,7 @@ def test_a_curve_says_what_it_cannot_tell(town: Network) -> None:
     assert any("posterior of gamma is about as wide as its prior" in each for each in found.warnings)
     assert not any("posterior of beta is about" in each for each in found.warnings)
     beyond = calibrate_parameters(
-        town, SIR(gamma=0.9), {"beta": (0.001, 0.01)}, [3, 12, 30], seed_set=["0"], candidates=60, publish=False
+        town, SIR(gamma=0.9), {"beta": (0.001, 0.01)}, [1, 12, 30], seed_set=["0"], candidates=60, publish=False
     )
     assert any("leaves the 95 % band" in each for each in beyond.warnings)
     assert any("only 2 candidates are accepted" in each for each in beyond.warnings)
@@ -360,7 +478,67 @@ def test_the_curve_of_cascades_starts_at_their_first_agents(town: Network) -> No
     )
     assert sorted(found.base.seed_agents) == ["0", "80"]
     assert found.observed.values.tolist() == [2, 2, 0, 1]
-    assert dataclasses.replace(found.base).replicates == 1
+    assert found.base.replicates == 1
+
+
+def test_replicates_start_where_the_cascades_did(town: Network) -> None:
+    """Two of three cascades start at agents 0 and 80 together; the third starts at agent 5."""
+    rows = [("x", "0", 0), ("x", "80", 0), ("y", "80", 0), ("y", "0", 0), ("y", "7", 1), ("z", "5", 0)]
+    seen = observed_cascades("talk", pd.DataFrame(rows, columns=["cascade", "agent", "time"]), network=town).cascades
+    options = {"candidates": 20, "publish": False}
+    found = calibrate_parameters(town, "si", {"beta": (0.001, 0.9)}, seen, replicates=7, **options)
+    sessions = found.starts.sessions(found.base, 4)
+    assert [(sorted(each.seed_agents), each.replicates, each.first_replicate) for each in sessions] == [
+        (["0", "80"], 4, 28),
+        (["5"], 2, 32),
+    ]
+    (row,) = calibrate_parameters(town, "si", {"beta": (1e-9, 2e-9)}, seen, **options).curves[:1]
+    assert row.tolist() == pytest.approx([5 / 3, 0.0])
+    sampled = [
+        sum(each.replicates for each in found.starts.sessions(dataclasses.replace(found.base, replicates=2), n))
+        for n in range(20)
+    ]
+    assert set(sampled) == {2}
+    with pytest.raises(InvalidInputError, match="are 3 cascades, each of which starts at its own agents"):
+        calibrate_parameters(town, "si", {"beta": (0.1, 0.2)}, seen, seed_set=["0"], **options)
+
+
+def test_cascades_from_various_seeds_give_the_planted_probability(warehouse: Warehouse) -> None:
+    network = warehouse.generate_network("hubs", "preferential_attachment", agents=300)
+    agents = np.random.default_rng(0).choice(network.agent_ids.to_pylist(), 100)
+    sessions = {str(number): {"seed_set": [agent], "random_seed": number} for number, agent in enumerate(agents)}
+    model = IndependentCascade(probability=0.15)
+    results = simulate_many(network, sessions, model=model, replicates=1, record="activations", publish=False)
+    parts = [each.table("activations").to_pandas() for each in results.values()]
+    rows = pd.concat(parts, keys=list(results), names=["cascade", None]).reset_index(level="cascade")
+    names = network.agent_ids.take(rows["agent"].to_numpy()).to_pylist()
+    frame = pd.DataFrame({"cascade": rows["cascade"], "agent": names, "time": rows["round"]})
+    seen = observed_cascades("various", frame, network=network, time_unit="rounds").cascades
+    found = calibrate_parameters(
+        network,
+        "independent_cascade",
+        {"probability": (0.01, 0.5)},
+        seen,
+        curve="cumulative",
+        candidates=60,
+        accept=0.2,
+        replicates=20,
+        publish=False,
+    )
+    (row,) = found.posterior.to_dict("records")
+    assert row["low"] < 0.15 < row["high"] < 0.25
+
+
+def test_whole_numbers_are_drawn_for_parameters_that_are_whole(town: Network) -> None:
+    options = {"seed_set": ["0"], "candidates": 60, "accept": 0.5}
+    found = calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1, 4)}, [1, 3, 6, 9], **options)
+    assert set(found.accepted["infectious_period"]) <= {1, 2, 3, 4}
+    assert found.model.infectious_period in {1, 2, 3, 4}
+    again = calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1, 4)}, [1, 3, 6, 9], **options)
+    assert again.was_published
+    assert np.array_equal(again.curves, found.curves)
+    with pytest.raises(InvalidInputError, match=r"infectious_period is a whole number, and 1.5 to 4 are not its ends"):
+        calibrate_parameters(town, SIR(beta=0.2), {"infectious_period": (1.5, 4)}, [1, 3], **options)
 
 
 @pytest.mark.parametrize(
@@ -377,8 +555,16 @@ def test_the_curve_of_cascades_starts_at_their_first_agents(town: Network) -> No
         ({"beta": (0.1, 0.2)}, {"curve": "incidense"}, "did you mean 'incidence'"),
         ({"beta": (0.1, 0.2)}, {"seed_set": None}, "where does the curve start"),
         ({"beta": (0.1, 0.2)}, {"rounds": 0}, "rounds 0 is not a whole number"),
+        ({"beta": ("a", 1)}, {}, "prior of beta: .* has ends that are not numbers"),
+        ([("beta", 0.1, 0.2)], {}, "priors .* are not a mapping"),
+        ({"beta": (0.1, 0.2)}, {"seed_set": ["0", "1"]}, "begins with 1 agents in round 0, and there are 2 seeds"),
+        ({"beta": (0.1, 0.2)}, {"observed": [1, 5, 3000, 1]}, "has 3,007 agents in all rounds"),
+        ({"beta": (0.1, 0.2)}, {"observed": [1, 5, 3], "curve": "cumulative"}, "falls from 5 to 3 in round 2"),
+        ({"beta": (0.1, 0.2)}, {"observed": "talk"}, "observed 'talk' is neither numbers by round nor cascades"),
+        ({"beta": (0.1, 0.2)}, {"network": "town"}, "network 'town' is not a Network"),
     ],
 )
 def test_what_cannot_be_fitted_to_a_curve_is_refused(town: Network, priors, options, said: str) -> None:
+    asked = {"network": town, "model": "sir", "priors": priors, "observed": [1, 2, 3], "seed_set": ["0"], **options}
     with pytest.raises(InvalidInputError, match=said):
-        calibrate_parameters(town, "sir", priors, [1, 2, 3], **{"seed_set": ["0"], **options})
+        calibrate_parameters(**asked)

@@ -12,9 +12,9 @@ import propagation
 from data import Warehouse
 from data.errors import InvalidInputError, TableNotFoundError
 from propagation import Result, simulate, simulate_many
+from propagation.intervals import standard_errors
 from propagation.models import IndependentCascade
 from propagation.published import load_result
-from propagation.result import standard_errors
 from propagation.sessions import RECORDS, resolve_session
 
 REPLICATES = 130

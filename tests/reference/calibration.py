@@ -98,28 +98,31 @@ def em_linear_threshold(edges, cascades, prior_sum, strength, iterations, window
     return weights
 
 
-def next_adopter_scores(agents, edges, values, cascades):
-    """Return the rank of each next adopter, and the precision of the first ten; `cascades` are lists of agents.
+def next_adopter_scores(agents, edges, values, cascades, window=math.inf):
+    """Return the rank of each adopter after the first time, and the precision of the first ten.
 
-    Equal agents have the mean of their ranks, and share the places among the first ten.
+    `cascades` are dictionaries of times by agent. Equal agents have the mean of their ranks, and share the places among
+    the first ten.
     """
     ranks, precisions = [], []
-    for cascade in cascades:
-        for count in range(1, len(cascade)):
-            adopted, later = cascade[:count], set(cascade[count:])
-            left = [agent for agent in agents if agent not in adopted]
+    for times in cascades:
+        for time in sorted(set(times.values()))[1:]:
+            earlier = [agent for agent in times if times[agent] < time]
+            now = {agent for agent in times if times[agent] == time}
+            causes = [agent for agent in earlier if time - times[agent] <= window]
+            left = [agent for agent in agents if agent not in earlier]
             score = {
-                agent: sum(values[edge] for source in adopted if (edge := (source, agent)) in edges) for agent in left
+                agent: sum(values[edge] for source in causes if (edge := (source, agent)) in edges) for agent in left
             }
-            own = score[cascade[count]]
-            better = sum(score[agent] > own for agent in left)
-            equal = sum(score[agent] == own for agent in left)
-            ranks.append(better + (equal + 1) / 2)
             hits, places = 0.0, min(10, len(left))
             for level in sorted(set(score.values()), reverse=True):
                 tied = [agent for agent in left if score[agent] == level]
                 taken = min(places, len(tied))
-                hits += taken * sum(agent in later for agent in tied) / len(tied)
+                hits += taken * sum(agent in times for agent in tied) / len(tied)
                 places -= taken
-            precisions.append(hits / 10)
+            for adopter in now:
+                others = [score[agent] for agent in left if agent not in now]
+                better = sum(other > score[adopter] for other in others)
+                ranks.append(1 + better + sum(other == score[adopter] for other in others) / 2)
+                precisions.append(hits / 10)
     return ranks, precisions
