@@ -80,7 +80,7 @@ def cascades_page(
     CascadesNotFoundError
         If the warehouse has no such cascades; the message lists those it has.
     InvalidInputError
-        If the length of a round is not positive, or cannot be fitted.
+        If the length of a round is not positive.
     """
     row, observed = index.found_row(warehouse, name), warehouse.cascades(name)
     shapes = cascade_shapes(observed)

@@ -32,7 +32,7 @@ RoundLengthOption = Annotated[
         "--round-length",
         metavar="TIME",
         help="Time that a round of the session stands for, in the unit of the cascades. [dim]default: that at which "
-        "both curves reach half of their size at the same time[/dim]",
+        "both curves reach half of their size (or else end) at the same time[/dim]",
     ),
 ]
 PageOption = Annotated[
