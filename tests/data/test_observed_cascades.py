@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from data.cascades.cleaning import observed_cascades
 from data.errors import InvalidInputError
@@ -70,3 +72,19 @@ def test_ids_of_several_types_are_those_of_columns_of_their_own() -> None:
 def test_rows_without_a_needed_column_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="missing: time"):
         observed_cascades("talk", ROWS.drop(columns="time"))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from([None, "a", "b"]), st.sampled_from([None, 0, 1, 2])), min_size=1
+    )
+)
+def test_lost_cascades_and_starts_are_those_of_the_plain_definition(rows: list[tuple]) -> None:
+    own = {cascade: [row for row in rows if row[0] == cascade] for cascade in sorted({row[0] for row in rows})}
+    left = [c for c, given_rows in own.items() if any(None not in row for row in given_rows)]
+    first = {c: min((row for row in own[c] if row[2] is not None), key=lambda row: row[2]) for c in left}
+    frame = pd.DataFrame(rows, columns=["cascade", "agent", "time"])
+    assume(left)
+    found = observed_cascades("talk", frame)
+    assert found.lost_cascades == len(own) - len(left)
+    assert found.lost_starts == sum(first[c][1] is None for c in left)
