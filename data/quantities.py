@@ -1,4 +1,6 @@
-"""Durations and amounts of memory as text: the same units and rounding on the terminal, in logs and in Prefect's UI."""
+"""Durations, amounts of memory and other numbers as text: the same units and rounding everywhere."""
+
+import math
 
 MINUTE, HOUR = 60.0, 3600.0
 MEBIBYTE, GIBIBYTE = 2**20, 2**30
@@ -37,3 +39,18 @@ def counted(number: int, what: str) -> str:
     ('1 lane', '2,000 lanes')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def number_text(value: float | None) -> str:
+    """Return a number: all digits before the point, of others three digits; a hyphen if it is not known.
+
+    Examples
+    --------
+    >>> [number_text(value) for value in (1234567, 999.7, 12.3456, 0.04567, 3.0, float("nan"))]
+    ['1,234,567', '1,000', '12.3', '0.0457', '3', '-']
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    if float(value).is_integer() or abs(value) >= 999.5:
+        return f"{value:,.0f}"
+    return f"{value:,.3g}"

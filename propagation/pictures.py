@@ -204,6 +204,34 @@ def dress(ax: "Axes", *, title: str, x: str, y: str) -> None:
     ax.set_ylim(bottom=0)
 
 
+def plain_ticks(axis: Any) -> None:
+    """Give an axis of numbers that need not be whole ticks with as many digits as they need."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=6))
+    axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def plain_logarithmic_ticks(axis: Any) -> None:
+    """Give a logarithmic axis, whose limits are set, ticks that are written as plain numbers.
+
+    Where the limits of a horizontal axis are close to each other, the ticks are evenly spaced whole numbers.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    if high < 5 * low and axis.axis_name == "x":
+        axis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 500 * low else (1.0,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:,.10g}"
+
+
 def _title(ax: "Axes", title: str, pad: float) -> None:
     """Write the title, small enough for a narrow panel."""
     fitting = size_in_points(ax)[0] / max(0.6 * len(title), 1.0)

@@ -62,6 +62,11 @@ def observed_curve(
         raise InvalidInputError(f"rounds {rounds!r} is not a whole number >= 1")
     if isinstance(observed, ObservedCascades):
         found = _of_cascades(network, observed, kind, round_length, rounds)
+    elif round_length != 1.0:
+        raise InvalidInputError(
+            f"the length of a round, {round_length!r}, is for observed cascades; numbers are by round already: leave "
+            "it out"
+        )
     else:
         try:
             values = np.asarray(observed, dtype=np.float64)

@@ -19,7 +19,7 @@ from analytics.pages.svg import Picture, page_picture
 from data.cascades import index
 from data.cascades.observed_cascades import ObservedCascades
 from data.facade import Warehouse
-from data.quantities import counted
+from data.quantities import counted, number_text
 from propagation.result import Result
 from propagation.transmissions import records_activations
 
@@ -80,7 +80,7 @@ def cascades_page(
     CascadesNotFoundError
         If the warehouse has no such cascades; the message lists those it has.
     InvalidInputError
-        If the length of a round is not positive, or cannot be fitted.
+        If the length of a round is not positive.
     """
     row, observed = index.found_row(warehouse, name), warehouse.cascades(name)
     shapes = cascade_shapes(observed)
@@ -153,21 +153,6 @@ def _sentences(
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------
-
-
-def number_text(value: float | None) -> str:
-    """Return a number with at most four digits after the first that counts; a hyphen if it is not known.
-
-    Examples
-    --------
-    >>> [number_text(value) for value in (1234567, 12.3456, 0.04567, 3.0, float("nan"))]
-    ['1,234,567', '12.3', '0.0457', '3', '-']
-    """
-    if value is None or np.isnan(value):
-        return "-"
-    if float(value).is_integer() or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:,.3g}"
 
 
 def _shape_tables(

@@ -1,7 +1,5 @@
 """From rows of cascade, agent and time to observed cascades: what is left out and why, numbers, order."""
 
-import hashlib
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.cascades.id_texts import Codes, coded, texts_of
 from data.cascades.observed_cascades import NO_INFECTOR, ObservedCascades
+from data.cascades.set_ids import content_id
 from data.cascades.times import measured_times
 from data.cascades.trees import cut_circles, infector_rows
 from data.errors import InvalidInputError
 from data.networks.network import Network
-from data.readers.id_columns import ids_of
 
 REQUIRED = ("cascade", "agent", "time")
 OPTIONAL = ("infector", "followers")
@@ -29,10 +28,9 @@ REASONS = (
     "the agent was activated before in this cascade",
 )
 """Why rows are left out; of several reasons, the first counts."""
-_CONTENT_VERSION = 1
-"""Version of what the id of a set is derived from: ids of different versions never agree."""
-
-Codes = npt.NDArray[np.int64]
+NO_NUMBER = REASONS.index("the time is not a number")
+NO_DATE = "the time is not a date"
+"""Stands for the reason before it where the times are dates."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,26 @@ class CleanCascades:
         Rows that were left out: ``row`` (position in the given rows, from 0), ``cascade``, ``agent``, ``reason``.
     unknown_infectors : int
         Activations whose infector was given, but is not an agent of the cascade activated no later: kept without it.
+    unknown_followers : int
+        Activations whose followers were given, but are not a whole number of 0 or more: kept without it.
+    lost_cascades : int
+        Cascades of which no row is left.
+    lost_starts : int
+        Cascades that are left, but without their first activation.
+    unused_labels : tuple of str
+        Cascades that have a label, and no row that is left.
+    compact_form : str or None
+        How dates are written, such as ``YYYYMMDD``, if whole numbers were taken as dates.
     """
 
     cascades: ObservedCascades
     rejects: pd.DataFrame
-    unknown_infectors: int
+    unknown_infectors: int = 0
+    unknown_followers: int = 0
+    lost_cascades: int = 0
+    lost_starts: int = 0
+    unused_labels: tuple[str, ...] = ()
+    compact_form: str | None = None
 
 
 def observed_cascades(
@@ -59,7 +72,7 @@ def observed_cascades(
     *,
     network: Network | None = None,
     time_unit: str = "seconds",
-    labels: Mapping[str, str] | None = None,
+    labels: Mapping[Any, Any] | None = None,
 ) -> CleanCascades:
     """Return the observed cascades that rows of cascade, agent and time describe.
 
@@ -76,8 +89,8 @@ def observed_cascades(
         out. Without one, agents are numbered by falling number of activations, then by id.
     time_unit : str
         What a time of 1 means; dates need ``seconds``, ``minutes``, ``hours`` or ``days``.
-    labels : mapping of str to str, optional
-        Labels of cascades by their ids.
+    labels : mapping of str or int to str or int, optional
+        Labels of cascades by their ids, both compared and kept as text; None is no label.
 
     Returns
     -------
@@ -88,7 +101,7 @@ def observed_cascades(
     Raises
     ------
     InvalidInputError
-        If a column is missing, or no row is left.
+        If a column is missing, ids or labels are of no usable type, or no row is left.
     """
     missing = [column for column in REQUIRED if column not in rows.columns]
     if missing:
@@ -97,10 +110,11 @@ def observed_cascades(
             f"(columns: {', '.join(map(str, rows.columns))})"
         )
     has_infectors = "infector" in rows.columns
-    (cascade,), cascade_ids = _coded(rows[["cascade"]])
-    (agent, *others), agent_ids = _coded(rows[["agent", "infector"] if has_infectors else ["agent"]])
+    (cascade,), cascade_ids = coded(rows[["cascade"]])
+    (agent, *others), agent_ids = coded(rows[["agent", "infector"] if has_infectors else ["agent"]])
     infector = others[0] if has_infectors else np.full(len(rows), -1)
-    times = measured_times(rows["time"], time_unit)
+    measured = measured_times(rows["time"], time_unit)
+    times = measured.values
     # 1. Leave out rows that are no activation.
     dense = _dense_ids(network, agent_ids) if network is not None else np.arange(len(agent_ids))
     is_unknown = np.append(dense < 0, False)[agent]  # no agent: another reason
@@ -116,6 +130,8 @@ def observed_cascades(
     reason[kept[is_again]] = len(REASONS) - 1
     kept, number = kept[~is_again], number[~is_again]
     rejects = _rejects(reason, cascade, agent, cascade_ids, agent_ids)
+    if measured.are_dates:
+        rejects["reason"] = rejects["reason"].replace(REASONS[NO_NUMBER], NO_DATE)
     if not len(kept):
         first = f"; the first of {len(rejects)} rows left out: {rejects['reason'].iloc[0]}" if len(rejects) else ""
         raise InvalidInputError(f"cascades {name!r}: no activation is left{first}")
@@ -133,6 +149,8 @@ def observed_cascades(
     else:
         numbered_ids = network.agent_ids
     agents = dense[agent[kept]].astype(np.int32)
+    followers, unknown_followers = _followers(rows, kept)
+    given_labels = _labels(labels or {})
     ids = cascade_ids.take(pa.array(cascade[kept[offsets[:-1]]]))
     found = ObservedCascades(
         name=name,
@@ -146,38 +164,19 @@ def observed_cascades(
         times=times[kept] - np.repeat(times[kept[offsets[:-1]]], np.diff(offsets)),
         infectors=np.where(parents >= 0, agents[parents], NO_INFECTOR).astype(np.int32),
         agent_ids=numbered_ids,
-        followers=_followers(rows, kept),
-        labels=None if labels is None else pa.array([labels.get(each) for each in ids.to_pylist()], pa.string()),
+        followers=followers,
+        labels=None if labels is None else pa.array([given_labels.get(each) for each in ids.to_pylist()], pa.string()),
     )
-    unknown = int(((infector[kept] >= 0) & (parents < 0)).sum())
-    return CleanCascades(found.with_id(_content_id(found)), rejects, unknown)
-
-
-def _coded(columns: pd.DataFrame) -> tuple[list[Codes], pa.Array]:
-    """Return columns of ids as codes into their distinct texts, -1 for no id, and these texts."""
-    parts = []
-    for name in columns.columns:
-        codes, values = pd.factorize(columns[name])
-        parts.append((codes, _texts(values, name)))
-    together = pa.concat_arrays([texts for _, texts in parts]).dictionary_encode()
-    places = together.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    coded, start = [], 0
-    for codes, texts in parts:
-        coded.append(np.append(places[start : start + len(texts)], -1)[codes])
-        start += len(texts)
-    return coded, together.dictionary
-
-
-def _texts(values: Any, column: str) -> pa.Array:
-    """Return distinct ids as text without surrounding blanks; null for empty ones."""
-    try:
-        array = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # of mixed types
-        array = pa.array([str(value) for value in values], pa.string())
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if pa.types.is_null(array.type):
-        return pa.nulls(len(array), pa.string())
-    return ids_of(array, column, "rows of cascades").cast(pa.string())
+    return CleanCascades(
+        cascades=found.with_id(content_id(found)),
+        rejects=rejects,
+        unknown_infectors=int(((infector[kept] >= 0) & (parents < 0)).sum()),
+        unknown_followers=unknown_followers,
+        lost_cascades=len(np.unique(cascade[cascade >= 0])) - len(found),
+        lost_starts=_lost_starts(reason, cascade, times, set(cascade[kept[offsets[:-1]]].tolist())),
+        unused_labels=tuple(sorted(given_labels.keys() - set(ids.to_pylist()))),
+        compact_form=measured.compact_form,
+    )
 
 
 def _dense_ids(network: Network, agent_ids: pa.Array) -> Codes:
@@ -205,11 +204,36 @@ def _moved(parents: Codes, order: Codes) -> Codes:
     return place[parents[order]]
 
 
-def _followers(rows: pd.DataFrame, kept: Codes) -> npt.NDArray[np.int64] | None:
+def _followers(rows: pd.DataFrame, kept: Codes) -> tuple[npt.NDArray[np.int64] | None, int]:
+    """Return the followers, -1 where they are unknown, and how many are given but are no count."""
     if "followers" not in rows.columns:
-        return None
-    counts = pd.to_numeric(rows["followers"], errors="coerce").to_numpy(np.float64, na_value=np.nan)[kept]
-    return np.where(counts >= 0, counts, -1).astype(np.int64)
+        return None, 0
+    given = rows["followers"].iloc[kept]
+    counts = pd.to_numeric(given, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    is_count = (counts >= 0) & (counts < 2.0**63) & (np.trunc(counts) == counts)
+    followers = np.where(is_count, counts, -1).astype(np.int64)
+    return followers, int((given.notna().to_numpy(bool) & ~is_count).sum())
+
+
+def _labels(labels: Mapping[Any, Any]) -> dict[str, str]:
+    """Return labels by the ids of cascades, both as text."""
+    for cascade, label in labels.items():
+        if not isinstance(cascade, str | int | np.integer) or not isinstance(label, str | int | np.integer | None):
+            raise InvalidInputError(
+                f"labels: {cascade!r}: {label!r} is not a cascade's id and a label; both are text or whole numbers"
+            )
+    ids = texts_of(list(labels), "labels").to_pylist()
+    return {id_: str(label) for id_, label in zip(ids, labels.values(), strict=True) if label is not None and id_}
+
+
+def _lost_starts(reason: npt.NDArray[np.int8], cascade: Codes, times: npt.NDArray[np.float64], left: set[int]) -> int:
+    """Return how many of the cascades that are left have lost the first of their rows that have a time."""
+    if not (reason >= 0).any():
+        return 0
+    timed = np.flatnonzero((cascade >= 0) & np.isfinite(times))
+    order = timed[np.lexsort((times[timed], cascade[timed]))]
+    first = order[np.diff(cascade[order], prepend=-1) != 0]
+    return len(left & set(cascade[first[reason[first] >= 0]].tolist()))
 
 
 def _rejects(
@@ -228,21 +252,3 @@ def _rejects(
             "reason": np.array(REASONS, object)[reason[rows]],
         }
     )
-
-
-def _content_id(found: ObservedCascades) -> str:
-    """Return a UUID of the name and of everything that the cascades say, the same on every machine and version."""
-    head = (_CONTENT_VERSION, found.name, found.snapshot_id, found.time_unit)
-    digest = hashlib.sha256("\n".join(map(str, head)).encode())
-    texts = [found.cascade_ids, *([found.labels] if found.labels is not None else [])]
-    texts += [found.agent_ids] if found.network_id is None else []
-    for ids in texts:
-        lengths = pc.fill_null(pc.binary_length(ids), -1).to_numpy(zero_copy_only=False)
-        digest.update(lengths.astype("<i4").tobytes())
-        digest.update("".join(ids.drop_null().to_pylist()).encode())
-    arrays = {"<i8": found.offsets, "<i4": np.concatenate([found.agents, found.infectors]), "<f8": found.times}
-    for kind, values in arrays.items():
-        digest.update(values.astype(kind, copy=False).tobytes())
-    if found.followers is not None:
-        digest.update(found.followers.astype("<i8", copy=False).tobytes())
-    return str(uuid.UUID(bytes=digest.digest()[:16]))

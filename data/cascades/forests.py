@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from data.cascades.id_texts import coded
 from data.cascades.times import SECONDS, measured_times
 from data.quantities import counted
 
@@ -29,9 +30,9 @@ def split_trees(rows: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str
         The rows, after one row for each root, with the column ``cascade``; and sentences for the user.
     """
     unit = next(iter(SECONDS))  # only the order of the times matters here
-    times = measured_times(rows["time"], unit)
-    codes, ids = pd.factorize(pd.concat([rows["agent"], rows["infector"]], ignore_index=True))
-    agent, infector = codes[: len(rows)], codes[len(rows) :]
+    times = measured_times(rows["time"], unit).values
+    (agent, infector), texts = coded(rows[["agent", "infector"]])
+    ids = texts.to_numpy(zero_copy_only=False)
     usable = np.flatnonzero(np.isfinite(times) & (agent >= 0))
     usable = usable[np.argsort(times[usable], kind="stable")]
     # 1. The first row of each agent, and the first that names it as infector.
@@ -52,10 +53,10 @@ def split_trees(rows: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str
     has_infector[child] = True
     first = np.lexsort((np.arange(len(ids)), has_infector, moment, tree))
     starts = np.flatnonzero(np.diff(tree[first], prepend=-1))
-    cascade = np.asarray(ids)[first[starts]][tree]
+    cascade = ids[first[starts]][tree]
     roots = np.flatnonzero(is_root)
     roots = roots[np.lexsort((named[roots], moment[roots]))]
-    added = rows.iloc[named[roots]].assign(agent=np.asarray(ids)[roots], infector=None)
+    added = rows.iloc[named[roots]].assign(agent=ids[roots], infector=None)
     if "followers" in added:
         added["followers"] = None
     found = pd.concat([added, rows], ignore_index=True)

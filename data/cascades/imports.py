@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from data.cascades.options import CascadeOptions, cascade_options
 from data.errors import AlreadyPublishedError, InvalidInputError, TooManyRejectsError
 from data.networks.network import Network
 from data.progress import Progress, shown
+from data.quantities import counted
 from data.warehouse.keys import cascades_key
 from data.warehouse.manifests import DataFile
 from data.warehouse.store import Store
@@ -42,7 +44,7 @@ def import_cascades(
     *,
     network: Network | None = None,
     time_unit: str | None = None,
-    labels: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    labels: str | os.PathLike[str] | Mapping[Any, Any] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ObservedCascades:
@@ -62,7 +64,8 @@ def import_cascades(
     time_unit : str, optional
         What a time of 1 means; default: minutes of trees, periods of adoptions, else seconds.
     labels : path or mapping, optional
-        Labels of the cascades by id: a file with lines of cascade and label in either order, such as ``false:5``.
+        Labels of the cascades by id: a mapping, or a file with lines of cascade and label in either order, such as
+        ``false:5``.
     progress : Progress, optional
         Called with the progress of the import; default: bars in terminals and notebooks, after two seconds.
     **options
@@ -72,8 +75,8 @@ def import_cascades(
     Returns
     -------
     ObservedCascades
-        The set; the same content under the same name publishes nothing. Warnings are logged, and a column of the table
-        `observed_cascade_sets`; the rejected rows are in `cascade_rejects`.
+        The set; the same content and rejected rows under the same name publish nothing. Warnings are logged, and a
+        column of the table `observed_cascade_sets`; the rejected rows are in `cascade_rejects`.
 
     Raises
     ------
@@ -91,16 +94,17 @@ def import_cascades(
     """
     from data.cascades.readers import read_cascades  # imports pandas, which takes half a second
 
-    _check_name(name)
+    _check_arguments(name, time_unit, labels)
     chosen = cascade_options(options)
     with shown(progress) as watched:
         found = read_cascades(source, chosen, name, progress=watched)
         watched("cleaning", 0, 2)
-        clean = _cleaned(name, found, network, time_unit, labels)
+        found, clean = _cleaned(name, found, network, time_unit, labels)
         rejects = _rejects(found, clean)
         rows_read = len(found.rows) + len(found.rejects)
         _check_rejects(found, rejects, rows_read, chosen)
         watched("cleaning", 1, 2)
+        cascades = clean.cascades.with_id(_import_id(clean, rejects))
         warnings = (*found.warnings, *_doubts(clean))
         row = {
             "rows_read": rows_read,
@@ -111,11 +115,11 @@ def import_cascades(
             "warnings": list(warnings),
             "imported_at": dt.datetime.now(dt.UTC),
         }
-        _publish(warehouse, clean.cascades, row, rejects)
+        _publish(warehouse, cascades, row, rejects)
         watched("cleaning", 2, 2)
     for warning in warnings:
         _log.warning("%s", warning)
-    return clean.cascades
+    return cascades
 
 
 def _cleaned(
@@ -123,22 +127,23 @@ def _cleaned(
     found: "SourceRows",
     network: Network | None,
     time_unit: str | None,
-    labels: str | os.PathLike[str] | Mapping[str, str] | None,
-) -> "CleanCascades":
+    labels: str | os.PathLike[str] | Mapping[Any, Any] | None,
+) -> "tuple[SourceRows, CleanCascades]":
+    """Return the cascades of a source, and the source with what was doubtful about the labels."""
     from data.cascades.cleaning import observed_cascades
+    from data.cascades.id_texts import coded
 
-    unit = time_unit or found.time_unit
-    if not unit.strip():
-        raise InvalidInputError("the time unit is ''; name what a time of 1 means, such as seconds")
+    unit = found.time_unit if time_unit is None else time_unit
     if not len(found.rows):
         raise InvalidInputError(f"{found.description}: no row could be read as an activation")
     given = found.labels if labels is None else labels
     if given is not None and not isinstance(given, Mapping):
-        given = _labels_in(given, {str(each) for each in found.rows["cascade"].unique()})
-    return observed_cascades(name, found.rows, network=network, time_unit=unit, labels=given)
+        given, doubts = _labels_in(given, set(coded(found.rows[["cascade"]])[1].to_pylist()))
+        found = replace(found, warnings=(*found.warnings, *doubts))
+    return found, observed_cascades(name, found.rows, network=network, time_unit=unit, labels=given)
 
 
-def _labels_in(path: str | os.PathLike[str], cascade_ids: set[str]) -> Mapping[str, str]:
+def _labels_in(path: str | os.PathLike[str], cascade_ids: set[str]) -> tuple[Mapping[str, str], list[str]]:
     from data.cascades.tree_files import labels_of
     from data.readers.byte_stream import check_file
 
@@ -172,21 +177,64 @@ def _check_rejects(found: "SourceRows", rejects: "pd.DataFrame", rows_read: int,
 
 
 def _doubts(clean: "CleanCascades") -> list[str]:
+    """Return what was assumed or left out, as sentences for the user."""
     doubts = []
-    if clean.unknown_infectors:
+    if clean.compact_form is not None:
         doubts.append(
-            f"{clean.unknown_infectors:,} activations name an infector that was not activated in "
-            "the cascade by then; they are kept without it"
+            f"the times are whole numbers, all of them dates written {clean.compact_form}, and were taken as dates"
+        )
+    if number := clean.lost_cascades:
+        doubts.append(f"{counted(number, 'cascade')} {_verb(number, 'has', 'have')} no row left")
+    if number := clean.lost_starts:
+        doubts.append(
+            f"{counted(number, 'cascade')} lost {_verb(number, 'its', 'their')} first activation, whose row was "
+            "rejected; times count from the first that is left"
+        )
+    if number := clean.unknown_infectors:
+        doubts.append(
+            f"{counted(number, 'activation')} {_verb(number, 'names', 'name')} an infector that was not activated in "
+            "the cascade by then; it is left out, and the activation kept"
+        )
+    if number := clean.unknown_followers:
+        doubts.append(
+            f"{counted(number, 'activation')} {_verb(number, 'has', 'have')} followers that are not a whole number of "
+            "0 or more; they are left out, and the activation kept"
         )
     labels = clean.cascades.labels
-    if labels is not None and labels.null_count:
-        doubts.append(f"{labels.null_count:,} of {len(labels):,} cascades have no label")
+    if labels is not None and (number := labels.null_count):
+        doubts.append(f"{number:,} of {counted(len(labels), 'cascade')} {_verb(number, 'has', 'have')} no label")
+    if number := len(clean.unused_labels):
+        doubts.append(
+            f"{counted(number, 'label')} {_verb(number, 'is', 'are')} of cascades that are not in the set, such as "
+            f"{clean.unused_labels[0]!r}"
+        )
     return doubts
 
 
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= 100 or not all(c.isalnum() or c in "-_." for c in name):
+def _verb(number: int, one: str, several: str) -> str:
+    return one if number == 1 else several
+
+
+def _import_id(clean: "CleanCascades", rejects: "pd.DataFrame") -> str:
+    from data.cascades.set_ids import import_id
+
+    columns = _reject_columns(rejects)
+    texts = {name: column for name, column in columns.items() if name not in {"reject", "line"}}
+    counts = (clean.unknown_infectors, clean.unknown_followers, len(clean.unused_labels))
+    return import_id(clean.cascades.cascade_set_id, counts, columns["line"], texts)
+
+
+def _check_arguments(name: Any, time_unit: Any, labels: Any) -> None:
+    """Raise InvalidInputError if an argument is of another type than it must be, or a text breaks its rule."""
+    is_name = isinstance(name, str) and 0 < len(name) <= 100 and all(c.isalnum() or c in "-_." for c in name)
+    if not is_name:
         raise InvalidInputError(f"name {name!r}: {_NAME_RULE}")
+    if time_unit is not None and (not isinstance(time_unit, str) or not time_unit.strip()):
+        raise InvalidInputError(f"the time unit is {time_unit!r}; name what a time of 1 means, such as seconds")
+    if labels is not None and not isinstance(labels, str | os.PathLike | Mapping):
+        raise InvalidInputError(
+            f"labels are of type {type(labels).__name__}; give a file, or a mapping from cascades to labels"
+        )
 
 
 # -- publishing -----------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ class ObservedCascades:
     name : str
         Name of the set.
     cascade_set_id : str
-        UUID derived from name and content: the same rows under the same name have the same id.
+        UUID derived from the name, the content and what the import left out: the same rows under the same name have
+        the same id.
     network_id, snapshot_id : str or None
         The network among whose agents the cascades spread; None without one.
     time_unit : str
@@ -102,8 +103,21 @@ class ObservedCascades:
         return replace(self, cascade_set_id=cascade_set_id)
 
     def select(self, positions: Sequence[int] | npt.NDArray[np.integer]) -> "ObservedCascades":
-        """Return the cascades at these positions, in this order, such as a training set."""
-        chosen = np.asarray(positions, dtype=np.int64)
+        """Return the cascades at these positions, in this order, such as a training set.
+
+        Raises
+        ------
+        InvalidInputError
+            If a position is not a whole number from 0 to one less than the number of cascades.
+        """
+        given = np.asarray(positions)
+        if given.ndim != 1 or (len(given) and not np.issubdtype(given.dtype, np.integer)):
+            raise InvalidInputError(f"positions {positions!r} are not a list of whole numbers")
+        if len(outside := given[(given < 0) | (given >= len(self))]):
+            raise InvalidInputError(
+                f"cascades {self.name!r} have no cascade at position {outside[0]}; positions are 0 to {len(self) - 1:,}"
+            )
+        chosen = given.astype(np.int64)
         sizes = self.sizes[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], sizes)
@@ -115,10 +129,10 @@ class ObservedCascades:
         Raises
         ------
         InvalidInputError
-            If `time` is negative: every cascade begins at time 0.
+            If `time` is negative or no number: every cascade begins at time 0.
         """
-        if time < 0:
-            raise InvalidInputError(f"time is {time}; a cascade begins at time 0, so give 0 or more {self.time_unit}")
+        if not (isinstance(time, int | float | np.number) and time >= 0):
+            raise InvalidInputError(f"time is {time!r}; a cascade begins at time 0, so give 0 or more {self.time_unit}")
         kept = self.times <= time
         offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets].astype(np.int64)
         return self._part(np.arange(len(self)), offsets, np.flatnonzero(kept))

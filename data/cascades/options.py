@@ -56,6 +56,44 @@ class CascadeOptions(BaseModel):
     """Largest share of the rows that may be rejected before the import fails, from 0 to 1."""
 
 
+_ALWAYS = {"format", "max_rejects"}
+_OF_TABLES = {"header", "columns", "cascade", "agent", "only"}
+_OF_ACTIVATIONS = {*_OF_TABLES, "time", "infector", "followers"}
+_USED = {
+    "rows": {*_OF_ACTIVATIONS, "split_trees"},
+    "trees": _OF_ACTIVATIONS,
+    "adoptions": {*_OF_TABLES, "items", "never"},
+    "lines": set[str](),
+    "files of trees": set[str](),
+}
+"""The options that a way to read a source uses."""
+_FLAGS = {"items": "--item", "split_trees": "--split-trees"}
+
+
+def check_used(options: CascadeOptions, kind: str, source: str, *, is_text: bool = True) -> None:
+    """Raise InvalidInputError if an option is given that reading a source in this way does not use.
+
+    Parameters
+    ----------
+    options : CascadeOptions
+    kind : str
+        ``rows``, ``trees`` (in a table), ``adoptions``, ``lines``, or ``files of trees``.
+    source : str
+        Readable origin.
+    is_text : bool
+        Whether the source is text; other tables name their columns themselves.
+    """
+    used = _ALWAYS | _USED[kind] - (set() if is_text else {"header", "columns"})
+    given = [_FLAGS.get(name, f"--{name}") for name in options.model_dump(exclude_defaults=True) if name not in used]
+    if given:
+        is_one = len(given) == 1
+        raise InvalidInputError(
+            f"{', '.join(given)} {'has' if is_one else 'have'} no meaning for {source}, which is read as {kind}"
+            f"{'' if is_text else ', with columns that have names'}: leave {'it' if is_one else 'them'} out, or choose "
+            "how the source is read with --input-format"
+        )
+
+
 def cascade_options(options: dict[str, Any]) -> CascadeOptions:
     """Return validated options.
 

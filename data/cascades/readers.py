@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.cascades.event_lines import looks_like_lines, read_lines
-from data.cascades.options import CascadeOptions
+from data.cascades.options import CascadeOptions, check_used
 from data.cascades.row_tables import named_columns, read_adoptions, read_edges_of_trees, read_rows
 from data.cascades.source_rows import SourceRows, rejected
 from data.cascades.text_tables import TextTable, read_text_table, sample_lines
 from data.cascades.tree_files import is_archive, looks_like_tree, read_tree, read_trees
 from data.errors import InvalidInputError
 from data.progress import Progress, ignore_progress
-from data.readers.byte_stream import check_file, text_blocks
-from data.readers.layout import suffix_of
+from data.readers.byte_stream import Block, check_file, text_blocks
+from data.readers.layout import check_text, suffix_of
 from data.readers.sources import local_path
 from data.readers.tabular import is_parquet, parquet_parts, stream_of
 
@@ -70,7 +70,7 @@ def read_cascades(
         return replace(found, description=str(path))
     if is_archive(path):
         return _archive(path, options)
-    data = b"".join(block.data for block in text_blocks(path, progress))
+    data = b"".join(_checked(block, path) for block in text_blocks(path, progress))
     return replace(_of_text(data, path, options, name), description=str(path))
 
 
@@ -79,19 +79,33 @@ def _archive(path: Path, options: CascadeOptions) -> SourceRows:
         raise InvalidInputError(
             f"{path} has several files, which are read as trees; name one file to read {options.format}"
         )
-    _check_split(options, path.name, "trees")
+    check_used(options, "files of trees", path.name)
     return read_trees(path)
+
+
+def _checked(block: Block, path: Path) -> bytes:
+    """Return the bytes of a block; raise InvalidInputError if they are not text in UTF-8."""
+    check_text(block, str(path))
+    try:
+        block.data.decode()
+    except UnicodeDecodeError as error:
+        line = block.first_line + block.data.count(b"\n", 0, error.start)
+        raise InvalidInputError(
+            f"{path} is not UTF-8 text: line {line:,} has the byte 0x{block.data[error.start]:02x} (binary, or another "
+            "encoding?); save it as UTF-8 text"
+        ) from None
+    return block.data
 
 
 def _of_text(data: bytes, path: Path, options: CascadeOptions, name: str) -> SourceRows:
     source, sample = path.name, sample_lines(data)
     is_plain = options.columns is None and options.format in {"auto", "trees"}
     if is_plain and sample and looks_like_tree(sample[0]):
-        _check_split(options, source, "trees")
+        check_used(options, "files of trees", source)
         return read_tree(data.decode(errors="replace"), path.name.partition(".")[0], source)
     is_auto = options.columns is None and options.format == "auto" and not options.items
     if options.format == "lines" or (is_auto and sample and looks_like_lines(sample)):
-        _check_split(options, source, "lines")
+        check_used(options, "lines", source)
         found = read_lines(data, source)
         return replace(found, warnings=()) if options.format == "lines" else found
     return _of_table(read_text_table(data, suffix_of(path), options, source), options, name, source)
@@ -106,19 +120,10 @@ def _of_table(table: TextTable | pd.DataFrame, options: CascadeOptions, name: st
         raise InvalidInputError(f"{source} is a table; one cascade per line is a format of text files")
     if kind == "auto":
         kind = "adoptions" if options.items else "trees" if {"parent", "child"} <= set(frame.columns) else "rows"
-    _check_split(options, source, kind)
+    check_used(options, kind, source, is_text=isinstance(table, TextTable))
     found = _TABLES[kind](frame, options, name, source)
     rejects = pd.concat([rejected(text.malformed), found.rejects], ignore_index=True)
     return SourceRows(found.rows, source, rejects, (*guesses, *found.warnings), found.time_unit, found.labels)
-
-
-def _check_split(options: CascadeOptions, source: str, kind: str) -> None:
-    """Raise InvalidInputError if trees are to be split in a source whose format tells the cascades."""
-    if options.split_trees and kind != "rows":
-        raise InvalidInputError(
-            f"--split-trees is for rows of agent, infector and time; {source} is read as {kind}, which tell their "
-            "cascades: leave the option out"
-        )
 
 
 def _frame(source: Any) -> pd.DataFrame:
@@ -139,6 +144,8 @@ def _frame(source: Any) -> pd.DataFrame:
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     named = frame.rename(columns=str)
+    if len(twice := named.columns[named.columns.duplicated()]):
+        raise InvalidInputError(f"several columns are called {twice[0]!r}; give each column a name of its own")
     if "line" in named.columns:
         raise InvalidInputError("the column name 'line' cannot be used; rename the column")
     return named.reset_index(drop=True).assign(line=np.arange(1, len(frame) + 1))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from data.cascades.columns import Roles, missing_column, roles_of
 from data.cascades.forests import split_trees
+from data.cascades.id_texts import text_column
 from data.cascades.options import CascadeOptions
 from data.cascades.source_rows import SourceRows
 from data.errors import InvalidInputError
@@ -132,8 +133,10 @@ def tree_rows(found: SourceRows) -> SourceRows:
     rows = rows.assign(infector=rows["infector"].where(~is_root, None), time=delays)
     warnings = list(found.warnings)
     if negative := int((delays < 0).sum()):
+        in_trees = counted(rows.loc[delays < 0, "cascade"].nunique(), "tree")
         warnings.append(
-            f"{found.description}: {negative:,} delays are negative; times count from the earliest activation of a tree"
+            f"{found.description}: {counted(negative, 'delay')} in {in_trees} {'is' if negative == 1 else 'are'} "
+            "negative: in these, times count from the earliest activation instead of the source"
         )
     sources = _unwritten_sources(rows, set(rows["cascade"][is_root]))
     if len(sources):
@@ -172,8 +175,7 @@ def read_adoptions(frame: pd.DataFrame, options: CascadeOptions, _: str, source:
         if item not in columns:
             raise InvalidInputError(f"{source} has no column {item!r} of an item; its columns are {', '.join(columns)}")
     frame, warnings = _chosen_rows(frame, options, source)
-    plain = options.model_copy(update={"time": None, "infector": None, "followers": None})
-    roles = roles_of([each for each in columns if each not in options.items], plain, source, ("cascade", "agent"))
+    roles = roles_of([each for each in columns if each not in options.items], options, source, ("cascade", "agent"))
     if not roles.agent:
         raise missing_column("agent", columns, source)
     parts, never = [], 0
@@ -182,10 +184,11 @@ def read_adoptions(frame: pd.DataFrame, options: CascadeOptions, _: str, source:
         never += int((~adopted).sum())
         rows = _activations(frame, roles, item)[adopted.to_numpy(bool)]
         if roles.cascade is not None and len(options.items) > 1:
-            rows["cascade"] = rows["cascade"].astype(str) + "/" + item
+            rows["cascade"] = text_column(rows["cascade"]) + "/" + item
         parts.append(rows.assign(time=frame[item][adopted]))
     if never:
-        warnings.append(f"{source}: {never:,} cells say that an agent never adopted, and are no activations")
+        cells = f"{counted(never, 'cell')} {'says' if never == 1 else 'say'}"
+        warnings.append(f"{source}: {cells} that an agent never adopted; no activation follows from that")
     warnings += _guesses(roles, source)
     return SourceRows(pd.concat(parts, ignore_index=True), source, warnings=tuple(warnings), time_unit="periods")
 
@@ -231,7 +234,7 @@ def _activations(frame: pd.DataFrame, roles: Roles, name: str) -> pd.DataFrame:
     elif len(roles.agent) == 1:
         rows["agent"] = frame[roles.agent[0]]
     else:
-        first, *others = (frame[each].astype("string") for each in roles.agent)
+        first, *others = (text_column(frame[each]) for each in roles.agent)
         rows["agent"] = first
         for other in others:
             rows["agent"] += "/" + other

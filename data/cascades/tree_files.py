@@ -1,5 +1,6 @@
 """Trees of retweets in files: a line per edge, from parent to child, one file per cascade, alone or in an archive."""
 
+import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -36,55 +37,84 @@ def read_tree(text: str, cascade: str, source: str) -> SourceRows:
 def read_trees(path: Path) -> SourceRows:
     """Read a folder, or a tar archive, with a file per tree; the file's name without its ending is the cascade's id.
 
-    Labels of the cascades are taken from a file called ``label.txt`` (or ``labels``, with any ending) among them.
+    Where files of several folders have the same name, the ids of all cascades are paths below the folder that has all
+    of them. Labels of the cascades are taken from a file called ``label.txt`` (or ``labels``, with any ending) among
+    them.
 
     Raises
     ------
     InvalidInputError
         If no file has a tree, or the archive is damaged.
     """
-    trees, others, labels = [], [], None
-    for name, content in sorted(_contents(path)):
+    texts, others, labels = {}, [], None
+    for name, content in sorted(dict(_contents(path)).items()):
         text = content.decode(errors="replace")
         if looks_like_tree(text):
-            trees.append((PurePosixPath(name).stem, text))
+            texts[name] = text
         elif PurePosixPath(name).stem.lower() in _LABEL_NAMES:
             labels = (name, text)
         elif text.strip():
             others.append(name)
-    if not trees:
+    if not texts:
         raise InvalidInputError(
             f"{path} has no file with a tree, whose lines are ['user', 'message', 'delay']->['user', 'message', "
             "'delay']"
         )
-    found = _read(trees, path.name, named=True)
-    warnings = [*found.warnings]
+    ids, warnings = _ids_of_files(list(texts), path.name)
+    found = _read(list(zip(ids, texts.values(), strict=True)), path.name, named=True)
+    warnings += found.warnings
     if others:
         warnings.append(f"{path.name}: {counted(len(others), 'file')} without a tree left out, such as {others[0]}")
+    given = None
     if labels is not None:
         warnings.append(f"{path.name}: the labels of the cascades were taken from {labels[0]}")
-    given = None if labels is None else labels_of(labels[1], {name for name, _ in trees}, labels[0])
+        given, doubts = labels_of(labels[1], set(ids), labels[0])
+        warnings += doubts
     return SourceRows(found.rows, str(path), found.rejects, tuple(warnings), "minutes", given)
 
 
-def labels_of(text: str, cascade_ids: set[str], source: str) -> dict[str, str]:
-    """Return labels by cascade, from lines of label and cascade in either order, separated by ``: , ;`` or blanks.
+def _ids_of_files(names: list[str], source: str) -> tuple[list[str], list[str]]:
+    """Return different ids of the trees in files, and a sentence if they are not the plain names."""
+    paths = [PurePosixPath(name) for name in names]
+    plain = [path.stem for path in paths]
+    if len(set(plain)) == len(plain):
+        return plain, []
+    folder = os.path.commonpath([path.parent for path in paths]) or "."
+    below = [path.relative_to(folder) for path in paths]
+    ids = [path.with_suffix("").as_posix() for path in below]
+    if len(set(ids)) < len(ids):
+        ids = [path.as_posix() for path in below]
+    return ids, [
+        f"{source}: several files have the same name, so the cascades are called by their paths: {ids[0]}, ..."
+    ]
+
+
+def labels_of(text: str, cascade_ids: set[str], source: str) -> tuple[dict[str, str], list[str]]:
+    """Return labels by cascade, and what was left out, as sentences.
+
+    Lines have label and cascade in either order, separated by ``: , ;`` or blanks.
 
     Raises
     ------
     InvalidInputError
         If no line names one of the cascades.
     """
-    pairs = [re.split(r"[:,;\t ]+", line.strip(), maxsplit=1) for line in text.splitlines() if line.strip()]
-    whole = [(pair[0].strip("\"' "), pair[1].strip("\"' ")) for pair in pairs if len(pair) == 2]
-    first, second = (sum(pair[at] in cascade_ids for pair in whole) for at in (0, 1))
+    lines = [re.split(r"[:,;\t ]+", line.strip(), maxsplit=1) for line in text.splitlines() if line.strip()]
+    pairs = [(line[0].strip("\"' "), line[1].strip("\"' ")) for line in lines if len(line) == 2]
+    first, second = (sum(pair[at] in cascade_ids for pair in pairs) for at in (0, 1))
     if not first and not second:
         example = min(cascade_ids, default="")
         raise InvalidInputError(
             f"{source} has no label of any cascade; give lines of CASCADE,LABEL or LABEL:CASCADE, with cascades such "
             f"as {example!r}"
         )
-    return dict(whole if first >= second else [(cascade, label) for label, cascade in whole])
+    labels = dict(pairs if first >= second else [(cascade, label) for label, cascade in pairs])
+    doubts = []
+    if unread := len(lines) - len(pairs):
+        doubts.append(f"{source}: {counted(unread, 'line')} without a cascade and a label left out")
+    if repeated := len(pairs) - len(labels):
+        doubts.append(f"{source}: {counted(repeated, 'line')} with another label of the same cascade; the last counts")
+    return labels, doubts
 
 
 def _read(trees: list[tuple[str, str]], source: str, *, named: bool) -> SourceRows:

@@ -32,7 +32,7 @@ RoundLengthOption = Annotated[
         "--round-length",
         metavar="TIME",
         help="Time that a round of the session stands for, in the unit of the cascades. [dim]default: that at which "
-        "both curves reach half of their size at the same time[/dim]",
+        "both curves reach half of their size (or else end) at the same time[/dim]",
     ),
 ]
 PageOption = Annotated[
@@ -214,7 +214,9 @@ def _report(place: "Warehouse", name: str, *, changed: bool, as_json: bool) -> N
     if as_json:
         print_json({**_facts(row), "changed": changed, "warnings": list(row["warnings"] or ())})
         return
-    verb = "are now" if changed else "were imported before, nothing changed:"
+    verb = "are now"
+    if not changed:
+        verb = f"were imported before, from {row['source']} at {_moment(row)}; nothing changed:"
     print_line(
         f"cascades {name!r} {verb} {counted(row['cascades'], 'cascade')}, "
         f"{counted(row['activations'], 'activation')} of {counted(row['agents'], 'agent')}"
@@ -278,44 +280,44 @@ def show_cascades(
     from analytics.observations.shapes import cascade_shapes, publish_shapes, shape_quantiles
     from data.cascades import index
     from data.facade import Warehouse
+    from data.quantities import number_text
     from propagation.session_references import find_session
 
     check_format(chosen, output, as_json=as_json)
     place = Warehouse(warehouse)
     result = None if session is None else find_session(place, session)
     row = index.found_row(place, name)
-    frames = {f"observed, {row['time_unit']}": cascade_shapes(place.cascades(name))}
+    frames = {("observed", row["time_unit"]): cascade_shapes(place.cascades(name))}
     published = None
     if result is not None:
-        frames["simulated, rounds"] = cascade_shapes(result)
-        published = publish_shapes(result, frames["simulated, rounds"])
+        simulated = frames["simulated", "rounds"] = cascade_shapes(result)
+        published = publish_shapes(result, simulated)
     rows: list[dict[str, Any]] = []
-    for origin, frame in frames.items():
-        found = shape_quantiles(frame).rename(columns={"cascades": "known"}).astype(object)
+    for (origin, unit), frame in frames.items():
+        found = shape_quantiles(frame).astype(object)
         records = found.where(found.notna(), None).to_dict("records")
-        rows += [{"cascades": origin, **{str(key): value for key, value in each.items()}} for each in records]
+        rows += [{"origin": origin, "time_unit": unit, **{str(key): each[key] for key in each}} for each in records]
 
     def show() -> None:
         _describe(place, row)
-        for origin in frames:
-            chosen_rows = [each for each in rows if each["cascades"] == origin]
-            print_table([_short(each) for each in chosen_rows], list(rows[0])[1:], title=origin)
+        for origin, unit in frames:
+            own = [each for each in rows if each["origin"] == origin]
+            print_table(own, list(rows[0])[2:], title=f"{origin}, {unit}", number=number_text)
         if published is not None:
             print_published("cascade_shapes", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with four digits of its fractional numbers."""
-    return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in row.items()}
+def _moment(row: dict[str, Any]) -> str:
+    return f"{row['imported_at']:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _describe(place: "Warehouse", row: dict[str, Any]) -> None:
     facts = {
         "cascades": row["cascade_set"],
         "source": row["source"],
-        "imported": f"{row['imported_at']:%Y-%m-%d %H:%M:%S} UTC",
+        "imported": _moment(row),
         "id": row["cascade_set_id"],
         "network": row["network_id"],
         "options": row["options"],
@@ -368,7 +370,7 @@ def show_rejects(
     "plot",
     epilog=examples(
         "rumormill cascades plot rumours --output curve.png",
-        "rumormill cascades plot rumours --cascade 553587303172833280 --session spring:hubs --output curve.png",
+        "rumormill cascades plot rumours --cascade 12 --session spring:hubs --output curve.png",
         "rumormill cascades plot rumours --kind shapes --session spring:hubs --output shapes.svg",
     ),
 )

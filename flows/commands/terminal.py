@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,18 +71,23 @@ def print_table(
     *,
     title: str | None = None,
     most: int | None = None,
+    number: Callable[[float | None], str] | None = None,
 ) -> None:
-    """Print rows as a table, at most `most` of them; numbers are aligned to the right."""
+    """Print rows as a table, at most `most` of them; columns of numbers are aligned to the right.
+
+    Numbers are written by the function `number`; default: by `cell`.
+    """
     names = list(rows[0]) if columns is None else list(columns)
+    numeric = {name for name in names if all(isinstance(row[name], int | float | None) for row in rows)}
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for name in names:
-        numeric = all(isinstance(row[name], int | float | None) for row in rows)
         # Ids are for copying, so they are never wrapped: other columns give way.
         table.add_column(
-            Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=name.endswith("_id")
+            Text(name), justify="right" if name in numeric else "left", overflow="fold", no_wrap=name.endswith("_id")
         )
     for row in rows[:most]:
-        table.add_row(*(Text(cell(row[name])) for name in names))
+        texts = (number(row[name]) if number is not None and name in numeric else cell(row[name]) for name in names)
+        table.add_row(*map(Text, texts))
     console().print(table)
     if most is not None and len(rows) > most:
         print_line(f"... and {len(rows) - most:,} more rows: --json prints all")

@@ -170,6 +170,63 @@ def test_rounds_are_scaled_so_that_both_reach_half_at_the_same_time(
         fitted_round_length(observed_curve(talks, "y"), result)
 
 
+def test_a_session_that_hardly_spreads_is_drawn_without_the_fit(
+    talks: ObservedCascades, place: Warehouse, assert_readable: Callable[[Figure], None]
+) -> None:
+    town = place.network("town")
+    for probability, cascade, note in [
+        (0.0, None, "1 round = 1 second, assumed"),
+        (0.02, "x", "so that both end together"),
+        (0.1, "z", "assumed"),
+    ]:
+        model = IndependentCascade(probability=probability)
+        session = simulate(town, model, seed_set=list(map(str, range(200, 260))), replicates=20, publish=False)
+        axes = Figure(figsize=(7.2, 4.4), layout="constrained").subplots()
+        drawn = activation_curves(talks, session, cascade=cascade, name="small", ax=axes)
+        assert_readable(drawn.figure)
+        assert note in drawn.get_xlabel()
+
+
+def test_a_rise_in_the_first_part_of_the_axis_is_drawn_on_a_logarithmic_one(
+    talks: ObservedCascades, wide: Result, assert_readable: Callable[[Figure], None]
+) -> None:
+    times = np.concatenate([[0], np.geomspace(30, 40 * 86400, 200)])
+    rows = pd.DataFrame({"agent": np.arange(201), "time": times, "cascade": 1})
+    early = observed_cascades("early", rows).cascades
+    for session in (None, wide):
+        ax = activation_curves(early, session, ax=Figure(figsize=(7.2, 4.4), layout="constrained").subplots())
+        assert_readable(ax.figure)
+        assert ax.get_xscale() == "log"
+        assert "time since the first activation, minutes (logarithmic axis)" in ax.get_xlabel()
+        assert ax.lines[-1].get_ydata()[-1] == pytest.approx(201, rel=0.02)
+        assert (ax.lines[-1].get_xdata() > 0).all()
+    assert activation_curves(talks, ax=Figure().subplots()).get_xscale() == "linear"
+
+
+def test_what_comes_after_the_axis_is_said_with_its_unit() -> None:
+    times = np.append(np.linspace(0, 1000, 400), 10 * 86400)
+    rows = pd.DataFrame({"agent": np.arange(401), "time": times, "cascade": 1})
+    ax = activation_curves(observed_cascades("late", rows).cascades, ax=Figure().subplots())
+    assert "last activation after 10 days" in ax.get_xlabel()
+
+
+def test_few_viralities_have_different_ticks_and_unknown_ones_are_named(
+    talks: ObservedCascades, assert_readable: Callable[[Figure], None]
+) -> None:
+    unknown = cascade_shapes(observed_cascades("t", ROWS.drop(columns="infector")).cascades)
+    rows = pd.DataFrame({"cascade": 1, "agent": list("abc"), "time": [0, 1, 2], "infector": [None, "a", "b"]})
+    one = cascade_shapes(observed_cascades("one", rows).cascades)
+    figure = shape_distributions(unknown, one, names=("talks", "camp:cal"))
+    assert_readable(figure)
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            ticks = [tick.label1.get_text() for tick in axis._update_ticks()]
+            assert len(set(ticks)) == len(ticks)
+            assert not any("10^" in each for each in ticks)
+    legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert legend == ["talks: no infectors are known", "camp:cal (1 cascade)"]
+
+
 def test_pictures_can_be_read(
     talks: ObservedCascades, place: Warehouse, wide: Result, assert_readable: Callable[[Figure], None]
 ) -> None:

@@ -135,7 +135,7 @@ def test_trees_of_an_archive_come_with_their_labels(local: Warehouse, file: Any,
     (reject,) = local.cascade_rejects("trees").to_dict("records")
     assert (reject["file"], reject["line"], reject["reason"]) == ("6", 3, "the line is no edge of a tree")
     said = warnings_of(local, "trees")
-    for part in ("delays are negative", "1 file without a tree", "label.txt", "1 of 3 cascades have no label"):
+    for part in ("1 delay in 1 tree is negative", "1 file without a tree", "label.txt", "1 of 3 cascades has no label"):
         assert part in said
     stored = local.sql("SELECT cascade_label, tree_depth, trees FROM observed_cascades ORDER BY cascade")
     assert stored["tree_depth"].tolist() == [2, 1, 2]
@@ -169,6 +169,13 @@ def test_trees_of_a_stream_of_retweets_become_cascades(local: Warehouse) -> None
     assert local.cascade_rejects("stream")["agent_id"].tolist() == ["cy", "eve"]
 
 
+def test_agents_of_a_stream_are_the_same_whatever_type_their_columns_have(local: Warehouse) -> None:
+    rows = pd.DataFrame({"agent": [2, 3], "infector": ["1", 2.0], "time": [5, 6]})
+    found = local.import_cascades("stream", rows, split_trees=True)
+    assert content(found)["cascade_id"] == ["1", "1", "1"]
+    assert content(found)["infector_id"] == [None, "1", "2"]
+
+
 def test_no_agent_of_a_stream_is_in_two_trees(local: Warehouse) -> None:
     draws = np.random.default_rng(4)
     rows = pd.DataFrame(draws.integers(0, 60, (300, 3)), columns=["agent", "infector", "time"])
@@ -196,6 +203,37 @@ def test_times_may_be_dates(local: Warehouse) -> None:
     assert local.import_cascades("dates", dates, time_unit="minutes").times.tolist() == [0, 90]
     with pytest.raises(InvalidInputError, match="cannot be measured in 'rounds'"):
         local.import_cascades("dates", dates, time_unit="rounds")
+
+
+def test_dates_count_in_every_century_and_in_every_spelling(local: Warehouse) -> None:
+    for number, (first, second, days) in enumerate(
+        [("1600-01-01", "2024-01-02", 154_864), ("20240430", "20240501", 1), (20240430, 20240501, 1)]
+    ):
+        dates = pd.DataFrame({"agent": ["a", "b"], "date": [first, second]})
+        assert local.import_cascades(f"dates-{number}", dates, time_unit="days").times.tolist() == [0, days]
+    assert "all of them dates written YYYYMMDD, and were taken as dates" in warnings_of(local, "dates-2")
+    numbers = pd.DataFrame({"agent": ["a", "b"], "time": [20240430, 20249999]})
+    assert local.import_cascades("numbers", numbers).times.tolist() == [0, 9569]
+
+
+def test_of_dates_and_numbers_the_rare_ones_are_rejected(local: Warehouse, file: Any) -> None:
+    mixed = file("agent,time\nann,2024-04-30\nbob,2024-05-01\ncy,7\n")
+    assert local.import_cascades("mixed", mixed, time_unit="days").times.tolist() == [0, 1]
+    (reject,) = local.cascade_rejects("mixed").to_dict("records")
+    assert (reject["agent_id"], reject["reason"]) == ("cy", "the time is not a date")
+
+
+def test_files_of_the_same_name_are_different_cascades(local: Warehouse, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / "tree" / folder).mkdir(parents=True)
+        (tmp_path / "tree" / folder / "1.txt").write_text(TREE)
+    (tmp_path / "tree" / "b" / "2.txt").write_text(TREE)
+    found = local.import_cascades("trees", tmp_path)
+    assert found.cascade_ids.to_pylist() == ["a/1", "b/1", "b/2"]
+    assert found.sizes.tolist() == [3, 3, 3]
+    assert "several files have the same name, so the cascades are called by their paths: a/1" in warnings_of(
+        local, "trees"
+    )
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
@@ -245,6 +283,46 @@ def test_deletion_removes_every_set_of_a_name_and_no_other(local: Warehouse, fil
         cascades_deletion(local, "nothing")
 
 
+def test_the_same_activations_with_other_rejected_rows_are_another_set(local: Warehouse, file: Any) -> None:
+    good = local.import_cascades("talks", file(ROWS))
+    dirty = ROWS + "x,eve,soon,\nx,,4,\n"
+    found = local.import_cascades("talks", file(dirty, "dirty.csv"))
+    assert content(found) == EXPECTED
+    assert found.cascade_set_id != good.cascade_set_id
+    assert local.cascade_rejects("talks")["reason"].tolist() == ["the time is not a number", "no agent"]
+    assert local.import_cascades("talks", file(dirty, "dirty.csv")).cascade_set_id == found.cascade_set_id
+    assert local.import_cascades("talks", file(ROWS)).cascade_set_id == good.cascade_set_id
+    assert len(local.cascade_rejects("talks")) == 0
+
+
+def test_lost_cascades_starts_followers_and_labels_are_counted(local: Warehouse) -> None:
+    local.import_network("friends", pd.DataFrame({"source": ["ann"], "target": ["bob"]}))
+    rows = pd.DataFrame(
+        [("1", "ann", 1, 5), ("1", "eve", 2, 5), ("2", "eve", 1, 5), ("3", "eve", 1, 5), ("3", "ann", 2, -4)],
+        columns=["cascade", "agent", "time", "followers"],
+    ).astype({"followers": object})
+    rows.loc[0, "followers"] = "x"
+    found = local.import_cascades("talks", rows, network="friends", labels={1: 7, "2": "b", "9": "c"}, max_rejects=0.7)
+    assert found.labels.to_pylist() == ["7", None]
+    said = warnings_of(local, "talks")
+    for part in (
+        "1 cascade has no row left",
+        "1 cascade lost its first activation",
+        "2 activations have followers that are not a whole number",
+        "1 of 2 cascades has no label",
+        "2 labels are of cascades that are not in the set, such as '2'",
+    ):
+        assert part in said
+
+
+def test_lines_of_a_label_file_are_counted(local: Warehouse, file: Any) -> None:
+    labels = file("true:x\nfalse:y\nfalse:x\nnothing\n", "labels.txt")
+    assert local.import_cascades("talks", file(ROWS), labels=labels).labels.to_pylist() == ["false", "false"]
+    said = warnings_of(local, "talks")
+    assert "1 line without a cascade and a label left out" in said
+    assert "1 line with another label of the same cascade" in said
+
+
 def test_infectors_activated_at_the_same_time_come_first_and_circles_are_cut(local: Warehouse) -> None:
     tied = pd.DataFrame({"cascade": 1, "agent": ["c", "b", "a"], "time": [1, 1, 0], "infector": ["b", "a", None]})
     assert content(local.import_cascades("tied", tied))["agent_id"] == ["a", "b", "c"]
@@ -253,7 +331,7 @@ def test_infectors_activated_at_the_same_time_come_first_and_circles_are_cut(loc
     assert sorted(found.parents.tolist()) == [-1, 0]
     later = pd.DataFrame({"cascade": 1, "agent": ["a", "b"], "time": [1, 2], "infector": ["b", None]})
     assert local.import_cascades("later", later).infectors.tolist() == [-1, -1]
-    assert "1 activations name an infector" in warnings_of(local, "later")
+    assert "1 activation names an infector" in warnings_of(local, "later")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +343,7 @@ def test_infectors_activated_at_the_same_time_come_first_and_circles_are_cut(loc
         (
             "7 741 14.0 21 24.5\n",
             {"split_trees": True, "format": "lines"},
-            "is read as lines, which tell their cascades",
+            "--split-trees has no meaning for cascades.csv, which is read as lines",
         ),
         ("agent,time\nann,1\n", {"time": "hour"}, "has no column 'hour' to be the time; its columns are agent, time"),
         (
@@ -283,14 +361,53 @@ def test_infectors_activated_at_the_same_time_come_first_and_circles_are_cut(loc
         ("agent,time\nann,1\n", {"max_rejects": 2}, "max_rejects"),
         ("agent,time\nann,1\n", {"columms": "a"}, "columms"),
         ("agent,time\nann,1\n", {"labels": {}, "time_unit": " "}, "time unit"),
+        ("agent,time\nann,1\n", {"time_unit": ""}, "the time unit is ''"),
+        ("agent,time\nann,1\n", {"time_unit": 3}, "the time unit is 3"),
+        ("agent,time\nann,1\n", {"labels": 3}, "labels are of type int"),
+        ("agent,time\nann,1\n", {"labels": {"talks": [1]}}, r"labels: 'talks': \[1\] is not"),
+        (
+            "7 741 14.0 21 24.5\n29 856 7.5\n",
+            {"time": "t", "only": "RT", "cascade": "c"},
+            "--cascade, --time, --only have no meaning for cascades.csv, which is read as lines",
+        ),
+        (TREE, {"columns": ("a", "b"), "format": "lines"}, "--columns has no meaning"),
+        (TREE, {"only": "RT"}, "--only has no meaning for cascades.csv, which is read as files of trees"),
+        ("agent,time\nann,1\n", {"never": "1"}, "--never has no meaning for cascades.csv, which is read as rows"),
+        ("agent,drug\nann,1\n", {"items": "drug", "time": "drug"}, "--time has no meaning"),
+        (b"agent,time\nann,1\nJos\xe9,2,3\n", {}, "is not UTF-8 text: line 3 has the byte 0xe9"),
+        (b"agent,time\n\x00\x01,2\n", {}, "is not text: it holds NUL bytes"),
     ],
 )
 def test_what_cannot_be_read_is_refused(
-    local: Warehouse, file: Any, text: str, options: dict[str, Any], message: str
+    local: Warehouse, file: Any, text: str | bytes, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
         local.import_cascades("talks", file(text), **options)
     assert local.head == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"agent": [["ann"], "bob"], "time": [1, 2]}, {}, r"values that cannot be ids, such as \"\['ann'\]\""),
+        ({"agent": ["ann"], "time": [1]}, {"header": "none"}, "--header has no meaning .* columns that have names"),
+        ({"agent": ["ann", "bob"], "time": [True, False]}, {}, "the time is not a number"),
+        ({"agent": ["ann", "bob"], "time": [1 + 1j, 2]}, {}, "the time is not a number"),
+    ],
+)
+def test_frames_that_cannot_be_read_are_refused(
+    local: Warehouse, columns: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        local.import_cascades("talks", pd.DataFrame(columns), **options)
+
+
+def test_names_are_text_and_columns_have_different_ones(local: Warehouse) -> None:
+    with pytest.raises(InvalidInputError, match="name 7: a name of cascades is"):
+        local.import_cascades(7, pd.DataFrame({"agent": ["ann"], "time": [1]}))
+    twice = pd.DataFrame([["ann", 1, 2]], columns=["agent", "time", "time"])
+    with pytest.raises(InvalidInputError, match="several columns are called 'time'"):
+        local.import_cascades("talks", twice)
 
 
 def test_too_many_rejects_are_refused_with_their_reasons(local: Warehouse, file: Any) -> None:

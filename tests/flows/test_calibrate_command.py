@@ -128,6 +128,23 @@ def test_a_curve_is_fitted_and_drawn(calibrate: Rumormill, tmp_path: Path) -> No
             "have no cascade '77'",
         ),
         (
+            [
+                "curve",
+                "path",
+                "--model",
+                "si",
+                "--numbers",
+                "1,2",
+                "--seeds",
+                "ann",
+                "--round-length",
+                "7",
+                "--prior",
+                "beta=0.1..0.2",
+            ],
+            "the length of a round, 7.0, is for observed cascades",
+        ),
+        (
             ["curve", "path", "--model", "si", "--numbers", "1,x", "--seeds", "ann", "--prior", "beta=0.1..0.2"],
             "is not a list of numbers",
         ),

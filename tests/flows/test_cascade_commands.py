@@ -44,16 +44,19 @@ def test_from_the_import_to_the_deletion(rumormill: Rumormill, town: Warehouse, 
         "cascades", "import", "talks", str(talks), "--cascade", "talk", "--network", "town", "--json"
     ).json
     assert not again["changed"]
+    repeated = rumormill("cascades", "import", "talks", str(talks), "--cascade", "talk", "--network", "town").stdout
+    assert f"were imported before, from {talks} at 2" in repeated
     assert again["cascades"] == 2
     (row,) = rumormill("cascades", "list", "--json").json
     assert (row["cascade_set"], row["network_id"], row["rejected_rows"]) == ("talks", "town", 1)
     (reject,) = rumormill("cascades", "rejects", "talks", "--json").json
     assert (reject["line"], reject["agent_id"]) == (7, "9999")
     shown = rumormill("cascades", "show", "talks", "--session", "spring:hubs", "--json").json
-    figures = {(each["cascades"], each["quantity"]): each for each in shown}
-    assert figures["observed, seconds", "size"]["mean"] == 2.5
-    assert figures["observed, seconds", "tree_depth"]["max"] == 2
-    assert figures["simulated, rounds", "size"]["known"] == 20
+    figures = {(each["origin"], each["quantity"]): each for each in shown}
+    assert figures["observed", "size"]["mean"] == 2.5
+    assert figures["observed", "tree_depth"]["max"] == 2
+    assert figures["simulated", "size"]["cascades"] == 20
+    assert {each["origin"]: each["time_unit"] for each in shown} == {"observed": "seconds", "simulated": "rounds"}
     assert town.count("cascade_shapes") == 20
     text = rumormill("cascades", "show", "talks", "--session", "spring:hubs")
     assert "structural_virality" in text.stdout
@@ -74,6 +77,12 @@ def test_from_the_import_to_the_deletion(rumormill: Rumormill, town: Warehouse, 
     assert rumormill("report", "observed_beside_simulated", "--json").exit_code == 0
     assert rumormill("delete", "cascades", "talks", "--yes", "--json").json["cascade_sets"] == 1
     assert rumormill("cascades", "list", "--json").json == []
+
+
+def test_large_numbers_are_shown_in_full(rumormill: Rumormill, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("agent,time\na,0\nb,15563\n")
+    assert rumormill("cascades", "import", "one", "one.csv").exit_code == 0
+    assert "15,563" in rumormill("cascades", "show", "one").stdout
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from data.warehouse.tables.specification import (
     TableSpecification,
 )
 
-_CASCADE_SET_ID = Column("cascade_set_id", SYMBOL, "UUID of the set of cascades, derived from its name and content")
+_CASCADE_SET_ID = Column(
+    "cascade_set_id", SYMBOL, "UUID of the set of cascades, derived from its name, content and what the import left out"
+)
 _CASCADE_SET = Column(
     "cascade_set", pa.string(), "name of the set; null for content that a later import has replaced", nullable=True
 )
@@ -47,7 +49,7 @@ SPECIFICATIONS = (
         "One row per imported set of observed cascades.",
         ("cascade_set_id",),
         (
-            Column("cascade_set_id", pa.string(), "UUID derived from name and content"),
+            Column("cascade_set_id", pa.string(), "UUID derived from name, content and what the import left out"),
             Column("cascade_set", pa.string(), "name of the set"),
             Column("network_id", pa.string(), "network of the agents; null without one", nullable=True),
             Column("snapshot_id", pa.string(), "snapshot of that network; null without one", nullable=True),
@@ -65,7 +67,7 @@ SPECIFICATIONS = (
             Column("source", pa.string(), "what was imported"),
             Column("options", pa.string(), "options of the import, JSON"),
             Column("warnings", STRINGS, "what the import guessed, doubted or left out, in sentences", nullable=True),
-            Column("imported_at", CLOCK, "clock time of the first import of this content"),
+            Column("imported_at", CLOCK, "clock time of the first import of this set"),
         ),
         added=(Column("is_current", pa.bool_(), "whether the name means this content: it was imported last"),),
     ),
