@@ -23,8 +23,14 @@ MEASURES = {
 """What measures are called for readers."""
 SHARES = {"median_absolute_percentage_error", "finite_share", "interval_coverage", "accuracy"}
 """Measures that are read in per cent."""
-ERRORS = ("median_absolute_percentage_error", "mean_absolute_log_error", "brier")
-"""Measures of errors, by which a model must be better than simple forecasts."""
+COMPARED = {
+    "median_absolute_percentage_error": 1,
+    "mean_absolute_log_error": 1,
+    "kendall_tau": -1,
+    "auc": -1,
+    "brier": 1,
+}
+"""Measures in which a model must be better than simple forecasts: 1 if smaller values are better, -1 if larger ones."""
 FORECASTERS = {
     "model": "model",
     "naive": "naive",
@@ -103,7 +109,7 @@ def _cell(row: Mapping[str, Any] | None, every: int) -> str:
 
 
 def weaknesses(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a sentence for every error in which a model is no better than a simple forecast of the same cascades.
+    """Return a sentence for every measure in which a model is no better than simple forecasts of the same cascades.
 
     Parameters
     ----------
@@ -112,7 +118,7 @@ def weaknesses(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     found = {(row["measure"], row["forecaster"]): row for row in records}
     sentences = []
-    for measure in ERRORS:
+    for measure, sign in COMPARED.items():
         own = found.get((measure, "model"))
         if own is None or own["score_value"] is None:
             continue
@@ -123,7 +129,7 @@ def weaknesses(records: Sequence[Mapping[str, Any]]) -> list[str]:
             if row is not None
             and row["score_value"] is not None
             and row["cascades"] == own["cascades"]
-            and row["score_value"] <= own["score_value"]
+            and sign * row["score_value"] <= sign * own["score_value"]
         ]
         if better:
             sentences.append(

@@ -291,7 +291,7 @@ def _print_forecasts(model: "ForecastModel", summary: dict[str, Any], rows: list
             "so far": each["size_so_far"],
             "forecast": round(each["predicted_size"], 1),
             interval: f"{each['predicted_low']:,.1f} to {each['predicted_high']:,.1f}",
-            outcome: f"{each['outcome_probability']:.1%}",
+            outcome: f"{100 * each['outcome_probability']:.1f} %",
         }
         for each in rows[:SHOWN_FORECASTS]
     ]

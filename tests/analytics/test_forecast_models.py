@@ -215,10 +215,12 @@ def test_a_card_says_where_the_model_is_no_better():
     records = [
         *rows("median_absolute_percentage_error", model=(0.3, 40), naive=(0.4, 40), seismic=(0.3, 40)),
         *rows("mean_absolute_log_error", model=(0.3, 40), naive=(0.31, 40), seismic=(0.1, 7)),
+        *rows("kendall_tau", model=(0.4, 40), naive=(0.3, 40), calibrated_seismic=(0.42, 40)),
         *rows("brier", model=(0.1, 40), naive=(0.2, 40)),
     ]
     assert weaknesses(records) == [
-        "No better than simple forecasts in median absolute percentage error: model 30.0 %, SEISMIC 30.0 %."
+        "No better than simple forecasts in median absolute percentage error: model 30.0 %, SEISMIC 30.0 %.",
+        "No better than simple forecasts in Kendall's tau: model 0.400, SEISMIC, calibrated 0.420.",
     ]
     assert score_table(records)[1]["SEISMIC"] == "0.100 (of 7)"
     assert level_text(0.999) == "99.9 %"
