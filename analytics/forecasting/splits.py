@@ -98,7 +98,7 @@ def folds(
 
     n = len(first_agents)
     if split == "last":
-        block = ranks(sets) * FOLDS // np.bincount(sets)[sets]
+        block = (ranks(sets) * FOLDS // np.bincount(sets)[sets] + sets) % FOLDS  # also of sets of one cascade each
         yield from ((np.flatnonzero(block != each), np.flatnonzero(block == each)) for each in np.unique(block))
         return
     if split == "first_agent" and len(np.unique(first_agents)) >= FOLDS:

@@ -211,10 +211,11 @@ def test_splits_keep_agents_and_later_cascades_apart():
 def test_folds_of_later_cascades_are_blocks_of_each_set():
     sets = np.repeat([0, 1], [50, 20])
     found = list(folds("last", np.zeros(70, np.int32), sets, 0))
-    assert found[0][1].tolist() == [*range(10), *range(50, 54)]
-    assert found[1][1].tolist() == [*range(10, 20), *range(54, 58)]
+    assert found[0][1].tolist() == [*range(10), *range(66, 70)]
+    assert found[1][1].tolist() == [*range(10, 20), *range(50, 54)]
     assert sorted(np.concatenate([outside for _, outside in found])) == list(range(70))
     assert all(not set(inside) & set(outside) and len(inside) == 56 for inside, outside in found)
+    assert all(len(inside) == 24 for inside, _ in folds("last", np.zeros(30, np.int32), np.arange(30), 0))
 
 
 def test_bands_of_intervals_have_enough_errors_for_their_level():
