@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from analytics.calibration.parameters import calibrate_parameters
     from analytics.calibration.published import calibrate_edges, score_calibration
+    from analytics.calibration.scores import choose_prior_strength
     from analytics.communities import agreement, community_sizes, crossing
     from analytics.comparison import compare
     from analytics.containment import contain
     from analytics.explanation import explain, most_responsible
     from analytics.forecasting.features import cascade_features
-    from analytics.forecasting.models import fit_forecast, forecast_model
+    from analytics.forecasting.models import forecast_model
+    from analytics.forecasting.new_models import fit_forecast
     from analytics.forecasting.predictions import forecast, score_forecast
     from analytics.forecasting.seismic import seismic_estimate
     from analytics.forecasting.simulated import session_cascades
@@ -34,6 +36,7 @@ __all__ = [
     "calibrate_parameters",
     "cascade_features",
     "cascade_shapes",
+    "choose_prior_strength",
     "community_sizes",
     "compare",
     "contain",
@@ -68,13 +71,14 @@ _MODULES = {
     "calibrate_parameters": "analytics.calibration.parameters",
     "cascade_features": "analytics.forecasting.features",
     "cascade_shapes": "analytics.observations.shapes",
+    "choose_prior_strength": "analytics.calibration.scores",
     "community_sizes": "analytics.communities",
     "compare": "analytics.comparison",
     "contain": "analytics.containment",
     "crossing": "analytics.communities",
     "explain": "analytics.explanation",
     "explore": "analytics.surrogates.slider",
-    "fit_forecast": "analytics.forecasting.models",
+    "fit_forecast": "analytics.forecasting.new_models",
     "forecast": "analytics.forecasting.predictions",
     "forecast_model": "analytics.forecasting.models",
     "load_surrogate": "analytics.surrogates.published",

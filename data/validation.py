@@ -3,6 +3,7 @@
 import difflib
 import functools
 import itertools
+import numbers
 import re
 import types
 import typing
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from data.errors import InvalidInputError
 
 UNQUOTED = "without quotes or leading zeros"
 """Hint for a number that was given as text."""
@@ -36,7 +39,7 @@ def checked_name(name: str) -> str:
 
     Raises
     ------
-    ValueError
+    InvalidInputError
         If it is empty or too long, or contains control characters.
 
     Examples
@@ -45,14 +48,33 @@ def checked_name(name: str) -> str:
     ('p=0.1 (hubs)', '春季')
     """
     if not name.strip():
-        raise ValueError(f"{name!r} is an empty name; use 1 to {LONGEST_NAME} characters")
+        raise InvalidInputError(f"{name!r} is an empty name; use 1 to {LONGEST_NAME} characters")
     if len(name) > LONGEST_NAME:
-        raise ValueError(f"{name!r} has {len(name)} characters; names have at most {LONGEST_NAME}")
+        raise InvalidInputError(f"{name!r} has {len(name)} characters; names have at most {LONGEST_NAME}")
     if unseen := [character for character in name if unicodedata.category(character) in _UNSEEN]:
-        raise ValueError(
+        raise InvalidInputError(
             f"{name!r} holds {unseen[0]!r}, a control character; use letters, digits, spaces and punctuation"
         )
     return name
+
+
+def checked_number(name: str, value: Any, *, whole: bool = False) -> Any:
+    """Return a number that the user gave as a plain float, or if it must be whole as a plain int.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else, such as text or a boolean.
+
+    Examples
+    --------
+    >>> checked_number("window", 3600), checked_number("first", np.int64(50), whole=True)
+    (3600.0, 50)
+    """
+    kind: Any = numbers.Integral if whole else numbers.Real
+    if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+        raise InvalidInputError(f"{name} is {value!r}; a {'whole ' if whole else ''}number is needed")
+    return int(value) if whole else float(value)
 
 
 _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}

@@ -22,7 +22,9 @@ from flows.run_logs import omit_tracebacks
     persist_result=False,
 )
 @described
-def forecast(model: str, warehouse: str = "warehouse", sources: list[str] | None = None) -> dict[str, Any]:
+def forecast(
+    model: str, warehouse: str = "warehouse", sources: list[str] | None = None, age: float | None = None
+) -> dict[str, Any]:
     """Forecast the final sizes of cascades, one task for each set.
 
     Parameters
@@ -32,41 +34,56 @@ def forecast(model: str, warehouse: str = "warehouse", sources: list[str] | None
     warehouse : str
         Folder or URL of the warehouse, such as `s3://bucket/folder`.
     sources : list of str, optional
-        Names or ids of sets of cascades, or ids of sessions. Default: all that the model fits and has not forecast yet.
+        Names or ids of sets of cascades, or sessions as CAMPAIGN:SESSION or by id. Default: all that the model fits,
+        was not fitted to, and has not forecast yet.
+    age : float, optional
+        For how long each cascade has been observed at least, in its unit of time; needed where no activation is as late
+        as the end of the model's window.
 
     Returns
     -------
     dict
-        JSON: model, model_id, and one row per set of cascades: source, cascades, forecasts and whether they are new.
+        JSON: model, model_id, one row per set of cascades (source, cascade_set_id, cascades, forecasts and whether they
+        are new), and too_short: names of the sets that were left out because it is not known whether they were observed
+        for as long as the model's window.
     """
     omit_tracebacks()
-    chosen = choose(model, warehouse, sources)
-    rows = [forecast_source(warehouse, chosen["model_id"], source) for source in chosen["sources"]]
+    chosen = choose(model, warehouse, sources, age)
+    rows = [forecast_source(warehouse, chosen["model_id"], source, age) for source in chosen["sources"]]
+    rows = list({row["cascade_set_id"]: row for row in reversed(rows)}.values())[::-1]
     show(chosen["model"], rows)
     new = sum(row["forecasts"] for row in rows if row["new"])
-    summary = {"model": chosen["model"], "model_id": chosen["model_id"], "sources": rows}
+    summary = {**chosen, "sources": rows}
     message = f"{new:,} new forecasts of {len(rows):,} sets of cascades"
     return cast("dict[str, Any]", Completed(message=message, data=summary))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def choose(model: str, warehouse: str, sources: list[str] | None) -> dict[str, Any]:
-    """Find the model, and what it is to forecast; return ids."""
+def choose(model: str, warehouse: str, sources: list[str] | None, age: float | None) -> dict[str, Any]:
+    """Find the model, and what it is to forecast; return names and ids."""
     from analytics.forecasting.models import forecast_model
     from analytics.forecasting.sources import new_sources
     from data.facade import Warehouse
 
-    place = Warehouse(warehouse)
+    place, logger = Warehouse(warehouse), get_run_logger()
     found = forecast_model(place, model)
+    name = found.row["forecast_model"]
     for note in found.version_notes:
-        get_run_logger().warning("model %r was %s", found.row["forecast_model"], note)
-    chosen = new_sources(place, found) if sources is None else sources
-    get_run_logger().info("model %r forecasts %s", found.row["forecast_model"], ", ".join(chosen) or "nothing new")
-    return {"model": found.row["forecast_model"], "model_id": found.model_id, "sources": chosen}
+        logger.warning("model %r was %s", name, note)
+    if sources is not None:
+        chosen, too_short = list(dict.fromkeys(sources)), []
+        logger.info("model %r forecasts %s", name, ", ".join(chosen))
+    else:
+        new = new_sources(place, found, age)
+        chosen, too_short = list(new.sources), list(new.too_short)
+        logger.info("model %r forecasts %s", name, ", ".join(new.sources.values()) or "nothing new")
+    for each in too_short:
+        logger.warning("cascades %r end before the window of model %r does: give their age", each, name)
+    return {"model": name, "model_id": found.model_id, "sources": chosen, "too_short": too_short}
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def forecast_source(warehouse: str, model_id: str, source: str) -> dict[str, Any]:
+def forecast_source(warehouse: str, model_id: str, source: str, age: float | None) -> dict[str, Any]:
     """Forecast one set of cascades, and publish the forecasts; return how many there are."""
     from analytics.forecasting.models import forecast_model
     from analytics.forecasting.predictions import forecast as forecast_cascades
@@ -75,9 +92,11 @@ def forecast_source(warehouse: str, model_id: str, source: str) -> dict[str, Any
 
     place = Warehouse(warehouse)
     found = load_source(place, source)
-    made = forecast_cascades(forecast_model(place, model_id), found.cascades, network=found.network, warehouse=place)
+    made = forecast_cascades(
+        forecast_model(place, model_id), found.cascades, age=age, network=found.network, warehouse=place
+    )
     return {
-        "source": source,
+        "source": found.cascades.name,
         "cascade_set_id": found.cascades.cascade_set_id,
         "cascades": made.cascades,
         "forecasts": made.rows.num_rows,
@@ -93,12 +112,14 @@ def show(model: str, rows: list[dict[str, Any]]) -> None:
     create_table_artifact(rows, key=f"forecasts-{slug(model)}", description=f"Forecasts by model {bold(model)}")
 
 
-def run_forecast(model: str, warehouse: str = "warehouse", sources: list[str] | None = None) -> dict[str, Any]:
+def run_forecast(
+    model: str, warehouse: str = "warehouse", sources: list[str] | None = None, age: float | None = None
+) -> dict[str, Any]:
     """Run the flow in this process, on an embedded server unless PREFECT_API_URL names one.
 
     Parameters
     ----------
-    model, warehouse, sources
+    model, warehouse, sources, age
         As for `forecast`.
 
     Returns
@@ -112,4 +133,4 @@ def run_forecast(model: str, warehouse: str = "warehouse", sources: list[str] | 
 
     embedded_server().wait()
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # they add a second, and nothing listens
-        return forecast(model, warehouse, sources)
+        return forecast(model, warehouse, sources, age)

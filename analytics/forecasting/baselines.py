@@ -1,6 +1,6 @@
 """What a forecast is compared with: the growth of training cascades as large, their mean size, and SEISMIC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,46 +23,90 @@ GAMMAS = np.linspace(0.0, 1.0, 21)
 
 
 @dataclass(frozen=True)
-class SeismicEstimates:
-    """What SEISMIC estimates of the observed part of cascades.
+class Reactions:
+    """The observed activations of cascades, from which SEISMIC forecasts; it sees nothing else of them.
 
     Attributes
     ----------
-    infectiousness, pending : (n_cascades,) float64
-        As `seismic_estimate` returns them.
-    mean_followers : float
-        Mean followers of those who will pass the message on.
+    offsets : (n_cascades + 1,) int64
+        Cascade ``i`` has the activations ``offsets[i]`` to ``offsets[i + 1] - 1``.
+    times : (activations,) float64
+        Seconds since the first activation of the cascade.
+    followers : (activations,) float64
+        Agents who could see the activation; NaN where that is unknown.
+    elapsed : (n_cascades,) float64
+        Seconds for which each cascade was observed.
+    mean_degree : float or None
+        Mean out-degree of the cascades' network; None without one.
     """
 
-    infectiousness: Floats
-    pending: Floats
-    mean_followers: float
+    offsets: npt.NDArray[np.int64]
+    times: Floats
+    followers: Floats
+    elapsed: Floats
+    mean_degree: float | None
+
+    def select(self, positions: npt.NDArray[np.int64]) -> "Reactions":
+        """Return those of the cascades at these positions."""
+        rows, offsets = _rows_of(self.offsets[:-1][positions], np.diff(self.offsets)[positions])
+        return Reactions(offsets, self.times[rows], self.followers[rows], self.elapsed[positions], self.mean_degree)
+
+    @staticmethod
+    def joined(parts: Sequence["Reactions"]) -> "Reactions":
+        """Return those of several sets of cascades, one after the other."""
+        counts = np.concatenate([np.diff(each.offsets) for each in parts])
+        times, followers, elapsed = (
+            np.concatenate([getattr(each, name) for each in parts]) for name in ("times", "followers", "elapsed")
+        )
+        return Reactions(_offsets(counts), times, followers, elapsed, parts[0].mean_degree)
+
+    def typical_followers(self) -> float:
+        """Return how many followers those have who will pass the message on: n* of the paper.
+
+        The network's mean out-degree; without a network the median of the numbers that are known, because few agents
+        have most of the followers; 1 if none is known.
+        """
+        if self.mean_degree is not None:
+            return max(self.mean_degree, 1e-12)
+        known = self.followers[~np.isnan(self.followers)]
+        return max(float(np.median(known)), 1e-12) if len(known) else 1.0
+
+    def estimates(self, typical_followers: float) -> tuple[Floats, Floats]:
+        """Return infectiousness and pending reactions of each cascade, where `typical_followers` stand for unknown."""
+        degrees = np.where(np.isnan(self.followers), typical_followers, self.followers)
+        found = estimates_of(self.offsets[:-1], np.diff(self.offsets), self.elapsed, self.times, degrees)
+        return found[:, 0], found[:, 1]
 
 
-def seismic_estimates(
-    cascades: ObservedCascades, parts: ObservedParts, around: Surroundings
-) -> SeismicEstimates | None:
-    """Return what SEISMIC estimates; None if reaction times mean nothing in the cascades' unit of time.
+def observed_reactions(cascades: ObservedCascades, parts: ObservedParts, around: Surroundings) -> Reactions | None:
+    """Return what SEISMIC sees of cascades; None if reaction times mean nothing in their unit of time.
 
-    Followers are those of the source, else out-degrees in the network, else the same for all agents: then SEISMIC
-    estimates how many activations each causes, and needs no numbers of followers.
+    Followers are those of the source, else out-degrees in the network, else unknown.
     """
     seconds = seconds_per_unit(cascades.time_unit)
     if seconds is None:
         return None
-    degrees, mean = np.ones(cascades.activations), 1.0
+    rows, offsets = _rows_of(cascades.offsets[parts.positions], parts.counts)
+    followers, mean = np.full(len(rows), np.nan), None
     if around.network is not None:
-        out = around.network.out_degree
-        degrees, mean = out[cascades.agents].astype(np.float64), around.network.n_edges / around.network.n_agents
+        followers = around.network.out_degree[cascades.agents[rows]].astype(np.float64)
+        mean = around.network.n_edges / around.network.n_agents
     if cascades.followers is not None:
-        known = cascades.followers >= 0
-        if around.network is None and known.any():  # few have most of the followers, so the mean would mislead
-            mean = float(np.median(cascades.followers[known]))
-            degrees = np.full(cascades.activations, mean)
-        degrees = np.where(known, cascades.followers, degrees)
-    starts = cascades.offsets[parts.positions]
-    found = estimates_of(starts, parts.counts, parts.elapsed * seconds, cascades.times * seconds, degrees)
-    return SeismicEstimates(found[:, 0], found[:, 1], max(mean, 1e-12))
+        given = cascades.followers[rows]
+        followers = np.where(given >= 0, given, followers)
+    return Reactions(offsets, cascades.times[rows] * seconds, followers, parts.elapsed * seconds, mean)
+
+
+def _offsets(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _rows_of(
+    starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows of runs of activations, one after the other, and the offsets of the runs among them."""
+    offsets = _offsets(counts)
+    return np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts), offsets
 
 
 @dataclass(frozen=True)
@@ -76,6 +120,8 @@ class Baselines:
     growth, shares : tuple of float
         Of each group: median of the final size over the size so far, and how often the outcome happened.
     mean_size : float
+    followers : float or None
+        What SEISMIC takes for the followers of those who will pass a message on; None where it cannot be had.
     alpha, gamma : float or None
         Factors of SEISMIC that give the smallest median percentage error; None where it cannot be had.
     """
@@ -84,6 +130,7 @@ class Baselines:
     growth: tuple[float, ...]
     shares: tuple[float, ...]
     mean_size: float
+    followers: float | None
     alpha: float | None
     gamma: float | None
 
@@ -97,7 +144,7 @@ class Baselines:
         lists = {name: tuple(values[name]) for name in ("edges", "growth", "shares")}
         return Baselines(**{**values, **lists})
 
-    def sizes(self, size_so_far: Floats, estimates: SeismicEstimates | None) -> dict[str, Floats]:
+    def sizes(self, size_so_far: Floats, reactions: Reactions | None) -> dict[str, Floats]:
         """Return forecasts of the final size by name; infinite or NaN where there is none."""
         group = np.searchsorted(self.edges, size_so_far, side="right")
         unknown = np.full(len(size_so_far), np.nan)
@@ -107,10 +154,11 @@ class Baselines:
             "seismic": unknown,
             "calibrated_seismic": unknown,
         }
-        if estimates is not None:
-            found["seismic"] = _seismic(size_so_far, estimates, 1.0, 1.0)
+        if reactions is not None and self.followers is not None:
+            seismic = _Seismic(size_so_far, *reactions.estimates(self.followers), self.followers)
+            found["seismic"] = seismic.sizes(1.0, 1.0)
             if self.alpha is not None and self.gamma is not None:
-                found["calibrated_seismic"] = _seismic(size_so_far, estimates, self.alpha, self.gamma)
+                found["calibrated_seismic"] = seismic.sizes(self.alpha, self.gamma)
         return found
 
     def probabilities(self, size_so_far: Floats) -> Floats:
@@ -119,41 +167,54 @@ class Baselines:
 
 
 def fit_baselines(
-    size_so_far: Floats, size: Floats, happened: npt.NDArray[np.bool_], estimates: SeismicEstimates | None
+    size_so_far: Floats, size: Floats, happened: npt.NDArray[np.bool_], reactions: Reactions | None
 ) -> Baselines:
-    """Fit the simple forecasts to training cascades, all arrays (cascades,)."""
+    """Fit the simple forecasts to training cascades and their observed activations, all arrays (cascades,)."""
     groups = max(min(MOST_GROUPS, len(size) // FEWEST_IN_GROUP), 1)
     cuts = np.quantile(size_so_far, np.linspace(0, 1, groups + 1)[1:-1], method="higher")
     edges = np.unique(cuts[cuts > size_so_far.min()])
     group = np.searchsorted(edges, size_so_far, side="right")
     numbers = range(len(edges) + 1)
-    alpha, gamma = (None, None) if estimates is None else _best_factors(size_so_far, size, estimates)
+    followers = alpha = gamma = None
+    if reactions is not None:
+        followers = reactions.typical_followers()
+        alpha, gamma = _Seismic(size_so_far, *reactions.estimates(followers), followers).best_factors(size)
     return Baselines(
         edges=tuple(edges.tolist()),
         growth=tuple(float(np.median((size / size_so_far)[group == each])) for each in numbers),
         shares=tuple(float(happened[group == each].mean()) for each in numbers),
         mean_size=float(size.mean()),
+        followers=followers,
         alpha=alpha,
         gamma=gamma,
     )
 
 
-def _seismic(size_so_far: Floats, estimates: SeismicEstimates, alpha: float, gamma: float) -> Floats:
-    return final_size(
-        size_so_far,
-        estimates.infectiousness,
-        estimates.pending,
-        mean_followers=estimates.mean_followers,
-        alpha=alpha,
-        gamma=gamma,
-    )
+@dataclass(frozen=True)
+class _Seismic:
+    """Cascades with what SEISMIC estimates of them; see `final_size`."""
 
+    size_so_far: Floats
+    infectiousness: Floats
+    pending: Floats
+    followers: float
 
-def _best_factors(size_so_far: Floats, size: Floats, estimates: SeismicEstimates) -> tuple[float, float]:
-    """Return the factors with the smallest median percentage error; the first of equals."""
-    errors = [
-        (float(np.median(np.abs(_seismic(size_so_far, estimates, alpha, gamma) / size - 1.0))), alpha, gamma)
-        for alpha in ALPHAS.tolist()
-        for gamma in GAMMAS.tolist()
-    ]
-    return min(errors)[1:]
+    def sizes(self, alpha: float, gamma: float) -> Floats:
+        """Return the final sizes with these factors."""
+        return final_size(
+            self.size_so_far,
+            self.infectiousness,
+            self.pending,
+            mean_followers=self.followers,
+            alpha=alpha,
+            gamma=gamma,
+        )
+
+    def best_factors(self, size: Floats) -> tuple[float, float]:
+        """Return the factors with the smallest median percentage error; the first of equals."""
+        errors = [
+            (float(np.median(np.abs(self.sizes(alpha, gamma) / size - 1.0))), alpha, gamma)
+            for alpha in ALPHAS.tolist()
+            for gamma in GAMMAS.tolist()
+        ]
+        return min(errors)[1:]

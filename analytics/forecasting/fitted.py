@@ -18,7 +18,9 @@ Floats = npt.NDArray[np.float64]
 MOST_BANDS = 5
 FEWEST_IN_BAND = 40
 """Intervals are as wide as the errors of training cascades of which as much growth was forecast: at most so many bands
-of growth, of at least so many cascades."""
+of growth, of at least so many cascades, and at least as many as the level needs."""
+ROUNDING = 1e-9
+"""Tolerance of floating-point numbers that should be whole."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,14 @@ class Errors:
     @staticmethod
     def of_held_out(forecast: Floats, actual: Floats, level: float) -> "Errors":
         """Return intervals that cover a share `level`, from forecast and actual logarithms of growth."""
-        bands = max(min(MOST_BANDS, len(forecast) // FEWEST_IN_BAND), 1)
-        edges = np.unique(np.quantile(forecast, np.linspace(0, 1, bands + 1)[1:-1]))
+        edges = _bands(forecast, max(FEWEST_IN_BAND, fewest_for_level(level)))
         band = np.searchsorted(edges, forecast, side="right")
         lows, highs = [], []
         for each in range(len(edges) + 1):
             errors = np.sort((actual - forecast)[band == each])
             n, share = len(errors), (1.0 - level) / 2.0
-            lows.append(float(errors[max(int(np.floor(share * (n + 1))) - 1, 0)]) if n else 0.0)
-            highs.append(float(errors[min(int(np.ceil((1.0 - share) * (n + 1))) - 1, n - 1)]) if n else 0.0)
+            lows.append(float(errors[max(int(np.floor(share * (n + 1) + ROUNDING)) - 1, 0)]))
+            highs.append(float(errors[min(int(np.ceil((1.0 - share) * (n + 1) - ROUNDING)) - 1, n - 1)]))
         return Errors(tuple(edges.tolist()), tuple(lows), tuple(highs))
 
     def ends(self, forecast: Floats) -> tuple[Floats, Floats]:
@@ -56,6 +57,29 @@ class Errors:
         band = np.searchsorted(self.edges, forecast, side="right")
         low, high = forecast + np.array(self.low)[band], forecast + np.array(self.high)[band]
         return np.clip(low, 0.0, forecast), np.maximum(high, forecast)
+
+
+def fewest_for_level(level: float) -> int:
+    """Return how many errors are needed for both ends of an interval that covers a share `level`.
+
+    Examples
+    --------
+    >>> fewest_for_level(0.9), fewest_for_level(0.999)
+    (19, 1999)
+    """
+    return int(np.ceil(2.0 / (1.0 - level) - ROUNDING)) - 1
+
+
+def _bands(forecast: Floats, fewest: int) -> Floats:
+    """Return the borders of bands of forecast growth, each with at least `fewest` cascades, or one band of all."""
+    bands = max(min(MOST_BANDS, len(forecast) // fewest), 1)
+    ordered, edges, begin = np.sort(forecast), [], 0
+    for edge in np.unique(np.quantile(ordered, np.linspace(0, 1, bands + 1)[1:-1])).tolist():
+        below = int(np.searchsorted(ordered, edge, side="left"))
+        if below - begin >= fewest and len(ordered) - below >= fewest:
+            edges.append(edge)
+            begin = below
+    return np.array(edges)
 
 
 @dataclass(frozen=True)
@@ -70,6 +94,8 @@ class FittedForecast:
         What stands in for unknown values, as logarithms.
     size, outcome : Estimator
     errors : Errors
+    level : float
+        Share that the intervals of `errors` cover.
     baselines : Baselines
     outcome_factor, outcome_size : float
         The outcome is a size of at least this many times the size so far, and at least this size.
@@ -80,6 +106,7 @@ class FittedForecast:
     size: Estimator
     outcome: Estimator
     errors: Errors
+    level: float
     baselines: Baselines
     outcome_factor: float
     outcome_size: float
@@ -89,17 +116,23 @@ class FittedForecast:
         return np.maximum(self.outcome_factor * size_so_far, self.outcome_size)
 
     def forecast(self, frame: "pd.DataFrame") -> dict[str, Floats]:
-        """Return predicted_size, predicted_low, predicted_high and outcome_probability from a frame of features."""
+        """Return predicted_size, predicted_low, predicted_high and outcome_probability from a frame of features.
+
+        Sizes above an interval, and sizes below it, have a probability of half of what the interval leaves out. So
+        the probability of an outcome that lies beyond the interval is at most that, and of one that all sizes in the
+        interval reach, at least the rest.
+        """
         values, so_far = self.matrix(frame), frame["size_so_far"].to_numpy(np.float64)
         growth = self.size.growth(values, so_far)
-        low, high = self.errors.ends(growth)
-        probability = self.outcome.probability(values)
-        certain = so_far >= self.outcome_at(so_far)
+        low, high = (so_far * np.exp(end) for end in self.errors.ends(growth))
+        probability, at, outside = self.outcome.probability(values), self.outcome_at(so_far), (1.0 - self.level) / 2.0
+        probability = np.where(at > high, np.minimum(probability, outside), probability)
+        probability = np.where(at <= low, np.maximum(probability, 1.0 - outside), probability)
         return {
             "predicted_size": so_far * np.exp(growth),
-            "predicted_low": so_far * np.exp(low),
-            "predicted_high": so_far * np.exp(high),
-            "outcome_probability": np.where(certain, 1.0, probability),
+            "predicted_low": low,
+            "predicted_high": high,
+            "outcome_probability": np.where(so_far >= at, 1.0, probability),
         }
 
     def matrix(self, frame: "pd.DataFrame") -> Floats:
@@ -125,6 +158,7 @@ class FittedForecast:
             size=Estimator.of_json(parameters["size"], row["size_trees"]),
             outcome=Estimator.of_json(parameters["outcome"], row["outcome_trees"]),
             errors=Errors(**{name: tuple(values) for name, values in parameters["errors"].items()}),
+            level=row["interval_level"],
             baselines=Baselines.of_json(parameters["baselines"]),
             outcome_factor=row["outcome_factor"],
             outcome_size=row["outcome_size"],

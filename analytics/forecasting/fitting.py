@@ -1,6 +1,7 @@
 """Fit a forecast: keep test cascades apart, choose estimators by cross-validation, fit, forecast the test cascades."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.forecasting.baselines import SeismicEstimates, fit_baselines, seismic_estimates
+from analytics.forecasting.baselines import Reactions, fit_baselines, observed_reactions
 from analytics.forecasting.estimators import (
     OUTCOME_ESTIMATORS,
     SIZE_ESTIMATORS,
@@ -17,7 +18,7 @@ from analytics.forecasting.estimators import (
 )
 from analytics.forecasting.feature_kernel import COLUMNS
 from analytics.forecasting.features import Surroundings, features_of
-from analytics.forecasting.fitted import Errors, FittedForecast, filled, logarithms
+from analytics.forecasting.fitted import Errors, FittedForecast, fewest_for_level, filled, logarithms
 from analytics.forecasting.observation import Observation
 from analytics.forecasting.splits import folds, train_and_test
 from data.cascades.observed_cascades import ObservedCascades
@@ -76,23 +77,26 @@ class CascadeSample:
     size : (n_cascades,) float64
         Final sizes.
     first_agents : (n_cascades,) int32
-    estimates : SeismicEstimates or None
+    sets : (n_cascades,) int64
+        Number of the set that each is of.
+    reactions : Reactions or None
     """
 
     frame: "pd.DataFrame"
     size: Floats
     first_agents: npt.NDArray[np.int32]
-    estimates: SeismicEstimates | None
+    sets: npt.NDArray[np.int64]
+    reactions: Reactions | None
 
     def select(self, positions: npt.NDArray[np.int64]) -> "CascadeSample":
         """Return the cascades at these positions."""
-        estimates = self.estimates
-        if estimates is not None:
-            estimates = SeismicEstimates(
-                estimates.infectiousness[positions], estimates.pending[positions], estimates.mean_followers
-            )
-        frame = self.frame.iloc[positions].reset_index(drop=True)
-        return CascadeSample(frame, self.size[positions], self.first_agents[positions], estimates)
+        return CascadeSample(
+            self.frame.iloc[positions].reset_index(drop=True),
+            self.size[positions],
+            self.first_agents[positions],
+            self.sets[positions],
+            None if self.reactions is None else self.reactions.select(positions),
+        )
 
     @property
     def size_so_far(self) -> Floats:
@@ -104,23 +108,22 @@ def sample_of(sets: Sequence[ObservedCascades], observation: Observation, around
     """Return the cascades of some sets that can be forecast, the sets one after the other."""
     import pandas as pd
 
-    frames, sizes, agents, estimates = [], [], [], []
+    frames, sizes, agents, reactions = [], [], [], []
     for cascades in sets:
         parts = observation.of(cascades)
         frame = features_of(cascades, observation, around)
         frames.append(frame.assign(cascade_set_id=cascades.cascade_set_id))
         sizes.append(cascades.sizes[parts.positions].astype(np.float64))
         agents.append(cascades.agents[cascades.offsets[parts.positions]])
-        estimates.append(seismic_estimates(cascades, parts, around))
-    known = [each for each in estimates if each is not None]
-    joined = None
-    if len(known) == len(estimates):
-        joined = SeismicEstimates(
-            np.concatenate([each.infectiousness for each in known]),
-            np.concatenate([each.pending for each in known]),
-            known[0].mean_followers,
-        )
-    return CascadeSample(pd.concat(frames, ignore_index=True), np.concatenate(sizes), np.concatenate(agents), joined)
+        reactions.append(observed_reactions(cascades, parts, around))
+    known = [each for each in reactions if each is not None]
+    return CascadeSample(
+        frame=pd.concat(frames, ignore_index=True),
+        size=np.concatenate(sizes),
+        first_agents=np.concatenate(agents),
+        sets=np.repeat(np.arange(len(sets)), list(map(len, frames))),
+        reactions=Reactions.joined(known) if len(known) == len(reactions) else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,10 @@ def fit(sample: CascadeSample, options: FitOptions, progress: Progress) -> Fit:
     InvalidInputError
         If there are too few cascades, or the outcome is the same for all training cascades.
     """
-    train_at, test_at = train_and_test(options.split, sample.first_agents, options.test_share, options.random_seed)
+    train_at, test_at = train_and_test(
+        options.split, sample.first_agents, sample.sets, options.test_share, options.random_seed
+    )
+    _check_level(options.level, len(train_at))
     train, test = sample.select(train_at), sample.select(test_at)
     # 1. The outcome, and the features that vary.
     factor, least = (2.0, 0.0) if options.outcome == "double" else (1.0, float(np.median(train.size)) + 0.5)
@@ -173,7 +179,8 @@ def fit(sample: CascadeSample, options: FitOptions, progress: Progress) -> Fit:
         size=fit_size(size_kind, values, train.size_so_far, train.size, options.random_seed),
         outcome=fit_outcome(outcome_kind, values, happened, options.random_seed),
         errors=Errors.of_held_out(held_out[size_kind], np.log(train.size / train.size_so_far), options.level),
-        baselines=fit_baselines(train.size_so_far, train.size, happened, train.estimates),
+        level=options.level,
+        baselines=fit_baselines(train.size_so_far, train.size, happened, train.reactions),
         outcome_factor=factor,
         outcome_size=least,
     )
@@ -186,7 +193,7 @@ def tested(fitted: FittedForecast, sample: CascadeSample) -> dict[str, npt.NDArr
     """Return forecasts of cascades whose ends are known, as columns of `forecast_tests`, and ``outcome_at``."""
     so_far = sample.size_so_far
     at = fitted.outcome_at(so_far)
-    simple = fitted.baselines.sizes(so_far, sample.estimates)
+    simple = fitted.baselines.sizes(so_far, sample.reactions)
     return {
         **{name: sample.frame[name].to_numpy() for name in ("cascade_set_id", "cascade", "cascade_id", "size_so_far")},
         "size": sample.size,
@@ -199,6 +206,15 @@ def tested(fitted: FittedForecast, sample: CascadeSample) -> dict[str, npt.NDArr
         "seismic_size": simple["seismic"],
         "calibrated_seismic_size": simple["calibrated_seismic"],
     }
+
+
+def _check_level(level: float, training: int) -> None:
+    if training < (needed := fewest_for_level(level)):
+        raise InvalidInputError(
+            f"level is {level:g}: such intervals need at least {needed:,} training cascades, and there are "
+            f"{training:,}; give more cascades, or a level of at most "
+            f"{math.floor(1000 * (1.0 - 2.0 / (training + 1))) / 1000:g}"
+        )
 
 
 def _check_outcome(happened: Booleans, outcome: str) -> None:
@@ -224,7 +240,7 @@ def _cross_validated_sizes(
     for number, kind in enumerate(options.size_estimators):
         progress(STAGE, number, len(options.size_estimators) + len(options.outcome_estimators))
         found = np.empty(len(actual))
-        for inside, outside in folds(options.split, train.first_agents, options.random_seed):
+        for inside, outside in folds(options.split, train.first_agents, train.sets, options.random_seed):
             fitted = fit_size(kind, values[inside], train.size_so_far[inside], train.size[inside], options.random_seed)
             found[outside] = fitted.growth(values[outside], train.size_so_far[outside])
         losses[kind], held_out[kind] = float(np.abs(found - actual).mean()), found
@@ -240,7 +256,7 @@ def _cross_validated_outcomes(
     for number, kind in enumerate(options.outcome_estimators):
         progress(STAGE, before + number, total)
         found = np.empty(len(happened))
-        for inside, outside in folds(options.split, train.first_agents, options.random_seed):
+        for inside, outside in folds(options.split, train.first_agents, train.sets, options.random_seed):
             fitted = fit_outcome(kind, values[inside], happened[inside], options.random_seed)
             found[outside] = fitted.probability(values[outside])
         losses[kind] = float(np.mean((found - happened) ** 2))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ MEASURES = {
 """What measures are called for readers."""
 SHARES = {"median_absolute_percentage_error", "finite_share", "interval_coverage", "accuracy"}
 """Measures that are read in per cent."""
+COMPARED = {
+    "median_absolute_percentage_error": 1,
+    "mean_absolute_log_error": 1,
+    "kendall_tau": -1,
+    "auc": -1,
+    "brier": 1,
+}
+"""Measures in which a model must be better than simple forecasts: 1 if smaller values are better, -1 if larger ones."""
 FORECASTERS = {
     "model": "model",
     "naive": "naive",
@@ -31,9 +40,25 @@ FORECASTERS = {
 }
 SPLITS = {
     "random": "test cascades were chosen at random",
-    "last": "test cascades are the last of their set",
+    "last": "test cascades are the last of each set",
     "first_agent": "no agent begins cascades on both sides",
 }
+
+
+def level_text(level: float) -> str:
+    """Return the level of intervals for readers, in full.
+
+    Examples
+    --------
+    >>> level_text(0.9), level_text(0.999)
+    ('90 %', '99.9 %')
+    """
+    return f"{100 * level:.10g} %"
+
+
+def outcome_words(outcome: str, outcome_size: float) -> str:
+    """Return what an outcome's probability is about, in a few words."""
+    return "at least doubles" if outcome == "double" else f"reaches {math.ceil(outcome_size):,}"
 
 
 def outcome_text(outcome: str, outcome_size: float) -> str:
@@ -56,16 +81,62 @@ def score_text(measure: str, value: float | None) -> str:
     return f"{100 * value:.1f} %" if measure in SHARES else f"{value:.3f}"
 
 
-def score_table(model: "ForecastModel") -> list[dict[str, str]]:
-    """Return one row per measure for readers, with a column for every forecaster."""
-    rows = []
-    for measure, values in model.scores.iterrows():
-        cells = {
-            FORECASTERS[str(name)]: score_text(str(measure), None if value is None else float(value))
-            for name, value in values.items()
-        }
-        rows.append({"measure": MEASURES[str(measure)], **cells})
-    return rows
+def score_table(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return one row per measure for readers, with a column for every forecaster.
+
+    A score over fewer cascades than there are says over how many: it cannot be compared with those beside it.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Rows of the table `forecast_scores` of one model.
+    """
+    found = {(row["measure"], row["forecaster"]): row for row in records}
+    every = max(row["cascades"] for row in records)
+    names = [name for name in FORECASTERS if any(row["forecaster"] == name for row in records)]
+    return [
+        {"measure": MEASURES[measure], **{FORECASTERS[n]: _cell(found.get((measure, n)), every) for n in names}}
+        for measure in MEASURES
+        if any(row["measure"] == measure for row in records)
+    ]
+
+
+def _cell(row: Mapping[str, Any] | None, every: int) -> str:
+    if row is None:
+        return "-"
+    text = score_text(row["measure"], row["score_value"])
+    return f"{text} (of {row['cascades']:,})" if text != "-" and row["cascades"] < every else text
+
+
+def weaknesses(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for every measure in which a model is no better than simple forecasts of the same cascades.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Rows of the table `forecast_scores` of one model.
+    """
+    found = {(row["measure"], row["forecaster"]): row for row in records}
+    sentences = []
+    for measure, sign in COMPARED.items():
+        own = found.get((measure, "model"))
+        if own is None or own["score_value"] is None:
+            continue
+        others = [found.get((measure, name)) for name in FORECASTERS if name != "model"]
+        better = [
+            f"{FORECASTERS[row['forecaster']]} {score_text(measure, row['score_value'])}"
+            for row in others
+            if row is not None
+            and row["score_value"] is not None
+            and row["cascades"] == own["cascades"]
+            and sign * row["score_value"] <= sign * own["score_value"]
+        ]
+        if better:
+            sentences.append(
+                f"No better than simple forecasts in {MEASURES[measure]}: model "
+                f"{score_text(measure, own['score_value'])}, {', '.join(better)}."
+            )
+    return sentences
 
 
 def model_card(model: "ForecastModel") -> str:
@@ -74,7 +145,7 @@ def model_card(model: "ForecastModel") -> str:
     versions = ", ".join(f"{name} {version}" for name, version in json.loads(row["library_versions"]).items())
     about = {
         "observes": row["observation"],
-        "forecasts": f"the final size, with {row['interval_level']:.0%} intervals, and the probability that "
+        "forecasts": f"the final size, with {level_text(row['interval_level'])} intervals, and the probability that "
         f"{outcome_text(row['outcome'], row['outcome_size'])}",
         "fitted to": f"{row['training_cascades']:,} of the {row['cascades']:,} cascades of "
         f"{', '.join(row['cascade_sets'])}",
@@ -92,8 +163,9 @@ def model_card(model: "ForecastModel") -> str:
     }
     lines = [f"# Forecast model {row['forecast_model']}", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in about.items()]
-    lines += ["", "## Scores on the test cascades", "", *_markdown(score_table(model)), "", "## Limits", ""]
-    lines += [f"- {limit}" for limit in _limits(row)]
+    lines += ["", "## Scores on the test cascades", "", *_markdown(score_table(model.score_records))]
+    lines += ["", "## Limits", ""]
+    lines += [f"- {limit}" for limit in (*weaknesses(model.score_records), *_limits(row))]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import InvalidInputError
+from data.validation import checked_number
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Observation:
     Raises
     ------
     InvalidInputError
-        If both or none is given, or a value breaks its rule.
+        If both or none is given, a value breaks its rule, or `at_least` is given with a number of activations.
     """
 
     window: float | None = None
@@ -34,16 +35,24 @@ class Observation:
 
     def __post_init__(self) -> None:
         if (self.window is None) == (self.first is None):
-            given = "neither" if self.window is None else "both"
+            given = "neither was" if self.window is None else "both were"
             raise InvalidInputError(
-                f"give either a window of time or the number of first activations to observe; {given} was given"
+                f"give either a window of time or the number of first activations to observe; {given} given"
             )
+        for name, whole in (("window", False), ("first", True), ("at_least", True)):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, checked_number(name, value, whole=whole))
         if self.window is not None and not 0 < self.window < float("inf"):
             raise InvalidInputError(f"window is {self.window}; give a time above 0, in the cascades' unit of time")
         if self.first is not None and self.first < 1:
             raise InvalidInputError(f"first is {self.first}; give a number of activations, at least 1")
         if self.at_least < 1:
             raise InvalidInputError(f"at_least is {self.at_least}; give a number of activations, at least 1")
+        if self.first is not None and self.at_least > 1:
+            raise InvalidInputError(
+                f"at_least is {self.at_least}, but it is about cascades in a window of time; smaller cascades than the "
+                f"first {self.first} activations are left out anyway"
+            )
 
     def text(self, time_unit: str) -> str:
         """Return what is observed, such as ``3600 seconds`` or ``first 50 activations``."""

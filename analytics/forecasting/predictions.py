@@ -11,10 +11,12 @@ from analytics.forecasting.features import Surroundings, features_of, publish_fe
 from analytics.forecasting.fitting import sample_of, tested
 from analytics.forecasting.models import ForecastModel
 from analytics.forecasting.scores import score_rows
+from analytics.forecasting.sources import check_whole
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.facade import Warehouse
 from data.networks.network import Network
+from data.validation import checked_number
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import forecast_key
 
@@ -54,6 +56,7 @@ def forecast(
     model: ForecastModel,
     cascades: ObservedCascades,
     *,
+    age: float | None = None,
     network: Network | None = None,
     warehouse: Warehouse | None = None,
 ) -> Forecast:
@@ -65,6 +68,10 @@ def forecast(
         From `analytics.fit_forecast` or `analytics.forecast_model`.
     cascades : ObservedCascades
         They may end anywhere at or after the end of the observation.
+    age : float, optional
+        For how long each of the cascades has been observed at least, from its first activation, in its unit of time.
+        Needed if a model observes a window of time and no activation is as late as its end: the cascades may have ended
+        by then, or may have been cut off.
     network : Network, optional
         Network of the cascades; needed if the model was fitted with one.
     warehouse : Warehouse, optional
@@ -78,13 +85,17 @@ def forecast(
     Raises
     ------
     InvalidInputError
-        If the cascades' unit of time is not the model's, or the network is missing or another one.
+        If the cascades' unit of time is not the model's, the network is missing or another one, the cascades are
+        younger than the model's window, or only a part of a published set is given with a warehouse.
     """
     around = _checked(model, cascades, network)
+    if warehouse is not None:
+        check_whole(warehouse, [cascades])
     key = forecast_key(model.model_id, cascades.cascade_set_id)
     if warehouse is not None and warehouse.published([key]):
         rows = warehouse.read(TABLE, [key]).sort_by("cascade")
         return Forecast(model, len(cascades), rows, recalled=True)
+    _check_age(model, cascades, age)
     observation = model.observation
     frame = features_of(cascades, observation, around)
     unknown = [name for name in model.row["features"] if len(frame) and frame[name].isna().all()]
@@ -97,13 +108,39 @@ def forecast(
         "created_at": dt.datetime.now(dt.UTC),
     }
     rows = rows_of_frame(TABLE, predicted, given)
-    if warehouse is not None and rows.num_rows:
+    if warehouse is not None:
         publish_features(warehouse, cascades, observation, around, frame)
+        files = [warehouse.stage(TABLE, rows)] if rows.num_rows else []  # the key alone: nothing can be forecast
         try:
-            warehouse.commit("forecast", [key], [warehouse.stage(TABLE, rows)])
+            warehouse.commit("forecast", [key], files)
         except AlreadyPublishedError:
             return Forecast(model, len(cascades), warehouse.read(TABLE, [key]).sort_by("cascade"), recalled=True)
     return Forecast(model, len(cascades), rows)
+
+
+def _check_age(model: ForecastModel, cascades: ObservedCascades, age: float | None) -> None:
+    """Refuse cascades that were not observed for as long as the model's window, or of which that is not known."""
+    window, unit, name = model.row["observed_window"], cascades.time_unit, model.row["forecast_model"]
+    if age is not None:
+        age = checked_number("age", age)
+        if window is None:
+            raise InvalidInputError(
+                f"age is {age:g}, but model {name!r} observes {model.row['observation']}, at any age; leave age out"
+            )
+        if not age >= window:
+            raise InvalidInputError(
+                f"age is {age:g}, but model {name!r} observes {window:g} {unit}; forecast the cascades when they are "
+                f"that old, or fit a model with a window of at most {age:g}"
+            )
+        return
+    if window is None or unit == "rounds" or not len(cascades):  # simulated cascades are complete
+        return
+    if (latest := float(cascades.durations.max())) < window:
+        raise InvalidInputError(
+            f"no activation of cascades {cascades.name!r} is later than {latest:g} {unit}, but model {name!r} observes "
+            f"{window:g} {unit}; if they were observed for so long, say so with --age {window:g} (in Python "
+            f"age={window:g}), else forecast them later"
+        )
 
 
 def score_forecast(

@@ -31,17 +31,19 @@ def check_split(split: str, test_share: float) -> None:
 
 
 def train_and_test(
-    split: str, first_agents: npt.NDArray[np.int32], test_share: float, random_seed: int
+    split: str, first_agents: npt.NDArray[np.int32], sets: Positions, test_share: float, random_seed: int
 ) -> tuple[Positions, Positions]:
     """Return the positions of training and test cascades, ascending.
 
     Parameters
     ----------
     split : str
-        ``random``; ``last``: the last of the set, for sources in order of time; ``first_agent``: by chance, but all
+        ``random``; ``last``: the last of each set, for sources in order of time; ``first_agent``: by chance, but all
         cascades that begin with the same agent on the same side.
     first_agents : (n_cascades,) int32
         Agent that each cascade begins with.
+    sets : (n_cascades,) int64
+        Number of the set that each cascade is of.
     test_share : float
     random_seed : int
 
@@ -54,8 +56,8 @@ def train_and_test(
 
     n = len(first_agents)
     if split == "last":
-        border = n - round(n * test_share)
-        train, test = np.arange(border), np.arange(border, n)
+        is_last = ranks(sets) >= np.round((1.0 - test_share) * np.bincount(sets)[sets])
+        train, test = np.flatnonzero(~is_last), np.flatnonzero(is_last)
     else:
         groups = first_agents if split == "first_agent" else np.arange(n)
         if len(np.unique(groups)) < FOLDS + 1:
@@ -68,6 +70,15 @@ def train_and_test(
     return train.astype(np.int64), test.astype(np.int64)
 
 
+def ranks(sets: Positions) -> Positions:
+    """Return the position of each cascade among those of its set, from 0."""
+    order = np.argsort(sets, kind="stable")
+    found = np.empty(len(sets), np.int64)
+    starts = np.cumsum(np.bincount(sets)) - np.bincount(sets)
+    found[order] = np.arange(len(sets)) - starts[sets[order]]
+    return found
+
+
 def _too_few(n: int, train: int, test: int) -> str:
     return (
         f"{n:,} cascades can be forecast from this observation, {train:,} of them to fit and {test:,} to test; at "
@@ -75,11 +86,21 @@ def _too_few(n: int, train: int, test: int) -> str:
     )
 
 
-def folds(split: str, first_agents: npt.NDArray[np.int32], random_seed: int) -> Iterator[tuple[Positions, Positions]]:
-    """Yield training and held-out positions of each fold of cross-validation within the training cascades."""
+def folds(
+    split: str, first_agents: npt.NDArray[np.int32], sets: Positions, random_seed: int
+) -> Iterator[tuple[Positions, Positions]]:
+    """Yield training and held-out positions of each fold of cross-validation within the training cascades.
+
+    With ``last``, a fold is a block of consecutive cascades of each set, so that the neighbours of a held-out cascade
+    are held out as well; otherwise folds are made as the test cascades are chosen.
+    """
     from sklearn.model_selection import GroupKFold, KFold
 
     n = len(first_agents)
+    if split == "last":
+        block = (ranks(sets) * FOLDS // np.bincount(sets)[sets] + sets) % FOLDS  # also of sets of one cascade each
+        yield from ((np.flatnonzero(block != each), np.flatnonzero(block == each)) for each in np.unique(block))
+        return
     if split == "first_agent" and len(np.unique(first_agents)) >= FOLDS:
         yield from GroupKFold(FOLDS).split(np.arange(n), groups=first_agents)
     else:

@@ -34,8 +34,14 @@ from data.warehouse.tables.specification import TableSpecification
 
 KIND = "deletion"
 ATTEMPTS = 20
-DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets")
+DEPENDING = (
+    "networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets",
+    "cascade_features", "forecasts",
+)  # fmt: skip
 """Tables that determine dependents."""
+
+OF_MODELS = {"forecast_tests"}
+"""Tables of rows about cascades that belong to a model, with which they stay."""
 
 PAIRED = {"first_session_id": "second_session_id"}
 """Columns of rows about two sessions, each with the other one: rows are deleted with either."""
@@ -116,6 +122,8 @@ def _keys(store: Store, deletion: Deletion) -> Iterator[str]:
     for kind, names in _subjects(deletion).items():
         for manifest in store.publications(kind) if names else ():
             yield from (key for key in manifest.keys if key.split("/")[1] in names)
+    for manifest in store.publications("forecast") if deletion.cascades_of else ():
+        yield from (key for key in manifest.keys if key.split("/")[2] in deletion.cascades_of)
     for manifest in (*store.publications("checkpoint"), *store.publications(DECISION)):
         if deletion.sessions.intersection(manifest.properties.get("sessions", ())):
             yield from manifest.keys
@@ -136,6 +144,7 @@ def _subjects(deletion: Deletion) -> dict[str, frozenset[str]]:
         "crossing": deletion.sessions,
         "shapes": deletion.sessions,
         "cascades": deletion.cascade_sets,
+        "features": deletion.cascades_of,
     }
 
 
@@ -206,8 +215,10 @@ def _column(table: TableSpecification, deletion: Deletion) -> tuple[str, list[st
         "message_id": deletion.messages,
         "network_id": deletion.networks,
         "snapshot_id": deletion.unshared,
-        "cascade_set_id": deletion.cascade_sets,
+        "cascade_set_id": deletion.cascades_of,
     }
+    if table.name in OF_MODELS:
+        return "", []
     column = next((name for name in table.key if name in by_column), "")
     return column, sorted(by_column.get(column, ()))
 

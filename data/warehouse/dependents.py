@@ -49,6 +49,11 @@ class Deletion:
     blocking: tuple[str, ...] = ()
 
     @property
+    def cascades_of(self) -> frozenset[str]:
+        """Ids under which features and forecasts of cascades are stored: of sets, and of sessions."""
+        return self.cascade_sets | self.sessions
+
+    @property
     def what(self) -> str:
         """The requested deletion, as readable text."""
         return f"{self.kind} {self.name!r}"

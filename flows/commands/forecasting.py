@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 SHOWN_FORECASTS = 20
 NameArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Name or id of the model.")]
-SOURCES = "Names of imported sets of cascades, or ids of sessions that recorded activations."
+SOURCES = "Names of imported sets of cascades, or sessions that recorded activations, as CAMPAIGN:SESSION or by id."
 SourcesArgument = Annotated[list[str], typer.Argument(metavar="CASCADES...", help=SOURCES)]
 
 
@@ -33,7 +33,7 @@ SourcesArgument = Annotated[list[str], typer.Argument(metavar="CASCADES...", hel
     epilog=examples(
         "rumormill forecast fit viral twitter --window 3600 --split first_agent",
         "rumormill forecast fit viral twitter --first 50 --outcome median --plot viral.png",
-        "rumormill forecast fit early 2f1c0d0e-5b0a-5f6e-9c53-7a3f3f1c2b11 --window 3",
+        "rumormill forecast fit early spring:hubs --window 3 --size-estimators linear,boosting",
     )
 )
 def fit(
@@ -59,13 +59,30 @@ def fit(
     ] = "double",
     split: Annotated[
         str,
-        typer.Option("--split", help="Which cascades test the model: random, last (of the set), or first_agent."),
+        typer.Option("--split", help="Which cascades test the model: random, last (of each set), or first_agent."),
     ] = "random",
     test_share: Annotated[float, typer.Option("--test-share", help="Share of the cascades to test on.")] = 0.3,
     level: Annotated[float, typer.Option("--level", help="Share that prediction intervals are to cover.")] = 0.9,
     grouping: Annotated[
         str | None,
         typer.Option("--grouping", metavar="COLUMN", help="Agent column whose values are counted as communities."),
+    ] = None,
+    size_estimators: Annotated[
+        str | None,
+        typer.Option(
+            "--size-estimators",
+            metavar="NAME,NAME",
+            help="What cross-validation chooses from for the final size: linear, poisson, boosting, "
+            "stochastic_gradient. [dim]default: all of them[/dim]",
+        ),
+    ] = None,
+    outcome_estimators: Annotated[
+        str | None,
+        typer.Option(
+            "--outcome-estimators",
+            metavar="NAME,NAME",
+            help="The same for the outcome: logistic, boosting, stochastic_gradient.",
+        ),
     ] = None,
     random_seed: RandomSeedOption = 0,
     plot: PlotOption = None,
@@ -75,7 +92,8 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Fit a model to cascades whose ends are known, test it on others, and publish it with its scores."""
-    from analytics.forecasting.models import fit_forecast
+    from analytics.forecasting.estimators import OUTCOME_ESTIMATORS, SIZE_ESTIMATORS
+    from analytics.forecasting.new_models import fit_forecast
     from analytics.forecasting.observation import Observation
     from analytics.forecasting.sources import load_sources
     from data.facade import Warehouse
@@ -88,14 +106,20 @@ def fit(
     with progress_bars(hidden=as_json) as progress:
         model = fit_forecast(
             name, cascades, window=window, first=first, at_least=at_least, network=network, grouping=grouping,
-            outcome=outcome, split=split, test_share=test_share, level=level, random_seed=random_seed,
-            warehouse=place, progress=progress,
+            outcome=outcome, split=split, test_share=test_share, level=level,
+            size_estimators=_names(size_estimators, SIZE_ESTIMATORS),
+            outcome_estimators=_names(outcome_estimators, OUTCOME_ESTIMATORS),
+            random_seed=random_seed, warehouse=place, progress=progress,
         )  # fmt: skip
     if plot is not None:
         save_plot(model.plot(), plot)
     write_rows(model.score_records, lambda: _print_model(model), chosen=chosen, output=output, as_json=as_json)
     if not as_json:
         print_published("forecast_models", published=not model.recalled)
+
+
+def _names(text: str | None, every: tuple[str, ...]) -> tuple[str, ...]:
+    return every if text is None else tuple(name.strip().replace("-", "_") for name in text.split(","))
 
 
 @app.command()
@@ -165,6 +189,14 @@ def predict(
             metavar="CASCADES...", help=f"{SOURCES} [dim]default: all that the model has not forecast yet[/dim]"
         ),
     ] = None,
+    age: Annotated[
+        float | None,
+        typer.Option(
+            "--age",
+            help="For how long each cascade has been observed at least, in its unit of time; needed where no "
+            "activation is as late as the end of the model's window.",
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the log of Prefect.")] = False,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -187,13 +219,18 @@ def predict(
     _note_versions(model)
     for source in sources or []:
         load_source(place, source)  # refused before Prefect is started
-    summary = run_forecast(model.model_id, place.url, sources or None)
+    summary = run_forecast(model.model_id, place.url, sources or None, age)
     rows: list[dict[str, Any]] = []
     for each in summary["sources"]:
         key = forecast_key(model.model_id, each["cascade_set_id"])
         found = place.read("forecasts", [key]).sort_by("cascade").drop_columns(["model_id", "created_at"])
-        rows += found.to_pylist()
-    write_rows(rows, lambda: _print_forecasts(summary, rows), chosen=chosen, output=output, as_json=as_json)
+        rows += [{"cascade_set": each["source"], **row} for row in found.to_pylist()]
+    write_rows(rows, lambda: _print_forecasts(model, summary, rows), chosen=chosen, output=output, as_json=as_json)
+    for name in summary["too_short"]:
+        print_note(
+            f"cascades {name!r} are left out: no activation is as late as the end of the model's window, "
+            f"{model.row['observation']}; if they were observed for so long, name them and give --age"
+        )
 
 
 def _note_versions(model: "ForecastModel") -> None:
@@ -202,18 +239,20 @@ def _note_versions(model: "ForecastModel") -> None:
 
 
 def _print_model(model: "ForecastModel") -> None:
-    from analytics.forecasting.model_cards import outcome_text, score_table
+    from analytics.forecasting.model_cards import level_text, outcome_text, score_table, weaknesses
 
     row = model.row
     print_line(
         f"model {row['forecast_model']!r} observes {row['observation']}: fitted to {row['training_cascades']:,} "
         f"cascades, tested on {row['test_cascades']:,} others"
     )
-    print_line(f"size by {row['size_estimator'].replace('_', ' ')}, with {row['interval_level']:.0%} intervals")
+    print_line(f"size by {row['size_estimator'].replace('_', ' ')}, with {level_text(row['interval_level'])} intervals")
     print_line(
         f"outcome by {row['outcome_estimator'].replace('_', ' ')}: {outcome_text(row['outcome'], row['outcome_size'])}"
     )
-    print_table(score_table(model))
+    print_table(score_table(model.score_records))
+    for weakness in weaknesses(model.score_records):
+        print_line(weakness)
 
 
 def _print_card(model: "ForecastModel") -> None:
@@ -230,42 +269,44 @@ def _print_card(model: "ForecastModel") -> None:
 
 
 def _print_scores(rows: list[dict[str, Any]]) -> None:
-    from analytics.forecasting.model_cards import FORECASTERS, MEASURES, score_text
+    from analytics.forecasting.model_cards import score_table, weaknesses
 
-    found = {(row["measure"], row["forecaster"]): row["score_value"] for row in rows}
-    print_table(
-        [
-            {
-                "measure": MEASURES[measure],
-                **{FORECASTERS[name]: score_text(measure, found.get((measure, name))) for name in FORECASTERS},
-            }
-            for measure in dict.fromkeys(row["measure"] for row in rows)
-        ]
+    print_table(score_table(rows))
+    for weakness in weaknesses(rows):
+        print_line(weakness)
+
+
+def _print_forecasts(model: "ForecastModel", summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    from analytics.forecasting.model_cards import level_text, outcome_words
+
+    row = model.row
+    interval, outcome = (
+        f"{level_text(row['interval_level'])} interval",
+        outcome_words(row["outcome"], row["outcome_size"]),
     )
-
-
-def _print_forecasts(summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     shown = [
         {
-            "cascade": row["cascade_id"],
-            "so far": row["size_so_far"],
-            "forecast": round(row["predicted_size"], 1),
-            "interval": f"{row['predicted_low']:,.1f} to {row['predicted_high']:,.1f}",
-            "outcome": f"{row['outcome_probability']:.1%}",
+            "cascades": each["cascade_set"],
+            "cascade": each["cascade_id"],
+            "so far": each["size_so_far"],
+            "forecast": round(each["predicted_size"], 1),
+            interval: f"{each['predicted_low']:,.1f} to {each['predicted_high']:,.1f}",
+            outcome: f"{100 * each['outcome_probability']:.1f} %",
         }
-        for row in rows
+        for each in rows[:SHOWN_FORECASTS]
     ]
     if shown:
-        print_table(shown[:SHOWN_FORECASTS])
-    if len(shown) > SHOWN_FORECASTS:
-        print_note(f"{SHOWN_FORECASTS} of {len(shown):,} forecasts; --output FILE.parquet writes all")
+        print_table(shown)
+    if len(rows) > SHOWN_FORECASTS:
+        print_note(f"{SHOWN_FORECASTS} of {len(rows):,} forecasts; --output FILE.parquet writes all")
     if not summary["sources"]:
-        print_line(f"model {summary['model']!r} has forecast everything that it fits; nothing was added")
+        print_line(f"model {summary['model']!r} has nothing new to forecast; nothing was added")
     for each in summary["sources"]:
         left_out = each["cascades"] - each["forecasts"]
         few = f"; {left_out:,} have too few activations to be forecast" if left_out else ""
         print_line(f"{each['source']}: {each['forecasts']:,} of {each['cascades']:,} cascades forecast{few}")
-        print_published("forecasts", published=each["new"])
+        if each["forecasts"]:
+            print_published("forecasts", published=each["new"])
 
 
 def _listed(warehouse: "Warehouse") -> list[dict[str, Any]]:
@@ -273,7 +314,7 @@ def _listed(warehouse: "Warehouse") -> list[dict[str, Any]]:
 
     shown = (
         "forecast_model", "cascade_sets", "observation", "outcome", "size_estimator", "outcome_estimator",
-        "training_cascades", "test_cascades", "created_at", "model_id",
+        "training_cascades", "test_cascades", "is_current", "created_at", "model_id",
     )  # fmt: skip
     return [{name: row[name] for name in shown} for row in forecast_models(warehouse)]
 

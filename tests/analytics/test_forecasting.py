@@ -1,6 +1,5 @@
 """Forecasts of cascades: features against plain definitions, SEISMIC against its integrals, planted laws, warehouse."""
 
-import base64
 import json
 
 import networkx as nx
@@ -14,20 +13,15 @@ from scipy.integrate import quad
 
 from analytics import (
     cascade_features,
-    fit_forecast,
-    forecast,
-    forecast_model,
-    score_forecast,
     seismic_estimate,
     session_cascades,
 )
-from analytics.forecasting import estimators, models
+from analytics.forecasting import estimators
 from analytics.forecasting.estimators import OUTCOME_ESTIMATORS, SIZE_ESTIMATORS, Estimator, fit_outcome, fit_size
-from analytics.forecasting.fitted import Errors
+from analytics.forecasting.fitted import Errors, fewest_for_level
 from analytics.forecasting.scores import outcome_scores, size_scores
 from analytics.forecasting.seismic import CUTOFF, DENSITY, THETA, final_size
-from analytics.forecasting.sources import load_source, new_sources
-from analytics.forecasting.splits import train_and_test
+from analytics.forecasting.splits import folds, train_and_test
 from analytics.forecasting.stored_trees import load_trees
 from data.cascades.cleaning import observed_cascades
 from data.errors import InvalidInputError
@@ -35,40 +29,10 @@ from data.facade import Warehouse
 from propagation import simulate
 from propagation.models import IndependentCascade
 
-QUICK = {"size_estimators": ("linear",), "outcome_estimators": ("logistic",)}
-
-
-def planted(cascades=160, seed=1, name="planted"):
-    """Cascades whose final size is about the size so far, times e to the power of the rate at the end of an hour."""
-    draws, rows = np.random.default_rng(seed), []
-    for cascade in range(cascades):
-        early = 10 + int(draws.integers(0, 60))
-        late_share = draws.random()
-        times = np.sort(
-            np.where(draws.random(early) < late_share, draws.uniform(45, 60, early), draws.uniform(0, 15, early))
-        )
-        times[0] = 0.0
-        further = round(early * np.expm1(1.5 * late_share) * float(np.exp(draws.normal(0.0, 0.05))))
-        every = np.concatenate([times, draws.uniform(61, 600, further)])
-        rows += [(f"c{cascade}", f"a{cascade % 40}" if i == 0 else f"b{i}", t) for i, t in enumerate(every)]
-    return observed_cascades(
-        name, pd.DataFrame(rows, columns=["cascade", "agent", "time"]), time_unit="minutes"
-    ).cascades
-
-
-@pytest.fixture(scope="module")
-def cascades():
-    return planted()
-
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory):
     return Warehouse(tmp_path_factory.mktemp("forecasting") / "warehouse")
-
-
-@pytest.fixture(scope="module")
-def model(warehouse, cascades):
-    return fit_forecast("viral", cascades, window=60, warehouse=warehouse, **QUICK)
 
 
 # -- features -------------------------------------------------------------------------------------------------------
@@ -232,13 +196,38 @@ def test_text_that_is_no_trees_is_refused():
 
 def test_splits_keep_agents_and_later_cascades_apart():
     agents = np.repeat(np.arange(40), 3).astype(np.int32)
-    train, test = train_and_test("first_agent", agents, 0.3, 0)
+    one_set, three_sets = np.zeros(120, np.int64), np.repeat([0, 1, 2], [60, 20, 40])
+    train, test = train_and_test("first_agent", agents, one_set, 0.3, 0)
     assert not set(agents[train]) & set(agents[test])
     assert sorted([*train, *test]) == list(range(120))
-    train, test = train_and_test("last", agents, 0.25, 0)
+    train, test = train_and_test("last", agents, one_set, 0.25, 0)
     assert (train.max(), test.min(), len(test)) == (89, 90, 30)
+    _, test = train_and_test("last", agents, three_sets, 0.25, 0)
+    assert test.tolist() == [*range(45, 60), *range(75, 80), *range(110, 120)]
     with pytest.raises(InvalidInputError, match="at least 20 each"):
-        train_and_test("random", agents[:30], 0.3, 0)
+        train_and_test("random", agents[:30], one_set[:30], 0.3, 0)
+
+
+def test_folds_of_later_cascades_are_blocks_of_each_set():
+    sets = np.repeat([0, 1], [50, 20])
+    found = list(folds("last", np.zeros(70, np.int32), sets, 0))
+    assert found[0][1].tolist() == [*range(10), *range(66, 70)]
+    assert found[1][1].tolist() == [*range(10, 20), *range(50, 54)]
+    assert sorted(np.concatenate([outside for _, outside in found])) == list(range(70))
+    assert all(not set(inside) & set(outside) and len(inside) == 56 for inside, outside in found)
+    assert all(len(inside) == 24 for inside, _ in folds("last", np.zeros(30, np.int32), np.arange(30), 0))
+
+
+def test_bands_of_intervals_have_enough_errors_for_their_level():
+    draws = np.random.default_rng(8)
+    guess = np.repeat([0.0, 1.0, 2.0], [170, 10, 20])  # many forecasts are equal
+    actual = guess + draws.normal(0, 1, 200)
+    found = Errors.of_held_out(guess, actual, 0.9)
+    assert found.edges == ()
+    errors = np.sort(actual - guess)
+    assert (found.low, found.high) == ((errors[9],), (errors[190],))
+    assert len(Errors.of_held_out(draws.uniform(size=200), actual, 0.98).edges) == 1  # 99 errors are needed
+    assert fewest_for_level(0.95) == 39
 
 
 def test_intervals_cover_the_share_that_was_asked_for():
@@ -261,101 +250,3 @@ def test_scores_have_the_values_of_their_definitions():
     assert found["auc"][0] == 1.0
     assert found["brier"][0] == pytest.approx((0.01 + 0.04 + 0.36) / 3)
     assert found["accuracy"][0] == pytest.approx(2 / 3)
-
-
-# -- models and the warehouse ---------------------------------------------------------------------------------------
-
-
-def test_a_model_beats_simple_guesses_where_there_is_a_law_to_find(model):
-    error = model.scores.loc["mean_absolute_log_error"]
-    assert error["model"] < 0.2 < 0.6 * error["naive"]
-    assert model.scores.loc["brier", "model"] < 0.5 * model.scores.loc["brier", "naive"]
-    assert 0.75 < model.scores.loc["interval_coverage", "model"] <= 1.0
-    assert len(model.tests) == model.row["test_cascades"] == 48
-
-
-def test_a_model_is_published_once_and_forecasts_the_same_when_it_is_loaded(warehouse, cascades, model):
-    again = fit_forecast("viral", cascades, window=60, warehouse=warehouse, **QUICK)
-    assert (model.recalled, again.recalled, again.model_id) == (False, True, model.model_id)
-    loaded = forecast_model(warehouse, "viral")
-    new = planted(30, seed=9, name="new")
-    first = forecast(model, new).table
-    made = forecast(loaded, new, warehouse=warehouse)
-    assert made.table.equals(first)
-    assert forecast(loaded, new, warehouse=warehouse).recalled
-    counts = warehouse.sql(
-        "SELECT (SELECT count(*) FROM forecasts) AS forecasts, count(*) AS features FROM cascade_features"
-    )
-    assert counts.to_dict("records") == [{"forecasts": 30, "features": 190}]
-    scores = score_forecast(loaded, new)
-    ours = scores[(scores["forecaster"] == "model") & (scores["measure"] == "r2_log")]["score_value"]
-    assert ours.iloc[0] > 0.7
-
-
-def test_boosted_trees_are_stored_without_a_pickle(warehouse, cascades, monkeypatch):
-    monkeypatch.setattr(estimators, "TREES", 20)
-    chosen = {"size_estimators": ("boosting",), "outcome_estimators": ("boosting",)}
-    made = fit_forecast("trees", cascades, window=60, warehouse=warehouse, **chosen)
-    loaded = forecast_model(warehouse, made.model_id)
-    assert base64.b64decode(loaded.row["size_trees"])[:2] == b"PK"
-    assert forecast(loaded, cascades).table.equals(forecast(made, cascades).table)
-
-
-def test_a_model_of_other_library_versions_says_so(model, monkeypatch):
-    assert model.version_notes == []
-    there = {**models.library_versions(), "scikit-learn": "9.9"}
-    monkeypatch.setattr(models, "library_versions", lambda: there)
-    assert [note.partition(",")[2] for note in model.version_notes] == [" but 9.9 is installed"]
-
-
-def test_a_card_names_data_scores_and_limits(model, cascades):
-    for text in ("112 of the 160 cascades of planted", cascades.cascade_set_id, "| R² of log size |", "## Limits"):
-        assert text in model.card
-
-
-def test_sessions_that_were_not_forecast_are_new(warehouse):
-    network = warehouse.generate_network("town", "watts_strogatz", agents=200, degree=6)
-    seeds = {"one": ["0"], "other": ["1"]}
-    results = [
-        simulate(network, IndependentCascade(probability=0.2), seed_set=s, replicates=80, record="activations")
-        for s in seeds.values()
-    ]
-    fitted = fit_forecast(
-        "early", session_cascades(results[0]), window=2, network=network, warehouse=warehouse, outcome="median", **QUICK
-    )
-    ids = {result.session_id for result in results}
-    assert set(new_sources(warehouse, fitted)) == ids
-    source = load_source(warehouse, results[1].session_id)
-    forecast(fitted, source.cascades, network=source.network, warehouse=warehouse)
-    assert set(new_sources(warehouse, fitted)) == {results[0].session_id}
-    assert "seismic" not in fitted.scores  # rounds are no seconds
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "neither was given"),
-        ({"window": 60, "first": 5}, "both was given"),
-        ({"window": -1}, "above 0"),
-        ({"window": 60, "split": "lost"}, "split 'lost' is unknown"),
-        ({"window": 60, "outcome": "tripple"}, "outcome 'tripple' is unknown"),
-        ({"window": 60, "level": 1.0}, "between 0 and 1"),
-        ({"window": 60, "grouping": "side"}, "give the network"),
-        ({"window": 60, "size_estimators": ("bosting",)}, "did you mean 'boosting'"),
-        ({"first": 10_000}, "0 cascades can be forecast"),
-        ({"window": 10_000}, "nothing to tell apart"),
-    ],
-)
-def test_mistakes_are_refused_before_any_work(cascades, options, message):
-    with pytest.raises(InvalidInputError, match=message):
-        fit_forecast("model", cascades, **options)
-
-
-def test_cascades_in_another_unit_of_time_are_refused(model):
-    rows = pd.DataFrame({"cascade": ["x"], "agent": ["a"], "time": [0]})
-    with pytest.raises(InvalidInputError, match="give cascades in minutes"):
-        forecast(model, observed_cascades("other", rows).cascades)
-
-
-def test_the_picture_can_be_read(model, assert_readable):
-    assert_readable(model.plot())

@@ -10,10 +10,14 @@ import pytest
 from data.errors import CommitConflictError, InvalidInputError, NetworkNotFoundError, NotPublishedError
 from data.facade import Warehouse
 from data.warehouse.deletion import delete
-from data.warehouse.dependents import campaign_deletion, network_deletion, session_deletion
+from data.warehouse.dependents import campaign_deletion, cascades_deletion, network_deletion, session_deletion
 from data.warehouse.keys import (
     campaign_key,
+    cascades_key,
     event_key,
+    features_key,
+    forecast_key,
+    forecast_model_key,
     message_key,
     network_key,
     round_key,
@@ -130,6 +134,28 @@ def test_deleted_sessions_can_be_published_again(two_campaigns: Warehouse):
     publish_campaign(two_campaigns, "spring", "a", "b", "c")
     assert sessions_in(two_campaigns, "reach") == list("abcde")
     assert two_campaigns.read("reach", ["session/a"]).num_rows == 1
+
+
+def test_forecasts_go_with_their_cascades_and_can_be_published_again(two_campaigns: Warehouse):
+    def publish(source: str) -> None:
+        of = {"cascade_set_id": source}
+        publish_rows(two_campaigns, "features", [features_key(source, "o")], {"cascade_features": [of]})
+        publish_rows(two_campaigns, "forecast", [forecast_key("m", source)], {"forecasts": [{**of, "model_id": "m"}]})
+
+    tests = {"forecast_tests": [{"model_id": "m", "cascade_set_id": each} for each in ("a", "set")]}
+    publish_rows(two_campaigns, "forecast_model", [forecast_model_key("m")], tests)
+    observed = {"observed_cascade_sets": [{"cascade_set_id": "set", "cascade_set": "past"}]}
+    publish_rows(two_campaigns, "cascades", [cascades_key("set")], observed)
+    for source in ("a", "c", "set"):
+        publish(source)
+    delete(two_campaigns, cascades_deletion(two_campaigns, "past"))
+    delete(two_campaigns, campaign_deletion(two_campaigns, "spring"))
+    for table in ("forecasts", "cascade_features"):
+        assert two_campaigns.read(table)["cascade_set_id"].to_pylist() == ["c"]
+    assert two_campaigns.read("forecast_tests").num_rows == 2  # they are the model's
+    for source in ("a", "set"):
+        publish(source)
+    assert two_campaigns.read("forecasts", [forecast_key("m", "set")]).num_rows == 1
 
 
 def test_what_nothing_reads_any_more_leaves_the_disk(two_campaigns: Warehouse):

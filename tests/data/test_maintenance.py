@@ -99,6 +99,7 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         commit("run", [run_key(name)], {"runs": [{"run_id": name}]})
         of_model = {"model_id": name}
         tables = {table: [of_model] for table in ("forecast_models", "forecast_tests", "forecast_scores")}
+        tables["current_forecast_models"] = [{"forecast_model": name, "model_id": name}]
         commit("forecast_model", [forecast_model_key(name)], tables)
         for kind, tables_of in OF_PAIRS.items():
             key = f"{kind}/{name}/{name}2"

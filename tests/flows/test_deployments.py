@@ -9,6 +9,7 @@ import yaml
 
 from data.errors import CampaignError, InvalidInputError, SourceNotFoundError
 from flows.config import is_deployment_file, load_deployment
+from flows.forecasts import forecast
 from flows.propagate import propagate
 from flows.scheduling import flow_parameters, scheduled_times
 
@@ -95,7 +96,9 @@ def test_too_many_times_are_refused() -> None:
 
 
 def test_prefects_own_file_deploys_what_the_bundled_deployment_does() -> None:
-    (stated,) = yaml.safe_load((BUNDLED.parents[1] / "prefect.yaml").read_text())["deployments"]
+    stated, forecasts = yaml.safe_load((BUNDLED.parents[1] / "prefect.yaml").read_text())["deployments"]
+    assert set(forecasts["parameters"]) <= set(inspect.signature(forecast.fn).parameters)
+    assert forecasts["entrypoint"] == f"flows/{Path(inspect.getfile(forecast.fn)).name}:{forecast.fn.__name__}"
     bundled = load_deployment(str(BUNDLED / f"{stated['name']}.yaml"), "warehouse")
     (schedule,) = stated["schedules"]
     assert (schedule["cron"], schedule["timezone"]) == (bundled.cron, bundled.timezone)

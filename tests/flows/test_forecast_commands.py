@@ -30,6 +30,8 @@ def cascades(tmp_path: Path) -> Warehouse:
     warehouse = Warehouse(tmp_path / "warehouse")
     for name, seed in (("past", 1), ("today", 2)):
         warehouse.import_cascades(name, rows(seed), time_unit="minutes")
+    young = rows(3)
+    warehouse.import_cascades("young", young[young["time"] < 50], time_unit="minutes")
     return warehouse
 
 
@@ -37,7 +39,10 @@ def cascades(tmp_path: Path) -> Warehouse:
 def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
     cascades: Warehouse, rumormill: Rumormill, prefect_url: str, tmp_path: Path
 ) -> None:
-    asked = ("forecast", "fit", "viral", "past", "--window", "60", "--test-share", "0.4")
+    asked = (
+        "forecast", "fit", "viral", "past", "--window", "60", "--test-share", "0.4", "--size-estimators", "linear",
+        "--outcome-estimators", "logistic,boosting",
+    )  # fmt: skip
     fitted = rumormill(*asked, "--plot", "viral.png")
     assert fitted.exit_code == 0, fitted.stderr
     assert "fitted to 36 cascades, tested on 24 others" in fitted.stdout
@@ -52,14 +57,40 @@ def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
     scored = rumormill("forecast", "score", "viral", "today")
     assert "Brier score" in scored.stdout
     assert "flatter" not in scored.stderr
-    first = rumormill("forecast", "predict", "viral", "today", "--json")
-    assert first.exit_code == 0, first.stderr
-    assert len(first.json) == 60
     everything = rumormill("forecast", "predict", "viral")
-    assert "60 of 60 cascades forecast" in everything.stdout
+    assert everything.exit_code == 0, everything.stderr
+    assert "today: 60 of 60 cascades forecast" in everything.stdout
+    assert "past:" not in everything.stdout  # the model was fitted to it
+    assert "cascades 'young' are left out" in everything.stderr
+    for column in ("cascades", "90 % interval", "at least doubles"):
+        assert column in everything.stdout.splitlines()[1]
     assert "nothing was added" in rumormill("forecast", "predict", "viral").stdout
+    again = rumormill("forecast", "predict", "viral", "today", "today", "--json")
+    assert [row["cascade_set"] for row in again.json] == ["today"] * 60
     assert "before; nothing was added" in rumormill("forecast", "predict", "viral", "today").stderr
-    assert cascades.sql("SELECT count(*) AS n FROM forecasts")["n"].tolist() == [120]
+    refused = rumormill("forecast", "predict", "viral", "young")
+    assert (refused.exit_code, "say so with --age 60" in " ".join(refused.stderr.split())) == (2, True)
+    assert len(rumormill("forecast", "predict", "viral", "young", "--age", "60", "--json").json) == 60
+    counted = cascades.sql(
+        "SELECT cascade_set, count(*) AS n FROM forecasts WHERE forecast_model = 'viral' GROUP BY ALL ORDER BY 1"
+    )
+    assert counted.to_numpy().tolist() == [["today", 60], ["young", 60]]
+
+
+@pytest.mark.xdist_group("prefect")
+def test_cascades_too_small_to_be_forecast_are_done_with_at_once(
+    cascades: Warehouse, rumormill: Rumormill, prefect_url: str
+) -> None:
+    rumormill(
+        "forecast", "fit", "large", "past", "--first", "20", "--outcome", "median", "--test-share", "0.4",
+        "--size-estimators", "linear", "--outcome-estimators", "logistic",
+    )  # fmt: skip
+    tiny = pd.DataFrame({"cascade": ["x", "x"], "agent": ["a", "b"], "time": [0, 1]})
+    cascades.import_cascades("tiny", tiny, time_unit="minutes")
+    first = rumormill("forecast", "predict", "large", "tiny")
+    assert "tiny: 0 of 1 cascades forecast; 1 have too few activations" in first.stdout
+    assert "published" not in first.stderr
+    assert "tiny" not in rumormill("forecast", "predict", "large").stdout
 
 
 @pytest.mark.parametrize(
@@ -71,6 +102,11 @@ def test_a_model_is_fitted_shown_scored_and_forecasts_each_set_once(
             ["fit", "viral", "past", "--window", "60", "--split", "lats"],
             "split 'lats' is unknown (did you mean 'last'?)",
         ),
+        (["fit", "", "past", "--window", "60"], "empty name"),
+        (["fit", "viral", "past", "--window", "60", "--random-seed", "99999999999"], "random_seed is 99999999999"),
+        (["fit", "viral", "past", "--first", "5", "--at-least", "60"], "at_least is 60"),
+        (["fit", "viral", "c2:big", "--window", "60"], "no session or campaign 'c2:big'"),
+        (["fit", "viral", "past", "--window", "60", "--size-estimators", "bosting"], "did you mean 'boosting'"),
         (["show", "viral"], "no forecast model 'viral'"),
         (["predict", "viral", "today"], "no forecast model 'viral'"),
         (["show", "--plot", "all.png"], "--plot draws one model"),

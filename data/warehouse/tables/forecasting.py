@@ -76,7 +76,7 @@ SPECIFICATIONS = (
         ("model_id",),
         (
             _MODEL_ID,
-            Column("forecast_model", pa.string(), "name of the model; the last one of a name is the current one"),
+            Column("forecast_model", pa.string(), "name of the model; it means the one that was asked for last"),
             Column("cascade_set_ids", STRINGS, "sets of cascades it was fitted to; sessions by their session_id"),
             Column("cascade_sets", STRINGS, "their names"),
             Column("time_unit", pa.string(), "what a time of 1 means"),
@@ -106,6 +106,17 @@ SPECIFICATIONS = (
             Column("library_versions", pa.string(), "versions that it was fitted with, JSON"),
             Column("created_at", CLOCK, "clock time of the fit"),
         ),
+        added=(Column("is_current", pa.bool_(), "whether the name means this model: it was asked for last"),),
+    ),
+    TableSpecification(
+        "current_forecast_models",
+        "One row per name of a forecast model: its current model, the one that was asked for last.",
+        ("forecast_model",),
+        (
+            Column("forecast_model", pa.string(), "name of the model"),
+            Column("model_id", pa.string(), "its current model"),
+        ),
+        keyed=True,
     ),
     TableSpecification(
         "forecast_tests",
@@ -155,6 +166,16 @@ SPECIFICATIONS = (
             _SIZE_SO_FAR,
             *_PREDICTED,
             Column("created_at", CLOCK, "clock time of the forecast"),
+        ),
+        added=(
+            _unknown(
+                "forecast_model", pa.string(), "name of the model; null for a model that a later fit has replaced"
+            ),
+            _unknown(
+                "cascade_set",
+                pa.string(),
+                "name of the set; null for content that a later import has replaced, and for sessions",
+            ),
         ),
     ),
 )
