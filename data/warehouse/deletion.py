@@ -6,7 +6,7 @@ that the same session can be run, and the same network imported, again.
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,7 +34,10 @@ from data.warehouse.tables.specification import TableSpecification
 
 KIND = "deletion"
 ATTEMPTS = 20
-DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets")
+DEPENDING = (
+    "networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets",
+    "current_segmentations", "current_surrogates",
+)  # fmt: skip
 """Tables that determine dependents."""
 
 PAIRED = {"first_session_id": "second_session_id"}
@@ -75,10 +78,10 @@ def delete(store: Store, deletion: Deletion) -> None:
 
 def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int) -> None:
     added, removed = _replaced_files(store, deletion, rewritten)
-    if deletion.networks:
-        added.append(_forgotten(store, "current_networks", "network_id", deletion.networks))
-    if deletion.cascade_sets:
-        added.append(_forgotten(store, "current_cascade_sets", "cascade_set", [deletion.name]))
+    added += _forgotten(store, "current_networks", "network_id", deletion.networks)
+    added += _forgotten(store, "current_segmentations", "snapshot_id", deletion.unshared)
+    added += _forgotten(store, "current_surrogates", "network_id", deletion.networks)
+    added += _forgotten(store, "current_cascade_sets", "cascade_set_id", deletion.cascade_sets)
     keys = _published_keys(store, deletion)
     store.commit(
         KIND,
@@ -218,6 +221,12 @@ def _snapshot_files(store: Store, table: TableSpecification, deletion: Deletion)
     return store.files(table.name, keys) if keys else []
 
 
-def _forgotten(store: Store, table: str, column: str, names: Iterable[str]) -> DataFile:
-    deletions = pa.table({column: pa.array(sorted(names), pa.string())})
-    return keyed_tables.stage_changes(store, table, Changes(deletions=deletions))
+def _forgotten(store: Store, table: str, column: str, values: Collection[str]) -> list[DataFile]:
+    """Stage the deletion of the current rows of a keyed table that have one of some values in a column, if any."""
+    if not values:
+        return []
+    rows = keyed_tables.current_rows(store, table)
+    gone = rows.filter(pc.is_in(rows[column], value_set=pa.array(sorted(values), pa.string())))
+    if not gone.num_rows:
+        return []
+    return [keyed_tables.stage_changes(store, table, Changes(deletions=gone.select(list(TABLES[table].key))))]

@@ -52,7 +52,14 @@ def test_a_surrogate_is_fitted_asked_and_refined(rumormill: Rumormill, warehouse
         (("seeds", "town", "--budget", "1", "--targets", "segment=1"), "have no column 'segment'"),
         (("surrogate", "predict", "spring", "probability=0.1"), "no surrogate 'spring' in warehouse"),
         (("surrogate", "refine", "spring", "--error", "x"), "--error 'x' is not a share between 0 and 1"),
-        ((*FIT[:-1], "probability=0.1,0.2", "--replicates", "2"), "2 points are too few for a surrogate"),
+        (
+            (*FIT[:-1], "probability=0.1,0.2"),
+            "2 points are too few for a surrogate of probability; simulate at least 4",
+        ),
+        ((*FIT, "--replicates", "9"), "'--replicates': Input should be greater than or equal to 10"),
+        (("segment", "town", "--features", ""), "no features are named; give a list of at least one"),
+        (("segment", "town", "--segments", "4", "--most", "3"), "segments 4 and most 3 are both given"),
+        (("segment", "town", "--random-seed", "9" * 23), "random_seed 99999999999999999999999 is not a whole number"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(rumormill: Rumormill, warehouse: Warehouse, arguments, message) -> None:
