@@ -74,7 +74,7 @@ class UserInput(BaseModel):
     @classmethod
     def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         value = value.item() if isinstance(value, np.generic) else value
-        meant = _types_of_field(cls, str(info.field_name))
+        meant = types_of_field(cls, str(info.field_name))
         if isinstance(value, bool | str) and type(value) not in meant and meant & {int, float}:
             what = "text" if isinstance(value, str) else "a boolean"
             hint = f", {UNQUOTED}" if isinstance(value, str) and looks_like_a_number(value) else ""
@@ -98,7 +98,7 @@ def looks_like_a_number(text: str) -> bool:
 
 
 @functools.cache
-def _types_of_field(kind: type[BaseModel], field: str) -> set[Any]:
+def types_of_field(kind: type[BaseModel], field: str) -> set[Any]:
     """Return the plain types that a field of a class allows."""
     return _alternatives(kind.model_fields[field].annotation)
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.surrogates.axes import Axis, checked_point
+from analytics.surrogates.axes import Axis, check_names, checked_point
 from analytics.surrogates.process import Process
 from analytics.sweeps import BUDGET
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from propagation.seeding import RandomSeeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 NORMAL = 1.959963984540054
 """Half the width of a 95 % interval, in standard deviations of a normal distribution."""
+LARGE_ERROR = 0.1
+"""Leave-one-out error, as a share of the largest reach, from which predictions are called rough."""
 CANDIDATES = 2_048
 """Points, spread over the ranges of the parameters, at which the error of predictions is computed."""
 Values = npt.NDArray[np.float64]
@@ -67,7 +70,7 @@ class Design:
     seeds : int
         Number of seeds, where the budget is not varied.
     options : mapping
-        Keywords of the simulation: replicates, random_seed, max_rounds, record.
+        Keywords of the simulation: replicates or precision, random_seed, max_rounds, record.
     """
 
     model: str
@@ -94,7 +97,7 @@ class Surrogate:
     axes : tuple of Axis
         Ranges of the parameters that were varied.
     points : DataFrame
-        One row per simulated point: the parameters, session_id, reach, reach_standard_error (agents, NaN if unknown).
+        One row per simulated point: the parameters, session_id, replicates, reach, reach_standard_error (agents).
     process : Process
     """
 
@@ -142,12 +145,18 @@ class Surrogate:
         Raises
         ------
         InvalidInputError
-            As `predict`.
+            As `predict`, or if the lists differ in length.
         """
         import pandas as pd
 
-        frame = pd.DataFrame({str(name): values for name, values in points.items()})
-        units = np.array([checked_point(self.axes, row) for row in frame.to_dict("records")])  # type: ignore[arg-type]
+        lists = {str(name): list(values) for name, values in points.items()}
+        check_names(self.axes, lists)
+        if len({len(values) for values in lists.values()}) > 1:
+            given = ", ".join(f"{name}: {len(values)}" for name, values in lists.items())
+            raise InvalidInputError(f"the lists of values differ in length ({given}); give as many of each parameter")
+        frame = pd.DataFrame(lists)
+        rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+        units = np.array([checked_point(self.axes, row) for row in rows]).reshape(len(frame), len(self.axes))
         low, middle, high = self._reach(units)
         return frame.assign(
             reach=middle, reach_standard_error=(high - low) / (2 * NORMAL), reach_low=low, reach_high=high
@@ -238,11 +247,28 @@ class Surrogate:
     @property
     def sentence(self) -> str:
         """How good predictions are."""
+        inside = int(self.left_out["inside"].sum())
         return (
             f"leave-one-out error {self.error:,.1f} agents ({self.relative_error:.1%} of the largest reach), "
-            f"{self.coverage:.0%} of points within their 95 % interval, largest standard error "
+            f"{inside} of {len(self.points)} points within their 95 % interval, largest standard error "
             f"{self.largest_standard_error:,.1f} agents"
         )
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what predictions leave open: a large error, and seeds that were drawn once."""
+        found = []
+        if self.relative_error > LARGE_ERROR:
+            found.append(
+                f"the leave-one-out error is large, {self.relative_error:.0%} of the largest reach: predictions are "
+                "rough; simulate more values, or refine the surrogate"
+            )
+        if isinstance(self.design.seed_set, RandomSeeds):
+            found.append(
+                f"the seeds are one random draw (random seed {self.design.options.get('random_seed', 0)}): intervals "
+                "are for these seeds, and other draws may lie outside"
+            )
+        return found
 
     # -- where to simulate next -------------------------------------------------------------------------------------
 
