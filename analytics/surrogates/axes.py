@@ -12,6 +12,8 @@ from data.validation import suggestion
 
 WIDE = 10.0
 """Ratio of the ends of a range from which a parameter without values of 0 is seen on a logarithmic scale."""
+NORMAL = 1.959963984540054
+"""Half the width of a 95 % interval, in standard deviations of a normal distribution."""
 ROUNDING = 1e-9
 """Distance from a range, as a share of it, that is due to rounding."""
 

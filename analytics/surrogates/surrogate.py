@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.surrogates.axes import Axis, check_names, checked_point
+from analytics.surrogates.axes import NORMAL, Axis, check_names, checked_point
 from analytics.surrogates.process import Process
 from analytics.sweeps import BUDGET
 from data.errors import InvalidInputError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from analytics.surrogates.slider import Explorer
 
-NORMAL = 1.959963984540054
-"""Half the width of a 95 % interval, in standard deviations of a normal distribution."""
 LARGE_ERROR = 0.1
 """Leave-one-out error, as a share of the largest reach, from which predictions are called rough."""
 CANDIDATES = 2_048
@@ -273,6 +271,11 @@ class Surrogate:
     # -- where to simulate next -------------------------------------------------------------------------------------
 
     @cached_property
+    def highest(self) -> float:
+        """Highest upper end of a 95 % interval over the ranges, agents."""
+        return float(self._reach(self._candidates)[2].max())
+
+    @cached_property
     def _candidates(self) -> Values:
         """Points that fill the ranges, with their corners, as shares, (k, axes) float64."""
         from scipy.stats import qmc
@@ -323,7 +326,7 @@ class Surrogate:
 
     # -- pictures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: "Axes | None" = None, **fixed: float) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, *, error: bool = False, **fixed: float) -> "Axes":
         """Draw the predicted reach with its 95 % interval and the simulated points.
 
         A curve along one parameter, a surface over two; of further parameters, `fixed` gives the values.
@@ -332,6 +335,8 @@ class Surrogate:
         ----------
         ax : matplotlib Axes, optional
             Where to draw; default: new axes.
+        error : bool
+            Draw the standard error of the predictions instead, over two parameters with the point to simulate next.
         **fixed
             Values of parameters that are not drawn; default: the middle of the range of all but the first two.
 
@@ -342,7 +347,7 @@ class Surrogate:
         """
         from analytics.surrogates.picture import surrogate_picture
 
-        return surrogate_picture(self, ax=ax, fixed=fixed)
+        return surrogate_picture(self, ax=ax, fixed=fixed, error=error)
 
     def explore(self) -> "Explorer":
         """Return sliders for notebooks; see `analytics.explore`."""

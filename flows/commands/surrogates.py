@@ -261,7 +261,9 @@ def _answer(found: "Surrogate", plot: str | None, chosen: Any, output: str | Non
 
     published = publish_surrogate(found)
     if plot is not None:
-        save_plot(found.plot(), plot)
+        from analytics.surrogates.picture import surrogate_figure
+
+        save_plot(surrogate_figure(found), plot)
     points = found.points[[*found.parameters, "replicates", "reach", "reach_standard_error"]].join(found.left_out)
     rows: list[dict[str, Any]] = points.to_dict("records")  # type: ignore[assignment]
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from analytics import explore, load_surrogate, publish_surrogate, refine, surrogate, sweep
 from analytics.surrogates.axes import Axis
 from analytics.surrogates.fitting import fitted
+from analytics.surrogates.picture import surrogate_figure
 from analytics.surrogates.process import Process
 from analytics.surrogates.surrogate import Design, Surrogate
 from analytics.sweeps import Sweep
@@ -291,6 +292,19 @@ def test_sliders_show_the_prediction_at_once(found: Sweep) -> None:
     after = bytes(shown.picture.value)
     assert after.startswith(b"\x89PNG")
     assert after != before
+    (line,) = [each for each in shown._curve.artists if each.get_label() == "predicted"]
+    expected = fitted_now.predict_many({"probability": line.get_xdata(), "budget": [2] * len(line.get_xdata())})
+    assert line.get_ydata().tolist() == expected["reach"].tolist()
+    shown.sliders["budget"].value = 4
+    assert line.get_ydata().tolist() != expected["reach"].tolist()
+    assert [len(each.get_segments()) for each in shown._curve.artists if hasattr(each, "get_segments")] == [5]
+
+
+def test_a_logarithmic_parameter_has_a_logarithmic_slider(found: Sweep) -> None:
+    shown = explore(surrogate(found)).sliders["probability"]
+    assert type(shown).__name__ == "FloatLogSlider"
+    assert (shown.base**shown.min, shown.base**shown.max) == pytest.approx((0.05, 0.5))
+    assert shown.value == pytest.approx(math.sqrt(0.05 * 0.5), rel=1e-5)
 
 
 def test_pictures_have_the_points_and_the_band(found: Sweep, known: Surrogate, assert_readable) -> None:
@@ -302,4 +316,12 @@ def test_pictures_have_the_points_and_the_band(found: Sweep, known: Surrogate, a
     surface = surrogate(found).plot()
     drawn = np.concatenate([each.get_offsets() for each in surface.collections if len(each.get_offsets()) == 10])
     assert drawn.tolist() == found.table[["probability", "budget"]].to_numpy().tolist()
-    assert surrogate(found).plot(budget=2).get_title("left").endswith("budget 2")
+    assert surrogate(found).plot(budget=2).get_title("left") == "Reach on town: independent cascade, budget 2"
+    panels = surrogate_figure(surrogate(found)).axes
+    assert [each.get_title("left") for each in panels[:2]] == [
+        f"{what} on town: independent cascade" for what in ("Reach", "Error")
+    ]
+    crosses = [each.get_offsets().tolist() for each in panels[1].collections if len(each.get_offsets()) == 1]
+    assert [list(surrogate(found).next_points()[0].values())] in crosses
+    along = known.plot(error=True).lines[0]
+    assert along.get_ydata() == pytest.approx([known.predict(x=each).standard_error for each in along.get_xdata()])
