@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from analytics.agent_groups import compute_columns
 from analytics.structure.metrics import METRICS
-from analytics.structure.network_metrics import metrics
 from data.cascades.observed_cascades import NO_INFECTOR, ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.agent_columns import attribute_names, column_of_agents
@@ -91,8 +91,7 @@ def agent_features(
     known = [*attributes, *(name for name in measured if name not in IDENTIFIERS), *OF_SESSION, *OF_CASCADES]
     for name in names:
         _check(network, name, known, session, cascades)
-    if missing := [name for name in names if name in measured and name not in attributes]:
-        metrics(network, missing)
+    compute_columns(network, names)
     of_session = {} if session is None else _session_columns(network, session)
     of_cascades = {} if cascades is None else _cascade_columns(network, cascades)
     columns: Columns = {}

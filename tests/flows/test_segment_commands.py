@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from data.facade import Warehouse
+from flows.campaign_jobs import prepare_run
 from tests.flows.conftest import Answer
 
 Rumormill = Callable[..., Answer]
@@ -42,6 +43,16 @@ def test_a_surrogate_is_fitted_asked_and_refined(rumormill: Rumormill, warehouse
     (listed,) = rumormill("surrogate", "list", "--json").json
     assert (listed["surrogate"], listed["points"]) == ("spring", 6)
     assert warehouse.count("surrogates") == 2
+
+
+def test_metrics_that_group_agents_are_computed(rumormill: Rumormill, warehouse: Warehouse) -> None:
+    chosen = rumormill("seeds", "town", "--budget", "1", "--targets", "core_number=4", "--replicates", "20", "--json")
+    assert chosen.exit_code == 0, chosen.stderr
+    seeds = {"strategy": "random", "budget": 2, "within": {"triangles": list(range(9))}}
+    session = {"name": "few", "seeds": seeds, "parameters": {"probability": 0.1}, "replicates": 5}
+    prepare_run({"name": "groups", "network": "town", "sessions": [session]}, warehouse)
+    known = warehouse.sql("SELECT count(triangles) AS triangles, count(core_number) AS core_number FROM agent_metrics")
+    assert known.to_dict("records") == [{"triangles": 300, "core_number": 300}]
 
 
 @pytest.mark.parametrize(
