@@ -12,6 +12,7 @@ from flows.commands.model_options import (
     ModelOption,
     RandomSeedOption,
     SettingsOption,
+    ValuesOption,
     asked_parameters,
     asked_seeds,
     asked_values,
@@ -38,14 +39,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="Name of 
 )
 def fit(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network.")],
-    values: Annotated[
-        list[str],
-        typer.Option(
-            "--values",
-            metavar="NAME=V1,V2,...",
-            help="Values of a parameter, one to four of them; budget is that of the seeds. Repeatable.",
-        ),
-    ],
+    values: ValuesOption,
     model: ModelOption = "independent_cascade",
     settings: SettingsOption = None,
     seeds: Annotated[
@@ -66,7 +60,8 @@ def fit(
 ) -> None:
     """Simulate a grid of parameters as rumormill sweep does, and fit a surrogate to its points.
 
-    Points that a sweep has simulated before are read. The rows are the points, each predicted without itself.
+    One to four parameters are varied. Points that a sweep has simulated before are read. The rows are the points, each
+    predicted without itself.
     """
     from analytics import sweeps
     from analytics.decision_tables import publish_sweep

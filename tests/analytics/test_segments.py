@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analytics.segments.clustering as clustering_module
-from analytics import crossing, segment
+from analytics import crossing, publish_surrogate, segment, surrogate, sweep
 from analytics.agent_groups import agent_groups
 from analytics.segments.clustering import cluster
 from analytics.segments.description import describe
@@ -18,6 +18,8 @@ from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.networks.agent_columns import agents_within, column_of_agents
 from data.networks.network import Network
+from data.warehouse.deletion import delete
+from data.warehouse.dependents import network_deletion
 from propagation import simulate, simulate_many
 from propagation.models import IndependentCascade
 from propagation.seeding import (
@@ -288,6 +290,21 @@ def test_messages_cross_segments_and_reports_count_them(town: Network) -> None:
     expected = rounds.groupby(of_agent[rounds["agent"]])["round"].mean()
     assert asked["mean_round"].tolist() == pytest.approx(expected.tolist())
     assert by_segment["agents"].tolist() == segments["agents"].tolist()
+
+
+def test_what_is_current_goes_with_its_network() -> None:
+    warehouse = Warehouse("memory://deleted")
+    values = {"probability": [0.05, 0.1, 0.2, 0.4]}
+    seeds = RandomSeeds(budget=1)
+    for edges, name in ((200, "kept"), (210, "gone")):
+        network = warehouse.generate_network(name, "erdos_renyi", agents=40, edges=edges)
+        segment(network, ["in_degree"], segments=2)
+        found = sweep(network, "independent_cascade", values, seed_sets=seeds, replicates=10, publish=False)
+        publish_surrogate(surrogate(found, name=name))
+    delete(warehouse, network_deletion(warehouse, "gone", with_sessions=True))
+    assert [row["surrogate"] for row in warehouse.read("current_surrogates").to_pylist()] == ["kept"]
+    rows = warehouse.read("current_segmentations").to_pylist()
+    assert [row["snapshot_id"] for row in rows] == [warehouse.network("kept").snapshot_id]
 
 
 # -- seeds within groups ----------------------------------------------------------------------------------------------
