@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from analytics.surrogates.slider import Explorer
 
-LARGE_ERROR = 0.1
-"""Leave-one-out error, as a share of the largest reach, from which predictions are called rough."""
+LARGE_ERROR, WIDE_INTERVAL = 0.1, 0.25
+"""Leave-one-out error, and mean width of leave-one-out intervals, as shares of the largest reach, above which
+predictions are called rough."""
 CANDIDATES = 2_048
 """Points, spread over the ranges of the parameters, at which the error of predictions is computed."""
 Values = npt.NDArray[np.float64]
@@ -254,12 +255,13 @@ class Surrogate:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about what predictions leave open: a large error, and seeds that were drawn once."""
+        """Sentences about what predictions leave open: rough predictions, and seeds that were drawn once."""
         found = []
-        if self.relative_error > LARGE_ERROR:
+        width = float((self.left_out["predicted_high"] - self.left_out["predicted_low"]).mean()) / self.largest_reach
+        if self.relative_error > LARGE_ERROR or width > WIDE_INTERVAL:
             found.append(
-                f"the leave-one-out error is large, {self.relative_error:.0%} of the largest reach: predictions are "
-                "rough; simulate more values, or refine the surrogate"
+                f"predictions are rough: left-out points are missed by {self.relative_error:.0%} of the largest reach, "
+                f"and their 95 % intervals are {width:.0%} of it wide on average; simulate more values, or refine"
             )
         if isinstance(self.design.seed_set, RandomSeeds):
             found.append(

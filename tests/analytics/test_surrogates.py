@@ -153,7 +153,10 @@ def test_notes_say_what_predictions_leave_open(found: Sweep, known: Surrogate) -
     assert note.startswith("the seeds are one random draw (random seed 0)")
     x = [0.0, 0.1, 0.9, 1.0]
     (rough,) = of_points(pd.DataFrame({"x": x, "reach": [1.0, 900.0, 1.0, 900.0], "reach_standard_error": 1.0})).notes
-    assert rough.startswith("the leave-one-out error is large")
+    assert rough.startswith("predictions are rough: left-out points are missed by 7")
+    few = pd.DataFrame({"x": [0.0, 0.3, 0.6, 1.0], "reach": [1.0, 100.0, 900.0, 990.0], "reach_standard_error": 1.0})
+    (wide,) = of_points(few).notes  # the error is small, but intervals say nothing
+    assert "are missed by 5% of the largest reach, and their 95 % intervals are 41% of it wide" in wide
 
 
 def test_too_few_points_and_parameters_without_numbers_are_refused(found: Sweep) -> None:
