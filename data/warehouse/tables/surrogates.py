@@ -60,7 +60,7 @@ SPECIFICATIONS = (
             Column("position", pa.int32(), "order of the point, from 0"),
             Column("parameters", pa.string(), "values of the parameters that were varied, JSON"),
             Column("session_id", pa.string(), "session that simulated the point"),
-            Column("replicates", pa.int64(), "replicates of that session"),
+            Column("replicates", pa.int32(), "replicates of that session"),
             Column("reach", pa.float64(), "mean reach that was simulated, agents"),
             Column("reach_standard_error", pa.float64(), "standard error of reach, agents"),
             Column("predicted_reach", pa.float64(), "reach predicted without this point, agents"),
