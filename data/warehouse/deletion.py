@@ -34,14 +34,14 @@ from data.warehouse.tables.specification import TableSpecification
 
 KIND = "deletion"
 ATTEMPTS = 20
-DEPENDING = (
-    "networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets",
-    "current_segmentations", "current_surrogates",
-)  # fmt: skip
+DEPENDING = ("networks", "campaigns", "campaign_sessions", "propagation_sessions", "runs", "observed_cascade_sets")
 """Tables that determine dependents."""
 
 PAIRED = {"first_session_id": "second_session_id"}
 """Columns of rows about two sessions, each with the other one: rows are deleted with either."""
+
+CURRENT = ("current_segmentations", "current_surrogates")
+"""Keyed tables whose rows are deleted with a network."""
 
 Rewritten = dict[tuple[int, str], tuple[DataFile | None, ...]]
 """By publication and path of a file: empty if it is kept, else its replacement, or None if no row is left."""
@@ -91,7 +91,7 @@ def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int)
         retracts=keys,
         properties={"deleted": deletion.what},
         requires=keys,
-        unchanged=[Unchanged(table, since) for table in DEPENDING],
+        unchanged=[Unchanged(table, since) for table in (*DEPENDING, *CURRENT)],
     )
 
 
