@@ -99,7 +99,7 @@ def looks_like_a_number(text: str) -> bool:
 
 @functools.cache
 def types_of_field(kind: type[BaseModel], field: str) -> set[Any]:
-    """Return the plain types that a field of a class allows."""
+    """Return the plain types that a field of a class allows, such as ``{int, NoneType}``."""
     return _alternatives(kind.model_fields[field].annotation)
 
 
