@@ -1,6 +1,6 @@
 """Groups of agents: by an attribute, by a column of `agent_metrics`, by segment, or as the caller says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,20 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
     else:
         raise InvalidInputError(f"by {by!r} gives no groups; give the name of a column, or the group of each agent")
     return _grouped(network, values)
+
+
+def compute_columns(network: Network, names: Iterable[str]) -> None:
+    """Compute and publish those of some columns of the agents that are metrics of structure and not published yet.
+
+    Parameters
+    ----------
+    network : Network
+    names : iterable of str
+        Names of columns; those that are no metrics are left to whoever reads them.
+    """
+    measured = {column for metric in METRICS.values() for column in metric.agent_columns}
+    if missing := [name for name in names if name in measured and name not in attribute_names(network)]:
+        metrics(network, missing)
 
 
 def _grouped(network: Network, values: pa.Array) -> AgentGroups:

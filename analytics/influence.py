@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from analytics.agent_groups import compute_columns
 from analytics.intervals import half_width, with_interval
 from data.cards import card
 from data.errors import AlreadyPublishedError, InvalidInputError
@@ -234,6 +235,7 @@ def seed_selection(
     if targets is not None and not len(targets):
         raise InvalidInputError("targets is empty, so that no agent would count; name some, or leave it out")
     if isinstance(targets, Mapping):
+        compute_columns(network, targets)
         targets = network.agent_ids.take(pa.array(agents_within(network, targets))).to_pylist()
     request = SeedRequest(
         budget, tuple(map(str, targets or ())), weights, costs, tuple(map(str, given)),

@@ -54,6 +54,8 @@ class Sweep:
         transmission parameter is not varied: these, ``parameter``, ``mean_field`` (threshold), ``simulated`` (value of
         the grid with the largest variability; NaN if that is at an end of the grid), ``above`` and ``below`` (the
         values of the grid next to it, between which the simulated threshold lies), ``spectral_radius``.
+    precision : float or str, optional
+        Precision of the mean reach that decided on the replicates, as it was requested.
     """
 
     network: Network
@@ -63,6 +65,7 @@ class Sweep:
     results: ManyResults
     table: "pd.DataFrame"
     thresholds: "pd.DataFrame"
+    precision: float | str | None = None
 
     @property
     def threshold_sentences(self) -> list[str]:
@@ -140,8 +143,8 @@ def sweep(
     seed_sets : mapping from str, or one seed set
         Seed sets by name, each as in `propagation.simulate`: a strategy, or original ids of agents.
     **options
-        As for `propagation.simulate_many`: ``replicates``, ``random_seed``, ``record``, ``max_rounds``, ``campaign``,
-        ``plan``, ``client``, ``publish``, ``again``, ``progress`` and ``stop``.
+        As for `propagation.simulate_many`: ``replicates`` or ``precision``, ``random_seed``, ``record``,
+        ``max_rounds``, ``campaign``, ``plan``, ``client``, ``publish``, ``again``, ``progress`` and ``stop``.
 
     Returns
     -------
@@ -176,7 +179,8 @@ def sweep(
     table = _table(network, rows, results, thresholds)
     parameters = tuple(points[0][0])
     found = _thresholds(table, parameters, thresholds)
-    return Sweep(network, points[0][1].name, parameters, named, results, table, found)
+    precision = options.get("precision")
+    return Sweep(network, points[0][1].name, parameters, named, results, table, found, precision)
 
 
 # -- the grid -------------------------------------------------------------------------------------------------------

@@ -272,6 +272,7 @@ def resolve(
         if message.sender is not None:
             with _naming(_about("messages", index, "sender"), where):
                 network.dense_ids([message.sender])
+    _compute_groups(campaign, network)
     sessions = []
     listed = [own for session in campaign.sessions for own in session.seed_sets.values() if not named_strategy(own)]
     named = dict.fromkeys(seed for own in listed for seed in own)
@@ -282,6 +283,17 @@ def resolve(
         with _naming(partial(_misfit, campaign, position), where):
             sessions.append(_resolved(campaign, position, model, network, known_agents))
     return ResolvedCampaign(campaign, network, tuple(sessions))
+
+
+def _compute_groups(campaign: Campaign, network: Network) -> None:
+    """Compute the metrics of the network by which a campaign's seed strategies group agents, unless they are known."""
+    from analytics.agent_groups import compute_columns
+
+    strategies = [named_strategy(own) for session in campaign.sessions for own in session.seed_sets.values()]
+    parameters = [strategy[1] for strategy in strategies if strategy is not None]
+    groups = [each.get(name) for each in parameters for name in ("within", "targets")]
+    if columns := {str(column) for each in groups if isinstance(each, Mapping) for column in each}:
+        compute_columns(network, sorted(columns))
 
 
 def _snapshot(campaign: Campaign, warehouse: Warehouse, snapshot_id: str) -> Network:

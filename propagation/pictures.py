@@ -1,6 +1,7 @@
 """Adoption curves: agents reached by each round, with quantile bands over replicates."""
 
 import functools
+import io
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 INK = "#1f2933"
@@ -237,6 +239,40 @@ def _title(ax: "Axes", title: str, pad: float) -> None:
     fitting = size_in_points(ax)[0] / max(0.6 * len(title), 1.0)
     size = min(TITLE_SIZE, max(SMALLEST_TITLE, fitting))
     ax.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=size, pad=pad)
+
+
+# -- pictures that change ------------------------------------------------------------------------------------------
+
+
+class ChangingPicture:
+    """A picture of which a few artists change, over a background that is drawn once.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    artists : sequence of matplotlib Artist
+        What changes, in the order in which it is drawn: always over the rest.
+    """
+
+    def __init__(self, figure: "Figure", artists: "Sequence[Artist]") -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self._artists, self._canvas = artists, FigureCanvasAgg(figure)
+        for artist in artists:
+            artist.set_animated(True)  # left out of the background
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+
+    def png(self) -> bytes:
+        """Return the picture as it is now, PNG."""
+        from matplotlib.image import imsave
+
+        self._canvas.restore_region(self._background)
+        for artist in self._artists:
+            artist.draw(self._canvas.get_renderer())
+        file = io.BytesIO()
+        imsave(file, np.asarray(self._canvas.buffer_rgba()), format="png", pil_kwargs={"compress_level": 1})
+        return file.getvalue()
 
 
 # -- the legend -----------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Clustering:
     iterations: int
 
 
-def cluster(values: Points, counts: Sequence[int], random_seed: int = 0) -> Clustering:
+def cluster(values: Points, counts: Sequence[int], random_seed: int = 0, *, capped: bool = False) -> Clustering:
     """Group points by k-means on standardised values, with the number of groups that silhouettes favour.
 
     By dask-ml (``StandardScaler`` and ``KMeans`` on a Dask array in blocks of `BLOCK` points) over all points; by
@@ -74,11 +74,13 @@ def cluster(values: Points, counts: Sequence[int], random_seed: int = 0) -> Clus
         Numbers of groups to try, each at least 2.
     random_seed : int
         Of the samples and of the starts.
+    capped : bool
+        Whether numbers above that of the different points are left out, rather than refused.
 
     Raises
     ------
     InvalidInputError
-        If there are fewer different points than groups.
+        If the sample has fewer different points than groups.
 
     References
     ----------
@@ -94,6 +96,7 @@ def cluster(values: Points, counts: Sequence[int], random_seed: int = 0) -> Clus
     hashes = agent_hashes(stream(random_seed, Purpose.SEEDING, _SAMPLING), np.arange(len(scaled)))
     order = np.argsort(hashes, kind="stable")
     sample = scaled[order[:CENTRED]]
+    counts = _possible(sample, counts, capped=capped)
     starts, silhouettes = _tried(sample, counts, random_seed)
     chosen = _chosen(counts, silhouettes)
     fitted = KMeans(len(starts[chosen]), init=starts[chosen], max_iter=MOST_ROUNDS, tol=TOLERANCE)
@@ -110,18 +113,25 @@ def cluster(values: Points, counts: Sequence[int], random_seed: int = 0) -> Clus
     )
 
 
+def _possible(sample: Points, counts: Sequence[int], *, capped: bool) -> Sequence[int]:
+    """Return the numbers of groups that are at most that of the different points of a sample."""
+    different = len(np.unique(sample, axis=0))
+    possible = [count for count in counts if count <= different]
+    if not possible or (len(possible) < len(counts) and not capped):
+        needed = min(counts) if not possible else max(counts)
+        raise InvalidInputError(
+            f"{needed} segments need at least {needed} agents that differ, and among {len(sample):,} there are "
+            f"{different:,}; ask for fewer segments or use more features"
+        )
+    return possible
+
+
 def _tried(sample: Points, counts: Sequence[int], random_seed: int) -> tuple[list[Points], list[float]]:
     """Return centres and mean silhouette on a sample for each number of groups."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
     from threadpoolctl import threadpool_limits
 
-    different = len(np.unique(sample, axis=0))
-    if different < max(counts) + 1:
-        raise InvalidInputError(
-            f"{max(counts)} segments need more than {max(counts)} agents that differ, and there are {different:,}; ask "
-            "for fewer segments or use more features"
-        )
     starts, silhouettes = [], []
     for count in counts:
         with threadpool_limits(1):  # several threads add up in no fixed order

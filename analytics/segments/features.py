@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from analytics.agent_groups import compute_columns
 from analytics.structure.metrics import METRICS
-from analytics.structure.network_metrics import metrics
 from data.cascades.observed_cascades import NO_INFECTOR, ObservedCascades
 from data.errors import InvalidInputError
 from data.networks.agent_columns import attribute_names, column_of_agents
@@ -45,12 +45,15 @@ class Features:
         After the transforms; an agent without a value has the median of the others.
     left_out : tuple of str
         Features that were asked for and are not used, each with the reason.
+    notes : tuple of str
+        What else to know: how many agents have no value of a feature, or an infinite one.
     """
 
     raw: Columns
     transforms: tuple[str, ...]
     values: npt.NDArray[np.float64]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,8 +91,7 @@ def agent_features(
     known = [*attributes, *(name for name in measured if name not in IDENTIFIERS), *OF_SESSION, *OF_CASCADES]
     for name in names:
         _check(network, name, known, session, cascades)
-    if missing := [name for name in names if name in measured and name not in attributes]:
-        metrics(network, missing)
+    compute_columns(network, names)
     of_session = {} if session is None else _session_columns(network, session)
     of_cascades = {} if cascades is None else _cascade_columns(network, cascades)
     columns: Columns = {}
@@ -191,8 +193,9 @@ def transformed(columns: Columns) -> Features:
     """Return features on scales on which distances mean something, without those that add nothing.
 
     A feature without negative values whose skewness is above `SKEWED` is replaced by ``log(1 + x / m)``, where m is the
-    median of its positive values. An agent without a value has the median of those that have one. Features that are
-    the same for all agents, or correlate by more than `REDUNDANT` with an earlier one, are left out.
+    median of its positive values. An agent without a value, or with an infinite one, has the median of those that have
+    one. Features that are the same for all agents, or correlate by more than `REDUNDANT` with an earlier one, are left
+    out.
 
     Raises
     ------
@@ -201,11 +204,11 @@ def transformed(columns: Columns) -> Features:
     """
     kept: Columns = {}
     values: list[npt.NDArray[np.float64]] = []
-    transforms, left_out = [], []
+    transforms, left_out, notes = [], [], []
     for name, column in columns.items():
         known = column[np.isfinite(column)]
         if not len(known) or np.ptp(known) == 0.0:
-            left_out.append(f"{name}: the same for all agents")
+            left_out.append(f"{name}: {_sameness(column, known)}")
             continue
         filled = np.where(np.isfinite(column), column, np.median(known))
         transform = "log" if known.min() >= 0 and _skewness(known) > SKEWED else "none"
@@ -215,12 +218,31 @@ def transformed(columns: Columns) -> Features:
         if twin is not None:
             left_out.append(f"{name}: correlates with {twin} by more than {REDUNDANT:g}")
             continue
+        if len(known) < len(column):
+            notes.append(f"{name}: {_missing(column)}; they have the median of the others")
         kept[name] = column
         values.append(filled)
         transforms.append(transform)
     if not kept:
         raise InvalidInputError(f"no feature tells agents apart ({'; '.join(left_out)}); choose others")
-    return Features(kept, tuple(transforms), np.column_stack(values), tuple(left_out))
+    return Features(kept, tuple(transforms), np.column_stack(values), tuple(left_out), tuple(notes))
+
+
+def _sameness(column: npt.NDArray[np.float64], known: npt.NDArray[np.float64]) -> str:
+    """Return why a feature tells no agents apart."""
+    if not len(known):
+        return f"no agent has a finite value ({_missing(column)})"
+    if len(known) < len(column):
+        return f"the same for all agents that have a value ({_missing(column)})"
+    return "the same for all agents"
+
+
+def _missing(column: npt.NDArray[np.float64]) -> str:
+    """Return how many agents have no value, and how many an infinite one."""
+    counts = {"no value": int(np.isnan(column).sum()), "an infinite value": int(np.isinf(column).sum())}
+    return ", ".join(
+        f"{count:,} {'agent has' if count == 1 else 'agents have'} {what}" for what, count in counts.items() if count
+    )
 
 
 def _skewness(values: npt.NDArray[np.float64]) -> float:

@@ -65,7 +65,8 @@ def _traits(found: "Segmentation", ax: "Axes") -> None:
     image = ax.imshow(scores, cmap="RdBu_r", vmin=-FARTHEST, vmax=FARTHEST, aspect="auto")
     for place, score in np.ndenumerate(np.round(scores, 1)):
         colour = "white" if abs(score) > 0.7 * FARTHEST else INK
-        ax.text(place[1], place[0], f"{score + 0.0:+.1f}", ha="center", va="center", fontsize=8.5, color=colour)
+        text = f"{score + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")  # as the colour bar writes it
+        ax.text(place[1], place[0], text, ha="center", va="center", fontsize=8.5, color=colour)
     names = [
         f"{row['segment']}  {shortened(row['segment_name'], NAME_LENGTH)}  ({row['share']:.0%})"
         for row in segments.to_dict("records")

@@ -15,8 +15,9 @@ from analytics.segments.description import Description, describe
 from analytics.segments.features import Features, agent_features, default_features, transformed
 from data.cascades.observed_cascades import ObservedCascades
 from data.errors import AlreadyPublishedError, InvalidInputError
-from data.networks.agent_columns import MEASURED, attribute_names
+from data.networks.agent_columns import KEY, MEASURED, attribute_names
 from data.networks.network import Network
+from data.networks.segmentations import NAMES, current_segmentations, make_current, staged_current
 from data.validation import checked_name
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import segmentation_key
@@ -109,6 +110,8 @@ class Segmentation:
             if row["chosen_by"] == "silhouette"
             else "as requested"
         )
+        if row["chosen_by"] == "silhouette" and len(row["segment_counts"]) == 1:
+            why = "the only number that was tried"
         return (
             f"{row['agents']:,} agents in {count} segments, {why}; mean silhouette {row['silhouette']:.3f} of "
             f"{row['silhouette_agents']:,} agents"
@@ -137,7 +140,7 @@ def segment(
     session: Result | None = None,
     cascades: ObservedCascades | None = None,
     segments: int | None = None,
-    most: int = MOST_SEGMENTS,
+    most: int | None = None,
     name: str = "segment",
     random_seed: int = 0,
     publish: bool = True,
@@ -166,14 +169,16 @@ def segment(
         Cascades that these agents took part in.
     segments : int, optional
         Number of segments; default: chosen by silhouettes.
-    most : int
-        Largest number of segments that is tried.
+    most : int, optional
+        Largest number of segments that is tried, if `segments` is not given; default: `MOST_SEGMENTS`. Agents of fewer
+        kinds are in fewer segments.
     name : str
-        Name of the segmentation, and of the agents' column.
+        Name of the segmentation, and of the agents' column. Of several segmentations of one name, the one that was
+        requested last is the column.
     random_seed : int
-        Of the samples.
+        Of the samples, in [0, 2**63).
     publish : bool
-        Publish in the network's warehouse, or load the segmentation if it is published.
+        Publish in the network's warehouse, or load the segmentation if it is published; either makes it the column.
 
     Returns
     -------
@@ -197,10 +202,10 @@ def segment(
     >>> found.segments["agents"].sum()
     np.int64(300)
     """
-    counts = _checked(network, segments, most, name)
+    counts = _checked(network, segments, most, name, random_seed)
     asked = tuple(dict.fromkeys(default_features(session, cascades) if features is None else features))
     if isinstance(features, str) or not asked:
-        raise InvalidInputError(f"features {features!r}: give a list of at least one, such as ['out_degree']")
+        raise InvalidInputError("no features are named; give a list of at least one, such as out_degree")
     specification = {
         "snapshot_id": network.snapshot_id,
         "name": name,
@@ -208,14 +213,14 @@ def segment(
         "session": None if session is None else session.session_id,
         "cascades": None if cascades is None else cascades.cascade_set_id,
         "counts": counts,
-        "random_seed": random_seed,
+        "random_seed": int(random_seed),
         "version": VERSION,
     }
     segmentation_id = derived_uuid("segmentation", json.dumps(specification, sort_keys=True))
     if publish and (there := _recalled(network, segmentation_id)) is not None:
         return there
     found = transformed(agent_features(network, asked, session, cascades))
-    groups = cluster(found.values, counts, random_seed)
+    groups = cluster(found.values, counts, random_seed, capped=segments is None)
     row = {
         "snapshot_id": network.snapshot_id,
         "segmentation_id": segmentation_id,
@@ -225,6 +230,7 @@ def segment(
         "features": list(found.names),
         "transforms": list(found.transforms),
         "left_out": list(found.left_out),
+        "notes": [*found.notes, *_few_kinds(groups, counts)],
         "session_id": specification["session"],
         "cascade_set": None if cascades is None else cascades.name,
         "segment_counts": list(groups.counts),
@@ -233,7 +239,7 @@ def segment(
         "silhouette_agents": groups.judged,
         "chosen_by": "silhouette" if segments is None else "request",
         "iterations": groups.iterations,
-        "random_seed": random_seed,
+        "random_seed": int(random_seed),
         "segmented_at": dt.datetime.now(dt.UTC),
     }
     undirected = any("in_degree" in reason for reason in found.left_out if reason.startswith("out_degree"))
@@ -242,25 +248,52 @@ def segment(
     return _published(result) if publish else result
 
 
-def _checked(network: Network, segments: int | None, most: int, name: str) -> list[int]:
+def _checked(network: Network, segments: int | None, most: int | None, name: str, random_seed: int) -> list[int]:
     """Return the numbers of segments to try, if all values are valid."""
-    checked_name(name)
-    if name in (taken := [*attribute_names(network), *MEASURED]):
-        raise InvalidInputError(
-            f"name {name!r}: the agents of network {network.network_id!r} have a column of this name (columns: "
-            f"{', '.join(taken)}); choose another"
-        )
+    _check_name(network, name)
     if network.n_agents < FEWEST_AGENTS:
         raise InvalidInputError(
             f"network {network.network_id!r} has {network.n_agents} agents; segments need at least {FEWEST_AGENTS}"
         )
+    if segments is not None and most is not None:
+        raise InvalidInputError(
+            f"segments {segments!r} and most {most!r} are both given; leave out one: most bounds the numbers that are "
+            "tried, and segments is the number itself"
+        )
     for what, value in (("segments", segments), ("most", most)):
-        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if value is not None and not (is_whole and 2 <= value < network.n_agents):
+        if value is not None and not (_is_whole(value) and 2 <= value < network.n_agents):
             raise InvalidInputError(
                 f"{what} {value!r} is not a whole number of at least 2 and below the {network.n_agents:,} agents"
             )
-    return list(range(2, min(int(most), network.n_agents // 2) + 1)) if segments is None else [int(segments)]
+    if not (_is_whole(random_seed) and 0 <= random_seed < 2**63):
+        raise InvalidInputError(f"random_seed {random_seed!r} is not a whole number from 0 to 2^63 - 1")
+    largest = min(MOST_SEGMENTS if most is None else int(most), network.n_agents // 2)
+    return list(range(2, largest + 1)) if segments is None else [int(segments)]
+
+
+def _check_name(network: Network, name: str) -> None:
+    """Raise an error unless a name and the one with `NAMES` after it can be columns of the agents."""
+    checked_name(name)
+    known = current_segmentations(network)
+    taken = [*KEY, *attribute_names(network), *MEASURED]
+    names_of_segments = [f"{each}{NAMES}" for each in known if each != name]
+    for column, others in ((name, [*taken, *names_of_segments]), (f"{name}{NAMES}", [*taken, *known])):
+        if column in others:
+            raise InvalidInputError(
+                f"name {name!r}: the agents of network {network.network_id!r} have a column {column!r} already "
+                f"(columns: {', '.join([*taken, *known])}); choose another name"
+            )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _few_kinds(groups: Clustering, counts: Sequence[int]) -> list[str]:
+    """Return a note if fewer numbers of segments were tried than were to be."""
+    if groups.counts == tuple(counts):
+        return []
+    return [f"more than {groups.counts[-1]} segments were not tried: only {groups.counts[-1]} kinds of agents differ"]
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------
@@ -310,11 +343,12 @@ def _table(name: str, row: Mapping[str, Any], columns: Mapping[str, Any]) -> pa.
 
 
 def _recalled(network: Network, segmentation_id: str) -> Segmentation | None:
-    """Return a published segmentation, or None."""
+    """Return a published segmentation, which is then the current one of its name, or None."""
     key = segmentation_key(network.snapshot_id, segmentation_id)
     if not network.warehouse.published([key]):
         return None
     (row,) = network.warehouse.read("segmentations", [key]).to_pylist()
+    make_current(network, row["segmentation"], segmentation_id)
     orders = {"segments": "segment", "segment_traits": "segment", "agent_segments": "agent"}
     tables = {table: network.warehouse.read(table, [key]).sort_by(column) for table, column in orders.items()}
     return Segmentation(network, row, tables, recalled=True)
@@ -326,6 +360,7 @@ def _published(segmentation: Segmentation) -> Segmentation:
     store = network.warehouse
     files = [store.stage_records("segmentations", [row])]
     files += [store.stage(table, rows) for table, rows in segmentation.tables.items()]
+    files.append(staged_current(network, row["segmentation"], row["segmentation_id"]))
     key = segmentation_key(network.snapshot_id, row["segmentation_id"])
     try:
         store.commit("segmentation", [key], files, requires=[network.key])

@@ -1,5 +1,5 @@
 -- One row per session of the latest campaign and value of an agent attribute.
--- Which groups of agents does the message reach? (Sessions that record reach.)
+-- Which groups of agents does the message reach, and when? (Sessions that record reach; mean_round is over all times that agents are reached.)
 WITH sessions AS (
     SELECT session, session_id, snapshot_id
     FROM campaign_sessions
@@ -18,7 +18,7 @@ reached AS (
         session_id,
         agents./* attribute */ out_degree AS attribute,
         sum(probability) AS reached_per_replicate,
-        avg(reach.mean_round) AS mean_round
+        sum(probability * reach.mean_round) / sum(probability) AS mean_round
     FROM files.reach AS reach
     JOIN sessions USING (session_id)
     JOIN files.network_agents AS agents USING (snapshot_id, agent)

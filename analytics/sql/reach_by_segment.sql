@@ -1,5 +1,5 @@
 -- One row per session of the latest campaign and segment of its network's agents.
--- Which segments of agents does the message reach? (After rumormill segment; sessions that record reach.)
+-- Which segments of agents does the message reach, and when? (The segmentation requested last; sessions that record reach; mean_round is over all times that agents are reached.)
 WITH sessions AS (
     SELECT session, position, session_id, snapshot_id
     FROM campaign_sessions
@@ -7,9 +7,9 @@ WITH sessions AS (
     WHERE campaign_id = (SELECT max_by(campaign_id, completed_at) FROM campaigns)
         AND record <> 'rounds'
 ),
-current_segmentations AS (
-    SELECT snapshot_id, max_by(segmentation_id, (segmented_at, segmentation_id)) AS segmentation_id
-    FROM files.segmentations
+segmentations AS (
+    SELECT snapshot_id, max_by(segmentation_id, requested_at) AS segmentation_id
+    FROM files.current_segmentations
     GROUP BY snapshot_id
 ),
 reached AS (
@@ -17,10 +17,10 @@ reached AS (
         session_id,
         segment,
         sum(probability) AS reached_per_replicate,
-        avg(reach.mean_round) AS mean_round
+        sum(probability * reach.mean_round) / sum(probability) AS mean_round
     FROM files.reach AS reach
     JOIN sessions USING (session_id)
-    JOIN current_segmentations USING (snapshot_id)
+    JOIN segmentations USING (snapshot_id)
     JOIN files.agent_segments AS agents USING (snapshot_id, segmentation_id, agent)
     GROUP BY ALL
 )
@@ -33,7 +33,7 @@ SELECT
     coalesce(reached_per_replicate, 0) / agents AS share_reached,
     mean_round
 FROM sessions
-JOIN current_segmentations USING (snapshot_id)
+JOIN segmentations USING (snapshot_id)
 JOIN files.segments AS segments USING (snapshot_id, segmentation_id)
 LEFT JOIN reached
     ON reached.session_id = sessions.session_id

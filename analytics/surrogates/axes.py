@@ -1,6 +1,6 @@
 """Ranges of the parameters of a surrogate, and the scales on which distances along them are measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from data.validation import suggestion
 
 WIDE = 10.0
 """Ratio of the ends of a range from which a parameter without values of 0 is seen on a logarithmic scale."""
+NORMAL = 1.959963984540054
+"""Half the width of a 95 % interval, in standard deviations of a normal distribution."""
 ROUNDING = 1e-9
 """Distance from a range, as a share of it, that is due to rounding."""
 
@@ -28,7 +30,7 @@ class Axis:
     scale : str
         ``linear`` or ``log``.
     whole : bool
-        Whether values are whole numbers, such as a budget.
+        Whether only whole numbers are values, as of a budget.
     """
 
     name: str
@@ -38,8 +40,8 @@ class Axis:
     whole: bool
 
     @staticmethod
-    def of_values(name: str, values: Sequence[Any]) -> "Axis":
-        """Return the axis of the simulated values of a parameter.
+    def of_values(name: str, values: Sequence[Any], *, whole: bool) -> "Axis":
+        """Return the axis of the simulated values of a parameter, which may have whole numbers only.
 
         Raises
         ------
@@ -54,7 +56,7 @@ class Axis:
                 f"{name} is {low:g} at all points; vary it, or leave it out of the parameters that are varied"
             )
         scale = "log" if low > 0 and high / low >= WIDE else "linear"
-        return Axis(name, low, high, scale, all(isinstance(each, int) for each in values))
+        return Axis(name, low, high, scale, whole)
 
     def units(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return values as shares of the range on the axis' scale, float64: 0 at `low`, 1 at `high`."""
@@ -82,21 +84,17 @@ def checked_point(axes: Sequence[Axis], point: Mapping[str, Any]) -> npt.NDArray
     Raises
     ------
     InvalidInputError
-        If a parameter is missing, unknown, no number, or outside its range: a surrogate does not extrapolate.
+        If a parameter is missing, unknown, no number, not whole where only whole numbers are, or outside its range: a
+        surrogate does not extrapolate.
     """
-    names = [axis.name for axis in axes]
-    for name in point:
-        if name not in names:
-            raise InvalidInputError(
-                f"no parameter {name!r}{suggestion(name, names)}; the surrogate has {', '.join(names)}"
-            )
+    check_names(axes, point)
     units = np.empty(len(axes))
     for number, axis in enumerate(axes):
-        if axis.name not in point:
-            raise InvalidInputError(f"{axis.name} is missing; give a value from {axis.low:g} to {axis.high:g}")
         value = point[axis.name]
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
             raise InvalidInputError(f"{axis.name} {value!r} is not a number")
+        if axis.whole and float(value) != round(float(value)):
+            raise InvalidInputError(f"{axis.name} {value:g} is not a whole number")
         slack = ROUNDING * (axis.high - axis.low)
         if not axis.low - slack <= value <= axis.high + slack:
             raise InvalidInputError(
@@ -105,3 +103,22 @@ def checked_point(axes: Sequence[Axis], point: Mapping[str, Any]) -> npt.NDArray
             )
         units[number] = axis.units(value)
     return units
+
+
+def check_names(axes: Sequence[Axis], given: Collection[str]) -> None:
+    """Raise an error unless the given parameters are those of the axes.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is missing or unknown.
+    """
+    names = [axis.name for axis in axes]
+    for name in given:
+        if name not in names:
+            raise InvalidInputError(
+                f"no parameter {name!r}{suggestion(name, names)}; the surrogate has {', '.join(names)}"
+            )
+    for axis in axes:
+        if axis.name not in given:
+            raise InvalidInputError(f"{axis.name} is missing; give a value from {axis.low:g} to {axis.high:g}")

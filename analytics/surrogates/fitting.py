@@ -1,6 +1,6 @@
 """Surrogates fitted to sweeps, and refined by further simulations where their error is largest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +12,17 @@ from analytics.surrogates.surrogate import Design, Surrogate
 from analytics.sweeps import BUDGET, Sweep, base_model, sweep
 from data.errors import InvalidInputError
 from data.networks.network import Network
-from data.validation import checked_name
+from data.validation import checked_name, types_of_field
+from propagation.models import MODELS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PARAMETERS = 4
+FEWEST_REPLICATES = 10
+"""Replicates from which their standard error says how sure a mean is."""
+COLUMNS = ("session_id", "replicates", "reach", "reach_standard_error")
+"""What a surrogate knows of each point, besides the parameters."""
 Watcher = Callable[[Surrogate], None]
 """Called with every surrogate on the way."""
 
@@ -33,7 +38,7 @@ def surrogate(found: Sweep, *, name: str = "surrogate", seed_set: str | None = N
     ----------
     found : Sweep
         Of one to four numeric parameters; ``budget`` may be one of them. At least 4 points, and 2 more than twice
-        the number of parameters.
+        the number of parameters; at least `FEWEST_REPLICATES` replicates of each.
     name : str
         Name under which the surrogate is published.
     seed_set : str, optional
@@ -46,8 +51,8 @@ def surrogate(found: Sweep, *, name: str = "surrogate", seed_set: str | None = N
     Raises
     ------
     InvalidInputError
-        If the sweep has too few points, more than four parameters, values that are no numbers, or several seed sets
-        of which none is named.
+        If the sweep has too few points or replicates, more than four parameters, values that are no numbers, or several
+        seed sets of which none is named.
 
     References
     ----------
@@ -83,14 +88,13 @@ def surrogate(found: Sweep, *, name: str = "surrogate", seed_set: str | None = N
         found.seed_sets[chosen],
         len(first.seeds),
         {
-            "replicates": first.replicates,
+            **({"replicates": first.replicates} if found.precision is None else {"precision": found.precision}),
             "random_seed": first.random_seed,
             "max_rounds": first.max_rounds,
             "record": first.record,
         },
     )
-    columns = [*found.parameters, "session_id", "reach", "reach_standard_error"]
-    return fitted(name, found.network, design, found.parameters, rows[columns].reset_index(drop=True))
+    return fitted(name, found.network, design, found.parameters, rows[[*found.parameters, *COLUMNS]])
 
 
 def fitted(
@@ -103,31 +107,63 @@ def fitted(
     InvalidInputError
         As `surrogate`.
     """
+    check_points(parameters, len(points))
+    if (fewest := int(points["replicates"].min())) < FEWEST_REPLICATES:
+        raise InvalidInputError(
+            f"a point has {fewest} replicates; simulate at least {FEWEST_REPLICATES}, because fewer do not tell how "
+            "sure their mean is"
+        )
+    points = points.reset_index(drop=True)
+    axes = axes_of(design, parameters, points)
+    return Surrogate(name, network, design, axes, points, Process.fit(*process_data(network, design, axes, points)))
+
+
+def check_points(parameters: Sequence[str], points: int) -> None:
+    """Raise an error if a surrogate of these parameters cannot be fitted to so many points.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are too many parameters, or too few points.
+    """
     if len(parameters) > MOST_PARAMETERS:
         raise InvalidInputError(
             f"{len(parameters)} parameters are varied ({', '.join(parameters)}); a surrogate has at most "
             f"{MOST_PARAMETERS}: keep some of them fixed"
         )
     needed = max(4, 2 * len(parameters) + 2)
-    if len(points) < needed:
+    if points < needed:
         raise InvalidInputError(
-            f"{len(points)} points are too few for a surrogate of {len(parameters)} parameters; simulate at least "
-            f"{needed}"
+            f"{points} points are too few for a surrogate of {', '.join(parameters)}; simulate at least {needed}"
         )
-    axes = tuple(Axis.of_values(each, points[each].tolist()) for each in parameters)
-    return Surrogate(name, network, design, axes, points, Process.fit(*process_data(network, design, axes, points)))
+
+
+def axes_of(design: Design, parameters: Sequence[str], points: "pd.DataFrame") -> tuple[Axis, ...]:
+    """Return the range of each parameter; the budget, and what the model takes as whole numbers, have only these.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is no number, or all are equal.
+    """
+    kind = MODELS[design.model]
+    whole = {name for name in kind.model_fields if float not in types_of_field(kind, name)} | {BUDGET}
+    return tuple(Axis.of_values(each, points[each].tolist(), whole=each in whole) for each in parameters)
 
 
 def process_data(
     network: Network, design: Design, axes: tuple[Axis, ...], points: "pd.DataFrame"
 ) -> tuple[Any, Any, Any]:
-    """Return what a process is fitted to: points as shares of the ranges, logits of the reach, their errors."""
+    """Return what a process is fitted to: points as shares of the ranges, logits of the reach, their errors.
+
+    A mean of whole numbers from r replicates is not known better than 1 / r, even if all of them were equal.
+    """
     units = np.column_stack([axis.units(points[axis.name].to_numpy(np.float64)) for axis in axes])
     seeds = points[BUDGET].to_numpy(np.float64) if BUDGET in points else np.full(len(points), float(design.seeds))
     reach = points["reach"].to_numpy(np.float64)
     reached, missed = reach - seeds + 0.5, network.n_agents - reach + 0.5
-    errors = points["reach_standard_error"].fillna(0.0).to_numpy(np.float64) * (1.0 / reached + 1.0 / missed)
-    return units, np.log(reached / missed), errors
+    errors = np.maximum(points["reach_standard_error"].to_numpy(np.float64), 1.0 / points["replicates"].to_numpy())
+    return units, np.log(reached / missed), errors * (1.0 / reached + 1.0 / missed)
 
 
 def refine(
@@ -193,6 +229,5 @@ def _extended(current: Surrogate, points: list[dict[str, Any]], options: dict[st
     model = base_model(design.model, design.fixed, values)
     found = sweep(current.network, model, points, seed_sets={"seeds": design.seed_set}, **{**design.options, **options})
     publish_sweep(found)
-    columns = [*current.parameters, "session_id", "reach", "reach_standard_error"]
-    together = pd.concat([current.points, found.table[columns]], ignore_index=True)
+    together = pd.concat([current.points, found.table[[*current.parameters, *COLUMNS]]], ignore_index=True)
     return fitted(current.name, current.network, design, current.parameters, together)

@@ -13,8 +13,6 @@ LENGTHS, DEVIATIONS = (0.05, 10.0), (0.05, 20.0)
 """Bounds of the length scales, as shares of the ranges, and of the standard deviation of the process."""
 LEVEL_VARIANCE = 100.0
 """Prior variance of the unknown level of the process: so wide that it says nothing."""
-LEAST_NOISE = 1e-4
-"""Least standard error of a value: simulations that never vary are not known better."""
 RESTARTS = 4
 Values = npt.NDArray[np.float64]
 
@@ -126,9 +124,8 @@ def _regressor(kernel: Any, units: Values, values: Values, errors: Values, resta
     from sklearn.gaussian_process import GaussianProcessRegressor
     from threadpoolctl import threadpool_limits
 
-    noise = np.maximum(errors, LEAST_NOISE) ** 2
     chosen: dict[str, Any] = {"optimizer": None} if restarts is None else {"n_restarts_optimizer": restarts}
-    regressor = GaussianProcessRegressor(kernel, alpha=noise, random_state=0, **chosen)
+    regressor = GaussianProcessRegressor(kernel, alpha=errors**2, random_state=0, **chosen)
     with threadpool_limits(1), warnings.catch_warnings():  # several threads add up in no fixed order
         warnings.simplefilter("ignore", ConvergenceWarning)  # of length scales at their bounds: a flat axis
         return regressor.fit(units, values)

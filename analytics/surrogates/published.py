@@ -2,25 +2,32 @@
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
-from analytics.surrogates.axes import Axis
-from analytics.surrogates.fitting import process_data
+from analytics.surrogates.fitting import axes_of, process_data
 from analytics.surrogates.process import Hyperparameters, Process
 from analytics.surrogates.surrogate import Design, Surrogate
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.facade import Warehouse
 from data.networks.network import Network
 from data.validation import suggestion
+from data.warehouse.keyed_tables import Changes, current_rows, stage_changes
 from data.warehouse.keys import surrogate_key
+from data.warehouse.manifests import DataFile
+from data.warehouse.store import Store
 from propagation.seeding import SeedStrategy, make_strategy
 from propagation.sessions import derived_uuid
+
+CURRENT = "current_surrogates"
 
 
 def publish_surrogate(found: Surrogate) -> bool:
     """Publish a surrogate in the tables `surrogates` and `surrogate_points`; return False if it was before.
+
+    Either makes it the current one of its name.
 
     Parameters
     ----------
@@ -29,25 +36,35 @@ def publish_surrogate(found: Surrogate) -> bool:
     """
     row = _row(found)
     store, key = found.network.warehouse, surrogate_key(row["network_id"], row["surrogate_id"])
-    if store.published([key]):
-        return False
-    files = [store.stage_records("surrogates", [row]), store.stage_records("surrogate_points", _points(found, row))]
-    try:
-        store.commit("surrogate", [key], files, requires=[found.network.key])
-    except AlreadyPublishedError:
-        return False  # by another process
-    return True
+    if not store.published([key]):
+        files = [store.stage_records("surrogates", [row]), store.stage_records("surrogate_points", _points(found, row))]
+        try:
+            store.commit("surrogate", [key], [*files, _staged_current(store, row)], requires=[found.network.key])
+        except AlreadyPublishedError:  # by another process
+            pass
+        else:
+            return True
+    last = current_rows(store, CURRENT, found.name, found.name).to_pylist()
+    if [each["surrogate_id"] for each in last] != [row["surrogate_id"]]:
+        store.commit("surrogate", [], [_staged_current(store, row)], requires=[key])
+    return False
+
+
+def _staged_current(store: Store, row: Mapping[str, Any]) -> DataFile:
+    """Stage the change that makes a surrogate the current one of its name, to be committed."""
+    current = {name: [row[name]] for name in ("surrogate", "network_id", "surrogate_id")}
+    return stage_changes(store, CURRENT, Changes(upserts=pa.table(current)))
 
 
 def surrogate_rows(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Return the rows of the table `surrogates`, the last one of each name, by name."""
-    rows = sorted(warehouse.read("surrogates").to_pylist(), key=lambda row: (row["fitted_at"], row["surrogate_id"]))
-    last = {row["surrogate"]: row for row in rows}
-    return [last[name] for name in sorted(last)]
+    """Return the rows of the table `surrogates`, the current one of each name, by name."""
+    current = {row["surrogate_id"] for row in current_rows(warehouse, CURRENT).to_pylist()}
+    rows = warehouse.read("surrogates").to_pylist()
+    return sorted((row for row in rows if row["surrogate_id"] in current), key=lambda row: str(row["surrogate"]))
 
 
 def load_surrogate(warehouse: Warehouse, name: str) -> Surrogate:
-    """Return the last published surrogate of a name.
+    """Return the current surrogate of a name: the one that was fitted last.
 
     It is made from its published points and hyperparameters, so that it predicts what it predicted before. A network
     that has changed since is refused: its reach may be another.
@@ -81,11 +98,9 @@ def _loaded(network: Network, row: dict[str, Any]) -> Surrogate:
         {
             **{name: [json.loads(each["parameters"])[name] for each in stored] for name in row["varied"]},
             "session_id": [each["session_id"] for each in stored],
-            "reach": [each["reach"] for each in stored],
-            "reach_standard_error": np.array([each["reach_standard_error"] for each in stored], np.float64),
+            **{name: [each[name] for each in stored] for name in ("replicates", "reach", "reach_standard_error")},
         }
     )
-    axes = tuple(Axis.of_values(name, points[name].tolist()) for name in row["varied"])
     chosen = Hyperparameters(row["signal_deviation"], tuple(row["length_scales"]))
     seeding = json.loads(row["seeding"])
     seed_set = make_strategy(seeding.pop("strategy"), seeding) if isinstance(seeding, dict) else tuple(seeding)
@@ -96,6 +111,7 @@ def _loaded(network: Network, row: dict[str, Any]) -> Surrogate:
         row["seeds"],
         json.loads(row["run_options"]),
     )
+    axes = axes_of(design, row["varied"], points)
     process = Process(*process_data(network, design, axes, points), chosen)
     return Surrogate(row["surrogate"], network, design, axes, points, process)
 
@@ -147,8 +163,7 @@ def _points(found: Surrogate, row: dict[str, Any]) -> list[dict[str, Any]]:
             "position": position,
             "parameters": json.dumps({name: point[name] for name in found.parameters}, sort_keys=True),
             "session_id": point["session_id"],
-            "reach": point["reach"],
-            "reach_standard_error": None if np.isnan(point["reach_standard_error"]) else point["reach_standard_error"],
+            **{name: point[name] for name in ("replicates", "reach", "reach_standard_error")},
             **left_out,
         }
         for position, (point, left_out) in enumerate(zip(points, predicted, strict=True))

@@ -1,7 +1,7 @@
 """Sliders for notebooks: the predicted reach follows the parameters at once."""
 
 import html
-import io
+import math
 from typing import TYPE_CHECKING, Any
 
 from data.errors import InvalidInputError
@@ -18,6 +18,8 @@ DOTS_PER_INCH = 90
 class Explorer:
     """Sliders for the parameters of a surrogate, above the predicted reach and the curve along the first parameter.
 
+    The axes are drawn once; a slider that moves only redraws the curve over them.
+
     Attributes
     ----------
     sliders : dict
@@ -32,6 +34,7 @@ class Explorer:
         self.text = widgets.HTML()
         self.picture = widgets.Image(format="png")
         self.box = widgets.VBox([*self.sliders.values(), self.text, self.picture])
+        self._draw_axes()
         for slider in self.sliders.values():
             slider.observe(self.update, names="value")
         self.update()
@@ -41,31 +44,50 @@ class Explorer:
         """Values that the sliders are at."""
         return {axis.name: axis.plain(self.sliders[axis.name].value) for axis in self._found.axes}
 
-    def update(self, change: Any = None) -> None:  # noqa: ARG002 (widgets pass what has changed)
-        """Show the prediction at the sliders' values."""
+    def _of_others(self) -> dict[str, int | float]:
+        """Return the values of all parameters but the first, along which the curve is drawn."""
+        return {name: value for name, value in self.values.items() if name != self._found.parameters[0]}
+
+    def _draw_axes(self) -> None:
+        """Draw what stays as it is: axes, title and legend."""
         from matplotlib.figure import Figure
 
-        from analytics.surrogates.picture import surrogate_picture
-        from propagation.pictures import COLOURS, FIGURE_SIZE
+        from analytics.surrogates.picture import Curve, picture_title
+        from propagation.pictures import COLOURS, FIGURE_SIZE, INK, LEGEND_SIZE, ChangingPicture
 
+        figure = Figure(figsize=FIGURE_SIZE, dpi=DOTS_PER_INCH, layout="constrained")
+        ax = figure.subplots()
+        self._others = self._of_others()
+        title = picture_title(self._found, {}, "Reach")  # the sliders say the values
+        self._curve = Curve(self._found, self._found.axes[0], self._others, ax, title=title)
+        (self._mark,) = ax.plot([], [], "o", markersize=10, color=COLOURS[1], zorder=4, clip_on=False)
+        ax.set_ylim(0.0, 1.03 * max(self._found.highest, self._found.largest_reach))
+        ax.legend(frameon=False, labelcolor=INK, fontsize=LEGEND_SIZE, loc="upper left")
+        self._drawn = ChangingPicture(figure, [*self._curve.artists, self._mark])
+
+    def update(self, change: Any = None) -> None:  # noqa: ARG002 (widgets pass what has changed)
+        """Show the prediction at the sliders' values."""
         at, first = self.values, self._found.parameters[0]
         predicted = self._found.predict(**at)
         self.text.value = f"<b>{html.escape(str(predicted))}</b>"
-        others = {name: value for name, value in at.items() if name != first}
-        figure, buffer = Figure(figsize=FIGURE_SIZE, layout="constrained"), io.BytesIO()
-        ax = surrogate_picture(self._found, ax=figure.subplots(), fixed=others, drawn=1)
-        ax.plot([at[first]], [predicted.reach], marker="o", markersize=10, color=COLOURS[1], zorder=4)
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-        self.picture.value = buffer.getvalue()
+        if self._others != (others := self._of_others()):
+            self._curve.show(others)
+            self._others = others
+        self._mark.set_data([at[first]], [predicted.reach])
+        self.picture.value = self._drawn.png()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
 
 
 def _slider(axis: "Axis", widgets: Any) -> Any:
-    """Return a slider over the range of a parameter, at its middle."""
+    """Return a slider over the range of a parameter, at its middle, logarithmic where its scale is."""
     middle = axis.plain(float(axis.values(0.5)))
     common = {"value": middle, "description": axis.name, "style": {"description_width": "initial"}}
+    if axis.scale == "log":
+        low, high = math.log10(axis.low), math.log10(axis.high)
+        digits = ".0f" if axis.whole else ".4g"
+        return widgets.FloatLogSlider(min=low, max=high, step=(high - low) / STEPS, readout_format=digits, **common)
     if axis.whole:
         return widgets.IntSlider(min=round(axis.low), max=round(axis.high), **common)
     step = (axis.high - axis.low) / STEPS

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.surrogates.axes import Axis, checked_point
+from analytics.surrogates.axes import NORMAL, Axis, check_names, checked_point
 from analytics.surrogates.process import Process
 from analytics.sweeps import BUDGET
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from propagation.seeding import RandomSeeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from analytics.surrogates.slider import Explorer
 
-NORMAL = 1.959963984540054
-"""Half the width of a 95 % interval, in standard deviations of a normal distribution."""
+LARGE_ERROR, WIDE_INTERVAL = 0.1, 0.25
+"""Leave-one-out error, and mean width of leave-one-out intervals, as shares of the largest reach, above which
+predictions are called rough."""
 CANDIDATES = 2_048
 """Points, spread over the ranges of the parameters, at which the error of predictions is computed."""
 Values = npt.NDArray[np.float64]
@@ -67,7 +69,7 @@ class Design:
     seeds : int
         Number of seeds, where the budget is not varied.
     options : mapping
-        Keywords of the simulation: replicates, random_seed, max_rounds, record.
+        Keywords of the simulation: replicates or precision, random_seed, max_rounds, record.
     """
 
     model: str
@@ -94,7 +96,7 @@ class Surrogate:
     axes : tuple of Axis
         Ranges of the parameters that were varied.
     points : DataFrame
-        One row per simulated point: the parameters, session_id, reach, reach_standard_error (agents, NaN if unknown).
+        One row per simulated point: the parameters, session_id, replicates, reach, reach_standard_error (agents).
     process : Process
     """
 
@@ -142,12 +144,18 @@ class Surrogate:
         Raises
         ------
         InvalidInputError
-            As `predict`.
+            As `predict`, or if the lists differ in length.
         """
         import pandas as pd
 
-        frame = pd.DataFrame({str(name): values for name, values in points.items()})
-        units = np.array([checked_point(self.axes, row) for row in frame.to_dict("records")])  # type: ignore[arg-type]
+        lists = {str(name): list(values) for name, values in points.items()}
+        check_names(self.axes, lists)
+        if len({len(values) for values in lists.values()}) > 1:
+            given = ", ".join(f"{name}: {len(values)}" for name, values in lists.items())
+            raise InvalidInputError(f"the lists of values differ in length ({given}); give as many of each parameter")
+        frame = pd.DataFrame(lists)
+        rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+        units = np.array([checked_point(self.axes, row) for row in rows]).reshape(len(frame), len(self.axes))
         low, middle, high = self._reach(units)
         return frame.assign(
             reach=middle, reach_standard_error=(high - low) / (2 * NORMAL), reach_low=low, reach_high=high
@@ -238,13 +246,36 @@ class Surrogate:
     @property
     def sentence(self) -> str:
         """How good predictions are."""
+        inside = int(self.left_out["inside"].sum())
         return (
             f"leave-one-out error {self.error:,.1f} agents ({self.relative_error:.1%} of the largest reach), "
-            f"{self.coverage:.0%} of points within their 95 % interval, largest standard error "
+            f"{inside} of {len(self.points)} points within their 95 % interval, largest standard error "
             f"{self.largest_standard_error:,.1f} agents"
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what predictions leave open: rough predictions, and seeds that were drawn once."""
+        found = []
+        width = float((self.left_out["predicted_high"] - self.left_out["predicted_low"]).mean()) / self.largest_reach
+        if self.relative_error > LARGE_ERROR or width > WIDE_INTERVAL:
+            found.append(
+                f"predictions are rough: left-out points are missed by {self.relative_error:.0%} of the largest reach, "
+                f"and their 95 % intervals are {width:.0%} of it wide on average; simulate more values, or refine"
+            )
+        if isinstance(self.design.seed_set, RandomSeeds):
+            found.append(
+                f"the seeds are one random draw (random seed {self.design.options.get('random_seed', 0)}): intervals "
+                "are for these seeds, and other draws may lie outside"
+            )
+        return found
+
     # -- where to simulate next -------------------------------------------------------------------------------------
+
+    @cached_property
+    def highest(self) -> float:
+        """Highest upper end of a 95 % interval over the ranges, agents."""
+        return float(self._reach(self._candidates)[2].max())
 
     @cached_property
     def _candidates(self) -> Values:
@@ -297,7 +328,7 @@ class Surrogate:
 
     # -- pictures ---------------------------------------------------------------------------------------------------
 
-    def plot(self, ax: "Axes | None" = None, **fixed: float) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, *, error: bool = False, **fixed: float) -> "Axes":
         """Draw the predicted reach with its 95 % interval and the simulated points.
 
         A curve along one parameter, a surface over two; of further parameters, `fixed` gives the values.
@@ -306,6 +337,8 @@ class Surrogate:
         ----------
         ax : matplotlib Axes, optional
             Where to draw; default: new axes.
+        error : bool
+            Draw the standard error of the predictions instead, over two parameters with the point to simulate next.
         **fixed
             Values of parameters that are not drawn; default: the middle of the range of all but the first two.
 
@@ -316,7 +349,7 @@ class Surrogate:
         """
         from analytics.surrogates.picture import surrogate_picture
 
-        return surrogate_picture(self, ax=ax, fixed=fixed)
+        return surrogate_picture(self, ax=ax, fixed=fixed, error=error)
 
     def explore(self) -> "Explorer":
         """Return sliders for notebooks; see `analytics.explore`."""

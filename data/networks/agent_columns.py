@@ -10,22 +10,21 @@ import pyarrow.compute as pc
 
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.networks.segmentations import current_segmentations, segment_column
 from data.validation import suggestion
-from data.warehouse.keys import segmentation_key
 from data.warehouse.tables import TABLES
 
 METRICS = "agent_metrics"
-NAMES = "_name"
-"""What a segmentation's name is followed by in the name of the column with the names of the segments."""
-_KEY = ("snapshot_id", "agent", "agent_id")
-MEASURED = tuple(column.name for column in TABLES[METRICS].columns if column.name not in _KEY)
+KEY = ("snapshot_id", "agent", "agent_id")
+"""Columns of tables of agents that say which agent a row is about."""
+MEASURED = tuple(column.name for column in TABLES[METRICS].columns if column.name not in KEY)
 """Columns of agents that `agent_metrics` has."""
 
 
 def attribute_names(network: Network) -> list[str]:
     """Return the names of the agents' attributes, degrees included."""
     schema = network.warehouse.read_file(network.agent_files[0]).schema
-    return [name for name in schema.names if name not in _KEY]
+    return [name for name in schema.names if name not in KEY]
 
 
 def column_of_agents(network: Network, name: str) -> pa.Array:
@@ -37,7 +36,7 @@ def column_of_agents(network: Network, name: str) -> pa.Array:
     name : str
         An attribute of the agents, a published column of `agent_metrics`, or the name of a segmentation, whose values
         are the numbers of the segments; with ``_name`` after it, their names. Of segmentations with the same name, the
-        last published one counts.
+        one that was requested last counts.
 
     Raises
     ------
@@ -58,10 +57,10 @@ def column_of_agents(network: Network, name: str) -> pa.Array:
                 f"{name!r} is not known of network {network.network_id!r} yet; compute it with: rumormill analyze "
                 f"{network.network_id}"
             )
-    elif (found := _segments(network, name)) is not None:
+    elif (found := segment_column(network, name)) is not None:
         rows = found
     else:
-        known = [*attributes, *MEASURED, *_segmentations(network)]
+        known = [*attributes, *MEASURED, *current_segmentations(network)]
         raise InvalidInputError(
             f"agents of network {network.network_id!r} have no column {name!r}{suggestion(name, known)} "
             f"(columns: {', '.join(known)}); or give the group of each agent by its id"
@@ -106,32 +105,3 @@ def agents_within(network: Network, within: Mapping[str, Any]) -> npt.NDArray[np
         asked = " and ".join(f"{name} {value}" for name, value in within.items())
         raise InvalidInputError(f"no agent of network {network.network_id!r} has {asked}")
     return np.flatnonzero(chosen).astype(np.int32)
-
-
-# -- segments -------------------------------------------------------------------------------------------------------
-
-
-def _segmentations(network: Network) -> dict[str, str]:
-    """Return the id of the last published segmentation of each name."""
-    rows = network.warehouse.read("segmentations").to_pylist()
-    own = [row for row in rows if row["snapshot_id"] == network.snapshot_id]
-    own.sort(key=lambda row: (row["segmented_at"], row["segmentation_id"]))
-    return {row["segmentation"]: row["segmentation_id"] for row in own}
-
-
-def _segments(network: Network, name: str) -> pa.Table | None:
-    """Return the segment of each agent, or its name, in a column called `name`; None if there is none of this name."""
-    known = _segmentations(network)
-    segmentation = name if name in known else name.removesuffix(NAMES)
-    if segmentation not in known:
-        return None
-    agents, segments = (_rows(network, table, known[segmentation]) for table in ("agent_segments", "segments"))
-    values = agents["segment"].combine_chunks()
-    if name != segmentation:
-        names = dict(zip(segments["segment"].to_pylist(), segments["segment_name"].to_pylist(), strict=True))
-        values = pa.array([names.get(number) for number in range(max(names) + 1)]).take(values)
-    return pa.table({"agent": agents["agent"], name: values})
-
-
-def _rows(network: Network, table: str, segmentation_id: str) -> pa.Table:
-    return network.warehouse.read(table, [segmentation_key(network.snapshot_id, segmentation_id)])

@@ -6,7 +6,7 @@ that the same session can be run, and the same network imported, again.
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +46,9 @@ OF_MODELS = {"forecast_tests"}
 PAIRED = {"first_session_id": "second_session_id"}
 """Columns of rows about two sessions, each with the other one: rows are deleted with either."""
 
+CURRENT = ("current_segmentations", "current_surrogates")
+"""Keyed tables whose rows are deleted with a network."""
+
 Rewritten = dict[tuple[int, str], tuple[DataFile | None, ...]]
 """By publication and path of a file: empty if it is kept, else its replacement, or None if no row is left."""
 
@@ -81,10 +84,10 @@ def delete(store: Store, deletion: Deletion) -> None:
 
 def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int) -> None:
     added, removed = _replaced_files(store, deletion, rewritten)
-    if deletion.networks:
-        added.append(_forgotten(store, "current_networks", "network_id", deletion.networks))
-    if deletion.cascade_sets:
-        added.append(_forgotten(store, "current_cascade_sets", "cascade_set", [deletion.name]))
+    added += _forgotten(store, "current_networks", "network_id", deletion.networks)
+    added += _forgotten(store, "current_segmentations", "snapshot_id", deletion.unshared)
+    added += _forgotten(store, "current_surrogates", "network_id", deletion.networks)
+    added += _forgotten(store, "current_cascade_sets", "cascade_set_id", deletion.cascade_sets)
     keys = _published_keys(store, deletion)
     store.commit(
         KIND,
@@ -94,7 +97,7 @@ def _publish(store: Store, deletion: Deletion, rewritten: Rewritten, since: int)
         retracts=keys,
         properties={"deleted": deletion.what},
         requires=keys,
-        unchanged=[Unchanged(table, since) for table in DEPENDING],
+        unchanged=[Unchanged(table, since) for table in (*DEPENDING, *CURRENT)],
     )
 
 
@@ -229,6 +232,12 @@ def _snapshot_files(store: Store, table: TableSpecification, deletion: Deletion)
     return store.files(table.name, keys) if keys else []
 
 
-def _forgotten(store: Store, table: str, column: str, names: Iterable[str]) -> DataFile:
-    deletions = pa.table({column: pa.array(sorted(names), pa.string())})
-    return keyed_tables.stage_changes(store, table, Changes(deletions=deletions))
+def _forgotten(store: Store, table: str, column: str, values: Collection[str]) -> list[DataFile]:
+    """Stage the deletion of the current rows of a keyed table that have one of some values in a column, if any."""
+    if not values:
+        return []
+    rows = keyed_tables.current_rows(store, table)
+    gone = rows.filter(pc.is_in(rows[column], value_set=pa.array(sorted(values), pa.string())))
+    if not gone.num_rows:
+        return []
+    return [keyed_tables.stage_changes(store, table, Changes(deletions=gone.select(list(TABLES[table].key))))]

@@ -13,6 +13,7 @@ from flows.commands.model_options import (
     ModelOption,
     RandomSeedOption,
     SettingsOption,
+    ValuesOption,
     asked_parameters,
     asked_seeds,
     asked_values,
@@ -235,12 +236,7 @@ def responsible(
 
 def sweep(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network of the warehouse.")],
-    values: Annotated[
-        list[str],
-        typer.Option(
-            "--values", metavar="NAME=V1,V2,...", help="Values of a parameter; repeated for all combinations."
-        ),
-    ],
+    values: ValuesOption,
     model: ModelOption = "independent_cascade",
     settings: SettingsOption = None,
     seeds: Annotated[

@@ -19,6 +19,14 @@ SettingsOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model; may be repeated."),
 ]
+ValuesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--values",
+        metavar="NAME=V1,V2,...",
+        help="Values of a parameter; repeated for all combinations. budget is that of the seeds.",
+    ),
+]
 BlockedOption = Annotated[
     str | None,
     typer.Option("--blocked", metavar="AGENTS", help=f"Agents that can be neither reached nor seeded: {AGENTS}."),

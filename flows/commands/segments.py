@@ -34,13 +34,17 @@ def segment(
         typer.Option("--cascades", metavar="NAME", help="Observed cascades in which the agents' activity is counted."),
     ] = None,
     segments: Annotated[
-        int | None, typer.Option("--segments", help="Number of segments; default: chosen by silhouettes.")
+        int | None,
+        typer.Option("--segments", help="Number of segments. [dim]default: chosen by silhouettes[/dim]"),
     ] = None,
-    most: Annotated[int, typer.Option("--most", help="Largest number of segments that is tried.")] = 8,
+    most: Annotated[
+        int | None,
+        typer.Option("--most", help="Largest number of segments that is tried. [dim]default: 8[/dim]"),
+    ] = None,
     name: Annotated[
         str, typer.Option("--name", help="Name of the segmentation, and of the agents' column with the segment.")
     ] = "segment",
-    random_seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples.")] = 0,
+    random_seed: Annotated[int, typer.Option("--random-seed", min=0, help="Random seed of the samples.")] = 0,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -81,6 +85,8 @@ def _print(found: "Segmentation", rows: list[dict[str, Any]]) -> None:
     print_table([{**row, "share": f"{row['share']:.1%}", "traits": ", ".join(row["traits"])} for row in rows])
     for reason in found.row["left_out"]:
         print_note(f"left out {reason}")
+    for note in found.row["notes"]:
+        print_note(note)
     column = found.row["segmentation"]
     print_note(f"the agents' columns {column} and {column}_name hold the segment of each; see the table agent_segments")
 

@@ -1,5 +1,6 @@
 """Commands about surrogates: ``rumormill surrogate fit | predict | next | refine | list``."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,9 +8,11 @@ import typer
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
 from flows.commands.model_options import (
     SEEDS,
+    MaxRoundsOption,
     ModelOption,
     RandomSeedOption,
     SettingsOption,
+    ValuesOption,
     asked_parameters,
     asked_seeds,
     asked_values,
@@ -36,24 +39,19 @@ NameArgument = Annotated[str, typer.Argument(metavar="SURROGATE", help="Name of 
 )
 def fit(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of the network.")],
-    values: Annotated[
-        list[str],
-        typer.Option(
-            "--values",
-            metavar="NAME=V1,V2,...",
-            help="Values of a parameter, one to four of them; budget is that of the seeds. Repeatable.",
-        ),
-    ],
+    values: ValuesOption,
     model: ModelOption = "independent_cascade",
     settings: SettingsOption = None,
     seeds: Annotated[
         str, typer.Option("--seeds", metavar="SEEDS", help=f"Where the message starts: {SEEDS}.")
     ] = "random:1",
     name: Annotated[str, typer.Option("--name", help="Name of the surrogate.")] = "surrogate",
-    replicates: Annotated[int | None, typer.Option(min=1, help="Replicates of each point; default: 1000.")] = None,
+    replicates: Annotated[
+        int | None, typer.Option("--replicates", min=10, help="Replicates of each point. [dim]default: 1000[/dim]")
+    ] = None,
     precision: PrecisionOption = None,
     random_seed: RandomSeedOption = 0,
-    max_rounds: Annotated[int | None, typer.Option(min=0, help="Last round in which activations are allowed.")] = None,
+    max_rounds: MaxRoundsOption = 10_000,
     plot: PlotOption = None,
     chosen: FormatOption = None,
     output: OutputOption = None,
@@ -62,17 +60,21 @@ def fit(
 ) -> None:
     """Simulate a grid of parameters as rumormill sweep does, and fit a surrogate to its points.
 
-    Points that a sweep has simulated before are read. The rows are the points, each predicted without itself.
+    One to four parameters are varied. Points that a sweep has simulated before are read. The rows are the points, each
+    predicted without itself.
     """
     from analytics import sweeps
     from analytics.decision_tables import publish_sweep
-    from analytics.surrogates.fitting import surrogate
+    from analytics.surrogates.fitting import check_points, surrogate
     from data.facade import Warehouse
+    from data.validation import checked_name
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
+    checked_name(name)
     lists, fixed = asked_values(values), asked_parameters(settings)
-    options = {"replicates": replicates, "precision": precision, "max_rounds": max_rounds}
+    check_points(list(lists), math.prod(map(len, lists.values())))
+    options = {"replicates": replicates, "precision": precision}
     given = {option: value for option, value in options.items() if value is not None}
     with progress_bars(hidden=as_json) as progress:
         found = sweeps.sweep(
@@ -81,6 +83,7 @@ def fit(
             lists,
             seed_sets={seeds: asked_seeds(seeds)},
             random_seed=random_seed,
+            max_rounds=max_rounds,
             progress=progress,
             **given,
         )
@@ -112,7 +115,13 @@ def predict(
         save_plot(ax, plot)
     ends = {"reach_low": predicted.low, "reach_high": predicted.high}
     rows = [{**point, "reach": predicted.reach, "reach_standard_error": predicted.standard_error, **ends}]
-    write_rows(rows, lambda: print_line(str(predicted)), chosen=chosen, output=output, as_json=as_json)
+
+    def show() -> None:
+        print_line(str(predicted))
+        for note in found.notes:
+            print_note(note)
+
+    write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
 @app.command("next", epilog=examples("rumormill surrogate next spring --points 4"))
@@ -208,9 +217,8 @@ def list_surrogates(
                 f"{each} {low:g} to {high:g}"
                 for each, low, high in zip(row["varied"], row["lowest"], row["highest"], strict=True)
             ),
-            "points": row["points"],
             "relative_error": f"{row['relative_error']:.2%}",
-            "coverage": f"{row['coverage']:.0%}",
+            "inside": f"{round(row['coverage'] * row['points'])} of {row['points']}",
         }
         for row in rows
     ]
@@ -248,13 +256,17 @@ def _answer(found: "Surrogate", plot: str | None, chosen: Any, output: str | Non
 
     published = publish_surrogate(found)
     if plot is not None:
-        save_plot(found.plot(), plot)
-    points = found.points[[*found.parameters, "reach", "reach_standard_error"]].join(found.left_out)
+        from analytics.surrogates.picture import surrogate_figure
+
+        save_plot(surrogate_figure(found), plot)
+    points = found.points[[*found.parameters, "replicates", "reach", "reach_standard_error"]].join(found.left_out)
     rows: list[dict[str, Any]] = points.to_dict("records")  # type: ignore[assignment]
 
     def show() -> None:
         print_table([{key: _short(value) for key, value in row.items()} for row in rows], most=100)
         print_line(f"surrogate {found.name!r}: {found.sentence}")
+        for note in found.notes:
+            print_note(note)
         print_published("surrogates", published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analytics.segments.clustering as clustering_module
-from analytics import crossing, segment
+from analytics import crossing, publish_surrogate, segment, surrogate, sweep
 from analytics.agent_groups import agent_groups
 from analytics.segments.clustering import cluster
 from analytics.segments.description import describe
@@ -18,6 +18,8 @@ from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.networks.agent_columns import agents_within, column_of_agents
 from data.networks.network import Network
+from data.warehouse.deletion import delete
+from data.warehouse.dependents import network_deletion
 from propagation import simulate, simulate_many
 from propagation.models import IndependentCascade
 from propagation.seeding import (
@@ -43,6 +45,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Network:
             "agent_id": [f"a{number}" for number in range(200)],
             "age": [20 + number % 3 if number < 60 else 70 + number % 3 for number in range(200)],
             "city": ["x" if number % 2 else "y" for number in range(200)],
+            "nick_name": "x",
         }
     )
     network = warehouse.import_network("town", edges, agents=people)
@@ -95,8 +98,26 @@ def test_the_scaler_of_dask_ml_is_the_plain_definition() -> None:
 
 
 def test_more_segments_than_different_agents_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="3 segments need more than 3 agents that differ, and there are 2"):
-        cluster(np.repeat([[0.0], [1.0]], 10, axis=0), [3])
+    values = np.repeat([[0.0], [1.0]], 10, axis=0)
+    with pytest.raises(
+        InvalidInputError, match="3 segments need at least 3 agents that differ, and among 20 there are"
+    ):
+        cluster(values, [3])
+    found = cluster(values, [2, 3, 4], capped=True)
+    assert (found.counts, found.silhouette) == ((2,), pytest.approx(1.0))
+    assert len(set(found.labels[:10])) == len(set(found.labels[10:])) == 1
+
+
+@pytest.mark.parametrize(
+    "pairs", [[(0, leaf) for leaf in range(1, 41)], [(a, b) for a in range(3) for b in range(3, 43)]]
+)
+def test_a_network_of_two_kinds_of_agents_has_two_segments(pairs: list[tuple[int, int]]) -> None:
+    edges = pd.DataFrame(pairs, columns=["source", "target"])
+    star = Warehouse("memory://kinds").import_network(f"kinds-{len(pairs)}", edges, undirected=True)
+    found = segment(star, publish=False)
+    assert sorted(found.segments["agents"]) == sorted(pd.Series(np.ravel(pairs)).value_counts().value_counts())
+    assert "the only number that was tried" in found.sentence
+    assert found.row["notes"] == ["more than 2 segments were not tried: only 2 kinds of agents differ"]
 
 
 # -- features -------------------------------------------------------------------------------------------------------
@@ -113,8 +134,24 @@ def test_skewed_features_are_seen_through_a_logarithm_and_others_are_left_out() 
     assert found.left_out == ("twice: correlates with money by more than 0.99", "same: the same for all agents")
     assert found.values[:, 0] == pytest.approx(np.log(1 + skewed / np.median(skewed)))
     assert found.values[:3, 1] == pytest.approx(np.nanmedian(even))
+    assert found.notes == ("height: 3 agents have no value; they have the median of the others",)
     with pytest.raises(InvalidInputError, match=r"no feature tells agents apart \(same: the same for all agents\)"):
         transformed({"same": np.ones(5)})
+
+
+def test_agents_without_a_finite_value_are_counted() -> None:
+    wild = np.array([np.inf, -np.inf, np.nan, 1.0, 3.0, 8.0])
+    found = transformed(
+        {"wild": wild, "never": np.full(6, np.inf), "once": np.where(wild == 8.0, 8.0, np.nan)},
+    )
+    assert found.values[:, 0].tolist() == [3.0, 3.0, 3.0, 1.0, 3.0, 8.0]
+    assert found.notes == (
+        "wild: 1 agent has no value, 2 agents have an infinite value; they have the median of the others",
+    )
+    assert found.left_out == (
+        "never: no agent has a finite value (6 agents have an infinite value)",
+        "once: the same for all agents that have a value (5 agents have no value)",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +204,16 @@ def test_results_of_a_session_are_features(town: Network) -> None:
         (["city"], {}, "'city' of network 'town' is of type .*string; features are numbers"),
         (["reach_probability"], {}, "'reach_probability' is that of a session; give one"),
         (["cascades"], {}, "'cascades' is that of a set of cascades; give one"),
-        ([], {}, "give a list of at least one"),
+        ([], {}, "no features are named; give a list of at least one"),
         (None, {"segments": 1}, "segments 1 is not a whole number of at least 2"),
         (None, {"most": 200}, "most 200 is not a whole number of at least 2 and below the 200 agents"),
-        (None, {"name": "age"}, "name 'age': the agents of network 'town' have a column of this name"),
+        (None, {"name": "age"}, "name 'age': the agents of network 'town' have a column 'age' already"),
+        (None, {"name": "agent_id"}, "name 'agent_id': the agents of network 'town' have a column 'agent_id' already"),
+        (None, {"name": "nick"}, "name 'nick': the agents of network 'town' have a column 'nick_name' already"),
+        (None, {"name": "segment_name"}, "have a column 'segment_name' already"),
+        (None, {"segments": 4, "most": 3}, "segments 4 and most 3 are both given; leave out one"),
+        (None, {"random_seed": 1.5}, "random_seed 1.5 is not a whole number from 0"),
+        (None, {"random_seed": 10**23}, "random_seed 1000.* is not a whole number from 0"),
     ],
 )
 def test_what_cannot_be_segmented_is_refused(town: Network, features, options, message: str) -> None:
@@ -220,6 +263,14 @@ def test_the_last_segmentation_of_a_name_is_the_column(town: Network) -> None:
     assert sorted(agent_groups(town, "generation_name").labels) == sorted(first.segments["segment_name"])
     segment(town, ["age"], segments=3, name="generation")
     assert agent_groups(town, "generation").labels == [1, 2, 3]
+    assert segment(town, ["age"], segments=2, name="generation").recalled
+    assert agent_groups(town, "generation").labels == [1, 2]
+    listed = town.warehouse.sql("SELECT is_current, len(silhouettes) FROM segmentations "
+                                "WHERE segmentation = 'generation' ORDER BY segmented_at")  # fmt: skip
+    assert listed["is_current"].tolist() == [True, False]
+    head = town.warehouse.head
+    assert segment(town, ["age"], segments=2, name="generation").recalled
+    assert town.warehouse.head == head
     with pytest.raises(InvalidInputError, match=r"no column 'generatio' \(did you mean 'generation'\?\)"):
         column_of_agents(town, "generatio")
 
@@ -231,13 +282,29 @@ def test_messages_cross_segments_and_reports_count_them(town: Network) -> None:
     by_segment = crossing(result, "segment").communities
     segments = segment(town, ["in_degree", "age"]).segments
     asked = report(town.warehouse, "reach_by_segment").frame()
-    last = town.warehouse.sql(
-        "SELECT segment_name FROM segments WHERE segmentation_id = "
-        "(SELECT max_by(segmentation_id, segmented_at) FROM segmentations) ORDER BY segment"
-    )
-    assert asked["segment_name"].tolist() == last["segment_name"].tolist()
+    assert asked["segment_name"].tolist() == segments["segment_name"].tolist()
     assert asked["reach"].sum() == pytest.approx(result.reach.mean)
+    rounds = result.table("activations").to_pandas()
+    numbers = segment(town, ["in_degree", "age"]).agents.set_index("agent_id")["segment"]
+    of_agent = np.array([numbers.get(each, 0) for each in town.agent_ids.to_pylist()])
+    expected = rounds.groupby(of_agent[rounds["agent"]])["round"].mean()
+    assert asked["mean_round"].tolist() == pytest.approx(expected.tolist())
     assert by_segment["agents"].tolist() == segments["agents"].tolist()
+
+
+def test_what_is_current_goes_with_its_network() -> None:
+    warehouse = Warehouse("memory://deleted")
+    values = {"probability": [0.05, 0.1, 0.2, 0.4]}
+    seeds = RandomSeeds(budget=1)
+    for edges, name in ((200, "kept"), (210, "gone")):
+        network = warehouse.generate_network(name, "erdos_renyi", agents=40, edges=edges)
+        segment(network, ["in_degree"], segments=2)
+        found = sweep(network, "independent_cascade", values, seed_sets=seeds, replicates=10, publish=False)
+        publish_surrogate(surrogate(found, name=name))
+    delete(warehouse, network_deletion(warehouse, "gone", with_sessions=True))
+    assert [row["surrogate"] for row in warehouse.read("current_surrogates").to_pylist()] == ["kept"]
+    rows = warehouse.read("current_segmentations").to_pylist()
+    assert [row["snapshot_id"] for row in rows] == [warehouse.network("kept").snapshot_id]
 
 
 # -- seeds within groups ----------------------------------------------------------------------------------------------

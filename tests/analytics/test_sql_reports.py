@@ -233,7 +233,14 @@ def test_reach_by_any_attribute_counts_agents_that_were_never_reached(spread: Sp
     for attribute in ("city", "out_degree"):
         found = asked(spread, "reach_by_attribute", "session", "attribute", attribute=attribute)
         for name in spread[1]:
-            joined = agents.join(reach[reach["session"] == name][["probability"]]).fillna({"probability": 0.0})
+            joined = agents.join(reach[reach["session"] == name][["probability", "mean_round"]])
+            joined = joined.assign(
+                rounds=joined["probability"] * joined["mean_round"], probability=joined["probability"].fillna(0.0)
+            )
+            sums = joined.groupby(attribute)[["rounds", "probability"]].sum()
+            assert found.loc[name, "mean_round"].tolist() == pytest.approx(
+                (sums["rounds"] / sums["probability"]).tolist(), nan_ok=True
+            )
             expected = joined.groupby(attribute)["probability"].agg(["mean", "size"])
             assert found.loc[name, "share_reached"].tolist() == pytest.approx(expected["mean"].tolist())
             assert found.loc[name, "agents"].tolist() == expected["size"].tolist()

@@ -84,6 +84,8 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         tables["networks"] = [{"network_id": "n", "snapshot_id": snapshot}]
         tables["current_networks"] = [{"network_id": "n", "snapshot_id": snapshot}]
         commit("network", [network_key("n", snapshot)], tables, specification_hash=snapshot)
+        current = {"snapshot_id": snapshot, "segmentation": "s", "segmentation_id": "i"}
+        commit("segmentation", [f"segmentation/{snapshot}/i"], {"current_segmentations": [current]})
         commit("metrics", [metric_key(snapshot, "pagerank")], {"agent_metrics": [{"snapshot_id": snapshot}]})
     for session in SESSIONS:
         for number in range(2):
@@ -107,6 +109,8 @@ def publish_everything(warehouse: Warehouse) -> dict[str, list[str]]:
         observed = {t: [{"cascade_set_id": name}] for t in OF_CASCADE_SETS}
         observed["current_cascade_sets"] = [{"cascade_set": name, "cascade_set_id": name}]
         commit("cascades", [cascades_key(name)], observed)
+        current = {"surrogate": name, "network_id": "n", "surrogate_id": name}
+        commit("surrogate", [f"surrogate/n/{name}"], {"current_surrogates": [current]})
         commit("shapes", [shapes_key(name)], {"cascade_shapes": [{"session_id": name}]})
         for table in DECISIONS:
             warehouse.commit(DECISION, [decision_key(table, name)], [warehouse.stage_records(table, [record(table)])])

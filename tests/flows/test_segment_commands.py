@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from data.facade import Warehouse
+from flows.campaign_jobs import prepare_run
 from tests.flows.conftest import Answer
 
 Rumormill = Callable[..., Answer]
@@ -44,6 +45,16 @@ def test_a_surrogate_is_fitted_asked_and_refined(rumormill: Rumormill, warehouse
     assert warehouse.count("surrogates") == 2
 
 
+def test_metrics_that_group_agents_are_computed(rumormill: Rumormill, warehouse: Warehouse) -> None:
+    chosen = rumormill("seeds", "town", "--budget", "1", "--targets", "core_number=4", "--replicates", "20", "--json")
+    assert chosen.exit_code == 0, chosen.stderr
+    seeds = {"strategy": "random", "budget": 2, "within": {"triangles": list(range(9))}}
+    session = {"name": "few", "seeds": seeds, "parameters": {"probability": 0.1}, "replicates": 5}
+    prepare_run({"name": "groups", "network": "town", "sessions": [session]}, warehouse)
+    known = warehouse.sql("SELECT count(triangles) AS triangles, count(core_number) AS core_number FROM agent_metrics")
+    assert known.to_dict("records") == [{"triangles": 300, "core_number": 300}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -52,7 +63,14 @@ def test_a_surrogate_is_fitted_asked_and_refined(rumormill: Rumormill, warehouse
         (("seeds", "town", "--budget", "1", "--targets", "segment=1"), "have no column 'segment'"),
         (("surrogate", "predict", "spring", "probability=0.1"), "no surrogate 'spring' in warehouse"),
         (("surrogate", "refine", "spring", "--error", "x"), "--error 'x' is not a share between 0 and 1"),
-        ((*FIT[:-1], "probability=0.1,0.2", "--replicates", "2"), "2 points are too few for a surrogate"),
+        (
+            (*FIT[:-1], "probability=0.1,0.2"),
+            "2 points are too few for a surrogate of probability; simulate at least 4",
+        ),
+        ((*FIT, "--replicates", "9"), "'--replicates': Input should be greater than or equal to 10"),
+        (("segment", "town", "--features", ""), "no features are named; give a list of at least one"),
+        (("segment", "town", "--segments", "4", "--most", "3"), "segments 4 and most 3 are both given"),
+        (("segment", "town", "--random-seed", "9" * 23), "random_seed 99999999999999999999999 is not a whole number"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(rumormill: Rumormill, warehouse: Warehouse, arguments, message) -> None:

@@ -24,6 +24,7 @@ SPECIFICATIONS = (
             Column("features", STRINGS, "what the agents were grouped by, in order"),
             Column("transforms", STRINGS, "what was done to each feature before it was standardised: log, or none"),
             Column("left_out", STRINGS, "features that were asked for and not used, each with the reason"),
+            Column("notes", STRINGS, "what else to know about the features: values that agents lack, agents alike"),
             Column("session_id", pa.string(), "session whose results are features; null without one", nullable=True),
             Column("cascade_set", pa.string(), "observed cascades that are features; null without them", nullable=True),
             Column("segment_counts", _COUNTS, "numbers of segments that were tried, ascending"),
@@ -35,6 +36,19 @@ SPECIFICATIONS = (
             Column("random_seed", pa.int64(), "random seed of the samples"),
             Column("segmented_at", CLOCK, "clock time at which the segmentation was ready"),
         ),
+        added=(Column("is_current", pa.bool_(), "whether the name means this segmentation: it was requested last"),),
+    ),
+    TableSpecification(
+        "current_segmentations",
+        "One row per snapshot and name of a segmentation: the current one, which was requested last.",
+        ("snapshot_id", "segmentation"),
+        (
+            Column("snapshot_id", pa.string(), "network snapshot: hash of its content"),
+            Column("segmentation", pa.string(), "name of the segmentation"),
+            Column("segmentation_id", pa.string(), "the current one of this name"),
+            Column("requested_at", CLOCK, "clock time at which it became the one requested last"),
+        ),
+        keyed=True,
     ),
     TableSpecification(
         "segments",
