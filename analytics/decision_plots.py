@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from analytics.comparison import CampaignComparison, SessionComparison
+    from analytics.comparison_results import CampaignComparison, SessionComparison
     from analytics.explanation import Explanation, Responsibility
     from analytics.sweeps import Sweep
 
@@ -105,7 +105,7 @@ def session_differences(compared: "CampaignComparison", *, ax: "Axes | None" = N
     table = table.head(MOST_ROWS).iloc[::-1]
     more = f", the {len(table)} largest of {len(compared):,}" if len(compared) > len(table) else ""
     first, second = compared.names
-    title = f"{shortened(first)} minus {shortened(second)}, by session{more}"
+    title = f"{shortened(first)} minus {shortened(second)}, by {compared.kind}{more}"
     return _difference_rows(table, [shortened(str(name)) for name in table.index], title, ax)
 
 

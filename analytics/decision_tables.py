@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analytics.comparison import SessionComparison, comparison_row
+from analytics.comparison_results import SessionComparison, comparison_row
 from analytics.explanation import Explanation, Responsibility
 from analytics.sweeps import Sweep
 from data.errors import AlreadyPublishedError
@@ -91,8 +91,6 @@ def publish_comparison(first: Result, second: Result, compared: SessionCompariso
         **{name: value for name, value in comparison_row(compared).items() if not name.startswith("only_")},
         "part": "reach",
         "value": "",
-        "first": first.reach.mean,
-        "second": second.reach.mean,
     }
     parts = [("reach", [whole, *_part(compared, compared.rounds, "round", "round")])]
     if by is not None and compared.groups is not None:

@@ -33,7 +33,7 @@ from flows.commands.terminal import print_line, print_note, print_published, pri
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analytics.comparison import CampaignComparison, SessionComparison
+    from analytics.comparison_results import CampaignComparison, SessionComparison
     from analytics.sweeps import Sweep
 
 Part = Literal["reach", "rounds", "groups", "agents"]
@@ -65,7 +65,7 @@ def compare(
     that record activations; groups and agents need those that record at least reach. Where messages compete, each
     message that both sessions have is compared, or the one of --message, which may spread alone in one of them.
     """
-    from analytics.comparison import CampaignComparison
+    from analytics.comparison_results import CampaignComparison
     from data.facade import Warehouse
     from propagation.competing_messages import MessageResult
 
@@ -103,7 +103,8 @@ def _compared(
     place: Any, first: str, second: str, by: str | None, message: str | None
 ) -> "tuple[SessionComparison | CampaignComparison, dict[str, SessionComparison], bool]":
     """Return the comparison, its parts by name, and whether any of them was published now."""
-    from analytics.comparison import CampaignComparison, SessionComparison, compare
+    from analytics.comparison import compare
+    from analytics.comparison_results import CampaignComparison, SessionComparison
     from analytics.decision_tables import publish_comparison
     from propagation.session_references import find
 
@@ -119,7 +120,7 @@ def _compared(
 
 def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> list[dict[str, Any]]:
     """Return a part of a comparison as rows, which begin with the session's name if there are several."""
-    from analytics.comparison import comparison_row
+    from analytics.comparison_results import comparison_row
     from data.errors import InvalidInputError
 
     one = compared.results[0]

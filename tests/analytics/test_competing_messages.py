@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from analytics.communities import crossing
-from analytics.comparison import CampaignComparison, compare
+from analytics.comparison import compare
+from analytics.comparison_results import CampaignComparison
 from analytics.decision_tables import publish_comparison, publish_explanation, publish_responsibility
 from analytics.explanation import explain, most_responsible
 from analytics.pages.campaign import campaign_page
@@ -174,3 +175,54 @@ def test_mistakes_are_told(town: Network, early: Result) -> None:
         message_results(one)
     with pytest.raises(InvalidInputError, match="of one message"):
         of_message(of_message(early, "rumour"), "correction")
+
+
+def test_messages_that_only_one_session_has_are_named(town: Network) -> None:
+    early = session(town, 0)
+    other = simulate(
+        town,
+        CompetingCascades(probability=0.35),
+        seed_set={"rumour": ["1", "2"], "advert": ["3"]},
+        replicates=REPLICATES,
+        record="activations",
+    )
+    found = compare(early, other, names=("early", "other"))
+    assert (list(found), found.only_first, found.only_second) == (["rumour"], ["correction"], ["advert"])
+    assert repr(found) == "CampaignComparison(1 message; see .table())"
+    assert found.table().index.name == "message"
+    assert "by message" in found.plot().get_title(loc="left")
+    campaigns = compare({"a": early}, {"a": other})
+    assert (list(campaigns), campaigns.only_first, campaigns.only_second) == (
+        ["a, rumour"],
+        ["a, correction"],
+        ["a, advert"],
+    )
+
+
+def test_two_messages_of_one_session_are_compared(town: Network) -> None:
+    early = session(town, 0)
+    found = compare(early, early, message=("correction", "rumour"), names=("early", "early"))
+    sizes = [of_message(early, name).cascades["size"].to_numpy() for name in ("correction", "rumour")]
+    assert found.lead.mean == pytest.approx((sizes[0] - sizes[1]).mean())
+    assert (found.first, found.second) == ("correction in early", "rumour in early")
+    assert publish_comparison(*found.results, found)
+    with pytest.raises(InvalidInputError, match="is not the name of one message, or of one for each session"):
+        compare(early, early, message=("correction",))
+
+
+def test_messages_of_one_name_and_different_content_are_told_apart(town: Network, monkeypatch) -> None:
+    early, late = session(town, 0), session(town, 2)
+    renamed = {message: f"{message}-2" for message in SEEDS}
+    row = {**late.session, "seed_messages": [renamed[each] for each in late.session["seed_messages"]]}
+    monkeypatch.setattr(late, "session", row)
+    names = {message: message for message in SEEDS} | {new: message for message, new in renamed.items()}
+    monkeypatch.setattr(
+        "analytics.comparison.message_names",
+        lambda result: {each: names[each] for each in dict.fromkeys(result.session["seed_messages"])},
+    )
+    with pytest.raises(
+        InvalidInputError, match=r"if their content is: that of 'rumour', 'correction' differs.*--messa"
+    ):
+        compare(early, late)
+    with pytest.raises(InvalidInputError, match="content is"):
+        compare({"a": early}, {"a": late})
