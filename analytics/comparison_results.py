@@ -100,6 +100,16 @@ class SessionComparison(Comparison):
         )
 
     @property
+    def exclusive(self) -> str:
+        """How many agents only one of the sessions ever reaches, as a sentence; empty if that is not known."""
+        if self.never_by_second is None or self.never_by_first is None:
+            return ""
+        return (
+            f"agents that only one ever reaches: {self.never_by_second:,} by {self.first}, {self.never_by_first:,} by "
+            f"{self.second}"
+        )
+
+    @property
     def _replicates(self) -> str:
         """How many replicates were compared, as text."""
         first, second = (result.reach.replicates for result in self.results)

@@ -37,3 +37,14 @@ def counted(number: int, what: str) -> str:
     ('1 lane', '2,000 lanes')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def readable_share(share: float) -> str:
+    """Return a share as a percentage.
+
+    Examples
+    --------
+    >>> readable_share(0.5434), readable_share(0.0004)
+    ('54.3 %', '0.0 %')
+    """
+    return f"{100.0 * share:.1f} %"

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from data.errors import InvalidInputError
+
 UNQUOTED = "without quotes or leading zeros"
 """Hint for a number that was given as text."""
 Location = tuple[str | int, ...]
@@ -180,6 +182,24 @@ def listed(names: Collection[str], most: int = 20) -> str:
     """
     shown = ", ".join(itertools.islice(names, most))
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown or "none"
+
+
+def checked_count(name: str, value: Any) -> int:
+    """Return a number of things, at least 1, also as numpy has it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+
+    Examples
+    --------
+    >>> checked_count("top", np.int64(3))
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InvalidInputError(f"{name} {value!r} is not a whole number of at least 1")
+    return int(value)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

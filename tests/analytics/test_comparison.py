@@ -7,6 +7,7 @@ import pytest
 
 from analytics import compare
 from analytics.comparison_results import CampaignComparison
+from analytics.decision_tables import publish_comparison
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from propagation import Result, simulate, simulate_many
@@ -235,3 +236,30 @@ def test_a_message_needs_a_session_that_names_it(network: Network) -> None:
     first, second = pair(network)
     with pytest.raises(InvalidInputError, match="neither 'first' nor 'second' names a message"):
         compare(first, second, message="anything")
+
+
+def test_a_column_called_reach_is_published_beside_the_reach(network: Network) -> None:
+    first, second = pair(network)
+    compared = compare(first, second, by={"1": "x"})
+    for column in ("reach", "round"):
+        assert publish_comparison(first, second, compared, by=column)
+        assert not publish_comparison(first, second, compared, by=column)
+    sql = "SELECT part, count(*) AS n, sum(difference) AS apart FROM session_differences GROUP BY part"
+    parts = network.warehouse.sql(sql).set_index("part")
+    assert parts["n"].to_dict() == {"reach": 1, "round": len(compared.rounds), "column reach": 2, "column round": 2}
+    assert parts.loc["column reach", "apart"] == pytest.approx(compared.lead.mean)
+
+
+def test_agents_are_published_with_their_probabilities(network: Network) -> None:
+    first, second = pair(network, random_seed=5)
+    compared = compare(first, second)
+    publish_comparison(first, second, compared)
+    where = f"WHERE first_session_id = '{first.session_id}'"
+    stored = network.warehouse.sql(f"FROM agent_differences {where}")
+    stored["agent_id"] = [network.agent_ids[agent].as_py() for agent in stored["agent"].to_list()]
+    columns = ["first", "second", "difference", "only_first", "only_second"]
+    expected = compared.agents.set_index("agent_id")[columns].sort_index()
+    assert stored.set_index("agent_id")[columns].sort_index().equals(expected)
+    (whole,) = network.warehouse.sql(f"FROM session_differences {where} AND part = 'reach'").to_dict("records")
+    counts = (whole["agents_only_first"], whole["agents_only_second"])
+    assert counts == (compared.never_by_second, compared.never_by_first)
