@@ -86,11 +86,12 @@ class SessionComparison(Comparison):
     @property
     def note(self) -> str:
         """Which replicates count where the sessions have different ones, as a sentence; else empty."""
-        first, second = (counted(result.reach.replicates, "replicate") for result in self.results)
-        if not self.paired or all(result.reach.replicates == self.replicates for result in self.results):
+        first, second = (result.reach.replicates for result in self.results)
+        if not self.paired or first == second == self.replicates:
             return ""
         common = (
-            f"{self.first} has {first}, {self.second} {second}: compared are the {self.replicates:,} that both have"
+            f"{self.first} has {counted(first, 'replicate')} and {self.second} {second:,}: the {self.replicates:,} "
+            "that both have are compared"
         )
         if self._is_recorded:
             return common

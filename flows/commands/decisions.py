@@ -1,6 +1,6 @@
 """Commands for decisions: ``rumormill compare | explain | responsible | sweep``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -153,7 +153,7 @@ def _compared(
     if isinstance(found, CampaignComparison):
         for name, only in zip(names, (found.only_first, found.only_second), strict=True):
             if only:
-                print_note(f"only in {name}: {', '.join(only)}")
+                print_note(f"only in {name}: {'; '.join(only)}")
         if found.note:
             print_note(found.note)
     return found, {names[0]: found} if isinstance(found, SessionComparison) else dict(found)
@@ -216,7 +216,7 @@ def explain(
             print_table(with_intervals([{**row, "path": ARROW.join(row["path"])} for row in rows]))
         if len(found.passed_through):
             print_line("agents that the message passed through most often:")
-            print_table(with_intervals(records_of(found.passed_through.head(5))))
+            print_table(with_intervals(records_of(found.passed_through.head(5)), ("share", "transmitted")))
         print_published(*explanation_tables(found), published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
@@ -268,7 +268,7 @@ def responsible(
     def show() -> None:
         for name, each in found.items():
             print_line(each.sentence if name is None else f"{name}: {each.sentence}")
-        _print_means(rows)
+        _print_means(rows, shares=("share", "probability"))
         table = "responsible_agents" if None in found else "responsible_by_message"
         print_published(table, published=published)
 
@@ -382,11 +382,13 @@ def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         print_note(f"{SHOWN_ROWS} of {len(rows):,} rows; --output FILE writes all")
 
 
-def _print_means(rows: Sequence[Mapping[str, Any]], most: int | None = None) -> None:
+def _print_means(
+    rows: Sequence[Mapping[str, Any]], most: int | None = None, shares: Collection[str] = ("share",)
+) -> None:
     """Print rows as a table, means with their intervals."""
     from propagation.intervals import INTERVAL_NOTE
 
-    shown = with_intervals(rows)
+    shown = with_intervals(rows, shares)
     if shown:
         print_table(shown, most=most)
     if has_means(shown):

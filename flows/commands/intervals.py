@@ -1,23 +1,21 @@
 """Intervals on the terminal: one column for a number and its 95 % interval; files keep all columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-SHARES = ("share", "transmitted")
-"""Columns that are shown as percentages."""
 PROBABILITY = "probability"
 """The column whose interval is not symmetric (Wilson), so that its ends are shown."""
 
 
-def with_intervals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows as the terminal shows them: means with ± half of their interval, shares as percentages.
+def with_intervals(rows: Sequence[Mapping[str, Any]], shares: Collection[str] = ("share",)) -> list[dict[str, Any]]:
+    """Return rows as the terminal shows them: means with ± half of their interval, `shares` as percentages.
 
     A row that has ``X``, ``X_low`` and ``X_high`` gets one column ``X`` of them; ``X_standard_error`` is left out.
     """
-    return [_with_intervals(row) for row in rows]
+    return [_with_intervals(row, shares) for row in rows]
 
 
-def _with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
+def _with_intervals(row: Mapping[str, Any], shares: Collection[str]) -> dict[str, Any]:
     from data.quantities import readable_share
     from propagation.intervals import number_with_interval
 
@@ -33,7 +31,7 @@ def _with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
             )
         elif low is not None and high is not None:
             found[name] = number_with_interval(value, (high - low) / 2)
-        elif name in (PROBABILITY, *SHARES) and value is not None:
+        elif name in shares and value is not None:
             found[name] = readable_share(value)
         else:
             found[name] = value

@@ -185,7 +185,7 @@ def test_only_the_replicates_that_both_have_count_in_every_part(network: Network
     assert compared.sentence == (
         "more and fewer reach the same agents in every replicate (10 replicates, compared replicate by replicate)"
     )
-    assert compared.note == "more has 40 replicates, fewer 10 replicates: compared are the 10 that both have"
+    assert compared.note == "more has 40 replicates and fewer 10: the 10 that both have are compared"
 
 
 def test_what_cannot_be_limited_to_common_replicates_says_so(network: Network) -> None:

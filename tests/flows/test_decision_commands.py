@@ -139,6 +139,12 @@ def test_sweep(rumormill: Rumormill, spring: Warehouse) -> None:
     assert stored["parameters"][0] == '{"beta": 0.05}'
 
 
+def test_a_parameter_called_probability_is_shown_as_given(rumormill: Rumormill, spring: Warehouse) -> None:
+    answer = rumormill("sweep", "town", "--values", "probability=0.0125,weighted_cascade", "--replicates", "5")
+    assert " 0.0125 " in answer.stdout
+    assert "weighted_cascade" in answer.stdout
+
+
 def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Warehouse) -> None:
     rumormill("compare", "spring:hubs", "autumn:hubs")
     rumormill("explain", "spring:hubs", "3")
