@@ -113,7 +113,7 @@ def most_responsible(
 
     Returns
     -------
-    Responsibility, or dict from str to Responsibility
+    Responsibility, or mapping from str to Responsibility
         By the names of the messages if several compete and none is asked for.
 
     Raises

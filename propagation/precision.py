@@ -34,6 +34,7 @@ from pydantic import BeforeValidator
 
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.quantities import counted
 from propagation import engine
 from propagation.jobs import Execution, form_jobs
 from propagation.kept_replicates import KeptBatch, KeptReplicates, counting
@@ -143,14 +144,14 @@ def rare_outcomes(sizes: npt.NDArray[np.int64]) -> str:
     >>> rare_outcomes(np.ones(512, np.int64))
     'all 512 replicates are the same; an outcome rarer than 1 in 170 may be missed'
     >>> rare_outcomes(np.array([1] * 511 + [20]))
-    '511 of 512 replicates are the same, so that the mean depends on 1; an outcome rarer than 1 in 170 may be missed'
+    '511 of 512 replicates are the same, so the mean depends on 1 other; an outcome rarer than 1 in 170 may be missed'
     """
     n, same = len(sizes), int(np.unique(sizes, return_counts=True)[1].max())
     if n - same >= FEW:
         return ""
     which = f"all {n:,} replicates are the same"
     if same < n:
-        which = f"{same:,} of {n:,} replicates are the same, so that the mean depends on {n - same}"
+        which = f"{same:,} of {n:,} replicates are the same, so the mean depends on {counted(n - same, 'other')}"
     return f"{which}; an outcome rarer than 1 in {math.floor(n / RULE_OF_THREE):,} may be missed"
 
 
