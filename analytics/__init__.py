@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from analytics.communities import agreement, community_sizes, crossing
     from analytics.comparison import compare
     from analytics.containment import contain
-    from analytics.explanation import explain, most_responsible
+    from analytics.explanation import explain
     from analytics.forecasting.features import cascade_features
     from analytics.forecasting.models import forecast_model
     from analytics.forecasting.new_models import fit_forecast
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analytics.observations.pictures import activation_curves, shape_distributions
     from analytics.observations.shapes import cascade_shapes
     from analytics.rankings import rank_agents
+    from analytics.responsibility import most_responsible
     from analytics.segments.segmentation import segment
     from analytics.structure.network_metrics import metrics
     from analytics.structure.shortest_paths import shortest_paths
@@ -83,7 +84,7 @@ _MODULES = {
     "forecast_model": "analytics.forecasting.models",
     "load_surrogate": "analytics.surrogates.published",
     "metrics": "analytics.structure.network_metrics",
-    "most_responsible": "analytics.explanation",
+    "most_responsible": "analytics.responsibility",
     "publish_surrogate": "analytics.surrogates.published",
     "rank_agents": "analytics.rankings",
     "refine": "analytics.surrogates.fitting",

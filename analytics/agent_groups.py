@@ -1,5 +1,7 @@
 """Groups of agents: by an attribute, by a column of `agent_metrics`, by segment, or as the caller says."""
 
+import contextlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +54,7 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
     Raises
     ------
     InvalidInputError
-        If there is no such column, it holds fractional numbers, or the mapping is empty.
+        If there is no such column, it holds fractional numbers, or the mapping is empty or mixes types.
     UnknownAgentError
         If the mapping has an agent that is not in the network.
     """
@@ -63,7 +65,7 @@ def agent_groups(network: Network, by: Grouping) -> AgentGroups:
         places = network.dense_ids(list(given))
         order = np.full(network.n_ids, -1, np.int64)
         order[places] = np.arange(len(places))
-        values = pa.array(list(given.values())).take(pa.array(order, mask=order < 0))
+        values = _given(list(given.values())).take(pa.array(order, mask=order < 0))
     else:
         raise InvalidInputError(f"by {by!r} gives no groups; give the name of a column, or the group of each agent")
     return _grouped(network, values)
@@ -81,6 +83,21 @@ def compute_columns(network: Network, names: Iterable[str]) -> None:
     measured = {column for metric in METRICS.values() for column in metric.agent_columns}
     if missing := [name for name in names if name in measured and name not in attribute_names(network)]:
         metrics(network, missing)
+
+
+def _given(groups: list[Any]) -> pa.Array:
+    """Return the groups that a caller gives: strings, numbers, booleans or dates; None and NaN mean no group."""
+    named = [None if isinstance(each, float) and math.isnan(each) else each for each in groups]
+    values = None
+    with contextlib.suppress(pa.ArrowException):
+        values = pa.array(named)
+    if values is None or pa.types.is_nested(values.type):
+        kinds = {type(each): each for each in named if each is not None}
+        raise InvalidInputError(
+            f"groups {', '.join(map(repr, list(kinds.values())[:3]))} have no common type; give all agents strings, or "
+            "all numbers"
+        )
+    return values.cast(pa.string()) if pa.types.is_null(values.type) else values
 
 
 def _grouped(network: Network, values: pa.Array) -> AgentGroups:

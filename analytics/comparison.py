@@ -6,226 +6,30 @@ runs.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from analytics.agent_groups import agent_groups
+from analytics.agent_groups import Grouping, agent_groups
 from analytics.comparison_frames import agent_differences, group_differences, round_differences
-from analytics.intervals import Comparison, mean_intervals, with_interval
+from analytics.comparison_results import CampaignComparison, SessionComparison, different_content
 from analytics.paired_counts import PairedCounts
 from data.errors import InvalidInputError
 from propagation.campaign_results import are_paired, common_replicates, common_sizes, difference
-from propagation.competing_messages import MessageResult, message_names, of_message
+from propagation.competing_messages import MessageResult, message_names, names_messages, of_message
 from propagation.result import Result
 from propagation.transmissions import records_activations
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
-SHOWN_AGENTS = 20
-"""Agents reached more by one of two sessions that a comparison lists by default, for each of them."""
 CELLS = 1 << 28
 """Largest number of replicates x groups, or x rounds, that a comparison holds in memory."""
-
-
-@dataclass(frozen=True)
-class SessionComparison(Comparison):
-    """Two sessions in detail: how many more agents the first one reaches.
-
-    Attributes
-    ----------
-    replicates : int
-        Replicates that were compared: of each session, or, if `paired`, those that both have.
-    replicates_if_independent : int or None
-        How many replicates two sessions with independent draws would have needed for an interval as narrow; None if
-        there is no interval, or if all differences are equal, so that no number would do.
-    rounds : DataFrame
-        One row per round: ``round``, ``first``, ``second`` (mean agents reached up to it), ``difference``,
-        ``difference_standard_error``, ``difference_low``, ``difference_high`` (95 % interval), ``paired``.
-    groups : DataFrame or None
-        One row per group of agents, if asked for: ``group_name`` (the value that its agents share, None for agents
-        without one), ``agents``, ``first``, ``second`` (mean agents of it that are reached), ``difference``,
-        ``difference_standard_error``, ``difference_low``, ``difference_high``, ``paired``; the interval is NaN unless
-        both sessions recorded activations.
-    agents : DataFrame or None
-        One row per agent with another probability of being reached, the largest differences first: ``agent_id``,
-        ``first``, ``second`` (probabilities), ``difference``, ``only_first``, ``only_second`` (share of replicates in
-        which only that session reached it; NaN unless `paired` and both recorded activations). None unless both
-        sessions recorded reach.
-    never_by_second, never_by_first : int or None
-        Agents that the first session reached in some replicate and the second one in none, and the reverse.
-    results : (Result, Result)
-        What was compared: of two sessions, or of one of several messages in each.
-    """
-
-    replicates: int
-    replicates_if_independent: int | None
-    rounds: "pd.DataFrame"
-    groups: "pd.DataFrame | None"
-    agents: "pd.DataFrame | None"
-    never_by_second: int | None
-    never_by_first: int | None
-    results: tuple[Result, Result] = field(repr=False, compare=False)
-
-    @property
-    def sentence(self) -> str:
-        """The difference of reach and how certain it is, as a sentence."""
-        more = "more" if self.lead.mean >= 0 else "fewer"
-        beyond = {True: "", False: ", which is within chance", None: ""}[self.is_beyond_chance]
-        how = "replicate by replicate" if self.paired else "as independent sessions"
-        size = replace(self.lead, mean=abs(self.lead.mean))
-        return (
-            f"{self.first} reaches {with_interval(size)} agents {more} than {self.second}{beyond} (95 % interval; "
-            f"{self.replicates:,} replicates, compared {how})"
-        )
-
-    @property
-    def saving(self) -> str:
-        """How many replicates independent sessions would have needed, as a sentence; empty if that is not known."""
-        if not self.paired or self.replicates_if_independent is None:
-            return ""
-        return (
-            f"independent sessions would have needed {self.replicates_if_independent:,} replicates each for the same "
-            f"interval ({self.replicates_if_independent / self.replicates:,.1f} times as many)"
-        )
-
-    def only_by(self, session: str, most: int = SHOWN_AGENTS) -> "pd.DataFrame":
-        """Return the agents that one of the sessions reaches and the other never does, the most probable first.
-
-        Parameters
-        ----------
-        session : str
-            Name of one of the two sessions.
-        most : int
-            Number of rows at most.
-
-        Raises
-        ------
-        InvalidInputError
-            If the comparison has no such session, or the sessions did not record reach.
-        """
-        if session not in (self.first, self.second):
-            raise InvalidInputError(f"no session {session!r}; the two are {self.first!r} and {self.second!r}")
-        if self.agents is None:
-            raise InvalidInputError("one of the sessions recorded only rounds; run both with record: reach")
-        own, other = ("first", "second") if session == self.first else ("second", "first")
-        chosen = self.agents[self.agents[other] == 0.0]
-        return chosen.sort_values(own, ascending=False, kind="stable").head(most).reset_index(drop=True)
-
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the difference by round with its interval; see `analytics.decision_plots.difference_curve`."""
-        from analytics.decision_plots import difference_curve
-
-        return difference_curve(self, ax=ax)
-
-    def plot_groups(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the difference by group with its intervals; see `analytics.decision_plots.group_differences`."""
-        from analytics.decision_plots import group_differences
-
-        return group_differences(self, ax=ax)
-
-    def __repr__(self) -> str:
-        return f"SessionComparison({self.sentence})"
-
-    def _repr_html_(self) -> str:
-        parts = [f"<p><b>{self.sentence}</b></p>"] + ([f"<p>{self.saving}</p>"] if self.saving else [])
-        tables = [each for each in (self.rounds, self.groups) if each is not None]
-        return "".join([*parts, *(table.to_html(index=False, max_rows=20) for table in tables)])
-
-
-class CampaignComparison(Mapping[str, SessionComparison]):
-    """Two campaigns, session by session: comparisons by the names that sessions of both have.
-
-    Also two sessions in which messages compete: comparisons by the names of the messages.
-
-    Parameters
-    ----------
-    comparisons : mapping from str to SessionComparison
-    names : (str, str)
-        What the campaigns are called.
-    only_first, only_second : sequence of str
-        Sessions that only one of the campaigns has.
-    """
-
-    def __init__(
-        self,
-        comparisons: Mapping[str, SessionComparison],
-        names: tuple[str, str],
-        only_first: list[str],
-        only_second: list[str],
-    ) -> None:
-        self._comparisons, self.names = dict(comparisons), names
-        self.only_first, self.only_second = only_first, only_second
-
-    def __getitem__(self, session: str) -> SessionComparison:
-        """Return the comparison of the sessions of a name."""
-        return self._comparisons[session]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names of the sessions."""
-        return iter(self._comparisons)
-
-    def __len__(self) -> int:
-        """Return how many names of sessions both campaigns have."""
-        return len(self._comparisons)
-
-    def __repr__(self) -> str:
-        return f"CampaignComparison({len(self)} sessions; see .table())"
-
-    def table(self) -> "pd.DataFrame":
-        """Return one row per session, by its name; see `comparison_row`."""
-        import pandas as pd
-
-        return pd.DataFrame({name: comparison_row(each) for name, each in self.items()}).T.rename_axis("session")
-
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the difference of each session with its interval; see `analytics.decision_plots.session_differences`."""
-        from analytics.decision_plots import session_differences
-
-        return session_differences(self, ax=ax)
-
-
-def comparison_row(compared: SessionComparison) -> dict[str, Any]:
-    """Return a comparison as one row.
-
-    Columns are ``difference`` (agents), ``difference_standard_error``, ``difference_low`` and ``difference_high`` (95 %
-    interval), ``paired``, ``replicates``, ``replicates_if_independent``, ``only_first`` and ``only_second`` (agents
-    that one session reached and the other one never did; None if reach was not recorded).
-    """
-    low, high = mean_intervals(
-        np.array([compared.lead.mean]), np.array([_number(compared.lead.standard_error)]), compared.lead.replicates
-    )
-    return {
-        "difference": compared.lead.mean,
-        "difference_standard_error": compared.lead.standard_error,
-        "difference_low": _or_none(low[0]),
-        "difference_high": _or_none(high[0]),
-        "paired": compared.paired,
-        "replicates": compared.replicates,
-        "replicates_if_independent": compared.replicates_if_independent,
-        "only_first": compared.never_by_second,
-        "only_second": compared.never_by_first,
-    }
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def compare(
     first: Result | Mapping[str, Result],
     second: Result | Mapping[str, Result],
     *,
-    by: str | Mapping[Any, Any] | None = None,
-    message: str | None = None,
+    by: Grouping | None = None,
+    message: str | tuple[str, str] | None = None,
     names: tuple[str, str] = ("first", "second"),
 ) -> Any:
     """Compare two sessions, or two campaigns session by session; where messages compete, message by message.
@@ -233,7 +37,7 @@ def compare(
     The more the sessions recorded, the more is compared: reach always; which agents are reached if both recorded
     reach; and intervals by round and by group, replicate by replicate, if both recorded activations. Means over
     replicates have Student's t intervals; differences are paired if the sessions have the same random seed, and one has
-    all the replicates of the other.
+    all the replicates of the other: then only those replicates count that both have.
 
     Our own: activations are read a few million at a time, so that they may exceed memory.
 
@@ -245,11 +49,12 @@ def compare(
     by : str or mapping, optional
         Groups of agents: a column of the network's agents or of the table `agent_metrics` (such as ``community``), or
         the group of each agent by its original id; agents without one are the group None.
-    message : str, optional
-        Name or id of a message: what it reaches in both is compared, also where it spreads alone in one of them.
-        Default: of sessions in which messages compete, every message that both have.
+    message : str or (str, str), optional
+        Name or id of a message: what it reaches in both is compared, also where it spreads alone in one of them; or the
+        message of each session, which may be the same session. Default: of sessions in which messages compete, every
+        message that both have. Messages are the same if their content (``message_id``) is, whatever their names.
     names : (str, str)
-        What the sessions are called in sentences and pictures.
+        What the sessions are called in sentences and pictures; different ones for different sessions.
 
     Returns
     -------
@@ -258,8 +63,9 @@ def compare(
     Raises
     ------
     InvalidInputError
-        If the sessions ran on different networks, the campaigns share no name of a session, there are no such groups or
-        messages, or they need reach or activations that were not recorded.
+        If the sessions ran on different networks, the campaigns share no name of a session, the sessions no message,
+        there are no such groups or messages, they need reach or activations that were not recorded, or two sessions
+        have the same name.
 
     Examples
     --------
@@ -274,10 +80,16 @@ def compare(
     >>> compare(more, less, names=("often", "seldom")).sentence
     'often reaches 2.11 ± 0.19 agents more than seldom (95 % interval; 100 replicates, compared replicate by replicate)'
     """
+    _check_names(names)
+    messages = _sides(message)
     if isinstance(first, Result) and isinstance(second, Result):
-        found = _by_message(first, second, by, message, names)
-        several = {name: each for name, each in found.items() if name is not None}
-        return CampaignComparison(several, names, [], []) if several else found[None]
+        found = _by_message(first, second, by, messages, names)
+        if None in found.compared:
+            return found.compared[None]
+        if not found.compared:
+            raise InvalidInputError(_no_message(first, second, names))
+        several = {str(name): each for name, each in found.compared.items()}
+        return CampaignComparison(several, names, found.only_first, found.only_second, kind="message")
     for given in (first, second):
         if not isinstance(given, Result | Mapping):
             raise InvalidInputError(
@@ -285,56 +97,120 @@ def compare(
             )
     if isinstance(first, Result) or isinstance(second, Result):
         raise InvalidInputError("a session cannot be compared with a campaign; give two sessions or two campaigns")
+    return _campaigns(first, second, by, messages, names)
+
+
+def _check_names(names: Any) -> None:
+    if isinstance(names, str) or len(names) != 2 or not all(isinstance(name, str) for name in names):
+        raise InvalidInputError(f"names {names!r} are not two names; give one for each, such as ('hubs', 'random')")
+
+
+def _sides(message: str | tuple[str, str] | None) -> tuple[str, str] | None:
+    """Return the message of each session, if any is asked for."""
+    if message is None or isinstance(message, str):
+        return None if message is None else (message, message)
+    if len(message) != 2 or not all(isinstance(each, str) for each in message):
+        raise InvalidInputError(f"message {message!r} is not the name of one message, or of one for each session")
+    return message[0], message[1]
+
+
+def _campaigns(
+    first: Mapping[str, Result],
+    second: Mapping[str, Result],
+    by: Grouping | None,
+    messages: tuple[str, str] | None,
+    names: tuple[str, str],
+) -> CampaignComparison:
     both = [name for name in first if name in second]
     if not both:
         raise InvalidInputError(
             f"the campaigns have no session of the same name (first: {', '.join(map(repr, first))}; second: "
             f"{', '.join(map(repr, second))}); compare two of their sessions instead"
         )
-    compared = {
-        name if told is None else f"{name}, {told}": each
-        for name in both
-        for told, each in _by_message(
-            first[name], second[name], by, message, (f"{name} ({names[0]})", f"{name} ({names[1]})")
-        ).items()
-    }
-    return CampaignComparison(
-        compared, names, [name for name in first if name not in second], [name for name in second if name not in first]
-    )
+    compared: dict[str, SessionComparison] = {}
+    only_first = [name for name in first if name not in second]
+    only_second = [name for name in second if name not in first]
+    for session in both:
+        called = (f"{session} ({names[0]})", f"{session} ({names[1]})")
+        found = _by_message(first[session], second[session], by, messages, called)
+        compared |= {_joined(session, message): each for message, each in found.compared.items()}
+        only_first += [_joined(session, message) for message in found.only_first]
+        only_second += [_joined(session, message) for message in found.only_second]
+    if not compared:
+        raise InvalidInputError(_no_message(first[both[0]], second[both[0]], names))
+    return CampaignComparison(compared, names, only_first, only_second)
+
+
+def _joined(session: str, message: str | None) -> str:
+    return session if message is None else f"{session}, {message}"
+
+
+# -- messages -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _ByMessage:
+    """Comparisons by the names of messages, None where one message spreads; and messages that only one session has."""
+
+    compared: dict[str | None, SessionComparison]
+    only_first: list[str] = field(default_factory=list)
+    only_second: list[str] = field(default_factory=list)
 
 
 def _by_message(
     first: Result,
     second: Result,
-    by: str | Mapping[Any, Any] | None,
-    message: str | None,
+    by: Grouping | None,
+    messages: tuple[str, str] | None,
     names: tuple[str, str],
-) -> dict[str | None, SessionComparison]:
-    """Return the comparison of each message that is asked for by its name; of sessions with one message, by None."""
-    if message is not None:
-        one, another = of_message(first, message), of_message(second, message)
-        called = next((each.name for each in (one, another) if isinstance(each, MessageResult)), message)
-        return {None: _compared(one, another, by, (f"{called} in {names[0]}", f"{called} in {names[1]}"))}
-    own, other = (message_names(result) for result in (first, second))
+) -> _ByMessage:
+    """Compare what the given message of each session reaches, or every message that both have."""
+    if messages is not None:
+        return _ByMessage({None: _of_messages(first, second, by, messages, names)})
+    own, other = message_names(first), message_names(second)
     if not own and not other:
-        return {None: _compared(first, second, by, names)}
-    both = {name: message_id for message_id, name in own.items() if message_id in other}
-    if not both:
-        raise InvalidInputError(
-            f"messages compete, and no message competes in both sessions (in {names[0]}: "
-            f"{', '.join(own.values()) or 'none'}; in {names[1]}: {', '.join(other.values()) or 'none'}); name the one "
-            "to compare: message=NAME, or --message NAME"
-        )
-    return {
-        name: each
-        for name, message_id in both.items()
-        for each in _by_message(first, second, by, message_id, names).values()
-    }
+        return _ByMessage({None: _compared(first, second, by, names)})
+    return _ByMessage(
+        {own[each]: _of_messages(first, second, by, (each, each), names) for each in own if each in other},
+        [name for message_id, name in own.items() if message_id not in other],
+        [name for message_id, name in other.items() if message_id not in own],
+    )
 
 
-def _compared(
-    first: Result, second: Result, by: str | Mapping[Any, Any] | None, names: tuple[str, str]
+def _of_messages(
+    first: Result, second: Result, by: Grouping | None, messages: tuple[str, str], names: tuple[str, str]
 ) -> SessionComparison:
+    """Compare one message of each session; a session that does not name its only message may spread either."""
+    if not any(names_messages(result) for result in (first, second)):
+        raise InvalidInputError(
+            f"message {messages[0]!r} is asked for, and neither {names[0]!r} nor {names[1]!r} names a message; leave "
+            "it out to compare the sessions"
+        )
+    one, another = (of_message(result, message) for result, message in zip((first, second), messages, strict=True))
+    known = [each.name if isinstance(each, MessageResult) else None for each in (one, another)]
+    if messages[0] == messages[1]:  # which may be an id: a session that does not name its message gives no name for it
+        known = [known[0] or known[1], known[1] or known[0]]
+    called = [name or message for name, message in zip(known, messages, strict=True)]
+    return _compared(one, another, by, (f"{called[0]} in {names[0]}", f"{called[1]} in {names[1]}"))
+
+
+def _no_message(first: Result, second: Result, names: tuple[str, str]) -> str:
+    """Return what is wrong with sessions of which no message can be compared."""
+    own, other = (list(message_names(result).values()) for result in (first, second))
+    alike = [name for name in own if name in other]
+    hint = different_content(alike) if alike else "name the one to compare: message=NAME, or --message NAME"
+    return (
+        f"messages compete, and no message competes in both sessions (in {names[0]}: {', '.join(own) or 'none'}; in "
+        f"{names[1]}: {', '.join(other) or 'none'}); {hint}"
+    )
+
+
+# -- two sessions ---------------------------------------------------------------------------------------------------
+
+
+def _compared(first: Result, second: Result, by: Grouping | None, names: tuple[str, str]) -> SessionComparison:
+    if names[0] == names[1] and first.session_id != second.session_id:
+        raise InvalidInputError(f"both sessions are called {names[0]!r}; give two names: names=('hubs', 'random')")
     if first.network.snapshot_id != second.network.snapshot_id:
         raise InvalidInputError(
             f"the sessions ran on different networks, {_described(first)} and {_described(second)}; compare sessions "
@@ -361,18 +237,24 @@ def _compared(
     fits = replicates * rounds <= CELLS  # otherwise, as if activations had not been recorded
     both = PairedCounts(first, second, groups) if recorded and paired and fits else None
     agents = None if lacking else agent_differences(first, second, both)
+    is_counted = agents is not None and (both is not None or first.reach.replicates == second.reach.replicates)
+    sizes = (
+        common_sizes(first, second) if paired else [result.cascades["size"].to_numpy() for result in (first, second)]
+    )
     return SessionComparison(
         first=names[0],
         second=names[1],
         lead=difference(first, second),
         paired=paired,
         replicates=replicates,
+        first_reach=float(sizes[0].mean()),
+        second_reach=float(sizes[1].mean()),
         replicates_if_independent=_replicates_if_independent(first, second, paired=paired),
         rounds=round_differences(first, second, both),
         groups=None if groups is None else group_differences(first, second, groups, both),
         agents=agents,
-        never_by_second=None if agents is None else int((agents["second"] == 0.0).sum()),
-        never_by_first=None if agents is None else int((agents["first"] == 0.0).sum()),
+        never_by_second=int((agents["second"] == 0.0).sum()) if agents is not None and is_counted else None,
+        never_by_first=int((agents["first"] == 0.0).sum()) if agents is not None and is_counted else None,
         results=(first, second),
     )
 

@@ -26,6 +26,8 @@ def round_differences(first: Result, second: Result, both: PairedCounts | None) 
         for result in (first, second)
     ]
     means, errors = ([frame[column].to_numpy() for frame in frames] for column in columns)
+    if both is not None:
+        means = list(both.reached_by_round[:, : last + 1] / len(both.by_round))
     found = {"round": np.arange(last + 1), "first": means[0], "second": means[1]}
     if both is not None:
         return pd.DataFrame({**found, **difference_columns(both.by_round[:, : last + 1]), "paired": True})
@@ -48,8 +50,8 @@ def group_differences(first: Result, second: Result, groups: AgentGroups, both: 
     import pandas as pd
 
     means = [
-        np.bincount(groups.codes, weights=_probabilities(result), minlength=len(groups.labels))
-        for result in (first, second)
+        np.bincount(groups.codes, weights=probabilities, minlength=len(groups.labels))
+        for probabilities in _probabilities(first, second, both)
     ]
     found = {
         "group_name": pd.Series(groups.labels, dtype=object),
@@ -72,11 +74,15 @@ def group_differences(first: Result, second: Result, groups: AgentGroups, both: 
     )
 
 
-def _probabilities(result: Result) -> npt.NDArray[np.float64]:
-    """Return the share of replicates that reached each agent, (n_ids,) float64."""
-    found = np.zeros(result.network.n_ids)
-    reach = result.agents
-    found[reach["agent"].to_numpy()] = reach["probability"].to_numpy()
+def _probabilities(first: Result, second: Result, both: PairedCounts | None) -> list[npt.NDArray[np.float64]]:
+    """Return the share of replicates in which each session reached each agent, (n_ids,) float64 each."""
+    if both is not None:
+        return both.probabilities
+    found = []
+    for result in (first, second):
+        shares, reach = np.zeros(result.network.n_ids), result.agents
+        shares[reach["agent"].to_numpy()] = reach["probability"].to_numpy()
+        found.append(shares)
     return found
 
 
@@ -84,7 +90,7 @@ def agent_differences(first: Result, second: Result, both: PairedCounts | None) 
     """Return one row per agent that the sessions reach with different probabilities, the largest difference first."""
     import pandas as pd
 
-    probabilities = [_probabilities(result) for result in (first, second)]
+    probabilities = _probabilities(first, second, both)
     apart = probabilities[0] - probabilities[1]
     differing = apart != 0.0
     if both is not None:

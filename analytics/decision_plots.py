@@ -12,14 +12,17 @@ import numpy as np
 from analytics.labels import shortened
 from analytics.plots import show_fractions
 from data.errors import InvalidInputError
+from data.quantities import readable_share
 from propagation.pictures import COLOURS, GRID, INK, LINE_STYLES, LINE_WIDTH, MUTED, dress, name_fonts, new_axes
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
-    from analytics.comparison import CampaignComparison, SessionComparison
-    from analytics.explanation import Explanation, Responsibility
+    from analytics.comparison_results import CampaignComparison, SessionComparison
+    from analytics.explanation import Explanation
+    from analytics.responsibility import Responsibility
     from analytics.sweeps import Sweep
 
 MOST_ROWS = 25
@@ -105,7 +108,7 @@ def session_differences(compared: "CampaignComparison", *, ax: "Axes | None" = N
     table = table.head(MOST_ROWS).iloc[::-1]
     more = f", the {len(table)} largest of {len(compared):,}" if len(compared) > len(table) else ""
     first, second = compared.names
-    title = f"{shortened(first)} minus {shortened(second)}, by session{more}"
+    title = f"{shortened(first)} minus {shortened(second)}, by {compared.kind}{more}"
     return _difference_rows(table, [shortened(str(name)) for name in table.index], title, ax)
 
 
@@ -137,7 +140,7 @@ def _name_rows(ax: "Axes", names: list[str]) -> None:
 # -- transmissions --------------------------------------------------------------------------------------------------
 
 
-def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Axes":
+def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None, session: str = "") -> "Axes":
     """Draw the most frequent paths to an agent, from left to right; the wider a line, the more often it was used.
 
     Agents stand in columns by the number of transmissions that still follow, so that all paths end at the right.
@@ -145,8 +148,11 @@ def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Ax
     Parameters
     ----------
     explanation : Explanation
+        Where messages compete, seeds have the name of their message.
     ax : matplotlib Axes, optional
         Axes to draw into; default: new ones.
+    session : str
+        What the title calls the session; default: it does not name it.
 
     Raises
     ------
@@ -177,21 +183,24 @@ def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Ax
         ax.text(
             float(middle[0]),
             float(middle[1]),
-            f"{share:.1%}",
+            readable_share(share),
             color=INK,
             fontsize=7.5,
             ha="center",
             va="center",
             bbox=under,
         )
-    starts = {(len(path) - 1, path[0]) for path in paths["path"]}
+    messages = paths["message"] if "message" in paths else [""] * len(paths)
+    starts = {(len(path) - 1, path[0]): message for path, message in zip(paths["path"], messages, strict=True)}
     for (column, agent), height in heights.items():
         colour = COLOURS[1] if (column, agent) in starts else INK if column == 0 else COLOURS[0]
         box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": colour, "linewidth": 1.6}
         style: dict[str, Any] = {"family": name_fonts(), "parse_math": False, "fontsize": 9, "color": INK}
-        ax.text(-column, height, shortened(agent, NAME_LENGTH), ha="center", va="center", bbox=box, **style)
+        lines = [shortened(each, NAME_LENGTH) for each in (agent, starts.get((column, agent))) if each]
+        ax.text(-column, height, "\n".join(lines), ha="center", va="center", bbox=box, **style)
     shown = float(paths["share"].sum())
-    title = f"How the message reached {shortened(explanation.agent_id, NAME_LENGTH)}"
+    what = "the message" if explanation.messages is None else "competing messages"
+    title = f"How {what} reached {shortened(explanation.agent_id, NAME_LENGTH)}{_in_session(session)}"
     dress(ax, title=title, x=_what_is_shown(explanation, len(paths), shown), y="")
     ax.set_xlim(-columns - 0.5, 0.5)
     ax.set_ylim(min(heights.values()) - 0.6, max(heights.values()) + 0.6)
@@ -200,6 +209,10 @@ def path_diagram(explanation: "Explanation", *, ax: "Axes | None" = None) -> "Ax
     ax.grid(visible=False)
     ax.spines["bottom"].set_visible(False)
     return ax
+
+
+def _in_session(session: str) -> str:
+    return f" in {shortened(session)}" if session else ""
 
 
 def _heights(
@@ -219,12 +232,20 @@ def _heights(
 
 def _what_is_shown(explanation: "Explanation", paths: int, shown: float) -> str:
     of = "the only path" if explanation.distinct_paths == 1 else f"{paths} of {explanation.distinct_paths:,} paths"
-    of = f"{of}, used in {shown:.0%}"
+    of = f"{of}, used in {100 * shown:.0f} %"
     return f"{of}\nof the replicates that reached it;\nlabels: share of all replicates; seeds in orange"
 
 
-def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) -> "Axes":
+def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None, session: str = "") -> "Axes":
     """Draw how many activations lie below each of the agents, per replicate, with 95 % intervals.
+
+    Parameters
+    ----------
+    found : Responsibility
+    ax : matplotlib Axes, optional
+        Axes to draw into; default: new ones.
+    session : str
+        What the title calls the session; default: it does not name it.
 
     Raises
     ------
@@ -240,7 +261,9 @@ def responsibility_bars(found: "Responsibility", *, ax: "Axes | None" = None) ->
     errors = np.nan_to_num((agents["descendants_high"] - agents["descendants"]).to_numpy(np.float64))
     ax.errorbar(agents["descendants"], np.arange(len(agents)), xerr=errors, fmt="none", ecolor=INK, capsize=3)
     seeds = "; seeds in orange" if found.with_seeds else "; seeds are left out"
-    dress(ax, title="Through whom the message spreads", x=f"activations below the agent, per replicate{seeds}", y="")
+    what = "the message" if found.message is None else shortened(found.message)
+    title = f"Through whom {what} spreads{_in_session(session)}"
+    dress(ax, title=title, x=f"activations below the agent, per replicate{seeds}", y="")
     _name_rows(ax, [shortened(agent, NAME_LENGTH) for agent in agents["agent_id"]])
     show_fractions(ax.xaxis)
     return ax
@@ -274,25 +297,34 @@ def sweep_picture(found: "Sweep", *, ax: "Axes | None" = None, seed_set: str | N
 def _sweep_lines(found: "Sweep", names: list[str], ax: "Axes | None") -> "Axes":
     ax = ax or new_axes()
     (parameter,) = found.parameters
-    is_number = all(isinstance(value, int | float) for value in found.table[parameter])
+    are_numbers = all(_is_number(value) for value in found.table[parameter])
     labels = list(dict.fromkeys(found.table[parameter]))
     for number, name in enumerate(names):
         rows = found.table[found.table["seed_set"] == name]
-        rows = rows.sort_values(parameter) if is_number else rows
-        x = rows[parameter] if is_number else [labels.index(value) for value in rows[parameter]]
         colour, style = COLOURS[number % len(COLOURS)], LINE_STYLES[number % len(LINE_STYLES)]
-        ax.fill_between(x, rows["reach_low"], rows["reach_high"], color=colour, alpha=0.25, linewidth=0)
-        ax.plot(
-            x, rows["reach"], color=colour, linestyle=style, linewidth=LINE_WIDTH, marker="o", markersize=4, label=name
-        )
+        if are_numbers:
+            rows = rows.sort_values(parameter)
+            x = rows[parameter]
+            ax.fill_between(x, rows["reach_low"], rows["reach_high"], color=colour, alpha=0.25, linewidth=0)
+            ax.plot(x, rows["reach"], color=colour, linestyle=style, lw=LINE_WIDTH, marker="o", ms=4, label=name)
+        else:  # what has no order is not joined by a line; seed sets stand beside each other
+            aside = 0.12 * (number - (len(names) - 1) / 2)
+            places = [labels.index(value) + aside for value in rows[parameter]]
+            half = np.nan_to_num((rows["reach_high"] - rows["reach"]).to_numpy(np.float64))
+            ax.errorbar(places, rows["reach"], yerr=half, fmt="o", markersize=5, color=colour, capsize=3, label=name)
     dress(ax, title=f"Reach of {found.model} on {shortened(found.network.network_id)}", x=parameter, y="agents reached")
-    if is_number:
+    if are_numbers:
         show_fractions(ax.xaxis)
+        _mark_threshold(ax, found, names)
     else:
         ax.set_xticks(range(len(labels)), [str(label) for label in labels])
-    _mark_threshold(ax, found, names)
+        ax.set_xlim(-0.5, len(labels) - 0.5)
     ax.legend(frameon=False, labelcolor=INK, fontsize=8.5, loc="best")
     return ax
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _mark_threshold(ax: "Axes", found: "Sweep", names: list[str]) -> None:
@@ -308,30 +340,40 @@ def _mark_threshold(ax: "Axes", found: "Sweep", names: list[str]) -> None:
         ax.plot([], [], color=INK, linestyle=":", label=f"threshold, mean field: {value:.3g}, {OUTSIDE}")
     for number, row in enumerate(rows.dropna(subset=["simulated"]).to_dict("records")):
         of = f" ({shortened(row['seed_set'])})" if len(names) > 1 else ""
-        ax.axvspan(
-            row["above"], row["below"], facecolor=GRID, alpha=0.5, linewidth=0, zorder=0, hatch=HATCHES[number % 3],
-            edgecolor=MUTED, label=f"threshold, simulated{of}: {row['above']:.3g} to {row['below']:.3g}",
-        )  # fmt: skip
+        start, end = row["simulated_low"], row["simulated_high"]
+        label = f"largest variability{of}: {start:.3g} to {end:.3g}"
+        ax.axvspan(start, end, fc=GRID, alpha=0.5, lw=0, zorder=0, hatch=HATCHES[number % 3], ec=MUTED, label=label)
 
 
 def _heat_maps(found: "Sweep", names: list[str], seed_sets: int, ax: "Axes | None") -> "Axes":
     """Draw a heat map for each of some seed sets, with the same colours; return the axes of the first."""
     most = float(found.table["reach"].max())
     if ax is not None or len(names) == 1:
-        return _heat_map(found, names[0], ax or new_axes(), most, several=seed_sets > 1)
+        ax = ax or new_axes()
+        _add_colour_bar(_heat_map(found, names[0], ax, most, several=seed_sets > 1), [ax])
+        return ax
     figure = new_axes((6.2 * len(names), 4.6)).get_figure(root=True)
     assert figure is not None
     figure.clear()
     panels = figure.subplots(1, len(names))
-    for name, panel in zip(names, panels, strict=True):
-        _heat_map(found, name, panel, most, several=True)
+    images = [_heat_map(found, name, panel, most, several=True) for name, panel in zip(names, panels, strict=True)]
+    _add_colour_bar(images[0], list(panels))
     if seed_sets > len(names):
         figure.suptitle(f"The first {len(names)} of {seed_sets} seed sets", x=0.01, ha="left", fontsize=10)
     first: Axes = panels[0]
     return first
 
 
-def _heat_map(found: "Sweep", seed_set: str, ax: "Axes", most: float, *, several: bool) -> "Axes":
+def _add_colour_bar(image: "AxesImage", panels: "list[Axes]") -> None:
+    """Add the colour bar that some heat maps share."""
+    figure = panels[0].get_figure(root=True)
+    if figure is not None:
+        bar = figure.colorbar(image, ax=panels, label="agents reached, mean")
+        bar.outline.set_visible(False)
+
+
+def _heat_map(found: "Sweep", seed_set: str, ax: "Axes", most: float, *, several: bool) -> "AxesImage":
+    """Draw the reach from a seed set; return the image, whose colours reach up to `most`."""
     across, up = found.parameters
     rows = found.table[found.table["seed_set"] == seed_set]
     axes = [sorted(set(rows[name]), key=_order) for name in (across, up)]
@@ -342,7 +384,7 @@ def _heat_map(found: "Sweep", seed_set: str, ax: "Axes", most: float, *, several
     image = ax.imshow(grid, origin="lower", aspect="auto", cmap="viridis", vmin=0.0, vmax=most)
     for y, x in np.ndindex(*grid.shape):
         dark = grid[y, x] < 0.6 * most
-        ax.text(x, y, f"{grid[y, x]:,.0f}", ha="center", va="center", fontsize=8, color="white" if dark else INK)
+        ax.text(x, y, _digits(grid[y, x]), ha="center", va="center", fontsize=8, color="white" if dark else INK)
     ax.set_xticks(range(len(axes[0])), [str(value) for value in axes[0]])
     ax.set_yticks(range(len(axes[1])), [str(value) for value in axes[1]])
     ax.set_ylim(-0.5, len(axes[1]) - 0.5)
@@ -352,12 +394,13 @@ def _heat_map(found: "Sweep", seed_set: str, ax: "Axes", most: float, *, several
         f"Agents reached by {found.model} on {shortened(found.network.network_id)}{of}",
         loc="left", color=INK, fontweight="bold", fontsize=11,
     )  # fmt: skip
-    figure = ax.get_figure(root=True)
-    if figure is not None:
-        bar = figure.colorbar(image, ax=ax, label="agents reached, mean")
-        bar.outline.set_visible(False)
     _draw_threshold_line(ax, found, seed_set, axes)
-    return ax
+    return image
+
+
+def _digits(reach: float) -> str:
+    """Return a reach with a decimal where it is small."""
+    return f"{reach:,.0f}" if reach >= 9.95 else f"{reach:,.1f}"
 
 
 def _order(value: Any) -> tuple[bool, Any]:
@@ -372,13 +415,18 @@ def _draw_threshold_line(ax: "Axes", found: "Sweep", seed_set: str, axes: list[l
         return
     parameter = rows["parameter"].iloc[0]
     own, other, name = (axes[0], axes[1], up) if parameter == across else (axes[1], axes[0], across)
-    if not all(isinstance(value, int | float) for value in own):
+    if not all(_is_number(value) for value in own):
         return
     places = [float(np.interp(value, own, range(len(own)), left=np.nan, right=np.nan)) for value in rows["mean_field"]]
     along = [other.index(value) for value in rows[name]]
     x, y = (places, along) if parameter == across else (along, places)
-    (line,) = ax.plot(x, y, color="white", linestyle="--", linewidth=2, marker="o", markersize=4)
     missing = int(np.isnan(places).sum())
+    is_seen = missing < len(places)  # otherwise, there is no line to point at
+    look: dict[str, Any] = (
+        {"linestyle": "--", "linewidth": 2, "marker": "o", "markersize": 4} if is_seen else {"ls": ""}
+    )
+    (line,) = ax.plot(x, y, color="white", **look)
+    key: dict[str, Any] = {} if is_seen else {"handlelength": 0, "handletextpad": 0}
     where = "" if not missing else f", {OUTSIDE}" if missing == len(places) else f", {OUTSIDE} for {missing} values"
     ax.legend(
         [line],
@@ -387,4 +435,5 @@ def _draw_threshold_line(ax: "Axes", found: "Sweep", seed_set: str, axes: list[l
         fontsize=8,
         facecolor=MUTED,
         labelcolor="white",
+        **key,
     )

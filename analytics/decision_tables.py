@@ -6,13 +6,14 @@ Rows follow from published sessions, and are deleted with them.
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from analytics.comparison import SessionComparison, comparison_row
-from analytics.explanation import Explanation, Responsibility
+from analytics.comparison_results import SessionComparison, comparison_row
+from analytics.explanation import Explanation
+from analytics.responsibility import Responsibility
 from analytics.sweeps import Sweep
 from data.errors import AlreadyPublishedError
 from data.warehouse.keys import DECISION, decision_key, session_key
@@ -22,12 +23,26 @@ from propagation.competing_messages import MessageResult, message_names
 from propagation.result import Result
 from propagation.sessions import derived_uuid
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+SWEPT = (
+    *("reach", "reach_standard_error", "reach_low", "reach_high", "variability", "mean_field_reach"),
+    *("mean_field_threshold", "simulated_threshold", "simulated_threshold_low", "simulated_threshold_high"),
+)
+"""Columns of a sweep's table that are published as they are."""
 PUBLISHED_PATHS = 100
 """Most frequent paths of an explanation that commands publish."""
 
 
+def explanation_tables(explanation: Explanation) -> list[str]:
+    """Return the tables in which an explanation is published."""
+    by_message = [] if explanation.messages is None else ["explained_messages"]
+    return ["explained_agents", *by_message, "transmission_paths", "path_agents"]
+
+
 def publish_explanation(session: Result, explanation: Explanation) -> bool:
-    """Publish the paths of an explanation in the table `transmission_paths`; return False if they were before.
+    """Publish an explanation in its tables: see `explanation_tables`; return False if all of it was before.
 
     Parameters
     ----------
@@ -35,15 +50,39 @@ def publish_explanation(session: Result, explanation: Explanation) -> bool:
         The published session that was explained.
     explanation : Explanation
     """
-    (agent,) = session.network.dense_ids([explanation.agent_id]).tolist()
-    rows = {str(name): values for name, values in explanation.paths.to_dict("list").items()}
-    count = len(explanation.paths)
-    columns = {"session_id": [session.session_id] * count, "agent": [agent] * count, **rows}
-    ids = {name: message_id for message_id, name in message_names(session).items()}
-    columns["message_id"] = [ids[name] for name in rows["message"]] if ids else [None] * count
-    columns["position"] = list(range(1, count + 1))
-    key = decision_key("transmission_paths", session.session_id, agent)
-    return _publish(session.network.warehouse, "transmission_paths", key, columns, [session.session_id])
+    network, identity = session.network, [session.session_id]
+    (agent,) = network.dense_ids([explanation.agent_id]).tolist()
+    ids: dict[str | None, str | None] = {name: message_id for message_id, name in message_names(session).items()}
+    low, high = explanation.interval
+    found: dict[str, dict[str, Any]] = {
+        "explained_agents": {
+            "times_reached": [explanation.reached],
+            "probability": [explanation.probability],
+            "probability_low": [low],
+            "probability_high": [high],
+            "mean_round": [explanation.mean_round],
+            "distinct_paths": [explanation.distinct_paths],
+        },
+        "transmission_paths": _columns(explanation.paths),
+        "path_agents": _columns(explanation.passed_through),
+    }
+    paths, through = found["transmission_paths"], found["path_agents"]
+    paths["position"] = list(range(1, len(explanation.paths) + 1))
+    paths["message_id"] = [ids.get(name) for name in paths.get("message", [None] * len(explanation.paths))]
+    through["through"] = network.dense_ids(through["agent_id"]).tolist()
+    if explanation.messages is not None:
+        own = found["explained_messages"] = _columns(explanation.messages)
+        own["message_id"], own["times_reached"] = [ids[name] for name in own["message"]], own["replicates"]
+    published = False
+    for table in explanation_tables(explanation):
+        count = len(found[table]["probability"])
+        columns = {"session_id": identity * count, "agent": [agent] * count, **found[table]}
+        published |= _publish(network.warehouse, table, decision_key(table, *identity, agent), columns, identity)
+    return published
+
+
+def _columns(frame: "pd.DataFrame") -> dict[str, Any]:
+    return {str(name): values for name, values in frame.to_dict("list").items()}
 
 
 def publish_responsibility(session: Result, found: Responsibility) -> bool:
@@ -58,7 +97,7 @@ def publish_responsibility(session: Result, found: Responsibility) -> bool:
     found : Responsibility
         Of all agents, seeds included.
     """
-    columns = {str(name): values for name, values in found.agents.to_dict("list").items()}
+    columns = _columns(found.agents)
     columns["agent"] = session.network.dense_ids(columns.pop("agent_id")).tolist()
     columns["session_id"] = [session.session_id] * len(columns["agent"])
     identity, table = [session.session_id], "responsible_agents"
@@ -71,7 +110,8 @@ def publish_responsibility(session: Result, found: Responsibility) -> bool:
 def publish_comparison(first: Result, second: Result, compared: SessionComparison, by: str | None = None) -> bool:
     """Publish a comparison in the table `session_differences`, of messages that compete in `message_differences`.
 
-    Return False if all of it was published before.
+    Its agents are published in `agent_differences`, if the sessions recorded them. Return False if all of it was
+    published before.
 
     Parameters
     ----------
@@ -89,22 +129,36 @@ def publish_comparison(first: Result, second: Result, compared: SessionCompariso
         pair |= {"first_message_id": _message_id(first), "second_message_id": _message_id(second)}
     whole = {
         **{name: value for name, value in comparison_row(compared).items() if not name.startswith("only_")},
+        "agents_only_first": compared.never_by_second,
+        "agents_only_second": compared.never_by_first,
         "part": "reach",
         "value": "",
-        "first": first.reach.mean,
-        "second": second.reach.mean,
     }
     parts = [("reach", [whole, *_part(compared, compared.rounds, "round", "round")])]
     if by is not None and compared.groups is not None:
-        parts.append((by, list(_part(compared, compared.groups, "group_name", by))))
+        name = f"column {by}" if by in ("reach", "round") else by
+        parts.append((name, list(_part(compared, compared.groups, "group_name", name))))
+    sessions = [first.session_id, second.session_id]
+    unknown = dict.fromkeys(("replicates_if_independent", "agents_only_first", "agents_only_second"))
     published = False
     for name, rows in parts:
         columns = {
-            column: [{**pair, "replicates_if_independent": None, **row}[column] for row in rows]
+            column: [{**pair, **unknown, **row}[column] for row in rows]
             for column in table_specification(table).schema.names
         }
         key = decision_key(table, *pair.values(), name)
-        published |= _publish(warehouse, table, key, columns, [first.session_id, second.session_id])
+        published |= _publish(warehouse, table, key, columns, sessions)
+    if compared.agents is not None:
+        frame = compared.agents
+        messages = {name: pair.get(name, "") for name in ("first_message_id", "second_message_id")}
+        columns = {
+            **{name: [value] * len(frame) for name, value in {**pair, **messages}.items()},
+            "agent": first.network.dense_ids(frame["agent_id"].to_list()).tolist(),
+            **{name: frame[name].to_list() for name in ("first", "second", "difference", "only_first", "only_second")},
+            "paired": [bool(compared.rounds["paired"].all())] * len(frame),
+        }
+        key = decision_key("agent_differences", *pair.values())
+        published |= _publish(warehouse, "agent_differences", key, columns, sessions)
     return published
 
 
@@ -138,8 +192,7 @@ def publish_sweep(found: Sweep) -> bool:
         "position": list(range(len(table))),
         "parameters": points,
         "seed_set": table["seed_set"].to_list(),
-        "mean_field_reach": table["mean_field_reach"].to_list(),
-        "mean_field_threshold": table["mean_field_threshold"].to_list(),
+        **{name: table[name].to_list() for name in SWEPT},
     }
     sessions = list(dict.fromkeys(columns["session_id"]))
     return _publish(found.network.warehouse, "sweep_points", decision_key("sweep_points", identity), columns, sessions)

@@ -1,6 +1,6 @@
-"""Explanation: by which paths a message reached an agent, and through whom most of the spread passes.
+"""Explanation: by which paths a message reached an agent.
 
-Both read recorded activations a few million rows at a time, so that a session may have any number of them.
+Recorded activations are read a few million rows at a time, so that a session may have any number of them.
 """
 
 from collections import Counter
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from analytics.intervals import mean_intervals, share_interval
-from data.errors import InvalidInputError
-from propagation.competing_messages import message_names, of_message
-from propagation.kernels.transmission_trees import count_below
+from analytics.intervals import share_interval
+from data.quantities import readable_share
+from data.validation import checked_count
+from propagation.competing_messages import message_names
 from propagation.result import Result
 from propagation.transmissions import RecordedActivations, Transmissions, check_result
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 PATHS = 10
 """Paths that an explanation names by default."""
-AGENTS = 20
-"""Agents that `most_responsible` returns by default."""
 ARROW = " > "
 """What separates the agents of a path in text."""
 
@@ -91,8 +88,8 @@ class Explanation:
         paths = "1 path" if self.distinct_paths == 1 else f"{self.distinct_paths:,} different paths"
         return (
             f"{self.agent_id} was reached in {self.reached:,} of {self.replicates:,} replicates "
-            f"({self.probability:.1%}, 95 % interval {low:.1%} to {high:.1%}), in round {self.mean_round:.1f} on "
-            f"average, by {paths}{self._by_which_message}"
+            f"({readable_share(self.probability)}, 95 % interval {100 * low:.1f} to {readable_share(high)}), in round "
+            f"{self.mean_round:.1f} on average, by {paths}{self._by_which_message}"
         )
 
     @property
@@ -100,14 +97,14 @@ class Explanation:
         """How often the agent adopted each message, as the end of a sentence; empty where one message spreads."""
         if self.messages is None:
             return ""
-        told = (f"{row['message']} in {row['probability']:.1%}" for row in self.messages.to_dict("records"))
+        told = (f"{row['message']} in {readable_share(row['probability'])}" for row in self.messages.to_dict("records"))
         return f"; it adopted {', '.join(told)} of the replicates"
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
+    def plot(self, ax: "Axes | None" = None, *, session: str = "") -> "Axes":
         """Draw the most frequent paths as a diagram; see `analytics.decision_plots.path_diagram`."""
         from analytics.decision_plots import path_diagram
 
-        return path_diagram(self, ax=ax)
+        return path_diagram(self, ax=ax, session=session)
 
     def __repr__(self) -> str:
         return f"Explanation({self.sentence})"
@@ -156,8 +153,7 @@ def explain(session: Result, agent: Any, *, paths: int = PATHS) -> Explanation:
     >>> explain(result, "cy").paths["path"].to_list()
     [['ann', 'bob', 'cy']]
     """
-    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
-        raise InvalidInputError(f"paths {paths!r} is not a whole number of at least 1")
+    paths = checked_count("paths", paths)
     check_result(session)
     network = session.network
     (target,) = network.dense_ids([agent]).tolist()
@@ -280,166 +276,3 @@ def _passed_through(
     shares = _shares([on_path[agent] for agent in agents], replicates, reached)
     transmitted = [last[agent] / reached for agent in agents]
     return pd.DataFrame({"agent_id": [names[agent] for agent in agents], **shares, "transmitted": transmitted})
-
-
-# -- through whom the spread passes ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Responsibility:
-    """Through whom most of a session's spread passes.
-
-    Attributes
-    ----------
-    replicates : int
-    with_seeds : bool
-        Whether seeds are ranked too.
-    transmitted : float
-        Activations other than those of seeds, mean over replicates.
-    agents : DataFrame
-        One row per agent, the largest first: ``agent_id``, ``descendants`` (mean number of activations below its first
-        one in the transmission trees, over all replicates, 0 where it was not reached), ``descendants_standard_error``,
-        ``descendants_low`` and ``descendants_high`` (95 % interval), ``share`` (of `transmitted`), ``probability``
-        (share of replicates that activated it) and ``is_seed``.
-    """
-
-    replicates: int
-    with_seeds: bool
-    transmitted: float
-    agents: "pd.DataFrame"
-
-    @property
-    def sentence(self) -> str:
-        """Who is first, as a sentence."""
-        who = "agent, seeds included" if self.with_seeds else "agent that is not a seed"
-        if not len(self.agents):
-            return f"no {who} passed the message on in {self.replicates:,} replicates"
-        first = self.agents.iloc[0]
-        return (
-            f"{first['share']:.1%} of all transmissions pass through {first['agent_id']}, the most through any {who} "
-            f"({first['descendants']:,.1f} of {self.transmitted:,.1f} per replicate)"
-        )
-
-    def first(self, top: int, *, with_seeds: bool) -> "Responsibility":
-        """Return the first of these agents, with or without seeds."""
-        chosen = self.agents if with_seeds else self.agents[~self.agents["is_seed"]]
-        return Responsibility(
-            self.replicates,
-            self.with_seeds and with_seeds,
-            self.transmitted,
-            chosen.head(top).reset_index(drop=True),
-        )
-
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the agents as bars; see `analytics.decision_plots.responsibility_bars`."""
-        from analytics.decision_plots import responsibility_bars
-
-        return responsibility_bars(self, ax=ax)
-
-    def __repr__(self) -> str:
-        return f"Responsibility({self.sentence})"
-
-    def _repr_html_(self) -> str:
-        return f"<p><b>{self.sentence}</b></p>{self.agents.to_html(index=False)}"
-
-
-def most_responsible(
-    session: Result, *, top: int = AGENTS, with_seeds: bool = False, message: str | None = None
-) -> Responsibility:
-    """Return the agents through whom most of the spread passes.
-
-    An agent's descendants are the activations below its first one in the replicate's transmission tree: those that the
-    message reached through it. Seeds are left out by default, since all that a seed starts passes through it. Another
-    agent might have taken an agent's place had it been missing: for what is gained by removing agents, simulate with
-    `blocked` agents and compare.
-
-    Our own: compiled, linear in the activations, and streaming over replicates.
-
-    Parameters
-    ----------
-    session : Result
-        Its session must have recorded activations.
-    top : int
-        First agents to return, at least 1; ties by dense id.
-    with_seeds : bool
-        Whether seeds are ranked too.
-    message : str, optional
-        Name or id of one of several competing messages, whose spread is meant; default: that of all together.
-
-    Returns
-    -------
-    Responsibility
-
-    Raises
-    ------
-    InvalidInputError
-        If the session did not record activations, has no such message, or `top` is less than 1.
-
-    Examples
-    --------
-    >>> import tempfile, pandas as pd
-    >>> from data import Warehouse
-    >>> from propagation import simulate
-    >>> from propagation.models import IndependentCascade
-    >>> friends = pd.DataFrame({"source": ["ann", "bob", "bob"], "target": ["bob", "cy", "dan"]})
-    >>> network = Warehouse(tempfile.mkdtemp()).import_network("friends", friends)
-    >>> model = IndependentCascade(probability=1.0)
-    >>> result = simulate(network, model, seed_set=["ann"], replicates=4, record="activations")
-    >>> most_responsible(result).agents[["agent_id", "descendants"]].to_dict("records")
-    [{'agent_id': 'bob', 'descendants': 2.0}]
-    """
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise InvalidInputError(f"top {top!r} is not a whole number of at least 1")
-    activations = RecordedActivations(session if message is None else of_message(session, message))
-    n_ids = session.network.n_ids
-    sums, squares, times = (np.zeros(n_ids, np.int64) for _ in range(3))
-    transmitted = 0
-    for part in activations:
-        parents = part.parents(n_ids)
-        below = count_below(parents)
-        transmitted += int((parents >= 0).sum())
-        np.add.at(times, part.agents[part.is_first], 1)
-        some = part.is_first & (below > 0)
-        np.add.at(sums, part.agents[some], below[some])
-        np.add.at(squares, part.agents[some], below[some] ** 2)
-    is_seed = np.zeros(n_ids, bool)
-    is_seed[session.network.dense_ids(session.session["seed_agents"])] = True
-    ranked = sums if with_seeds else np.where(is_seed, 0, sums)
-    chosen = np.argsort(-ranked, kind="stable")[:top]
-    chosen = chosen[ranked[chosen] > 0]
-    replicates = activations.replicates
-    mean = transmitted / replicates
-    frame = _responsible_frame(session, chosen, sums[chosen], squares[chosen], times[chosen], replicates)
-    frame.insert(5, "share", frame["descendants"] / mean if mean else 0.0)
-    frame["is_seed"] = is_seed[chosen]
-    return Responsibility(replicates, with_seeds, mean, frame)
-
-
-def _responsible_frame(
-    session: Result,
-    chosen: npt.NDArray[np.int64],
-    sums: npt.NDArray[np.int64],
-    squares: npt.NDArray[np.int64],
-    times: npt.NDArray[np.int64],
-    replicates: int,
-) -> "pd.DataFrame":
-    """Return one row per agent: the mean of its descendants over replicates, with its interval."""
-    import pandas as pd
-
-    means = sums / replicates
-    if replicates > 1:
-        variances = np.maximum(squares - sums * means, 0.0) / (replicates - 1)
-        errors = np.sqrt(variances / replicates)
-    else:
-        errors = np.full(len(chosen), np.nan)
-    low, high = mean_intervals(means, errors, replicates)
-    return pd.DataFrame(
-        {
-            "agent_id": session.network.agent_ids.take(pa.array(chosen)).to_pylist(),
-            "descendants": means,
-            "descendants_standard_error": errors,
-            "descendants_low": low,
-            "descendants_high": high,
-            "probability": times / replicates,
-        }
-    )

@@ -22,6 +22,10 @@ class PairedCounts:
         Agents that the first session reached up to the round, minus those of the second.
     by_group : (replicates, groups) int32
         Likewise, of each group, in the end.
+    reached_by_round : (2, rounds) int64
+        Agents that each session reached up to the round, in all of these replicates together.
+    times_reached : (2, n_ids) int64
+        Replicates in which each session reached the agent.
     only_first, only_second : (n_ids,) int64
         Replicates in which only one of the sessions reached the agent.
     """
@@ -32,20 +36,29 @@ class PairedCounts:
         n_ids, rounds = first.network.n_ids, 1 + max(int(each.session["rounds"]) for each in (first, second))
         self.by_round = np.zeros((high - low, rounds), np.int64)
         self.by_group = np.zeros((high - low, 0 if groups is None else len(groups.labels)), np.int32)
+        self.reached_by_round = np.zeros((2, rounds), np.int64)
+        self.times_reached = np.zeros((2, n_ids), np.int64)
         self.only_first, self.only_second = np.zeros(n_ids, np.int64), np.zeros(n_ids, np.int64)
         for begin, end in sources[0].ranges():
             begin, end = max(begin, low), min(end, high)
             if begin >= end:
                 continue
             parts = sources[0].between(begin, end), sources[1].between(begin, end)
-            for part, sign in zip(parts, (1, -1), strict=True):
-                is_first, lanes = part.is_first, part.lanes
-                at = begin - low + lanes[is_first]
-                np.add.at(self.by_round, (at, part.rounds[is_first]), sign)
+            for number, part in enumerate(parts):
+                is_first, sign = part.is_first, 1 - 2 * number
+                at, reached, agents = begin - low + part.lanes[is_first], part.rounds[is_first], part.agents[is_first]
+                np.add.at(self.by_round, (at, reached), sign)
+                self.reached_by_round[number] += np.bincount(reached, minlength=rounds)
+                self.times_reached[number] += np.bincount(agents, minlength=n_ids)
                 if groups is not None:
-                    np.add.at(self.by_group, (at, groups.codes[part.agents[is_first]]), np.int32(sign))
+                    np.add.at(self.by_group, (at, groups.codes[agents]), np.int32(sign))
             self._count_single(*parts)
-        self.by_round = self.by_round.cumsum(axis=1)
+        self.by_round, self.reached_by_round = self.by_round.cumsum(axis=1), self.reached_by_round.cumsum(axis=1)
+
+    @property
+    def probabilities(self) -> list[npt.NDArray[np.float64]]:
+        """Share of these replicates in which each session reached the agent, (n_ids,) float64 each."""
+        return list(self.times_reached / max(len(self.by_round), 1))
 
     def _count_single(self, first: Transmissions, second: Transmissions) -> None:
         """Count the replicates in which only one of the sessions reached an agent."""

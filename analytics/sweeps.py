@@ -11,6 +11,7 @@ import numpy as np
 from analytics.intervals import mean_intervals
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.quantities import counted
 from data.validation import LONGEST_NAME, suggestion
 from propagation.epidemic_threshold import EpidemicThreshold, epidemic_threshold
 from propagation.mean_field import expected_cascade
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BUDGET = "budget"
 """The parameter of seed strategies that can be varied like those of models."""
+_SIMULATED = ("simulated_threshold", "simulated_threshold_low", "simulated_threshold_high")
 FEWEST_FOR_PEAK = 3
 """Fewest values of the transmission parameter among which a threshold is looked for."""
 
@@ -47,13 +49,15 @@ class Sweep:
         One row per point: ``session`` (name), the parameters, ``seed_set``, ``reach`` (mean, agents),
         ``reach_standard_error``, ``reach_low``, ``reach_high`` (95 % interval), ``share`` (of the network's agents),
         ``variability`` (standard deviation of cascade sizes / their mean), ``mean_field_reach`` (agents; NaN for models
-        of users), ``mean_field_threshold`` (of the transmission parameter; NaN if there is none), ``replicates`` and
-        ``session_id``.
+        of users), ``mean_field_threshold`` (of the transmission parameter; NaN if there is none),
+        ``simulated_threshold``, ``simulated_threshold_low`` and ``simulated_threshold_high`` (of its line of the grid,
+        as in `thresholds`), ``replicates`` and ``session_id``.
     thresholds : DataFrame
         One row per combination of the other parameters and seed set, empty if the model has no threshold or its
         transmission parameter is not varied: these, ``parameter``, ``mean_field`` (threshold), ``simulated`` (value of
-        the grid with the largest variability; NaN if that is at an end of the grid), ``above`` and ``below`` (the
-        values of the grid next to it, between which the simulated threshold lies), ``spectral_radius``.
+        the grid with the largest variability, which is an estimate from its replicates; NaN if that is at an end of the
+        grid), ``simulated_low`` and ``simulated_high`` (the values of the grid before and after it), and
+        ``spectral_radius``.
     precision : float or str, optional
         Precision of the mean reach that decided on the replicates, as it was requested.
     """
@@ -71,7 +75,7 @@ class Sweep:
     def threshold_sentences(self) -> list[str]:
         """A sentence about the threshold on each line of the grid, those that say the same once."""
         others = [name for name in (*self.parameters, "seed_set") if name in self.thresholds.columns]
-        found = []
+        found, fewest = [], int(self.table["replicates"].min())
         for row in self.thresholds.to_dict("records"):
             where = ", ".join(f"{name} {row[name]}" for name in others)
             if math.isinf(row["mean_field"]):
@@ -80,8 +84,9 @@ class Sweep:
             simulated = (
                 "the grid does not show one"
                 if math.isnan(row["simulated"])
-                else f"cascade sizes vary most at {row['simulated']:g}, so that it lies between {row['above']:g} and "
-                f"{row['below']:g}"
+                else f"of the values simulated, cascade sizes vary most at {row['simulated']:g} "
+                f"({counted(fewest, 'replicate')} each), which suggests a threshold between {row['simulated_low']:g} "
+                f"and {row['simulated_high']:g}"
             )
             expected = f"epidemic threshold of {row['parameter']} {row['mean_field']:.4g} by the mean field"
             found.append(f"{where}: {expected}; {simulated}")
@@ -321,6 +326,7 @@ def _table(
         variability=errors * np.sqrt(reach["replicates"].to_numpy()) / means,
         mean_field_reach=expected,
         mean_field_threshold=[math.nan if each is None else each.value for each in thresholds.values()],
+        **dict.fromkeys(_SIMULATED, math.nan),
         replicates=reach["replicates"].to_numpy(),
         session_id=reach["session_id"].to_numpy(),
     )
@@ -329,10 +335,11 @@ def _table(
 def _thresholds(
     table: "pd.DataFrame", parameters: tuple[str, ...], thresholds: Mapping[str, EpidemicThreshold | None]
 ) -> "pd.DataFrame":
-    """Return one row per line of the grid along the transmission parameter."""
+    """Return one row per line of the grid along the transmission parameter; fill the simulated ones into the table."""
     import pandas as pd
 
-    columns = ["parameter", "mean_field", "simulated", "above", "below", "spectral_radius"]
+    names = ("simulated", "simulated_low", "simulated_high")
+    columns = ["parameter", "mean_field", *names, "spectral_radius"]
     found = next((each for each in thresholds.values() if each is not None), None)
     if found is None or found.parameter not in parameters:
         return pd.DataFrame(columns=["seed_set", *columns])
@@ -343,12 +350,13 @@ def _thresholds(
         if len(line):
             threshold = cast("EpidemicThreshold", thresholds[line["session"].iloc[0]])
             peak = _peak(line.sort_values(found.parameter), found.parameter)
+            table.loc[line.index, list(_SIMULATED)] = peak
             rows.append(
                 {
                     **dict(zip(others, key, strict=True)),
                     "parameter": found.parameter,
                     "mean_field": threshold.value,
-                    **dict(zip(("simulated", "above", "below"), peak, strict=True)),
+                    **dict(zip(names, peak, strict=True)),
                     "spectral_radius": threshold.spectral_radius,
                 }
             )

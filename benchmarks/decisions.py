@@ -26,8 +26,9 @@ from analytics.communities import crossing
 from analytics.comparison import compare
 from analytics.containment import contain
 from analytics.containment.choices import FIRST_SAMPLE
-from analytics.explanation import explain, most_responsible
+from analytics.explanation import explain
 from analytics.rankings import rank_agents
+from analytics.responsibility import most_responsible
 from analytics.structure.betweenness import betweenness
 from analytics.structure.leiden import leiden
 from analytics.sweeps import sweep

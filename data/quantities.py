@@ -54,3 +54,14 @@ def number_text(value: float | None) -> str:
     if float(value).is_integer() or abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:,.3g}"
+
+
+def readable_share(share: float) -> str:
+    """Return a share as a percentage.
+
+    Examples
+    --------
+    >>> readable_share(0.5434), readable_share(0.0004)
+    ('54.3 %', '0.0 %')
+    """
+    return f"{100.0 * share:.1f} %"

@@ -204,6 +204,24 @@ def listed(names: Collection[str], most: int = 20) -> str:
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown or "none"
 
 
+def checked_count(name: str, value: Any) -> int:
+    """Return a number of things, at least 1, also as numpy has it.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+
+    Examples
+    --------
+    >>> checked_count("top", np.int64(3))
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InvalidInputError(f"{name} {value!r} is not a whole number of at least 1")
+    return int(value)
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return " (did you mean ...?)" if a known name is similar or has this abbreviation, else "".
 

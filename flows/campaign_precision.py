@@ -45,7 +45,7 @@ def with_replicates(resolved: ResolvedCampaign, execution: Execution, profile: C
     """Return a campaign whose sessions have as many replicates as their precisions need, after running these.
 
     The campaign keeps the precisions that were asked for, beside the replicates. Batches are kept, so that publishing
-    the sessions runs nothing again.
+    sessions that record rounds or reach runs nothing again; those that record more are run once more.
 
     Parameters
     ----------

@@ -200,11 +200,12 @@ def difference(first: Result, second: Result) -> Reach:
         Mean difference; its standard error is None for one replicate.
     """
     replicates = min(first.reach.replicates, second.reach.replicates)
-    if replicates < 2:
-        return Reach(first.reach.mean - second.reach.mean, None, replicates)
     if are_paired(first, second):
         sizes, others = common_sizes(first, second)
         apart = sizes - others
-        return Reach(float(apart.mean()), float(apart.std(ddof=1) / np.sqrt(replicates)), replicates)
+        error = float(apart.std(ddof=1) / np.sqrt(replicates)) if replicates > 1 else None
+        return Reach(float(apart.mean()), error, replicates)
+    if replicates < 2:
+        return Reach(first.reach.mean - second.reach.mean, None, replicates)
     errors = first.reach.standard_error or 0.0, second.reach.standard_error or 0.0
     return Reach(first.reach.mean - second.reach.mean, float(np.hypot(*errors)), replicates)

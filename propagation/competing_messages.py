@@ -204,6 +204,11 @@ def _only_message(result: Result, message: str) -> Result:
     return result
 
 
+def names_messages(result: Result) -> bool:
+    """Return whether a session says which message, or messages, it spreads."""
+    return bool(message_names(result)) or result.session.get("message_id") is not None
+
+
 def message_results(result: Result) -> dict[str, Result]:
     """Return what each of the competing messages of a session reaches, by its name; see `of_message`.
 
@@ -224,9 +229,13 @@ def asked_messages(result: Result, message: str | None) -> dict[str | None, Resu
     Raises
     ------
     InvalidInputError
-        As by `of_message`.
+        As by `of_message`; also if a message is asked for, and the session does not name its only one.
     """
     if message is not None:
+        if not names_messages(result):
+            raise InvalidInputError(
+                f"message {message!r} is asked for, and session {result.session_id} names no message; leave it out"
+            )
         return {message if message_names(result) else None: of_message(result, message)}
     return dict(message_results(result).items()) if message_names(result) else {None: result}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.networks.network import Network
 from data.networks.sparse_rows import mapped_arrays, save_array
@@ -46,7 +47,7 @@ class KeptBatch:
 
 
 class KeptReplicates:
-    """The batches of a session that are kept, from its first replicate on, without a gap.
+    """The batches of a session that are kept, in files named by their first replicate and the one after the last.
 
     Parameters
     ----------
@@ -61,14 +62,18 @@ class KeptReplicates:
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         self.folder = network.cache_folder / FOLDER / hashlib.sha256(canonical.encode()).hexdigest()
 
-    def batches(self) -> list[KeptBatch]:
-        """Return the batches that are kept, one after the other, without a gap."""
-        found, first = [], 0
+    def batches(self, first: int = 0) -> list[KeptBatch]:
+        """Return the batches that are kept from the session's `first`-th replicate on, without a gap."""
+        found = []
         while ends := [int(path.name.partition("-")[2]) for path in self.folder.glob(f"{first}-*")]:
             last = max(ends)
             found.append(self._batch(self.folder / f"{first}-{last}"))
             first = last
         return found
+
+    def sizes(self, first: int = 0) -> npt.NDArray[np.int64]:
+        """Return the cascade sizes that are kept from the session's `first`-th replicate on, without a gap."""
+        return np.concatenate([np.empty(0, np.int64), *(batch.lanes.sizes for batch in self.batches(first))])
 
     def keep(self, first: int, batch: KeptBatch) -> None:
         """Write a batch that begins at the session's `first`-th replicate; it appears complete, or not at all."""

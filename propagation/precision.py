@@ -13,6 +13,12 @@ Nadas: An extension of a theorem of Chow and Robbins. Annals of Mathematical Sta
 Looking at the interval after each replicate would stop too early, when the variance happens to look small. So the first
 look is after `FEWEST` replicates, and the next one where the estimate so far asks for, plus `AIM`, but not beyond twice
 the replicates so far: few looks, of which the last usually decides. `benchmarks/precision.py` measures the coverage.
+
+No rule sees what has not happened yet: an outcome with probability p is missed by n replicates with probability
+(1 - p)^n, so that 512 replicates see none rarer than 3 / 512, 1 in 170, for certain (the rule of three: 95 %; Hanley,
+Lippman-Hand: If nothing goes wrong, is everything all right? JAMA 249, 1983). If such an outcome decides the mean, such
+as a message that seldom takes off and then reaches many, the interval is too narrow. A warning says so where the
+replicates are all the same, or all but fewer than `FEW`.
 """
 
 import logging
@@ -28,10 +34,11 @@ from pydantic import BeforeValidator
 
 from data.errors import InvalidInputError
 from data.networks.network import Network
+from data.quantities import counted
 from propagation import engine
 from propagation.jobs import Execution, form_jobs
 from propagation.kept_replicates import KeptBatch, KeptReplicates, counting
-from propagation.sessions import Session
+from propagation.sessions import SUMMARIES, Session
 
 FEWEST = 512
 """Replicates before the first look: eight words of 64 lanes."""
@@ -41,6 +48,10 @@ AIM = 1.05
 """How many times the estimated number of replicates the next look waits for, so that it is usually the last."""
 GROWTH = 2
 """Most replicates after a batch, as a multiple of those before."""
+FEW = 10
+"""Fewest replicates that differ from the most frequent cascade size without a warning."""
+RULE_OF_THREE = 3.0
+"""What happened in none of n replicates has at most this probability, divided by n, with 95 % confidence."""
 MOST_REPLICATES = 2**24
 """Most replicates that are run to reach a precision."""
 
@@ -120,6 +131,30 @@ def next_look(sizes: npt.NDArray[np.int64], precision: float) -> int:
     return min(-(-min(aimed, GROWTH * n) // WORD) * WORD, MOST_REPLICATES)
 
 
+def rare_outcomes(sizes: npt.NDArray[np.int64]) -> str:
+    """Return why the interval of a mean may be too narrow: what replicates of which few differ may miss; else empty.
+
+    Parameters
+    ----------
+    sizes : (n,) int
+        Cascade sizes.
+
+    Examples
+    --------
+    >>> rare_outcomes(np.ones(512, np.int64))
+    'all 512 replicates are the same; an outcome rarer than 1 in 170 may be missed'
+    >>> rare_outcomes(np.array([1] * 511 + [20]))
+    '511 of 512 replicates are the same, so the mean depends on 1 other; an outcome rarer than 1 in 170 may be missed'
+    """
+    n, same = len(sizes), int(np.unique(sizes, return_counts=True)[1].max())
+    if n - same >= FEW:
+        return ""
+    which = f"all {n:,} replicates are the same"
+    if same < n:
+        which = f"{same:,} of {n:,} replicates are the same, so the mean depends on {counted(n - same, 'other')}"
+    return f"{which}; an outcome rarer than 1 in {math.floor(n / RULE_OF_THREE):,} may be missed"
+
+
 def precise_sessions(
     network: Network,
     sessions: Sequence[Session],
@@ -131,8 +166,9 @@ def precise_sessions(
     The numbers depend on the sessions and their precisions only. Sessions that are published with other numbers of
     replicates are read instead of run. Finished batches are kept in files, from which a run
     continues after a crash, and from which `propagation.jobs.run_sessions` publishes sessions that record rounds or
-    reach without running them again. Sessions that record activations or contacts are run once more in full, since
-    their rows go to the warehouse's files while they run.
+    reach without running them again; replicates that were read rather than run are run for that, once. Sessions that
+    record activations or contacts are run once more in full, since their rows go to the warehouse's files while they
+    run.
 
     Parameters
     ----------
@@ -162,7 +198,7 @@ def precise_sessions(
         for number, (session, precision) in enumerate(zip(sessions, precisions, strict=True))
         if precision is not None
     }
-    while waiting := {number: each for number, each in growing.items() if not each.is_enough}:
+    while waiting := {number: each for number, each in growing.items() if each.needs_more}:
         batches = {number: each.next_batch() for number, each in waiting.items()}
         for job in form_jobs(list({batch.session_id: batch for batch in batches.values()}.values())):
             plan = engine.plan_job(network, job, plan=execution.plan, client=execution.client, publish=False)
@@ -198,7 +234,7 @@ def known_sessions(
     found = []
     for session, precision in zip(sessions, precisions, strict=True):
         growing = None if precision is None else _Growing(network, session, precision, published)
-        if growing is not None and not growing.is_enough:
+        if growing is not None and growing.needs_more:
             return None
         found.append(session if growing is None else growing.final)
     return found
@@ -231,9 +267,11 @@ class _Growing:
     def __init__(self, network: Network, session: Session, precision: float, published: Sequence[int]) -> None:
         self._session, self._precision = session, precision
         self._kept = KeptReplicates(network, session)
-        self._sizes = np.concatenate([np.empty(0, np.int64), *(batch.lanes.sizes for batch in self._kept.batches())])
+        self._sizes = self._kept.sizes()
         known = _published_sizes(network, session, [number for number in published if number > len(self._sizes)])
-        self._sizes = self._sizes if known is None else known
+        self._read = 0 if known is None else len(known)
+        if known is not None:
+            self._sizes = np.concatenate([known, self._kept.sizes(self._read)])
         self._looked, self._aim = 0, FEWEST
         self._look()
 
@@ -243,12 +281,24 @@ class _Growing:
         return self._aim == self._looked
 
     @property
+    def needs_more(self) -> bool:
+        """Whether batches are to be run: to look at, or to publish them with the replicates that were read."""
+        return not self.is_enough or self._lacks_beginning
+
+    @property
+    def _lacks_beginning(self) -> bool:
+        """Whether the session can be published from kept batches, once the replicates that were read are run too."""
+        return self._session.record in SUMMARIES and 0 < self._read < self._looked
+
+    @property
     def final(self) -> Session:
         """The session with as many replicates as it needs."""
         return replace(self._session, replicates=self._looked)
 
     def next_batch(self) -> Session:
-        """Return the replicates that are missing for the next look, as a session of their own."""
+        """Return replicates that are missing, as a session of their own: for the next look, or at last the first."""
+        if self.is_enough:
+            return replace(counting(self._session), replicates=self._read)
         return replace(
             counting(self._session),
             first_replicate=self._session.first_replicate + len(self._sizes),
@@ -257,6 +307,10 @@ class _Growing:
 
     def add(self, batch: KeptBatch) -> None:
         """Keep a finished batch, and look."""
+        if self.is_enough:
+            self._kept.keep(0, batch)
+            self._read = 0
+            return
         self._kept.keep(len(self._sizes), batch)
         self._sizes = np.concatenate([self._sizes, batch.lanes.sizes])
         self._look()
@@ -274,6 +328,8 @@ class _Growing:
         needed = replicates_needed(sizes, self._precision)
         if needed <= self._looked:
             logger.info("%d replicates give a mean reach of %.1f within %.3g %%", len(sizes), sizes.mean(), percent)
+            if rare := rare_outcomes(sizes):
+                logger.warning("session %s: %s", self.final.session_id, rare)
         else:
             logger.warning(
                 "%d replicates, the most that are run, do not give a mean reach within %.3g %%: some %d would",

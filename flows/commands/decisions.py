@@ -1,12 +1,13 @@
 """Commands for decisions: ``rumormill compare | explain | responsible | sweep``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from flows.commands.formats import FormatOption, OutputOption, check_format, write_rows
+from flows.commands.intervals import has_means, with_intervals
 from flows.commands.model_options import (
     SEEDS,
     MaxRoundsOption,
@@ -34,7 +35,7 @@ from flows.commands.terminal import print_line, print_note, print_published, pri
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analytics.comparison import CampaignComparison, SessionComparison
+    from analytics.comparison_results import CampaignComparison, SessionComparison
     from analytics.sweeps import Sweep
 
 Part = Literal["reach", "rounds", "groups", "agents"]
@@ -50,7 +51,15 @@ def compare(
     by: Annotated[
         str | None, typer.Option("--by", metavar="COLUMN", help=f"Also compare groups of agents: {GROUPS}.")
     ] = None,
-    message: MessageOption = None,
+    message: Annotated[
+        str | None,
+        typer.Option(
+            "--message",
+            metavar="NAME[,NAME]",
+            help="One of several competing messages, by name or id; or that of A and that of B, separated by a comma. "
+            "[dim]default: each that both have[/dim]",
+        ),
+    ] = None,
     part: Annotated[
         Part | None, typer.Option("--part", help="What the rows are. [dim]default: reach, or groups with --by[/dim]")
     ] = None,
@@ -64,74 +73,108 @@ def compare(
 
     Sessions with the same random seed are compared replicate by replicate. Intervals by round and group need sessions
     that record activations; groups and agents need those that record at least reach. Where messages compete, each
-    message that both sessions have is compared, or the one of --message, which may spread alone in one of them.
+    message that both sessions have is compared, or the one of --message, which may spread alone in one of them. Two
+    messages of one session are compared by giving the session twice, and both names.
     """
-    from analytics.comparison import CampaignComparison
     from data.facade import Warehouse
     from propagation.competing_messages import MessageResult
+    from propagation.session_references import find
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
-    place = Warehouse(warehouse)
-    found, compared, published = _compared(place, first, second, by, message)
     part = part or ("reach" if by is None else "groups")
-    rows = [row for name, each in compared.items() for row in _rows_of(each, part, name if len(compared) > 1 else None)]
+    _check_options(part, by, plot)
+    place = Warehouse(warehouse)
+    asked = find(place, first), find(place, second)
+    _check_sessions(asked, part, message, plot)
+    found, compared = _compared(asked, (first, second), by, message)
+    kind = getattr(found, "kind", None)
+    rows = [
+        row for name, each in compared.items() for row in _rows_of(each, part, {} if kind is None else {kind: name})
+    ]
     if plot is not None:
-        if isinstance(found, CampaignComparison):
-            save_plot(found.plot(), plot)
-        else:
-            save_plot(found.plot_groups() if part == "groups" else found.plot(), plot)
+        save_plot(found.plot_groups() if part == "groups" else found.plot(), plot)  # type: ignore[union-attr]
+    published = _published(compared, by)
 
     def show() -> None:
         for each in compared.values():
-            print_line(each.sentence)
-            if each.saving:
-                print_line(each.saving)
-            if each.agents is not None:
-                print_line(
-                    f"agents that only one ever reaches: {each.never_by_second:,} by {each.first}, "
-                    f"{each.never_by_first:,} by {each.second}"
-                )
+            for sentence in (each.sentence, each.saving, each.note, each.exclusive):
+                if sentence:
+                    print_line(sentence)
         if part != "reach" or len(compared) > 1:  # the sentences already give a single difference
             _print_rows([_shortened(row) for row in rows])
         by_message = any(isinstance(one, MessageResult) for each in compared.values() for one in each.results)
-        print_published("message_differences" if by_message else "session_differences", published=published)
+        table = "message_differences" if by_message else "session_differences"
+        agents = [] if all(each.agents is None for each in compared.values()) else ["agent_differences"]
+        print_published(table, *agents, published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json)
 
 
-def _compared(
-    place: Any, first: str, second: str, by: str | None, message: str | None
-) -> "tuple[SessionComparison | CampaignComparison, dict[str, SessionComparison], bool]":
-    """Return the comparison, its parts by name, and whether any of them was published now."""
-    from analytics.comparison import CampaignComparison, SessionComparison, compare
-    from analytics.decision_tables import publish_comparison
-    from propagation.session_references import find
-
-    found = compare(find(place, first), find(place, second), by=by, message=message, names=(first, second))
-    several = {first: found} if isinstance(found, SessionComparison) else dict(found)
-    done = [publish_comparison(each.results[0], each.results[1], each, by) for each in several.values()]
-    if isinstance(found, CampaignComparison):
-        for name, campaign in ((first, found.only_first), (second, found.only_second)):
-            if campaign:
-                print_note(f"only in {name}: {', '.join(campaign)}")
-    return found, several, any(done)
-
-
-def _rows_of(compared: "SessionComparison", part: Part, name: str | None) -> list[dict[str, Any]]:
-    """Return a part of a comparison as rows, which begin with the session's name if there are several."""
-    from analytics.comparison import comparison_row
+def _check_options(part: Part, by: str | None, plot: str | None) -> None:
+    """Refuse parts that cannot be had or drawn, before any work."""
     from data.errors import InvalidInputError
 
-    one = compared.results[0]
-    label = {} if name is None else {"message" if getattr(one, "name", None) == name else "session": name}
+    if part == "groups" and by is None:
+        raise InvalidInputError("--part groups needs --by COLUMN")
+    if part == "agents" and plot is not None:
+        raise InvalidInputError("--plot draws reach, rounds or groups, not agents; choose another --part")
+
+
+def _check_sessions(asked: tuple[Any, Any], part: Part, message: str | None, plot: str | None) -> None:
+    """Refuse parts that the sessions did not record, or that one picture cannot show, before any work."""
+    from data.errors import InvalidInputError
+    from propagation.competing_messages import message_names
+
+    are_campaigns = all(isinstance(each, Mapping) for each in asked)
+    what = "session" if are_campaigns else "message"
+    sessions = [each for each in asked if not isinstance(each, Mapping)]
+    if are_campaigns:
+        sessions = [each[name] for each in asked for name in asked[0] if name in asked[1]]
+    if part == "agents" and any(each.session["record"] == "rounds" for each in sessions):
+        raise InvalidInputError("--part agents needs sessions that record reach (record: reach)")
+    is_several = are_campaigns or (message is None and any(message_names(each) for each in sessions))
+    if plot is not None and part != "reach" and is_several:
+        name = "A and B as CAMPAIGN:SESSION" if what == "session" else "--message NAME"
+        raise InvalidInputError(
+            f"--plot draws the {part} of one {what}, and there are several; give {name}, or leave out --by and --part "
+            f"to draw one row per {what}"
+        )
+
+
+def _compared(
+    asked: tuple[Any, Any], names: tuple[str, str], by: str | None, message: str | None
+) -> "tuple[SessionComparison | CampaignComparison, dict[str, SessionComparison]]":
+    """Return the comparison, and its parts by name."""
+    from analytics.comparison import compare
+    from analytics.comparison_results import CampaignComparison, SessionComparison
+
+    messages: Any = message.split(",") if message is not None and "," in message else message
+    found = compare(*asked, by=by, message=messages, names=names)
+    if isinstance(found, CampaignComparison):
+        for name, only in zip(names, (found.only_first, found.only_second), strict=True):
+            if only:
+                print_note(f"only in {name}: {'; '.join(only)}")
+        if found.note:
+            print_note(found.note)
+    return found, {names[0]: found} if isinstance(found, SessionComparison) else dict(found)
+
+
+def _published(compared: "Mapping[str, SessionComparison]", by: str | None) -> bool:
+    """Publish comparisons; return whether any of them was not published before."""
+    from analytics.decision_tables import publish_comparison
+
+    published = [publish_comparison(*each.results, each, by) for each in compared.values()]
+    return any(published)
+
+
+def _rows_of(compared: "SessionComparison", part: Part, label: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a part of a comparison as rows, which begin with its label."""
+    from analytics.comparison_results import comparison_row
+
     if part == "reach":
         return [{**label, **comparison_row(compared)}]
-    frame = getattr(compared, part)
-    if frame is None:
-        needed = "--by COLUMN" if part == "groups" else "sessions that record reach (record: reach)"
-        raise InvalidInputError(f"--part {part} needs {needed}")
-    return [{**label, **row} for row in records_of(frame)]
+    return [{**label, **row} for row in records_of(getattr(compared, part))]
 
 
 def explain(
@@ -150,7 +193,7 @@ def explain(
 
     Needs a session that records activations.
     """
-    from analytics.decision_tables import PUBLISHED_PATHS, publish_explanation
+    from analytics.decision_tables import PUBLISHED_PATHS, explanation_tables, publish_explanation
     from analytics.explanation import ARROW
     from analytics.explanation import explain as explained
     from data.facade import Warehouse
@@ -160,22 +203,22 @@ def explain(
     check_plot(plot)
     result = find_session(Warehouse(warehouse), session)
     found = explained(result, agent, paths=max(paths, PUBLISHED_PATHS))
+    if plot is not None:
+        save_plot(replace(found, paths=found.paths.head(paths)).plot(session=session), plot)
     published = publish_explanation(result, found)
     found = replace(found, paths=found.paths.head(paths))
-    if plot is not None:
-        save_plot(found.plot(), plot)
     rows, columns = records_of(found.paths), list(found.paths.columns)
 
     def show() -> None:
         print_line(found.sentence)
         if found.messages is not None:
-            print_table(records_of(found.messages))
+            print_table(with_intervals(records_of(found.messages)))
         if rows:
-            print_table([{**row, "path": ARROW.join(row["path"])} for row in rows])
+            print_table(with_intervals([{**row, "path": ARROW.join(row["path"])} for row in rows]))
         if len(found.passed_through):
             print_line("agents that the message passed through most often:")
-            print_table(records_of(found.passed_through.head(5)))
-        print_published("transmission_paths", published=published)
+            print_table(with_intervals(records_of(found.passed_through.head(5)), ("share", "transmitted")))
+        print_published(*explanation_tables(found), published=published)
 
     write_rows(rows, show, chosen=chosen, output=output, as_json=as_json, columns=columns)
 
@@ -200,7 +243,7 @@ def responsible(
     Needs a session that records activations.
     """
     from analytics.decision_tables import publish_responsibility
-    from analytics.explanation import most_responsible
+    from analytics.responsibility import most_responsible
     from data.errors import InvalidInputError
     from data.facade import Warehouse
     from propagation.competing_messages import asked_messages
@@ -215,19 +258,18 @@ def responsible(
     found, published, rows = {}, False, []
     for name, one in results.items():
         everybody = most_responsible(one, top=one.network.n_ids, with_seeds=True)
-        published |= publish_responsibility(one, everybody)
         found[name] = everybody.first(top, with_seeds=with_seeds)
+        if plot is not None:
+            save_plot(found[name].plot(session=session), plot)
+        published |= publish_responsibility(one, everybody)
         label = {} if name is None else {"message": name}
         rows += [{**label, **row} for row in records_of(found[name].agents)]
         columns = [*label, *found[name].agents.columns]
-        if plot is not None:
-            save_plot(found[name].plot(), plot)
 
     def show() -> None:
         for name, each in found.items():
             print_line(each.sentence if name is None else f"{name}: {each.sentence}")
-        if rows:
-            print_table(rows)
+        _print_means(rows, shares=("share", "probability"))
         table = "responsible_agents" if None in found else "responsible_by_message"
         print_published(table, published=published)
 
@@ -290,9 +332,9 @@ def sweep(
             progress=progress,
             **given,
         )
-    published = publish_sweep(found)
     if plot is not None:
         save_plot(found.plot(), plot)
+    published = publish_sweep(found)
     rows = records_of(found.table)
     write_rows(rows, lambda: _print_sweep(found, published=published), chosen=chosen, output=output, as_json=as_json)
 
@@ -308,7 +350,7 @@ def _print_sweep(found: "Sweep", *, published: bool) -> None:
         "mean_field_reach",
         "replicates",
     ]
-    print_table(records_of(found.table[columns]), most=200)
+    _print_means(records_of(found.table[columns]), most=200)
     for sentence in found.threshold_sentences:
         print_line(sentence)
     print_published("sweep_points", published=published)
@@ -323,22 +365,30 @@ def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def _shortened(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of differences as the terminal shows it: with its interval, without what follows from the rest."""
-    from propagation.intervals import number_with_interval
-
-    left_out = ("difference_standard_error", "difference_low", "difference_high", "replicates_if_independent", "paired")
-    found = {name: value for name, value in row.items() if name not in left_out}
-    if row.get("difference_low") is not None:
-        half = (row["difference_high"] - row["difference_low"]) / 2
-        found["difference"] = number_with_interval(row["difference"], half)
-    return found
+    """Return a row of differences as the terminal shows it, without what follows from the rest."""
+    left_out = ["replicates_if_independent", "paired"]
+    if row.get("difference_low") is None:
+        left_out += ["difference_standard_error", "difference_low", "difference_high"]
+    return {name: value for name, value in row.items() if name not in left_out}
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        print_table(rows[:SHOWN_ROWS])
+    _print_means(rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
         print_note(f"{SHOWN_ROWS} of {len(rows):,} rows; --output FILE writes all")
+
+
+def _print_means(
+    rows: Sequence[Mapping[str, Any]], most: int | None = None, shares: Collection[str] = ("share",)
+) -> None:
+    """Print rows as a table, means with their intervals."""
+    from propagation.intervals import INTERVAL_NOTE
+
+    shown = with_intervals(rows, shares)
+    if shown:
+        print_table(shown, most=most)
+    if has_means(shown):
+        print_line(INTERVAL_NOTE)
 
 
 def register(app: typer.Typer) -> None:
@@ -349,6 +399,7 @@ def register(app: typer.Typer) -> None:
             "rumormill compare spring:hubs spring:random --by community --plot groups.png",
             "rumormill compare spring autumn --format csv",
             "rumormill compare spring:early spring:late --message rumour",
+            "rumormill compare spring:early spring:early --message rumour,correction",
         ),
         explain: ("rumormill explain spring:hubs 1021", "rumormill explain spring:hubs 1021 --plot paths.svg"),
         responsible: (

@@ -119,9 +119,11 @@ def print_note(text: str) -> None:
     _print(console(stderr=True), text)
 
 
-def print_published(table: str, *, published: bool) -> None:
-    """Say in which table an answer is, and whether it has been published now or before."""
-    print_note(f"published in table {table}" if published else f"published in table {table} before; nothing was added")
+def print_published(*tables: str, published: bool) -> None:
+    """Say in which tables an answer is, and whether it has been published now or before."""
+    *others, last = tables
+    where = f"tables {', '.join(others)} and {last}" if others else f"table {last}"
+    print_note(f"published in {where}" if published else f"published in {where} before; nothing was added")
 
 
 def print_error(message: str) -> None:

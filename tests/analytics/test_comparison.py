@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analytics import compare
-from analytics.comparison import CampaignComparison
+from analytics.comparison_results import CampaignComparison
+from analytics.decision_tables import publish_comparison
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
 from propagation import Result, simulate, simulate_many
@@ -165,3 +166,100 @@ def test_a_picture_of_campaigns_has_a_row_for_each_session(network: Network, ass
     assert "spring minus autumn, by session" in ax.get_title(loc="left")
     assert {label.get_text() for label in ax.get_yticklabels()} == {"hubs", "random"}
     assert_readable(ax.figure)
+
+
+def test_only_the_replicates_that_both_have_count_in_every_part(network: Network) -> None:
+    more, _ = pair(network, replicates=40)
+    fewer, _ = pair(network, replicates=10)
+    reached_by = [reached(result) for result in (more, fewer)]
+    compared = compare(more, fewer, by="out_degree", names=("more", "fewer"))
+    sizes = more.cascades["size"].to_numpy()[:10]
+    assert compared.first_reach == compared.second_reach == sizes.mean()
+    assert sizes.mean() != more.reach.mean
+    for row in compared.rounds.to_dict("records"):
+        own = [np.mean([sum(at <= row["round"] for at in each[n].values()) for n in range(10)]) for each in reached_by]
+        assert [row["first"], row["second"]] == pytest.approx(own)
+    assert compared.groups["first"].to_list() == compared.groups["second"].to_list()
+    assert compared.groups["first"].sum() == pytest.approx(sizes.mean())
+    assert (compared.never_by_first, compared.never_by_second, len(compared.agents)) == (0, 0, 0)
+    assert compared.sentence == (
+        "more and fewer reach the same agents in every replicate (10 replicates, compared replicate by replicate)"
+    )
+    assert compared.note == "more has 40 replicates and fewer 10: the 10 that both have are compared"
+
+
+def test_what_cannot_be_limited_to_common_replicates_says_so(network: Network) -> None:
+    """Sums over replicates, of sessions that did not record activations."""
+    more, fewer = (pair(network, record="reach", replicates=number)[0] for number in (40, 10))
+    compared = compare(more, fewer)
+    assert compared.first_reach == fewer.reach.mean
+    assert compared.rounds["first"].iloc[-1] == pytest.approx(more.reach.mean)
+    assert "as many agents in every replicate" in compared.sentence
+    assert "numbers by round, group and agent are of all replicates of each" in compared.note
+    assert (compared.never_by_first, compared.never_by_second) == (None, None)
+    with pytest.raises(InvalidInputError, match="'first' has 40 replicates and 'second' 10: more replicates reach"):
+        compared.only_by("first")
+
+
+def test_one_replicate_is_compared_with_its_own(network: Network) -> None:
+    more, fewer = (simulate(network, OFTEN, seed_set=["0"], replicates=number) for number in (30, 1))
+    compared = compare(more, fewer)
+    assert (compared.lead.mean, compared.lead.standard_error) == (0.0, None)
+    other = simulate(network, OFTEN, seed_set=TopOutDegree(budget=30), replicates=1)
+    expected = int(more.cascades["size"][0]) - int(other.cascades["size"][0])
+    compared = compare(more, other)
+    assert compared.lead.mean == expected != 0
+    assert "(no interval; 1 replicate, compared replicate by replicate)" in compared.sentence
+
+
+def test_names_tell_sessions_apart(network: Network) -> None:
+    first, second = pair(network)
+    for names in ("only", ("only",), ("a", "b", "c"), (1, 2)):
+        with pytest.raises(InvalidInputError, match="are not two names"):
+            compare(first, second, names=names)
+    with pytest.raises(InvalidInputError, match="both sessions are called 'x'; give two names"):
+        compare(first, second, names=("x", "x"))
+    assert "x and x reach the same agents" in compare(first, first, names=("x", "x")).sentence
+
+
+def test_groups_of_different_types_are_refused(network: Network) -> None:
+    first, second = pair(network)
+    for groups in ({"1": "x", "2": 3}, {"1": ["x"], "2": ["y"]}):
+        with pytest.raises(InvalidInputError, match="have no common type; give all agents strings, or all numbers"):
+            compare(first, second, by=groups)
+    without = compare(first, second, by={"1": "x", "2": float("nan"), "3": None}).groups
+    assert without["group_name"].to_list() == ["x", None]
+    assert compare(first, second, by={"1": None}).groups["group_name"].to_list() == [None]
+
+
+def test_a_message_needs_a_session_that_names_it(network: Network) -> None:
+    first, second = pair(network)
+    with pytest.raises(InvalidInputError, match="neither 'first' nor 'second' names a message"):
+        compare(first, second, message="anything")
+
+
+def test_a_column_called_reach_is_published_beside_the_reach(network: Network) -> None:
+    first, second = pair(network)
+    compared = compare(first, second, by={"1": "x"})
+    for column in ("reach", "round"):
+        assert publish_comparison(first, second, compared, by=column)
+        assert not publish_comparison(first, second, compared, by=column)
+    sql = "SELECT part, count(*) AS n, sum(difference) AS apart FROM session_differences GROUP BY part"
+    parts = network.warehouse.sql(sql).set_index("part")
+    assert parts["n"].to_dict() == {"reach": 1, "round": len(compared.rounds), "column reach": 2, "column round": 2}
+    assert parts.loc["column reach", "apart"] == pytest.approx(compared.lead.mean)
+
+
+def test_agents_are_published_with_their_probabilities(network: Network) -> None:
+    first, second = pair(network, random_seed=5)
+    compared = compare(first, second)
+    publish_comparison(first, second, compared)
+    where = f"WHERE first_session_id = '{first.session_id}'"
+    stored = network.warehouse.sql(f"FROM agent_differences {where}")
+    stored["agent_id"] = [network.agent_ids[agent].as_py() for agent in stored["agent"].to_list()]
+    columns = ["first", "second", "difference", "only_first", "only_second"]
+    expected = compared.agents.set_index("agent_id")[columns].sort_index()
+    assert stored.set_index("agent_id")[columns].sort_index().equals(expected)
+    (whole,) = network.warehouse.sql(f"FROM session_differences {where} AND part = 'reach'").to_dict("records")
+    counts = (whole["agents_only_first"], whole["agents_only_second"])
+    assert counts == (compared.never_by_second, compared.never_by_first)

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from analytics.communities import crossing
-from analytics.comparison import CampaignComparison, compare
+from analytics.comparison import compare
+from analytics.comparison_results import CampaignComparison
 from analytics.decision_tables import publish_comparison, publish_explanation, publish_responsibility
-from analytics.explanation import explain, most_responsible
+from analytics.explanation import explain
 from analytics.pages.campaign import campaign_page
+from analytics.responsibility import most_responsible
 from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.networks.network import Network
@@ -84,17 +86,29 @@ def test_an_explanation_says_by_which_message(early: Result) -> None:
 
 def test_the_agents_responsible_for_one_message_lie_below_its_seeds(early: Result) -> None:
     rows = activations(early)
-    everything = dict.fromkeys(rows["agent"], 0.0)
-    for name in SEEDS:
-        found = most_responsible(early, top=60, with_seeds=True, message=name)
+    parents = rows[["replicate", "agent", "infector"]]
+    for name, found in most_responsible(early, top=60, with_seeds=True).items():
+        assert found.message == name
         own = rows[rows["message_id"] == name]
         assert found.transmitted == pytest.approx(own["infector"].notna().sum() / REPLICATES)
-        for row in found.agents.to_dict("records"):
-            (agent,) = early.network.dense_ids([row["agent_id"]]).tolist()
-            everything[agent] += row["descendants"]
-    whole = most_responsible(early, top=60, with_seeds=True)
-    dense = early.network.dense_ids(whole.agents["agent_id"]).tolist()
-    assert whole.agents["descendants"].tolist() == pytest.approx([everything[agent] for agent in dense])
+        descendants = dict(zip(found.agents["agent_id"], found.agents["descendants"], strict=True))
+        for seed in SEEDS[name]:
+            (agent,) = early.network.dense_ids([seed]).tolist()
+            assert descendants[seed] == pytest.approx(below(parents, agent) / REPLICATES)
+        one = most_responsible(early, top=60, with_seeds=True, message=name)
+        assert one.agents.equals(found.agents)
+        assert f"Through whom {name} spreads in early" in one.plot(session="early").get_title(loc="left")
+
+
+def below(parents: pd.DataFrame, agent: int) -> int:
+    """Activations below an agent, in all replicates together."""
+    found = 0
+    for _, rows in parents.groupby("replicate"):
+        reached = {agent}
+        while more := set(rows.loc[rows["infector"].isin(reached), "agent"]) - reached:
+            reached |= more
+        found += len(reached) - 1
+    return found
 
 
 def test_messages_are_compared_replicate_by_replicate(town: Network) -> None:
@@ -140,6 +154,11 @@ def test_answers_by_message_are_published_once(town: Network) -> None:
     publish_explanation(early, explain(early, "20"))
     by_message = town.warehouse.sql("SELECT message_id, count(*) AS n FROM responsible_by_message GROUP BY ALL")
     assert set(by_message["message_id"]) <= set(SEEDS)
+    found = explain(early, "20")
+    stored = town.warehouse.sql("FROM explained_messages").set_index("message_id")["times_reached"].to_dict()
+    assert stored == dict(zip(found.messages["message"], found.messages["replicates"], strict=True))
+    (drawn,) = [text for text in explain(early, "1").plot(session="early").texts if text.get_text().startswith("1")]
+    assert drawn.get_text() == "1\nrumour", "seeds have the name of their message"
     paths = town.warehouse.sql("SELECT path[1] AS seed, message_id FROM transmission_paths")
     assert len(paths)
     assert all(row.seed in SEEDS[row.message_id] for row in paths.itertuples())
@@ -170,7 +189,60 @@ def test_mistakes_are_told(town: Network, early: Result) -> None:
         of_message(plain, "rumour")
     one = simulate(town, IndependentCascade(probability=0.35), seed_set=["1"], replicates=2)
     assert asked_messages(one, None) == {None: one}
+    with pytest.raises(InvalidInputError, match=r"'anything' is asked for, and session .* names no message; leave it"):
+        asked_messages(one, "anything")
     with pytest.raises(InvalidInputError, match="spreads one message"):
         message_results(one)
     with pytest.raises(InvalidInputError, match="of one message"):
         of_message(of_message(early, "rumour"), "correction")
+
+
+def test_messages_that_only_one_session_has_are_named(town: Network) -> None:
+    early = session(town, 0)
+    other = simulate(
+        town,
+        CompetingCascades(probability=0.35),
+        seed_set={"rumour": ["1", "2"], "advert": ["3"]},
+        replicates=REPLICATES,
+        record="activations",
+    )
+    found = compare(early, other, names=("early", "other"))
+    assert (list(found), found.only_first, found.only_second) == (["rumour"], ["correction"], ["advert"])
+    assert repr(found) == "CampaignComparison(1 message; see .table())"
+    assert found.table().index.name == "message"
+    assert "by message" in found.plot().get_title(loc="left")
+    campaigns = compare({"a": early}, {"a": other})
+    assert (list(campaigns), campaigns.only_first, campaigns.only_second) == (
+        ["a, rumour"],
+        ["a, correction"],
+        ["a, advert"],
+    )
+
+
+def test_two_messages_of_one_session_are_compared(town: Network) -> None:
+    early = session(town, 0)
+    found = compare(early, early, message=("correction", "rumour"), names=("early", "early"))
+    sizes = [of_message(early, name).cascades["size"].to_numpy() for name in ("correction", "rumour")]
+    assert found.lead.mean == pytest.approx((sizes[0] - sizes[1]).mean())
+    assert (found.first, found.second) == ("correction in early", "rumour in early")
+    assert publish_comparison(*found.results, found)
+    with pytest.raises(InvalidInputError, match="is not the name of one message, or of one for each session"):
+        compare(early, early, message=("correction",))
+
+
+def test_messages_of_one_name_and_different_content_are_told_apart(town: Network, monkeypatch) -> None:
+    early, late = session(town, 0), session(town, 2)
+    renamed = {message: f"{message}-2" for message in SEEDS}
+    row = {**late.session, "seed_messages": [renamed[each] for each in late.session["seed_messages"]]}
+    monkeypatch.setattr(late, "session", row)
+    names = {message: message for message in SEEDS} | {new: message for message, new in renamed.items()}
+    monkeypatch.setattr(
+        "analytics.comparison.message_names",
+        lambda result: {each: names[each] for each in dict.fromkeys(result.session["seed_messages"])},
+    )
+    with pytest.raises(
+        InvalidInputError, match=r"if their content is: that of 'rumour', 'correction' differs.*--messa"
+    ):
+        compare(early, late)
+    with pytest.raises(InvalidInputError, match="content is"):
+        compare({"a": early}, {"a": late})

@@ -1,5 +1,6 @@
 """Explanations: paths and descendants against a plain definition over recorded activations, and closed forms."""
 
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from analytics import explain, most_responsible
+from analytics.decision_tables import publish_explanation
 from data import Warehouse
 from data.errors import InvalidInputError, UnknownAgentError
 from data.networks.network import Network
@@ -149,8 +151,31 @@ def test_what_cannot_be_explained_is_refused(network: Network) -> None:
         most_responsible(result)
     with pytest.raises(UnknownAgentError, match="'nobody'"):
         explain(result, "nobody")
-    with pytest.raises(InvalidInputError, match="paths 0 is not a whole number of at least 1"):
-        explain(result, "1", paths=0)
+    recorded = simulate(network, MODELS["independent_cascade"], seed_set=["0"], replicates=2, record="activations")
+    for paths in (0, 1.5, True, np.float64(2), "2"):
+        with pytest.raises(InvalidInputError, match=re.escape(f"paths {paths!r} is not a whole number of at least 1")):
+            explain(recorded, "1", paths=paths)
+    assert len(explain(recorded, "0", paths=np.int64(3)).paths) == 1
+    assert len(most_responsible(recorded, top=np.int32(1), with_seeds=True).agents) <= 1
+
+
+def test_an_explanation_is_published_as_a_whole(network: Network) -> None:
+    result = simulate(
+        network, IndependentCascade(probability=0.3), seed_set=["0"], replicates=20, record="activations", random_seed=8
+    )
+    agent = most_responsible(result).agents["agent_id"][0]
+    found = explain(result, agent)
+    assert publish_explanation(result, found)
+    assert not publish_explanation(result, found)
+    of_session = f"WHERE session_id = '{result.session_id}'"
+    (row,) = network.warehouse.sql(f"FROM explained_agents {of_session}").to_dict("records")
+    expected = (found.reached, found.probability, *found.interval, found.mean_round, found.distinct_paths)
+    columns = ("times_reached", "probability", "probability_low", "probability_high", "mean_round", "distinct_paths")
+    assert tuple(row[name] for name in columns) == pytest.approx(expected)
+    stored = network.warehouse.sql(f"FROM path_agents {of_session}").set_index("through")
+    expected = found.passed_through.set_index(network.dense_ids(found.passed_through["agent_id"].to_list()))
+    for name in ("replicates", "probability", "share", "transmitted"):
+        assert stored[name].sort_index().to_list() == expected[name].sort_index().to_list()
 
 
 def test_pictures(network: Network, assert_readable) -> None:

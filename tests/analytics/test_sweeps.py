@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analytics import sweep
+from analytics.decision_tables import publish_sweep
 from data import Warehouse
 from data.errors import InvalidInputError
 from data.networks.network import Network
@@ -90,11 +91,18 @@ def test_the_simulated_threshold_is_near_the_mean_field(tmp_path) -> None:
     found = sweep(network, SIR(gamma=1.0), {"beta": values}, seed_sets=RandomSeeds(budget=1), replicates=1000)
     (row,) = found.thresholds.to_dict("records")
     assert row["mean_field"] == pytest.approx(1 / 399)
-    assert row["above"] <= row["mean_field"] * 1.001
-    assert row["below"] > row["mean_field"]
+    assert row["simulated_low"] <= row["mean_field"] * 1.001
+    assert row["simulated_high"] > row["mean_field"]
+    assert set(found.table["simulated_threshold"]) == {row["simulated"]}
     assert (
-        "epidemic threshold of beta 0.002506 by the mean field; cascade sizes vary most" in found.threshold_sentences[0]
+        "epidemic threshold of beta 0.002506 by the mean field; of the values simulated, cascade sizes vary most at "
+        in found.threshold_sentences[0]
     )
+    assert "(1,000 replicates each), which suggests a threshold between" in found.threshold_sentences[0]
+    assert publish_sweep(found)
+    stored = network.warehouse.sql("FROM sweep_points ORDER BY position")
+    for name in ("reach", "reach_low", "reach_high", "variability", "simulated_threshold", "simulated_threshold_high"):
+        assert stored[name].to_list() == found.table[name].to_list()
 
 
 def test_values_that_are_no_numbers_have_no_threshold(network: Network) -> None:
@@ -102,7 +110,10 @@ def test_values_that_are_no_numbers_have_no_threshold(network: Network) -> None:
     found = sweep(network, "independent_cascade", grid, seed_sets=["0"], replicates=5)
     assert found.table["mean_field_threshold"].isna().to_list() == [False, True, False]
     assert len(found.thresholds) == 1
-    assert [label.get_text() for label in found.plot().get_xticklabels()] == ["0.1", "weighted_cascade", "0.01"]
+    ax = found.plot()
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "weighted_cascade", "0.01"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["explicit"], "a place has no threshold"
+    assert not any(line.get_linestyle() == "-" and len(line.get_xdata()) == 3 for line in ax.lines), "no order, no line"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +143,11 @@ def test_pictures(network: Network, assert_readable) -> None:
     square = sweep(network, "sir", {"beta": [0.02, 0.2], "gamma": [0.5, 1.0]}, seed_sets=sets, replicates=20)
     heat = square.plot(seed_set="hubs")
     shown = {text.get_text() for text in heat.texts}
-    assert {f"{reach:,.0f}" for reach in square.table[square.table["seed_set"] == "hubs"]["reach"]} == shown
+    reach = square.table[square.table["seed_set"] == "hubs"]["reach"]
+    assert {f"{each:,.1f}" if each < 9.95 else f"{each:,.0f}" for each in reach} == shown
+    assert any("." in text for text in shown)
+    both = square.plot()
+    labels = [ax.get_ylabel() for ax in both.figure.axes]
+    assert labels.count("agents reached, mean") == 1, "two heat maps with the same colours share their bar"
     with pytest.raises(InvalidInputError, match="no seed set 'all'"):
         square.plot(seed_set="all")

@@ -57,7 +57,11 @@ OF_PAIRS = {
 }
 """Tables whose keys name two columns, by the kind of key."""
 DECISIONS = {
+    "explained_agents",
+    "explained_messages",
     "transmission_paths",
+    "path_agents",
+    "agent_differences",
     "responsible_agents",
     "responsible_by_message",
     "session_differences",

@@ -15,17 +15,19 @@ from flows.campaign_precision import asked_precisely
 from flows.config import load_campaign
 from flows.run_records import store_run, unfinished_runs
 from flows.runs import run_campaign
-from propagation import results, simulate_many
+from propagation import results, simulate, simulate_many
 from propagation.clusters import ClusterProfile
 from propagation.jobs import Execution
-from propagation.models import IndependentCascade
+from propagation.models import CompetingCascades, IndependentCascade
 from propagation.precision import FEWEST
 from propagation.seeding import RandomSeeds, TopOutDegree
 from tests.flows.conftest import Answer, path_network
 
 Rumormill = Callable[..., Answer]
 SWEEP = ("sweep", "town", "--model", "sir")
-TABLES = ("session_differences", "transmission_paths", "responsible_agents", "sweep_points")
+OF_COMPARISON = ("session_differences", "agent_differences")
+OF_SESSION = ("explained_agents", "transmission_paths", "path_agents", "responsible_agents", "sweep_points")
+TABLES = (*OF_COMPARISON, *OF_SESSION)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_compare(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> Non
     assert "compared replicate by replicate" in answer.stdout
     assert "independent sessions would have needed" in answer.stdout
     assert (tmp_path / "groups.png").stat().st_size > 1000
-    assert "published in table session_differences" in answer.stderr
+    assert "published in tables session_differences and agent_differences" in answer.stderr
     again = rumormill("compare", "spring:hubs", "spring:random", "--by", "out_degree", "--part", "rounds")
     assert "before; nothing was added" in again.stderr
     stored = spring.sql("SELECT part, count(*) AS n, sum(difference) AS apart FROM session_differences GROUP BY part")
@@ -68,6 +70,26 @@ def test_compare(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> Non
     assert (tmp_path / "both.png").stat().st_size > 1000
 
 
+def test_compare_messages(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> None:
+    seeds = {"rumour": ["1"], "correction": TopOutDegree(budget=2)}
+    sessions = {"early": {"seed_set": seeds}, "late": {"seed_set": seeds, "random_seed": 1}}
+    model = CompetingCascades(probability=0.2)
+    town = spring.network("town")
+    simulate_many(town, sessions, model=model, campaign="rivals", replicates=20, record="activations")
+    both = ("compare", "rivals:early", "rivals:late")
+    for asked in (("--by", "out_degree"), ("--part", "rounds")):
+        answer = rumormill(*both, *asked, "--plot", "x.png")
+        assert answer.exit_code == 2
+        assert "of one message, and there are several; give --message NAME" in " ".join(answer.stderr.split())
+    assert spring.count("message_differences") == 0
+    assert not (tmp_path / "x.png").exists()
+    assert [row["message"] for row in rumormill(*both, "--json").json] == ["rumour", "correction"]
+    answer = rumormill("compare", "rivals:early", "rivals:early", "--message", "rumour,correction")
+    assert "rumour in rivals:early reaches" in answer.stdout
+    assert "agents fewer than correction in rivals:early" in answer.stdout
+    assert "published in tables message_differences and agent_differences" in answer.stderr
+
+
 def test_explain_and_responsible(rumormill: Rumormill, spring: Warehouse, tmp_path: Path) -> None:
     (first, *_) = rumormill("responsible", "spring:hubs", "--top", "3", "--json").json
     assert not first["is_seed"]
@@ -77,7 +99,10 @@ def test_explain_and_responsible(rumormill: Rumormill, spring: Warehouse, tmp_pa
     answer = rumormill("explain", "spring:hubs", first["agent_id"], "--paths", "2", "--plot", "paths.png")
     assert f"{first['agent_id']} was reached in" in answer.stdout
     assert " > " in answer.stdout
-    assert "published in table transmission_paths" in answer.stderr
+    assert "published in tables explained_agents, transmission_paths and path_agents" in answer.stderr
+    assert "probability (95 % interval)" in answer.stdout
+    assert " ± " in named.stdout
+    assert "± is half of the 95 % interval" in named.stdout
     assert (tmp_path / "paths.png").exists()
     paths = spring.sql("SELECT path, replicates FROM transmission_paths ORDER BY position")
     shown = rumormill("explain", "spring:hubs", first["agent_id"], "--paths", "2", "--format", "json").json
@@ -109,11 +134,15 @@ def test_sweep(rumormill: Rumormill, spring: Warehouse) -> None:
         (0.05, "3,4"),
         (0.1, "random:1"),
     ]
-    stored = spring.sql("SELECT parameters, reach FROM sweep_points JOIN reach_of USING (session_id)"
-                        .replace("reach_of", "(SELECT session_id, total_influenced AS reach FROM propagation_sessions)")
-                        + " ORDER BY position")  # fmt: skip
+    stored = spring.sql("SELECT parameters, reach FROM sweep_points ORDER BY position")
     assert stored["reach"].to_list() == [row["reach"] for row in rows]
     assert stored["parameters"][0] == '{"beta": 0.05}'
+
+
+def test_a_parameter_called_probability_is_shown_as_given(rumormill: Rumormill, spring: Warehouse) -> None:
+    answer = rumormill("sweep", "town", "--values", "probability=0.0125,weighted_cascade", "--replicates", "5")
+    assert " 0.0125 " in answer.stdout
+    assert "weighted_cascade" in answer.stdout
 
 
 def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Warehouse) -> None:
@@ -123,7 +152,8 @@ def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Ware
     rumormill(*SWEEP, "--values", "beta=0.1", "--replicates", "5")
     assert all(spring.count(table) for table in TABLES)
     assert rumormill("delete", "campaign", "autumn", "--yes").exit_code == 0
-    assert [spring.count(table) > 0 for table in TABLES] == [False, True, True, True]
+    assert not any(spring.count(table) for table in OF_COMPARISON)
+    assert all(spring.count(table) for table in OF_SESSION)
     delete(spring, network_deletion(spring, "town", with_sessions=True))
     assert not any(spring.count(table) for table in TABLES)
 
@@ -139,6 +169,13 @@ def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Ware
         (("compare", "spring:hubs", "nothing"), "no session or campaign 'nothing'"),
         (("compare", "spring:hubs", "spring:random", "--by", "colour"), "have no column 'colour'"),
         (("compare", "spring:hubs", "spring:random", "--plot", "x.txt"), "does not end in .png"),
+        (("compare", "spring:hubs", "spring:random", "--part", "groups"), "--part groups needs --by COLUMN"),
+        (("compare", "spring:hubs", "spring:random", "--part", "agents", "--plot", "x.png"), "not agents"),
+        (("compare", "spring", "autumn", "--by", "out_degree", "--plot", "x.png"), "the groups of one session"),
+        (("compare", "spring:hubs", "spring:counted", "--part", "agents"), "--part agents needs sessions that record"),
+        (("compare", "spring:hubs", "spring:random", "--message", "any"), "neither 'spring:hubs' nor 'spring:random'"),
+        (("responsible", "spring:hubs", "--message", "any"), "names no message"),
+        (("explain", "silent", "3", "--plot", "x.png"), "nothing to draw: 3 was reached in none"),
         (("explain", "spring", "3"), "campaign 'spring' has 2 sessions; name one of them as spring:SESSION"),
         (("explain", "spring:hubs", "nobody"), "agent 'nobody' is not in network 'town'"),
         ((*SWEEP, "--values", "beta"), "--values 'beta' is not NAME=VALUE"),
@@ -163,9 +200,21 @@ def test_rows_are_deleted_with_their_sessions(rumormill: Rumormill, spring: Ware
 def test_what_cannot_be_done_is_refused(
     rumormill: Rumormill, spring: Warehouse, arguments: tuple[str, ...], message: str
 ) -> None:
+    town, none = spring.network("town"), IndependentCascade(probability=0.0)
+    simulate_many(
+        town, {"silent": {"seed_set": ["4"]}}, campaign="silent", model=none, record="activations", replicates=2
+    )
+    arguments = tuple(_counted(spring) if each == "spring:counted" else each for each in arguments)
     answer = rumormill(*arguments)
+    assert not any(spring.count(table) for table in TABLES), "refused before anything is published"
     assert answer.exit_code == 2
     assert message in " ".join(answer.stderr.split())
+
+
+def _counted(spring: Warehouse) -> str:
+    """A session that recorded rounds only."""
+    session = simulate(spring.network("town"), IndependentCascade(probability=0.1), seed_set=["1"], replicates=2)
+    return session.session_id
 
 
 # -- campaigns with a precision -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from propagation.kept_replicates import FOLDER, KeptReplicates
 from propagation.models import SIS, IndependentCascade
 from propagation.precision import FEWEST, checked_precision, next_look, precise_sessions, replicates_needed
 from propagation.sessions import resolve_session
-from tests.reference.small_networks import numbered_network
+from tests.reference.small_networks import SmallNetwork, numbered_network
 
 HALF = IndependentCascade(probability=0.5)
 
@@ -135,3 +135,46 @@ def test_precision_and_replicates_exclude_each_other(network):
         simulate(network, HALF, seed_set=["0"], replicates=10, precision=0.1)
     with pytest.raises(InvalidInputError, match="session 'a': precision 2 is not a share"):
         simulate_many(network, {"a": {"seed_set": ["0"]}}, model=HALF, precision=2)
+
+
+def test_replicates_that_hardly_differ_are_warned_about(publish_small, caplog):
+    """One message in a thousand takes off; with this random seed none of the first 512 does."""
+    star = ((0, 1), *((1, leaf) for leaf in range(2, 200)))
+    network = publish_small(SmallNetwork(200, star, (0.001, *[1.0] * 198)))
+    with caplog.at_level("WARNING"):
+        found = simulate(network, IndependentCascade(probability="column"), seed_set=["0"], precision="10%")
+    assert found.reach.replicates == FEWEST
+    assert "all 512 replicates are the same; an outcome rarer than 1 in 170 may be missed" in caplog.text
+    assert found.session_id in caplog.text
+    caplog.clear()
+    with caplog.at_level("WARNING"):
+        simulate(network, HALF, seed_set=["0"], precision="10%")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("record", ["rounds", "reach"])
+def test_replicates_that_are_published_are_continued_also_after_a_crash(network, runs, monkeypatch, record):
+    asked = {"model": HALF, "seed_set": ["0"], "record": record}
+    expected = simulate(network, **asked, precision=0.01, publish=False)
+    simulate(network, **asked, replicates=600)
+    runs.clear()
+    keep = KeptReplicates.keep
+
+    def crash(kept, first, batch):
+        keep(kept, first, batch)
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptReplicates, "keep", crash)
+        with pytest.raises(MemoryError):
+            simulate(network, **asked, precision=0.01)
+    resumed = simulate(network, **asked, precision=0.01)
+    total = resumed.reach.replicates
+    assert total > 1200
+    assert sorted(runs)[:2] == [(0, 600), (600, sorted(runs)[1][1])]
+    assert sum(replicates for _, replicates in runs) == total, (
+        "each replicate is run once, those published for their rows"
+    )
+    assert resumed.session_id == expected.session_id
+    assert resumed.cascades.equals(expected.cascades)
+    assert not any((network.cache_folder / FOLDER).iterdir())
