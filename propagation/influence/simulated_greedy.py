@@ -21,6 +21,7 @@ from data.progress import Progress, ignore_progress
 from propagation.draws import Purpose, stream
 from propagation.influence.problem import Selection
 from propagation.influence.requests import SeedRequest
+from propagation.influence.selection import check_accuracy
 from propagation.jobs import run_sessions
 from propagation.models.model import Model
 from propagation.sessions import Session, resolve_session
@@ -68,11 +69,12 @@ def select_by_simulation(
     Raises
     ------
     InvalidInputError
-        If the request has costs, targets or weights, or exceeds the agents.
+        If the request has costs, targets or weights, exceeds the agents, or a number in it breaks its rule.
     """
     if request.costs is not None or request.weights is not None or request.targets:
         raise InvalidInputError("method simulation knows no costs, targets and weights; leave them out, or use opim_c")
     barred = network.dense_ids(blocked) if len(blocked) else np.empty(0, np.int32)
+    check_accuracy(request.epsilon, request.delta)
     given = request.given_seeds(network, barred.tolist())
     most = request.checked_budget()
     candidates = _candidates(network, int(most), np.union1d(given, barred))
