@@ -16,13 +16,19 @@ from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.agent_columns import agents_within
 from data.networks.network import Network
 from data.progress import Progress, shown
+from data.quantities import counted
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import selection_key
 from propagation.draws import DRAWS_VERSION
 from propagation.influence.marginal_reach import has_marginal_reach, marginal_reach
 from propagation.influence.requests import AgentNumbers, SeedRequest, identified_numbers, named_numbers
 from propagation.influence.selection import METHODS, check_accuracy
-from propagation.influence.simulated_greedy import prefix_session, select_by_simulation
+from propagation.influence.simulated_greedy import (
+    number_of_candidates,
+    prefix_session,
+    replicates_of,
+    select_by_simulation,
+)
 from propagation.jobs import run_sessions
 from propagation.models.model import Model
 from propagation.pictures import COLOURS, LINE_WIDTH, MUTED, Keys, dress, legend_above, new_axes
@@ -56,7 +62,7 @@ class SeedSelection:
 
     def __repr__(self) -> str:
         reach = f"{with_interval(self.reach)} {self.unit}"
-        return f"SeedSelection({len(self.seeds):,} seeds on {self.network.network_id!r}, {reach})"
+        return f"SeedSelection({counted(len(self.seeds), 'seed')} on {self.network.network_id!r}, {reach})"
 
     def _repr_html_(self) -> str:
         row = self.row
@@ -64,7 +70,7 @@ class SeedSelection:
             "reach": f"{with_interval(self.reach)} {self.unit}",
             "seeds": ", ".join(self.seeds[:5]) + (" ..." if len(self.seeds) > 5 else ""),
             "model": f"{row['propagation_model']} {row['model_parameters']}",
-            "method": f"{row['method']}, {row['samples']:,} samples",
+            "method": self.origin,
             "guarantee": self.guarantee or "none by this method",
         }
         asks = ["selection.table", "selection.plot()", "simulate(network, model, seed_set=selection.seeds)"]
@@ -107,7 +113,20 @@ class SeedSelection:
         confidence = f"{1 - row['delta']:.4g}" if row["delta"] >= 1e-4 else "above 0.9999"
         return (
             f"with probability {confidence} the seeds reach at least {least:,.1f}, "
-            f"{row['guaranteed_share']:.1%} of the most that any seeds within the budget can reach"
+            f"{100 * row['guaranteed_share']:.1f} % of the most that any seeds within the budget can reach"
+        )
+
+    @property
+    def origin(self) -> str:
+        """How the seeds were chosen, and from how many samples, as a sentence without a full stop."""
+        row = self.row
+        if row["method"] != SIMULATION:
+            return f"chosen by {row['method']} from {counted(row['samples'], 'sample')}"
+        tried = number_of_candidates(int(row["budget"]))
+        return (
+            f"chosen by simulation: {counted(row['samples'], 'seed set')} with "
+            f"{counted(replicates_of(row['epsilon']), 'replicate')} each; at most {tried:,} agents were tried, those "
+            "of highest out-degree"
         )
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":

@@ -199,8 +199,21 @@ def test_rows_are_replaced_when_the_groups_of_a_name_change(tmp_path):
 def test_the_picture_names_communities_and_shows_their_reach(crossed, assert_readable):
     figure = crossing_figure(crossed)
     assert_readable(figure)
+    session = crossed.result.session_id[:8]
+    assert figure._suptitle.get_text() == f"Session {session} on blocks, by community"
     bars = [bar.get_width() for bar in figure.axes[0].containers[1]]
     assert bars == pytest.approx(crossed.communities["share_reached"].to_list())
+
+
+def test_the_picture_shows_where_the_message_starts(tmp_path):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    network = warehouse.generate_network("blocks", "planted_communities", agents=300, communities=20, random_seed=2)
+    groups = agent_groups(network, "community")
+    seed = network.agent_ids[int(np.flatnonzero(groups.codes == 19)[0])].as_py()
+    result = simulate(network, IndependentCascade(probability=0.1), seed_set=[seed], replicates=5, record="activations")
+    labels = [label.get_text() for label in crossing_figure(crossing(result, "community")).axes[0].get_yticklabels()]
+    assert len(labels) == 15
+    assert "19 (1 seed)" in labels
 
 
 def test_what_is_wrong_is_named(blocks):
