@@ -292,6 +292,16 @@ def test_given_seeds_are_built_upon(small, by_dense_id):
     assert found.least <= exact[int(found.seeds[0])] <= found.most
 
 
+def test_opim_c_says_if_memory_ends_it_before_its_guarantee(small, monkeypatch, caplog):
+    monkeypatch.setattr("propagation.influence.guarantees.MOST_BYTES", 1)
+    found = opim_c(problem_of(small, COLUMN, budget=2), 0.1, 0.01)
+    assert found.ratio < GREEDY - 0.1
+    assert (
+        f"they guarantee {100 * found.ratio:.1f} % of the most that any seeds can reach, instead of 53.2 %"
+        in caplog.text
+    )
+
+
 # -- sketches -------------------------------------------------------------------------------------------------------
 
 RING = [(a, (a + 1) % 8) for a in range(8)] + [((a + 1) % 8, a) for a in range(8)] + [(0, 4), (4, 0)]
