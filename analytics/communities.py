@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.agent_groups import AgentGroups, Grouping, agent_groups
-from data.errors import AlreadyPublishedError, InvalidInputError
+from analytics.published_crossings import TABLES, key_of, publish_crossings, read_crossings
+from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.warehouse.frames import pandas_frame
-from data.warehouse.keys import crossing_key, session_key
+from data.warehouse.keys import session_key
 from data.warehouse.tables import table_specification
 from propagation.competing_messages import MessageResult, of_message
 from propagation.result import Result, session_id_column
@@ -24,7 +24,6 @@ from propagation.transmissions import check_activations
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("community_reach", "community_crossings")
 FIRST_ROUND_QUANTILES = (0.05, 0.95)
 
 
@@ -244,8 +243,9 @@ def crossing(session: Result, by: Grouping, *, message: str | None = None, publi
     message : str, optional
         Name or id of one of several competing messages; default: all of them together.
     publish : bool
-        Publish the rows in the warehouse of a published session, or load them if they are there. Communities given as a
-        mapping have no name to be published under.
+        Publish the rows in the warehouse of a published session, or load them if they are there for the same groups;
+        rows for other groups of that name, such as those of an earlier segmentation, are replaced. Communities given as
+        a mapping have no name to be published under.
 
     Returns
     -------
@@ -264,30 +264,18 @@ def crossing(session: Result, by: Grouping, *, message: str | None = None, publi
         grouping = f"{grouping}/{session.message_id}"
     warehouse, its_key = session.network.warehouse, session_key(session.session_id)
     is_kept = grouping is not None and publish and bool(warehouse.published([its_key]))
-    key = crossing_key(session.session_id, grouping or "")
-    if is_kept and warehouse.published([key]):
-        return Crossing(session, grouping, _stored(session, grouping or ""), recalled=True)
     groups = agent_groups(session.network, by)
+    key = key_of(session.session_id, grouping or "", groups)
+    if is_kept and (stored := read_crossings(warehouse, key)) is not None:
+        return Crossing(session, grouping, stored, recalled=True)
     found = _first_activations(session, groups)
     tables = {
         "community_reach": _reach_rows(session, groups, found, grouping or ""),
         "community_crossings": _crossing_rows(session, groups, found, grouping or ""),
     }
-    if is_kept:
-        files = [warehouse.stage(table, rows) for table, rows in tables.items()]
-        with suppress(AlreadyPublishedError):  # by another process, with equal rows
-            warehouse.commit("crossing", [key], files, requires=[its_key])
+    if is_kept and warehouse.limit is None:
+        publish_crossings(warehouse, key, tables)
     return Crossing(session, grouping, tables, recalled=False)
-
-
-def _stored(result: Result, grouping: str) -> dict[str, pa.Table]:
-    """Return the published rows of a session and grouping."""
-    key, found = crossing_key(result.session_id, grouping), {}
-    for table in TABLES:
-        rows = result.network.warehouse.read(table, [key])
-        is_own = pc.equal(rows["session_id"].cast(pa.string()), result.session_id)
-        found[table] = rows.filter(pc.and_(is_own, pc.equal(rows["grouping"], grouping)))
-    return found
 
 
 # -- counting -------------------------------------------------------------------------------------------------------

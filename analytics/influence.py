@@ -17,27 +17,31 @@ from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.agent_columns import agents_within
 from data.networks.network import Network
 from data.progress import Progress, shown
+from data.quantities import counted
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import selection_key
 from propagation.draws import DRAWS_VERSION
 from propagation.influence.marginal_reach import has_marginal_reach, marginal_reach
-from propagation.influence.requests import AgentNumbers, SeedRequest
-from propagation.influence.selection import METHODS
-from propagation.influence.simulated_greedy import prefix_session, select_by_simulation
+from propagation.influence.requests import AgentNumbers, SeedRequest, identified_numbers, named_numbers
+from propagation.influence.selection import METHODS, check_accuracy
+from propagation.influence.simulated_greedy import (
+    number_of_candidates,
+    prefix_session,
+    replicates_of,
+    select_by_simulation,
+)
 from propagation.jobs import run_sessions
 from propagation.models.model import Model
 from propagation.pictures import COLOURS, LINE_WIDTH, MUTED, Keys, dress, legend_above, new_axes
 from propagation.result import Reach
-from propagation.seeding import blocked_agents
-from propagation.sessions import MAX_ROUNDS, derived_uuid, resolve_session
+from propagation.seeding import blocked_agents, listed_agents
+from propagation.sessions import MAX_ROUNDS, check_kinds, derived_uuid, resolve_session
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 SIMULATION = "simulation"
-BY_AGENT = "given by agent"
-"""What numbers of agents that are no column of the network are called."""
 
 
 class SeedSelection:
@@ -59,7 +63,7 @@ class SeedSelection:
 
     def __repr__(self) -> str:
         reach = f"{with_interval(self.reach)} {self.unit}"
-        return f"SeedSelection({len(self.seeds):,} seeds on {self.network.network_id!r}, {reach})"
+        return f"SeedSelection({counted(len(self.seeds), 'seed')} on {self.network.network_id!r}, {reach})"
 
     def _repr_html_(self) -> str:
         row = self.row
@@ -67,7 +71,7 @@ class SeedSelection:
             "reach": f"{with_interval(self.reach)} {self.unit}",
             "seeds": ", ".join(self.seeds[:5]) + (" ..." if len(self.seeds) > 5 else ""),
             "model": f"{row['propagation_model']} {row['model_parameters']}",
-            "method": f"{row['method']}, {row['samples']:,} samples",
+            "method": self.origin,
             "guarantee": self.guarantee or "none by this method",
         }
         asks = ["selection.table", "selection.plot()", "simulate(network, model, seed_set=selection.seeds)"]
@@ -110,7 +114,20 @@ class SeedSelection:
         confidence = f"{1 - row['delta']:.4g}" if row["delta"] >= 1e-4 else "above 0.9999"
         return (
             f"with probability {confidence} the seeds reach at least {least:,.1f}, "
-            f"{row['guaranteed_share']:.1%} of the most that any seeds within the budget can reach"
+            f"{100 * row['guaranteed_share']:.1f} % of the most that any seeds within the budget can reach"
+        )
+
+    @property
+    def origin(self) -> str:
+        """How the seeds were chosen, and from how many samples, as a sentence without a full stop."""
+        row = self.row
+        if row["method"] != SIMULATION:
+            return f"chosen by {row['method']} from {counted(row['samples'], 'sample')}"
+        tried = number_of_candidates(int(row["budget"]))
+        return (
+            f"chosen by simulation: {counted(row['samples'], 'seed set')} with "
+            f"{counted(replicates_of(row['epsilon']), 'replicate')} each; at most {tried:,} agents were tried, those "
+            "of highest out-degree"
         )
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -232,14 +249,10 @@ def seed_selection(
     """
     if method not in (*METHODS, SIMULATION):
         raise InvalidInputError(f"method {method!r} is unknown; choose one of {', '.join((*METHODS, SIMULATION))}")
-    if targets is not None and not len(targets):
-        raise InvalidInputError("targets is empty, so that no agent would count; name some, or leave it out")
-    if isinstance(targets, Mapping):
-        compute_columns(network, targets)
-        targets = network.agent_ids.take(pa.array(agents_within(network, targets))).to_pylist()
+    check_kinds(network, model)
     request = SeedRequest(
-        budget, tuple(map(str, targets or ())), weights, costs, tuple(map(str, given)),
-        method if method != SIMULATION else "auto", epsilon, delta, random_seed,  # type: ignore[arg-type]
+        budget, tuple(_target_agents(network, targets)), weights, costs, tuple(listed_agents("given", given)), method
+        if method != SIMULATION else "auto", epsilon, delta, random_seed,  # type: ignore[arg-type]
     )  # fmt: skip
     barred = blocked_agents(network, blocked)
     counted = _check(network, model, request, method, barred, max_rounds, replicates)
@@ -254,8 +267,8 @@ def seed_selection(
         "epsilon": epsilon,
         "delta": delta,
         "targets": sorted(request.targets),
-        "weights": _identified(weights),
-        "costs": _identified(costs),
+        "weights": identified_numbers(weights),
+        "costs": identified_numbers(costs),
         "given": list(request.given),
         "blocked": barred.tolist(),
         "max_rounds": max_rounds,
@@ -285,8 +298,8 @@ def seed_selection(
         "model_parameters": json.dumps(model.resolved_parameters),
         "method": chosen.method,
         "budget": float(budget),
-        "costs": _named(costs),
-        "weights": _named(weights),
+        "costs": named_numbers(costs),
+        "weights": named_numbers(weights),
         "target_agents": list(request.targets),
         "given_agents": list(request.given),
         "blocked_agents": network.agent_ids.take(pa.array(barred)).to_pylist(),
@@ -310,16 +323,18 @@ def seed_selection(
     return SeedSelection(network, row, rows)
 
 
-def _identified(numbers: AgentNumbers | None) -> Any:
-    """Return what identifies numbers of agents: the name of their column, or the numbers themselves."""
-    if numbers is None or isinstance(numbers, str):
-        return numbers
-    return sorted((str(agent), float(number)) for agent, number in numbers.items())
-
-
-def _named(numbers: AgentNumbers | None) -> str | None:
-    """Return what numbers of agents are called in tables and pictures."""
-    return numbers if numbers is None or isinstance(numbers, str) else BY_AGENT
+def _target_agents(network: Network, targets: Any) -> list[str]:
+    """Return the ids of the agents that count, given as a list or by column; empty if all count."""
+    if targets is None:
+        return []
+    if isinstance(targets, Mapping):
+        compute_columns(network, targets)
+        found = network.agent_ids.take(pa.array(agents_within(network, targets))).to_pylist() if targets else []
+    else:
+        found = listed_agents("targets", targets)
+    if not found:
+        raise InvalidInputError("targets is empty, so that no agent would count; name some, or leave it out")
+    return found
 
 
 def _check(
@@ -332,6 +347,8 @@ def _check(
     replicates: int,
 ) -> npt.NDArray[np.float64] | None:
     """Check a request before any work; return how much each agent counts."""
+    request.checked_budget()
+    check_accuracy(request.epsilon, request.delta)
     some = network.agent_ids.drop_null()[:1].to_pylist()
     pattern = resolve_session(
         network, model, seed_set=some, replicates=replicates, random_seed=request.random_seed, max_rounds=max_rounds

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analytics.labels import shortened
 from analytics.rankings import Rankings
-from propagation.pictures import COLOURS, INK, LINE_STYLES, LINE_WIDTH, MUTED, Keys, dress, legend_above
+from propagation.pictures import COLOURS, INK, LINE_STYLES, MUTED, Keys, dress, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,9 @@ NAMES: Mapping[str, str] = {
     "reach": "simulated reach",
 }
 """What rankings are called in pictures."""
+MARKERS, THIN = ("o", "s", "^", "D", "v", "P", "X"), 1.6
+"""Marks and width of the curves: several rankings often reach the same, and all should be seen."""
+NAME_LENGTH = 20
 DARK = 0.55
 """Overlap from which numbers are white, to be legible."""
 
@@ -53,13 +57,16 @@ def ranking_figure(rankings: Rankings) -> "Figure":
 def reach_curves(rankings: Rankings, ax: "Axes") -> "Axes":
     """Draw how many agents the first k of each ranking reach together, with 95 % intervals."""
     keys: Keys = []
-    for name, colour, style in zip(rankings.row["rankings"], cycle(COLOURS), cycle(LINE_STYLES), strict=False):
+    looks = zip(rankings.row["rankings"], cycle(COLOURS), cycle(LINE_STYLES), cycle(MARKERS), strict=False)
+    for name, colour, style, marker in looks:
         rows = rankings.reach[rankings.reach["ranking"] == name]
         if rows["reach_low"].notna().all():
             ax.fill_between(rows["seeds"], rows["reach_low"], rows["reach_high"], color=colour, alpha=0.07, linewidth=0)
-        (line,) = ax.plot(rows["seeds"], rows["reach"], color=colour, linestyle=style, linewidth=LINE_WIDTH)
+        (line,) = ax.plot(
+            rows["seeds"], rows["reach"], color=colour, linestyle=style, linewidth=THIN, marker=marker, markersize=4
+        )
         keys.append((line, NAMES[name]))
-    title = f"What the first agents of each ranking reach in {rankings.network.network_id}"
+    title = f"What the first agents of each ranking reach in {shortened(rankings.network.network_id, NAME_LENGTH)}"
     dress(ax, title=title, x="first agents of the ranking as seeds", y="agents reached, seeds included")
     sizes = sorted(set(rankings.reach["seeds"]))
     ax.set_xscale("log")

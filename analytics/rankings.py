@@ -38,6 +38,8 @@ SIMULATED = "reach"
 RANKINGS = (*STRUCTURAL, SIMULATED)
 """Rankings by name, in the order in which they are shown."""
 TABLES = ("rankings", "agent_rankings", "ranking_agreement", "ranking_reach")
+LAST_SEED = 2**63 - 1
+"""Largest random seed of sessions."""
 SIZES = (1, 2, 5)
 """Numbers of seeds whose reach is simulated, times powers of ten, up to the number of agents compared."""
 
@@ -186,7 +188,7 @@ def rank_agents(
     network); Kitsak et al. (2010), Identification of influential spreaders (core numbers); Morone and Makse (2015).
     """
     top = min(50, network.n_agents) if top is None else top
-    chosen = _checked(network, rankings, top, candidates)
+    chosen = _checked(network, rankings, top, candidates, radius, random_seed)
     session = resolve_session(
         network, model, seed_set=network.agent_ids.drop_null()[:1].to_pylist(), replicates=replicates,
         random_seed=random_seed, max_rounds=max_rounds,
@@ -242,7 +244,9 @@ def rank_agents(
     return _published(result) if publish else result
 
 
-def _checked(network: Network, rankings: Sequence[str], top: int, candidates: int | None) -> list[str]:
+def _checked(
+    network: Network, rankings: Sequence[str], top: int, candidates: int | None, radius: Any, random_seed: Any
+) -> list[str]:
     """Return the rankings in their usual order, if all values are valid."""
     if isinstance(rankings, str) or not rankings:
         raise InvalidInputError(f"rankings {rankings!r}: give a list of some of {', '.join(RANKINGS)}")
@@ -258,6 +262,13 @@ def _checked(network: Network, rankings: Sequence[str], top: int, candidates: in
                 f"{what} {value!r} is not a whole number from {least:,} to {network.n_agents:,}, the number of agents "
                 f"of network {network.network_id!r}"
             )
+    is_whole = isinstance(radius, int | np.integer) and not isinstance(radius, bool)
+    if radius is not None and (not is_whole or radius < 1):
+        raise InvalidInputError(
+            f"radius {radius!r} is not a whole number of at least 1; leave it out for the usual one"
+        )
+    if isinstance(random_seed, int | np.integer) and random_seed >= LAST_SEED:
+        raise InvalidInputError(f"random_seed {random_seed!r} is not below {LAST_SEED:,}, as the next one is used too")
     return [name for name in RANKINGS if name in rankings]
 
 

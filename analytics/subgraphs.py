@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from analytics.labels import shortened
 from data.networks.neighborhoods import Subgraph
+from data.quantities import counted
 from propagation.pictures import COLOURS, INK, MUTED, Keys, legend_above, name_fonts, new_axes
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ MOST_NAMES = 40
 MOST_LINES, MOST_SPOKES = 1_500, 400
 """With more edges than the first, only those between rings are drawn; with more of these than the second, one of each
 agent's: the others would hide everything."""
+MOST_ARROWS, ARROW_PLACE = 120, 0.67
+"""Edges up to which directed ones have arrowheads, and the share of their line that these are away from its source."""
 SMALLEST, LARGEST = 14.0, 240.0
 """Areas of the marks of agents with the fewest and the most edges, square points; smaller where a ring is full."""
 UNCROWDED = 40
@@ -102,19 +105,35 @@ def _draw_edges(
 ) -> "tuple[Artist, str]":
     """Draw the edges, or those that lead from ring to ring if there are many; return their entry of the legend."""
     sources, targets = subgraph.pairs
-    label = f"{len(sources):,} edges"
+    label = _edges_label(subgraph)
     if len(sources) > MOST_LINES:
         leads = subgraph.distances[sources] != subgraph.distances[targets]
         sources, targets = sources[leads], targets[leads]
         label += ", drawn between rings only"
         if len(sources) > MOST_SPOKES:
             sources, targets = _shortest_inwards(subgraph, x, y)
-            label = f"{len(subgraph.pairs[0]):,} edges, one drawn per agent"
+            label = f"{_edges_label(subgraph)}, one drawn per agent"
     opacity = float(np.clip(120 / max(len(sources), 1), 0.25, 0.5))
     gaps = np.full(len(sources), np.nan)
     lines = [np.stack([end[sources], end[targets], gaps], axis=1).ravel() for end in (x, y)]
     (drawn,) = ax.plot(*lines, color=MUTED, linewidth=0.6, alpha=opacity, zorder=1)
+    if len(sources) <= MOST_ARROWS and not _is_mutual(subgraph):
+        _draw_arrowheads(ax, x, y, sources, targets)
     return drawn, label
+
+
+def _draw_arrowheads(
+    ax: "Axes",
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    sources: npt.NDArray[np.int64],
+    targets: npt.NDArray[np.int64],
+) -> None:
+    """Draw an arrowhead on the line of every edge, at two thirds of the way to its target."""
+    style = {"arrowstyle": "-|>", "mutation_scale": 7, "shrinkA": 0, "shrinkB": 0, "linewidth": 0, "color": MUTED}
+    for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+        begin, end = np.array([x[source], y[source]]), np.array([x[target], y[target]])
+        ax.annotate("", tuple(begin + ARROW_PLACE * (end - begin)), tuple(begin), arrowprops=style, zorder=1)
 
 
 def _shortest_inwards(
@@ -131,15 +150,27 @@ def _shortest_inwards(
 
 
 def _title(subgraph: Subgraph) -> str:
-    hops = "1 hop" if subgraph.radius == 1 else f"{subgraph.radius} hops"
     which = "The" if subgraph.is_complete else "The nearest"
-    return f"{which} {len(subgraph.distances):,} agents within {hops} of {shortened(subgraph.center)}"
+    agents, hops = counted(len(subgraph.distances), "agent"), counted(subgraph.radius, "hop")
+    return f"{which} {agents} within {hops} of {shortened(subgraph.center)}"
 
 
 def _ring_label(subgraph: Subgraph, distance: int, agents: int) -> str:
     if distance == 0:
         return shortened(subgraph.center)
-    return f"{distance} hop{'' if distance == 1 else 's'}: {agents:,}"
+    return f"{counted(distance, 'hop')}: {agents:,}"
+
+
+def _edges_label(subgraph: Subgraph) -> str:
+    """Return how many edges there are, and what a line stands for if every edge has a reverse."""
+    edges = counted(len(subgraph.pairs[0]), "edge")
+    return f"{edges}, one line for both directions" if _is_mutual(subgraph) else edges
+
+
+def _is_mutual(subgraph: Subgraph) -> bool:
+    """Return whether there are edges, and each has a reverse."""
+    (sources, targets), size = subgraph.pairs, len(subgraph.distances)
+    return bool(len(sources)) and bool(np.isin(targets * size + sources, sources * size + targets).all())
 
 
 def _name_agents(

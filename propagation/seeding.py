@@ -383,8 +383,8 @@ def seeds_of_messages(
     return found
 
 
-def closed_edges(network: Network, edges: Any) -> tuple[tuple[int, int], ...]:
-    """Return the dense ids (source, target), ascending, of blocked relationships.
+def closed_edges(network: Network, edges: Any, name: str = "blocked_edges") -> tuple[tuple[int, int], ...]:
+    """Return the dense ids (source, target), ascending, of blocked relationships; `name` is that of the argument.
 
     Raises
     ------
@@ -393,14 +393,14 @@ def closed_edges(network: Network, edges: Any) -> tuple[tuple[int, int], ...]:
     UnknownAgentError
         If an agent is not in the network.
     """
+    refused = InvalidInputError(f"{name} {edges!r}: give a list of pairs (source, target) of agent ids")
     try:
-        pairs = [(str(source), str(target)) for source, target in edges]
+        listed = list(edges)
+        pairs = [(str(source), str(target)) for source, target in listed]
     except (TypeError, ValueError):
-        raise InvalidInputError(
-            f"blocked_edges {edges!r}: give a list of pairs (source, target) of agent ids"
-        ) from None
-    if isinstance(edges, str | bytes | Mapping):
-        raise InvalidInputError(f"blocked_edges {edges!r}: give a list of pairs (source, target) of agent ids")
+        raise refused from None
+    if isinstance(edges, Mapping) or any(isinstance(edge, str | bytes) for edge in (edges, *listed)):
+        raise refused
     if not pairs:
         return ()
     src, dst = (network.dense_ids(list(names)) for names in zip(*pairs, strict=True))
@@ -408,7 +408,7 @@ def closed_edges(network: Network, edges: Any) -> tuple[tuple[int, int], ...]:
     if missing.any():
         source, target = pairs[int(np.argmax(missing))]
         raise InvalidInputError(
-            f"blocked_edges: network {network.network_id!r} has no edge from {source!r} to {target!r}; edges are "
+            f"{name}: network {network.network_id!r} has no edge from {source!r} to {target!r}; edges are "
             "directed, so an undirected relationship is two of them"
         )
     return tuple(sorted(set(zip(src.tolist(), dst.tolist(), strict=True))))
@@ -424,10 +424,16 @@ def blocked_agents(network: Network, agent_ids: Sequence[Any] | npt.NDArray[Any]
     UnknownAgentError
         If one is not in the network.
     """
+    names = listed_agents("blocked", agent_ids)
+    return np.unique(network.dense_ids(names)) if names else np.empty(0, np.int32)
+
+
+def listed_agents(name: str, agent_ids: Any) -> list[str]:
+    """Return agent ids as text; raise InvalidInputError, with the name of the argument, unless they are a list."""
     names = _listed(agent_ids)
     if not names and (isinstance(agent_ids, str | bytes) or not hasattr(agent_ids, "__len__") or len(agent_ids)):
-        raise InvalidInputError(f"blocked {agent_ids!r}: give a list of agent ids")
-    return np.unique(network.dense_ids(names)) if names else np.empty(0, np.int32)
+        raise InvalidInputError(f"{name} {agent_ids!r}: give a list of agent ids")
+    return names
 
 
 def _listed(agent_ids: Any) -> list[str]:

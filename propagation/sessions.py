@@ -213,7 +213,7 @@ def resolve_session(
     UnknownAgentError
         If a seed is not in the network.
     """
-    _check_kinds(network, model)
+    check_kinds(network, model)
     _check_whole("replicates", replicates, 1, 2**31 - 1)
     _check_whole("random_seed", random_seed, 0, 2**63 - 1)
     _check_whole("max_rounds", max_rounds, 0, 2**31 - 2)
@@ -287,7 +287,8 @@ def _check_edges_decide(model: Model) -> None:
         )
 
 
-def _check_kinds(network: Any, model: Any) -> None:
+def check_kinds(network: Any, model: Any) -> None:
+    """Raise InvalidInputError unless a network and a model are what they should be."""
     if not isinstance(network, Network):
         raise InvalidInputError(f"network {network!r} is not a network; give one, such as warehouse.network(NAME)")
     if isinstance(model, type):

@@ -1,7 +1,7 @@
 """Choices of what to block or where to start a counter-message: greedy on simulated cascades, and simple rankings."""
 
+import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,6 +14,7 @@ from data.networks.network import Network
 from data.progress import Progress
 from propagation.compiled_rules import session_rows
 from propagation.draws import Purpose, agent_hashes, edge_hashes, stream
+from propagation.influence.coverage import better_of
 from propagation.kernels import live_edges
 from propagation.kernels.primitives import SHIFT
 from propagation.own_threads import OwnThreads, submit
@@ -28,6 +29,7 @@ LISTS = 50_000
 """Agents, over all samples, for which a counter-message is placed."""
 LISTED = 100_000_000
 """Room for those who could reach them first."""
+logger = logging.getLogger(__name__)
 _CHOICE = 77
 """Variant of the draws that choose these agents and random agents: independent of those that choose seeds."""
 
@@ -63,6 +65,11 @@ class Choices:
         Cost of choosing each agent, or each edge, above 0; infinite if it cannot be chosen. Default: 1 each.
     start : CounterStart, optional
         When a counter-message starts, and which message ties fall to.
+
+    Attributes
+    ----------
+    samples_used : int
+        Cascades on which a counter-message was placed: fewer than `samples` if memory did not suffice for all.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Choices:
     ) -> None:
         self.network, self.session, self.costs, self.start = network, session, costs, start or CounterStart()
         self.replicates = np.arange(FIRST_SAMPLE, FIRST_SAMPLE + samples)
+        self.samples_used = samples
         rows = session_rows(network, session)
         self.offsets = rows.offsets
         self.words = np.array(rows.words) + (np.uint64(rows.base) << SHIFT)
@@ -90,7 +98,7 @@ class Choices:
         if method == "greedy":
             if action == "counter_message":
                 return self._counter_seeds(budget, progress)
-            return np.array(list(self._greedy(budget, progress, edges=action == "block_edges")), np.int64)
+            return self._greedy(budget, progress, edges=action == "block_edges")
         if action == "block_edges":
             return self._largest(self._edge_scores(method), self._open_edges, budget)
         return self._largest(self._agent_scores(method), self._open_agents, budget)
@@ -116,23 +124,30 @@ class Choices:
 
     # -- greedy ---------------------------------------------------------------------------------------------------
 
-    def _greedy(self, budget: float, progress: Progress, *, edges: bool) -> Iterator[int]:
-        """Yield the agent or edge that saves most for its cost, after those before it are blocked; while any does."""
+    def _greedy(self, budget: float, progress: Progress, *, edges: bool) -> npt.NDArray[np.int64]:
+        """Return the agents or edges of which each saves most for its cost after those before it, while any does.
+
+        If one that can be paid saves more than all of these together, it is returned instead.
+        """
         closed, words = self.closed.copy(), self.words.copy()
         costs, left, total = self._costs(len(words) if edges else len(closed)), budget, math.ceil(budget)
+        chosen, gains, alone = list[int](), list[int](), None
         while True:
             progress("choosing", total - math.ceil(left), total)
-            saved = np.where(costs <= left, self._saved(words, closed, edges=edges) / costs, 0.0)
-            best = int(np.argmax(saved))
-            if saved[best] <= 0.0:
+            saved = np.where(costs <= left, self._saved(words, closed, edges=edges), 0)
+            alone = saved if alone is None else alone
+            best = int(np.argmax(saved / costs))
+            if saved[best] <= 0:
                 break
             left -= costs[best]
+            chosen.append(best)
+            gains.append(int(saved[best]))
             if edges:
                 words[best] &= (np.uint64(1) << SHIFT) - np.uint64(1)
             else:
                 closed[best] = 1
-            yield best
         progress("choosing", total, total)
+        return better_of(np.array(chosen, np.int64), np.array(gains, np.int64), np.arange(len(alone)), alone)[0]
 
     def _saved(
         self, words: npt.NDArray[np.uint64], closed: npt.NDArray[np.uint8], *, edges: bool
@@ -167,12 +182,18 @@ class Choices:
         members = np.empty(min(LISTED, 2 * LISTS * n), np.int32)
         back = self.network.transpose
         chances = (self.words[back.edges] >> SHIFT).astype(np.int64)
-        _, weight_of_sample, last = live_edges.closer_agents(
+        self.samples_used, weight_of_sample, last = live_edges.closer_agents(
             self.offsets, self.words, back.offsets, back.targets, chances, self.transmissions,
             stream(self.session.random_seed, Purpose.SEEDING, _CHOICE), self.replicates, self.session.seed_array,
             self.closed, np.int64(self.session.max_rounds), np.int64(self.start.delay),
             np.int64(self.start.ties == "counter_message"), np.int64(most), *self._scratch(), ends, members,
         )  # fmt: skip
+        if self.samples_used < samples:
+            logger.warning(
+                "the counter-message is placed on %s cascades instead of %s: more do not fit in the memory reserved "
+                "for those who could reach an agent first; ask for fewer samples, or limit the rounds",
+                f"{self.samples_used:,}", f"{samples:,}",
+            )  # fmt: skip
         last = np.maximum.accumulate(last)  # samples for which there was no room have no lists
         n_sets = int(last[-1])
         ends, members = ends[: n_sets + 1], members[: ends[n_sets]]
@@ -181,11 +202,13 @@ class Choices:
         order = np.argsort(members, kind="stable")
         containing_ends = np.concatenate([[0], np.cumsum(np.bincount(members, minlength=n))])
         gain = np.bincount(members, weights[lists], minlength=n)
-        found = live_edges.cover(
-            ends, members, weights, containing_ends, lists[order], gain, self._costs(n), float(budget)
-        )
+        costs = self._costs(n)
+        alone = np.where(costs <= budget, gain, 0.0)
+        found, gains = live_edges.cover(
+            ends, members, weights, containing_ends, lists[order], gain, costs, float(budget)
+        )  # fmt: skip
         progress("choosing", total, total)
-        return np.asarray(found, np.int64)
+        return better_of(found, gains, np.arange(n), alone)[0].astype(np.int64)
 
     def _scratch(self) -> tuple[npt.NDArray[np.generic], ...]:
         """Scratch arrays of the kernels: position, agents, first, target, edge."""

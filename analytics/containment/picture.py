@@ -16,6 +16,10 @@ DONE = {
     "counter_message": ("a counter-message", "seeds of the counter-message"),
 }
 """By action: what it is called, and its choices."""
+FEW_AGENTS = 6
+"""Agents up to which the axis of those saved has ticks between whole numbers."""
+NAMES = {"degree": "out-degree", "pagerank": "PageRank"}
+"""What methods are called, where not by their own names."""
 MARKERS = ("o", "s", "^", "D")
 
 
@@ -59,11 +63,14 @@ def draw_saved(
             markersize=5,
             clip_on=False,
         )
-        keys.append((line, method))
+        keys.append((line, NAMES.get(method, method)))
         last = max(last, counts[-1])
     how, choices = DONE[action]
-    before = f"of {reach_before:,.0f} that the message reaches"
+    before = f"of {reach_before:,.1f} that the message reaches"
     dress(ax, title=f"Agents saved by {how}", x=choices, y=f"agents saved, {before}")
     ax.set_xlim(0, last)
+    if ax.get_ylim()[1] < FEW_AGENTS:  # means of so few agents are no whole numbers
+        ax.yaxis.get_major_locator().set_params(integer=False)  # type: ignore[call-arg]
+        ax.yaxis.set_major_formatter("{x:g}")
     legend_above(ax, [*keys, (bands[0], "95 % interval of the mean")])
     return ax

@@ -15,10 +15,12 @@ from analytics.containment.requests import METHODS, checked_session, checked_sta
 from data.errors import AlreadyPublishedError, InvalidInputError
 from data.networks.network import Network
 from data.progress import Progress, shown
+from data.quantities import counted
 from data.validation import suggestion
 from data.warehouse.frames import pandas_frame
 from data.warehouse.keys import containment_key
 from data.warehouse.store import Store
+from propagation.influence.requests import AgentNumbers, identified_numbers, named_numbers
 from propagation.intervals import mean_intervals
 from propagation.models import CompetingCascades
 from propagation.models.model import Model
@@ -137,7 +139,7 @@ def contain(
     random_seed: int = 0,
     max_rounds: int = MAX_ROUNDS,
     blocked: Sequence[Any] = (),
-    costs: str | None = None,
+    costs: AgentNumbers | None = None,
     candidates: Sequence[Any] | None = None,
     delay: int = 0,
     ties: Ties = "random",
@@ -149,10 +151,11 @@ def contain(
     The greedy method blocks, one after the other, the agent or edge that saves most agents over `samples` cascades,
     which one pass over their dominator trees tells for all agents and edges (Xie et al., ICDE 2023); it starts a
     counter-message at the agents that reach most others earlier than the message does (Budak, Agrawal, El Abbadi, WWW
-    2011; Tong, Du, Wu, NeurIPS 2018). Beside it stand rankings: agents by out-degree, PageRank, or at random; edges by
-    the product of their ends' out-degrees, by the source's PageRank per out-edge, or at random. All methods are judged
-    on the same replicates, which are others than the samples. Our own kernels; the network must fit in memory, with
-    some 60 bytes for each edge beside it.
+    2011; Tong, Du, Wu, NeurIPS 2018). With costs it chooses by what each saves for its cost, or the single one that
+    saves most if that is more than all of these together (Khuller, Moss, Naor, IPL 1999). Beside it stand rankings:
+    agents by out-degree, PageRank, or at random; edges by the product of their ends' out-degrees, by the source's
+    PageRank per out-edge, or at random. All methods are judged on the same replicates, which are others than the
+    samples. Our own kernels; the network must fit in memory, with some 60 bytes for each edge beside it.
 
     Parameters
     ----------
@@ -172,7 +175,8 @@ def contain(
     replicates : int
         Replicates on which the choices are judged.
     samples : int
-        Replicates on which the greedy method chooses.
+        Replicates on which the greedy method chooses. A counter-message is placed on fewer, with a warning, where more
+        do not fit in the memory reserved for them.
     random_seed : int
         Random seed of all draws.
     max_rounds : int
@@ -180,8 +184,9 @@ def contain(
         other way by this round or later, which are at most those that blocking saves.
     blocked : sequence of agent ids
         Agents that are blocked already.
-    costs : str, optional
-        Agent column: what choosing each agent costs, above 0; agents without a cost cannot be chosen.
+    costs : str, mapping or Series, optional
+        What choosing each agent costs, above 0: the name of an agent column, or costs by agent id; agents without a
+        cost cannot be chosen.
     candidates : sequence, optional
         Only these are chosen: agent ids, or pairs (source, target) of agent ids to block edges.
     delay : int
@@ -219,14 +224,14 @@ def contain(
     session = checked_session(
         network, model, seed_set, budget, action, methods, replicates, samples, random_seed, max_rounds, blocked, costs
     )
-    prices = prices_of(network, action, costs, candidates)
+    prices = prices_of(network, session, action, costs, candidates, budget)
     asked = {
         "specification": session.specification_hash,
         "action": action,
         "budget": int(budget) if costs is None else float(budget),
         "methods": list(methods),
         "samples": int(samples),
-        **({} if costs is None else {"costs": costs}),
+        **({} if costs is None else {"costs": identified_numbers(costs)}),
         **({} if candidates is None else {"candidates": sorted(map(str, candidates))}),
         **({} if start == CounterStart() else {"delay": start.delay, "ties": start.ties}),
     }
@@ -239,11 +244,17 @@ def contain(
         chosen = {method: choices.ranked(action, method, budget, watched) for method in methods}
         if not any(len(order) for order in chosen.values()):
             raise InvalidInputError(
-                f"nothing to choose: the message reaches nobody but its {len(session.seeds):,} seeds, or no candidate "
-                "saves anyone within the budget; check model, budget and candidates"
+                f"nothing to choose: the message reaches nobody but its {counted(len(session.seeds), 'seed')}, or no "
+                "candidate saves anyone; check model, seeds and candidates"
             )
         simulated = _simulated(network, session, action, chosen, start, watched)
-    rows = _rows(network, session, containment_id, action, samples, chosen, simulated, choices)
+    asked_for = {
+        "budget": float(budget),
+        "costs": named_numbers(costs),
+        "candidate_ids": None if candidates is None else [_text(each) for each in candidates],
+        "samples": choices.samples_used,
+    }
+    rows = _rows(network, session, containment_id, action, asked_for, chosen, simulated, choices)
     if publish:
         files = [network.warehouse.stage("containment_plans", rows)]
         with contextlib.suppress(AlreadyPublishedError):  # by another run, with the same rows
@@ -355,7 +366,7 @@ def _rows(
     session: Session,
     containment_id: str,
     action: Action,
-    samples: int,
+    asked_for: Mapping[str, Any],
     chosen: Mapping[Method, npt.NDArray[np.int64]],
     simulated: Mapping[tuple[Method | None, int], npt.NDArray[np.int64]],
     choices: Choices,
@@ -365,12 +376,12 @@ def _rows(
 
     before = simulated[None, 0]
     common = {
+        **asked_for,
         "network_id": network.network_id,
         "containment_id": containment_id,
         "action": action,
         "reach_before": float(before.mean()),
         "replicates": session.replicates,
-        "samples": int(samples),
         "snapshot_id": network.snapshot_id,
         "propagation_model": session.model.name,
         "model_parameters": json.dumps(session.model.resolved_parameters),
@@ -396,6 +407,11 @@ def _rows(
                 row |= _uncertainty(saved)
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=table_specification("containment_plans").schema)
+
+
+def _text(candidate: Any) -> str:
+    """Return an agent id, or an edge as the command reads it: SOURCE,TARGET."""
+    return ",".join(map(str, candidate)) if isinstance(candidate, tuple | list) else str(candidate)
 
 
 def _uncertainty(saved: npt.NDArray[np.int64]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from analytics.containment.choices import FIRST_SAMPLE, Action, CounterStart, Me
 from data.errors import InvalidInputError
 from data.networks.network import Network
 from data.validation import suggestion
-from propagation.influence.requests import cost_of_agents
+from propagation.influence.requests import AgentNumbers, cost_of_agents, named_numbers
 from propagation.models import IndependentCascade
 from propagation.models.competing_cascades import LATEST_START
 from propagation.models.model import Model
@@ -34,7 +34,7 @@ def checked_session(
     random_seed: Any,
     max_rounds: Any,
     blocked: Any,
-    costs: str | None,
+    costs: AgentNumbers | None,
 ) -> Session:
     """Return the session of the message; raise InvalidInputError if a value breaks its rule."""
     if action not in ACTIONS:
@@ -54,7 +54,8 @@ def checked_session(
     for name, (value, high) in limits.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= high:
             raise InvalidInputError(f"{name} {value!r} is not a whole number from 1 to {high:,}")
-    if not isinstance(budget, int | float | np.number) or not 0.0 < budget < np.inf:
+    is_number = isinstance(budget, int | float | np.integer | np.floating) and not isinstance(budget, bool)
+    if not is_number or not 0.0 < budget < np.inf:
         raise InvalidInputError(f"budget {budget!r} is not a sum of costs; give a number above 0")
     session = resolve_session(
         network,
@@ -102,11 +103,19 @@ def checked_start(action: Action, delay: Any, ties: Any) -> CounterStart:
     return start
 
 
-def prices_of(network: Network, action: Action, costs: str | None, candidates: Any) -> npt.NDArray[np.float64] | None:
-    """Return the cost of choosing each agent or edge, infinite if it cannot be chosen; None if each costs 1."""
+def prices_of(
+    network: Network, session: Session, action: Action, costs: AgentNumbers | None, candidates: Any, budget: float
+) -> npt.NDArray[np.float64] | None:
+    """Return the cost of choosing each agent or edge, infinite if it cannot be chosen; None if each costs 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If the costs or candidates break their rule, or the budget does not pay for any agent.
+    """
     if costs is not None and action == "block_edges":
         raise InvalidInputError(
-            f"costs {costs!r} are of agents, and edges are blocked; leave them out: each edge costs 1"
+            f"costs {named_numbers(costs)!r} are of agents, and edges are blocked; leave them out: each edge costs 1"
         )
     if costs is None and candidates is None:
         return None
@@ -118,9 +127,18 @@ def prices_of(network: Network, action: Action, costs: str | None, candidates: A
             raise InvalidInputError(f"candidates {candidates!r}: give a list of at least one")
         others = np.ones(len(prices), bool)
         if action == "block_edges":
-            src, dst = np.array(closed_edges(network, candidates)).T
+            src, dst = np.array(closed_edges(network, candidates, "candidates")).T
             others[network.sparse_rows.positions(src, dst)] = False
         else:
             others[network.dense_ids(list(candidates))] = False
         prices[others] = np.inf
+    if costs is not None:
+        prices[[*session.seeds, *session.blocked]] = np.inf
+        if not np.isfinite(cheapest := prices.min()):
+            raise InvalidInputError(
+                "nothing can be chosen: each candidate is a seed of the message, is blocked already or has no cost; "
+                "give others a cost"
+            )
+        if cheapest > budget:
+            raise InvalidInputError(f"budget {budget:g} buys nothing: the cheapest candidate costs {cheapest:g}")
     return prices

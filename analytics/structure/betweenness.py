@@ -30,7 +30,9 @@ class Betweenness:
         Share of all ordered pairs of other agents whose shortest paths lead through the agent, in [0, 1]; a pair with
         several shortest paths counts with the share of these that do.
     standard_error : (n,) float64 or None
-        Of `share`: 0 if paths from all agents were counted; None if only from a single one.
+        Of `share`, from how much the paths of single sources differ: 0 if paths from all agents were counted; NaN for
+        agents that might be on paths, but are on none of those that were counted; None if there was a single source.
+        Few sources account for most of a top agent's share, so that errors are rather too small: see `betweenness`.
     n_sources : int
         Agents from which paths were counted.
     """
@@ -43,8 +45,11 @@ class Betweenness:
 def betweenness(network: Edges, *, sources: int | None = None, random_seed: int = 0) -> Betweenness:
     """Return the betweenness of every agent, along the direction of edges.
 
-    A compiled kernel of Rumormill; the network is in memory. Shortest paths are counted from all agents, or from
-    agents sampled without replacement: then values are unbiased estimates.
+    A compiled kernel of Rumormill; the network is in memory. Shortest paths are counted from all agents, or from agents
+    sampled without replacement: then values are unbiased estimates. Their distribution is skewed, so that an interval
+    of 1.96 standard errors covers the exact value less often than in 95 % of samples: for the 50 most central agents of
+    wiki-Vote in 81 % of 25 samples. Bounds that always hold (empirical Bernstein) are wider than most values are large
+    with so few sources.
 
     Parameters
     ----------
@@ -89,6 +94,8 @@ def betweenness(network: Edges, *, sources: int | None = None, random_seed: int 
     if number < 2:
         return Betweenness(total * scale, None, number)
     variance = np.maximum(squares - total**2 / number, 0) / (number - 1) * (1 - number / n_agents)
+    may_be_between = (edges.in_degree > 0) & (edges.out_degree > 0) & (edges.neighbours.degree > 1)
+    variance[(total == 0) & may_be_between] = np.nan
     return Betweenness(total * scale, np.sqrt(variance * number) * scale, number)
 
 

@@ -18,6 +18,8 @@ FEWEST_IN_TAIL = 10
 MOST_MINIMA = 200
 """Degrees at which the tail may begin that are tried; if there are more distinct degrees, evenly spaced ones."""
 LARGEST_EXPONENT = 20.0
+STEEPEST = 10.0
+"""Beyond this exponent, a tail falls a thousandfold while the degree doubles: it spans too few degrees to be a law."""
 _Array = npt.NDArray[np.float64]
 
 
@@ -79,7 +81,8 @@ class DegreeDistribution:
     agents : (d,) int64
         Number of agents with each.
     power_law : PowerLaw or None
-        Fitted to the largest degrees; None if fewer than ten agents, or a single degree, could be its tail.
+        Fitted to the largest degrees; None if fewer than ten agents, or a single degree, could be its tail, or if the
+        exponent that fits best is above 10.
     """
 
     kind: Kind
@@ -92,8 +95,8 @@ def degree_distribution(network: Edges, kind: Kind = "neighbours") -> DegreeDist
     """Return how many agents have each degree, with a power law fitted to the tail, and its alternatives.
 
     Computed with scipy; the network is in memory. The exponent is the discrete maximum-likelihood estimate, the tail
-    begins where the distance between data and law is smallest. Whether a power law is plausible at all is not tested:
-    compare the alternatives.
+    begins where the distance between data and law is smallest. A fit alone is no evidence of a power law: an
+    alternative whose likelihood ratio is below 0 with a p-value below 0.1 fits better.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def degree_distribution(network: Edges, kind: Kind = "neighbours") -> DegreeDist
 
 
 def fitted_power_law(degrees: npt.NDArray[np.int64], agents: npt.NDArray[np.int64]) -> PowerLaw | None:
-    """Return the power law that fits the tail of a distribution best, or None if there is no tail to speak of.
+    """Return the power law that fits the tail of a distribution best, or None if its tail is too short or too steep.
 
     Parameters
     ----------
@@ -144,6 +147,8 @@ def fitted_power_law(degrees: npt.NDArray[np.int64], agents: npt.NDArray[np.int6
         starts = starts[np.unique(np.linspace(0, len(starts) - 1, MOST_MINIMA).round().astype(int))]
     fits = [_power_law(degrees[start:], agents[start:]) for start in starts]
     best = min(fits, key=lambda fit: fit.distance)
+    if best.exponent > STEEPEST:
+        return None
     tail = degrees >= best.minimum
     return PowerLaw(
         best.exponent,

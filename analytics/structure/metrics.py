@@ -176,9 +176,12 @@ def _communities(_: Network, edges: Adjacency) -> Values:
 
 def _betweenness(_: Network, edges: Adjacency) -> Values:
     found = betweenness.betweenness(edges)
-    error = None if found.standard_error is None else float(found.standard_error.max(initial=0))
+    errors = np.full(edges.n_agents, np.nan) if found.standard_error is None else found.standard_error
+    known = errors[~np.isnan(errors)]
+    largest = None if found.standard_error is None else float(known.max(initial=0))
     return Values(
-        {"betweenness_sources": found.n_sources, "betweenness_standard_error": error}, {"betweenness": found.share}
+        {"betweenness_sources": found.n_sources, "betweenness_standard_error": largest},
+        {"betweenness": found.share, "betweenness_standard_error": errors},
     )
 
 
@@ -244,7 +247,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 "share of shortest paths that lead through an agent",
                 _betweenness,
                 ("betweenness_sources", "betweenness_standard_error"),
-                ("betweenness",),
+                ("betweenness", "betweenness_standard_error"),
                 slow=True,
             ),
         )
@@ -272,8 +275,10 @@ def chosen_metrics(network: Network, names: Iterable[str] | None) -> list[Metric
         large = network.n_edges > MOST_EDGES_BY_DEFAULT
         return [metric for metric in METRICS.values() if not (metric.slow and large)]
     by_column = {column: metric.name for metric in METRICS.values() for column in metric.agent_columns}
-    asked = [names] if isinstance(names, str) else list(names)
+    asked: list[Any] = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else [names]
     for name in asked:
+        if not isinstance(name, str):
+            raise InvalidInputError(f"metric {name!r} is not a name; metrics are {', '.join(METRICS)}")
         if name not in METRICS and name not in by_column:
             raise InvalidInputError(
                 f"no metric {name!r}{suggestion(name, [*METRICS, *by_column])}; metrics are {', '.join(METRICS)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from analytics.structure.adjacency import Adjacency
@@ -31,6 +32,8 @@ LEIDEN_BYTES_PER_EDGE = 300
 """Memory per edge that communities take: igraph has a graph of its own."""
 SHOWN = ("node_count", "edge_count", "average_degree", "clustering_coefficient", "average_path_length", "modularity")
 """What a card shows, if it is known."""
+UNLIKELY = 0.1
+"""p-value below which one law is said to fit better than another (Clauset, Shalizi, Newman 2009)."""
 logger = logging.getLogger(__name__)
 
 
@@ -81,8 +84,22 @@ class NetworkMetrics:
                 continue
             low, high = (self.values.get(f"{name}_{end}") for end in ("low", "high"))
             text = _text(value) if high is None else number_with_interval(value, high - value)
+            if name == "power_law_exponent" and (better := self._better_than_power_law()):
+                verb = "fits" if len(better) == 1 else "fit"
+                text += f" (no power law: {' and '.join(better)} {verb} better)"
+            if name == "betweenness_standard_error" and value == 0:
+                text += " (exact)"
             found.append({"metric": name, "value": value, "value_low": low, "value_high": high, "text": text})
         return found
+
+    def _better_than_power_law(self) -> list[str]:
+        """Return the alternatives that fit the tail of degrees better, beyond what chance explains (Vuong's test)."""
+        ratios = {name: self.values.get(f"{name}_ratio") for name in ("lognormal", "exponential")}
+        return [
+            name
+            for name, ratio in ratios.items()
+            if ratio is not None and ratio < 0 and self.values[f"{name}_p_value"] < UNLIKELY
+        ]
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -146,7 +163,8 @@ def metrics(
     client : distributed.Client, optional
         Cluster whose workers compute on partitions.
     publish : bool
-        Whether to publish what is computed. Nothing is added to a past state of a warehouse.
+        Whether to publish what is computed; what is published already is read in any case. Nothing is added to a past
+        state of a warehouse. The functions of `analytics.structure` always compute.
     progress : Progress, optional
         Default: bars in terminals and notebooks, after two seconds.
 
@@ -179,6 +197,10 @@ def metrics(
     """
     if not isinstance(network, Network):
         raise InvalidInputError(f"network {network!r} is not a network; give one, such as warehouse.network(NAME)")
+    if partitions is not None and (
+        isinstance(partitions, bool) or not isinstance(partitions, int | np.integer) or partitions < 1
+    ):
+        raise InvalidInputError(f"partitions {partitions!r} is not a whole number of at least 1")
     chosen = chosen_metrics(network, names)
     known = read_metrics(network)
     missing = [metric for metric in chosen if metric.name not in known.names]

@@ -154,7 +154,7 @@ def core_panel(ax: "Axes", core_number: npt.NDArray[np.int32]) -> None:
     counts = np.bincount(core_number)
     in_core = np.cumsum(counts[::-1])[::-1]
     ax.step(np.arange(len(in_core)), in_core, where="mid", color=COLOURS[0], linewidth=LINE_WIDTH)
-    title = f"Agents of every k-core, {in_core[-1]:,} of the {len(in_core) - 1:,}-core"
+    title = f"Agents in each k-core; {in_core[-1]:,} in the innermost, k = {len(in_core) - 1:,}"
     dress(ax, title=title, x="k", y="agents")
     _whole_ticks(ax.xaxis, ax.yaxis)
     if in_core[0] > UNEVEN * in_core[-1]:

@@ -148,7 +148,9 @@ def _agent_rows(network: Network, values: Values) -> pa.Table:
     snapshot = pa.repeat(pa.scalar(network.snapshot_id), len(agents)).dictionary_encode().cast(SYMBOL)
     arrays: dict[str, pa.Array | npt.NDArray[Any]] = {"snapshot_id": snapshot, "agent": agents, **values.of_agents}
     columns = [
-        pa.array(arrays[field.name]).cast(field.type) if field.name in arrays else pa.nulls(len(agents), field.type)
+        pa.array(arrays[field.name], from_pandas=True).cast(field.type)
+        if field.name in arrays
+        else pa.nulls(len(agents), field.type)
         for field in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -83,23 +83,25 @@ def agents_within(network: Network, within: Mapping[str, Any]) -> npt.NDArray[np
     Raises
     ------
     InvalidInputError
-        If there is no such column, or no agent has the values.
+        If there is no such column, no agent has one of the values, or none has all of them.
     """
     chosen = np.ones(network.n_ids, np.bool_)
     for name, values in within.items():
         column = column_of_agents(network, name)
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        wanted = pa.array([str(each) for each in (values if isinstance(values, list | tuple) else [values])])
-        is_wanted = pc.is_in(column.cast(pa.string()), wanted)
-        if not pc.any(is_wanted).as_py():
-            known = pc.unique(column.drop_null().cast(pa.string())).to_pylist()
+        wanted = [str(each) for each in (values if isinstance(values, list | tuple) else [values])]
+        texts = column.cast(pa.string())
+        known = set(pc.unique(texts.drop_null()).to_pylist())
+        unknown = [value for value in wanted if value not in known]
+        if unknown or not wanted:
+            what = f"has {name} {', '.join(unknown)}" if unknown else f"is asked for: {name} has an empty list"
             shown = ", ".join(sorted(known, key=lambda each: (len(each), each))[:10])
             raise InvalidInputError(
-                f"no agent of network {network.network_id!r} has {name} {', '.join(wanted.to_pylist())}; values are "
+                f"no agent of network {network.network_id!r} {what}; values are "
                 f"{shown}{', ...' if len(known) > 10 else ''}"
             )
-        chosen &= is_wanted.to_numpy(zero_copy_only=False)
+        chosen &= pc.is_in(texts, pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
     chosen[network.reserved] = False
     if not chosen.any():
         asked = " and ".join(f"{name} {value}" for name, value in within.items())

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from data.cards import card
 from data.errors import InvalidInputError
+from data.quantities import counted
 from data.validation import suggestion
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Subgraph:
 
     def _repr_html_(self) -> str:
         facts = {name: f"{value:,.4g}" for name, value in self.metrics.items()}
-        title = f"{self.center} and those within {self.radius} hops"
+        title = f"{self.center} and those within {counted(self.radius, 'hop')}"
         return card(title, facts, ["subgraph.agents", "subgraph.edges"])
 
     @property

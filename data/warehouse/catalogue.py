@@ -339,6 +339,8 @@ def _query_error(error: Exception) -> QueryError:
         hint = "ask for less, or lift the limit (--no-limits, limit_memory=None)"
     elif isinstance(error, duckdb.PermissionException):
         hint = "a query reads the warehouse's tables only"
+    elif isinstance(error, duckdb.InvalidInputException):  # as the warehouse's macros raise with a hint of their own
+        return QueryError(_first_line(error).removeprefix("Invalid Input Error: "))
     elif isinstance(error, duckdb.BinderException):
         hint = "DESCRIBE table lists its columns; " + hint
     return QueryError(f"{_first_line(error)} ({hint})")

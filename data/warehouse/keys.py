@@ -88,9 +88,13 @@ def ranking_key(snapshot_id: str, ranking_id: str) -> Key:
     return Key(f"ranking/{snapshot_id}/{ranking_id}")
 
 
-def crossing_key(session_id: str, grouping: str) -> Key:
-    """Return the key of how a session's message crosses groups of agents, such as communities."""
-    return Key(f"crossing/{session_id}/{grouping}")
+def crossing_key(session_id: str, grouping: str, groups_digest: str) -> Key:
+    """Return the key of how a session's message crosses groups of agents, such as communities.
+
+    The digest is that of the group of every agent: the same name may mean other groups later. Keys of earlier versions,
+    ``crossing/SESSION/GROUPING``, lack it.
+    """
+    return Key(f"crossing_of_groups/{session_id}/{groups_digest}/{grouping}")
 
 
 def selection_key(network_id: str, selection_id: str) -> Key:
@@ -152,6 +156,9 @@ def rows_of(key: str) -> dict[str, str | int]:
         return {"session_id": session_id, "round": int(number)}
     if kind == "metric":
         return {"snapshot_id": rest.partition("/")[0]}
+    if kind == "crossing_of_groups":
+        session_id, _, grouping = rest.split("/", 2)
+        return {"session_id": session_id, "grouping": grouping}
     if kind in _PAIRS:
         return dict(zip(_PAIRS[kind], rest.split("/", 1), strict=True))
     column = _COLUMNS.get(kind)

@@ -110,7 +110,7 @@ def block(
             place,
             message,
             seed_set=starts,
-            budget=_budget(budget, place.n_agents, costs),
+            budget=_budget(budget, place.n_edges if what == "edges" else place.n_agents, costs),
             action=DOES[what][0],  # type: ignore[arg-type]
             methods=METHODS if methods is None else [name.strip() for name in methods.split(",")],  # type: ignore[misc]
             replicates=replicates,
@@ -131,10 +131,11 @@ def block(
         save_plot(found.plot(), plot)
 
 
-def _budget(budget: float | None, agents: int, costs: str | None) -> float:
+def _budget(budget: float | None, choices: int, costs: str | None) -> float:
+    """Return the budget, by default 10 or all choices; a number of choices as an integer."""
     if budget is None:
-        return min(10, agents)
-    return int(budget) if costs is None and budget == int(budget) else budget
+        return min(10, choices)
+    return int(budget) if costs is None and budget.is_integer() else budget
 
 
 def _candidates(text: str | None, what: str) -> list[Any] | None:

@@ -118,6 +118,7 @@ def _groups(text: str | None) -> dict[str, list[str]] | None:
 
 def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
     from analytics.intervals import with_interval
+    from data.quantities import counted
     from propagation.intervals import INTERVAL_NOTE
     from propagation.result import Reach
 
@@ -138,12 +139,13 @@ def _print(found: "SeedSelection", rows: list[dict[str, Any]]) -> None:
     ]
     print_table(shown, most=SHOWN_SEEDS)
     row = found.row
-    print_line(f"{len(rows):,} seeds reach {with_interval(found.reach)} {found.unit}; {INTERVAL_NOTE}")
+    reach = "reaches" if len(rows) == 1 else "reach"
+    print_line(f"{counted(len(rows), 'seed')} {reach} {with_interval(found.reach)} {found.unit}; {INTERVAL_NOTE}")
     if (guarantee := found.guarantee) is not None:
         print_line(guarantee)
     else:
         print_line(f"method {row['method']} gives no guarantee")
-    print_note(f"chosen by {row['method']} from {row['samples']:,} samples")
+    print_note(found.origin)
     print_published("seed_selections", published=not found.recalled)
 
 

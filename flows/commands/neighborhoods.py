@@ -32,6 +32,7 @@ def neighbors(
 ) -> None:
     """List the agents within some hops of AGENT, with their distances and degrees."""
     from data.facade import Warehouse
+    from data.quantities import counted
 
     check_format(chosen, output, as_json=as_json)
     check_plot(plot)
@@ -47,9 +48,9 @@ def neighbors(
     def show() -> None:
         metrics = found.metrics
         print_line(
-            f"{metrics['agents']:,} agents within {radius} hop{'' if radius == 1 else 's'} of {agent!r}, "
-            f"{metrics['edges']:,} edges; density {metrics['density']:.3g}, reciprocity {metrics['reciprocity']:.3g}, "
-            f"transitivity {metrics['transitivity']:.3g}"
+            f"{counted(int(metrics['agents']), 'agent')} within {counted(radius, 'hop')} of {agent!r}, "
+            f"{counted(int(metrics['edges']), 'edge')}; density {metrics['density']:.3g}, "
+            f"reciprocity {metrics['reciprocity']:.3g}, transitivity {metrics['transitivity']:.3g}"
         )
         print_table(rows[:SHOWN_AGENTS])
         if len(rows) > SHOWN_AGENTS:

@@ -52,6 +52,12 @@ def rank(
             help="First agents of each structural ranking that are simulated alone. [dim]default: as --top[/dim]",
         ),
     ] = None,
+    radius: Annotated[
+        int | None,
+        typer.Option(
+            "--radius", min=1, help="Radius of collective influence. [dim]default: 2, or 1 with large hubs[/dim]"
+        ),
+    ] = None,
     max_rounds: MaxRoundsOption = 10_000,
     replicates: ReplicatesOption = 1000,
     random_seed: RandomSeedOption = 0,
@@ -78,6 +84,7 @@ def rank(
             replicates=replicates,
             random_seed=random_seed,
             max_rounds=max_rounds,
+            radius=radius,
             progress=progress,
         )
     if plot is not None:
@@ -90,6 +97,7 @@ def rank(
 
 
 def _show(found: "Rankings") -> None:
+    from data.quantities import counted
     from propagation.intervals import INTERVAL_NOTE
 
     row, names = found.row, list(found.row["rankings"])
@@ -110,8 +118,8 @@ def _show(found: "Rankings") -> None:
         print_table([_rounded(each) for each in found.tables["ranking_agreement"].to_pylist()])
     radius = row["collective_influence_radius"]
     print_line(
-        f"{row['candidates']:,} candidates, the first agents of any structural ranking, were simulated alone with "
-        f"{row['replicates']:,} replicates of {row['propagation_model']}; {INTERVAL_NOTE}"
+        f"{counted(row['candidates'], 'candidate')}, the first agents of any structural ranking, simulated alone with "
+        f"{counted(row['replicates'], 'replicate')} of {row['propagation_model']}; {INTERVAL_NOTE}"
         + ("" if radius is None else f"; collective influence has radius {radius}")
     )
 

@@ -1,6 +1,6 @@
 """Command that analyses how a network is built: ``rumormill analyze``."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,7 +32,12 @@ def analyze(
         ),
     ] = None,
     agents: Annotated[
-        bool, typer.Option("--agents", help="Print one row per agent instead of the numbers of the network.")
+        bool,
+        typer.Option(
+            "--agents",
+            help="Print one row per agent instead of the numbers of the network. "
+            "[dim]default: if the metrics have values of agents only[/dim]",
+        ),
     ] = False,
     plot: PlotOption = None,
     partitions: Annotated[
@@ -68,6 +73,7 @@ def analyze(
     wanted = chosen_metrics(network, asked)
     if agents:
         _check_agent_columns(wanted)
+    agents = agents or not any(metric.network_columns for metric in wanted)
     if plot is not None:
         _check_drawn(wanted)
     with progress_bars(hidden=as_json) as progress:
@@ -130,18 +136,24 @@ def _print_agents(rows: "pa.Table") -> None:
 
 
 def _print_numbers(found: "NetworkMetrics") -> None:
+    """Print the numbers of the network by metric; those that are not defined in one line per metric."""
+    from analytics.structure.metrics import METRICS
     from propagation.intervals import INTERVAL_NOTE
 
-    rows: list[dict[str, Any]] = [
-        {"metric": row["metric"].replace("_", " "), "value": row["text"]} for row in found.rows()
-    ]
-    if not rows:
-        print_line("these metrics have values of agents only; --agents prints them")
-        return
-    width = max(len(row["metric"]) for row in rows)
-    for row in rows:
-        print_line(f"{row['metric']:<{width}}  {row['value']}")
-    if any("±" in row["value"] for row in rows):
+    texts = {row["metric"]: row["text"] for row in found.rows()}
+    is_defined = {name: found.values[name] is not None for name in texts}
+    width = max(len(name) for name in texts)
+    for metric in METRICS.values():
+        names = [name for name in metric.network_columns if name in texts]
+        if not names:
+            continue
+        print_line(metric.name)
+        for name in names:
+            if is_defined[name]:
+                print_line(f"  {name.replace('_', ' '):<{width}}  {texts[name]}")
+        if undefined := [name.replace("_", " ") for name in names if not is_defined[name]]:
+            print_line(f"  undefined: {', '.join(undefined)}")
+    if any("±" in text for text in texts.values()):
         print_note(INTERVAL_NOTE)
 
 

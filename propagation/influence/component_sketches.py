@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from data.progress import Progress, ignore_progress
 from propagation.draws import Purpose, chances, edge_key, replicate_salts, stream
-from propagation.influence.coverage import sift_down
+from propagation.influence.coverage import better_of, drop_first, make_heap, sift_down
 from propagation.influence.incoming_rows import equal_shares, is_symmetric
 from propagation.influence.live_edges import EVENTUALLY
 from propagation.influence.problem import InfluenceProblem, Selection
@@ -117,6 +117,9 @@ def sampled_components(problem: InfluenceProblem, count: int, progress: Progress
 def select_by_components(problem: InfluenceProblem, epsilon: float, progress: Progress = ignore_progress) -> Selection:
     """Choose seeds greedily by the components that they are in, on average over sketches.
 
+    With costs, the seeds are those by gain per cost, or the best single one; see
+    `propagation.influence.coverage.better_of`.
+
     Parameters
     ----------
     problem : InfluenceProblem
@@ -135,10 +138,11 @@ def select_by_components(problem: InfluenceProblem, epsilon: float, progress: Pr
         reach += _gain(labels, starts, sizes, weights, np.int64(agent))
         _cover(labels, starts, sizes, np.int64(agent))
     # 2. Choose seeds greedily, by gain or by gain per cost, until the budget is spent.
-    agents = np.flatnonzero(problem.may_be_seeded).astype(np.int32)
+    agents = candidates = np.flatnonzero(problem.may_be_seeded).astype(np.int32)
     costs = np.empty(0) if problem.costs is None else problem.costs
     most, budget, chosen = problem.most_seeds, float(problem.budget), 0
     seeds, gains = np.empty(most, np.int32), np.zeros(most)
+    alone = _all_gains(sketches)[candidates] if len(costs) else gains
     while chosen < most and len(agents):
         scores = _all_gains(sketches)[agents]
         if len(costs):
@@ -148,8 +152,10 @@ def select_by_components(problem: InfluenceProblem, epsilon: float, progress: Pr
             seeds, gains, problem.n_agents * count * LARGE_GAIN,
         )  # fmt: skip
         agents = agents[:size]
-    reach = (reach + float(gains[:chosen].sum())) / count
-    return Selection(seeds[:chosen], "sketches", count, reach)
+    seeds, gains = seeds[:chosen], gains[:chosen]
+    if len(costs):
+        seeds, gains = better_of(seeds, gains, candidates, alone)
+    return Selection(seeds, "sketches", count, (reach + float(gains.sum())) / count)
 
 
 def _all_gains(sketches: Sketches) -> npt.NDArray[np.float64]:
@@ -281,8 +287,7 @@ def _choose(  # type: ignore[no-untyped-def]
     """
     size, begin = np.int64(len(agents)), chosen
     stamps = np.full(size, begin, np.int32)
-    for place in range(size // 2 - 1, -1, -1):
-        sift_down(scores, agents, stamps, place, size)
+    make_heap(scores, agents, stamps)
     while chosen < most and size > 0 and (chosen == begin or gains[chosen - 1] < large):
         agent = np.int64(agents[0])
         cost = costs[agent] if len(costs) > 0 else 1.0
@@ -297,7 +302,5 @@ def _choose(  # type: ignore[no-untyped-def]
             _cover(labels, starts, sizes, agent)
             budget -= cost
             chosen += 1
-        size -= 1
-        scores[0], agents[0], stamps[0] = scores[size], agents[size], stamps[size]
-        sift_down(scores, agents, stamps, 0, size)
+        size = drop_first(scores, agents, stamps, size)
     return size, chosen, budget

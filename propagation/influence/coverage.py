@@ -6,6 +6,7 @@ Gains only shrink as more sets are covered, so a gain computed earlier bounds to
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -206,6 +207,22 @@ def sift_down(scores, agents, stamps, place, size):  # type: ignore[no-untyped-d
     scores[place], agents[place], stamps[place] = score, agent, stamp
 
 
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def make_heap(scores, agents, stamps):  # type: ignore[no-untyped-def]
+    """Order items so that the first one has the largest score, as `sift_down` keeps them."""
+    for place in range(len(agents) // 2 - 1, -1, -1):
+        sift_down(scores, agents, stamps, place, len(agents))
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def drop_first(scores, agents, stamps, size):  # type: ignore[no-untyped-def]
+    """Remove the first of `size` items of a heap; return how many are left."""
+    size -= 1
+    scores[0], agents[0], stamps[0] = scores[size], agents[size], stamps[size]
+    sift_down(scores, agents, stamps, 0, size)
+    return size
+
+
 @numba.njit(nogil=True, cache=True)
 def _cover_given(offsets, numbers, lanes, covered, given):  # type: ignore[no-untyped-def]
     total = np.int64(0)
@@ -243,10 +260,9 @@ def _lazy_greedy(  # type: ignore[no-untyped-def]
     seeds, gains : (most,) int32 and int64
         Out.
     """
-    size, chosen = len(agents), 0
+    size, chosen = np.int64(len(agents)), 0
     stamps = np.zeros(size, np.int32)
-    for place in range(size // 2 - 1, -1, -1):
-        sift_down(scores, agents, stamps, place, size)
+    make_heap(scores, agents, stamps)
     while chosen < most and size > 0:
         agent = np.int64(agents[0])
         cost = costs[agent] if len(costs) > 0 else 1.0
@@ -261,18 +277,37 @@ def _lazy_greedy(  # type: ignore[no-untyped-def]
             _cover(offsets, numbers, lanes, covered, agent)
             budget -= cost
             chosen += 1
-        size -= 1
-        scores[0], agents[0], stamps[0] = scores[size], agents[size], stamps[size]
-        sift_down(scores, agents, stamps, 0, size)
+        size = drop_first(scores, agents, stamps, size)
     return chosen
+
+
+def better_of(
+    chosen: npt.NDArray[Any], gains: npt.NDArray[Any], candidates: npt.NDArray[Any], alone: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return a greedy choice with its gains, or the single candidate that gains more than all of the choice together.
+
+    By gain per cost alone, the greedy choice may spend its budget on cheap agents that gain next to nothing; the better
+    of both is within 1 - 1/sqrt(e) of the best possible (Khuller, Moss, Naor: The budgeted maximum coverage problem.
+    Information Processing Letters 70, 1999).
+
+    Parameters
+    ----------
+    chosen, gains : (k,) integer, and integer or float64
+        What was chosen, in that order, and what each added.
+    candidates, alone : (m,) integer, and integer or float64
+        What could have been chosen within the budget, and what each gains if nothing else is chosen.
+    """
+    if len(candidates) and alone.max() > gains.sum():
+        best = int(np.argmax(alone))
+        return candidates[best : best + 1], alone[best : best + 1]
+    return chosen, gains
 
 
 def greedy_cover(index: CoverageIndex, problem: InfluenceProblem) -> Cover:
     """Return the seeds of a problem that cover most sets, by lazy greedy choice.
 
-    Without costs they cover at least 1 - 1/e of what is possible (Nemhauser, Wolsey, Fisher 1978); with costs, the
-    better of the greedy choice by gain per cost and the best single agent covers at least 1 - 1/sqrt(e)
-    (Khuller, Moss, Naor 1999).
+    Without costs they cover at least 1 - 1/e of what is possible (Nemhauser, Wolsey, Fisher 1978); with costs, see
+    `better_of`.
     """
     covered = np.zeros(index.words, np.uint64)
     given = int(_cover_given(index.offsets, index.numbers, index.lanes, covered, problem.given))
@@ -292,9 +327,8 @@ def greedy_cover(index: CoverageIndex, problem: InfluenceProblem) -> Cover:
     most_covered = min(
         given + _largest_sum(before, agents, problem), given + int(gains.sum()) + _largest_sum(after, agents, problem)
     )
-    if len(costs) and len(agents) and before.max() > gains.sum():
-        best = int(np.argmax(before))
-        seeds, gains = agents[best : best + 1], before[best : best + 1]
+    if len(costs):
+        seeds, gains = better_of(seeds, gains, agents, before)
     if not len(costs) and chosen < most:  # every set is covered: any further agents will do
         others = np.setdiff1d(np.flatnonzero(problem.may_be_seeded), seeds)[: most - chosen].astype(np.int32)
         seeds, gains = np.concatenate([seeds, others]), np.concatenate([gains, np.zeros(len(others), np.int64)])

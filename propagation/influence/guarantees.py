@@ -82,7 +82,15 @@ def opim_c(problem: InfluenceProblem, epsilon: float, delta: float, progress: Pr
         room = STEPS * math.log2(MOST_ENTRIES / max(len(index.numbers), 1))
         growth = min(growth, room, STEPS * FURTHEST)
         following = min(max(for_guarantee, step + math.ceil(growth)), last)
-        if following <= step or 2 * index.nbytes > MOST_BYTES:
+        if following <= step:
+            return found
+        if 2 * index.nbytes > MOST_BYTES:
+            if ratio < aim:
+                logger.warning(
+                    "OPIM-C stops at %s sets, which take %s: they guarantee %.1f %% of the most that any seeds can "
+                    "reach, instead of %.1f %%; a larger epsilon needs fewer",
+                    f"{2 * count:,}", readable_bytes(2 * index.nbytes), 100 * ratio, 100 * aim,
+                )  # fmt: skip
             return found
         step = following
 

@@ -78,14 +78,17 @@ class InfluenceProblem:
     @cached_property
     def may_be_seeded(self) -> npt.NDArray[np.bool_]:
         """Agents that may be chosen, (n_ids,) bool."""
+        return self._seedable if self.costs is None else self._seedable & (self.costs <= self.budget)  # not if missing
+
+    @cached_property
+    def _seedable(self) -> npt.NDArray[np.bool_]:
+        """Agents that may be chosen whatever they cost, (n_ids,) bool."""
         found = ~self.is_blocked
         if self.pool is not None:
             in_pool = np.zeros(self.n_agents, np.bool_)
             in_pool[self.pool] = True
             found &= in_pool
         found[self.given] = False
-        if self.costs is not None:
-            found &= self.costs <= self.budget  # False for missing costs
         return found
 
     @cached_property
@@ -127,8 +130,14 @@ class InfluenceProblem:
                 f"{self.network.network_id!r} that may be seeded"
             )
         if not self.most_seeds:
-            least = float(np.nanmin(np.where(self.is_blocked, np.nan, self.costs))) if self.costs is not None else 1.0
-            raise InvalidInputError(f"budget {self.budget:g} buys no seed: the cheapest agent costs {least:g}")
+            prices = np.ones(self.n_agents) if self.costs is None else self.costs
+            prices = prices[self._seedable & np.isfinite(prices)]
+            if not len(prices):
+                raise InvalidInputError(
+                    "no agent can be chosen: those with a cost are given or blocked already, or there is no cost; give "
+                    "some others a cost"
+                )
+            raise InvalidInputError(f"budget {self.budget:g} buys no seed: the cheapest agent costs {prices.min():g}")
 
 
 @dataclass(frozen=True, eq=False)

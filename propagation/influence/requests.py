@@ -14,10 +14,11 @@ from propagation.influence.live_edges import EVENTUALLY, needed_live_edges
 from propagation.influence.problem import InfluenceProblem, Selection
 from propagation.influence.selection import Method, select_seeds
 from propagation.models.model import Model
-from propagation.weights import agent_column, check_agent_column
 
 AgentNumbers = str | Mapping[Any, float]
 """A number for each agent: the name of an agent column, or numbers by agent id, such as a dictionary or a Series."""
+BY_AGENT = "given by agent"
+"""What numbers of agents that are no column of the network are called."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,13 @@ class SeedRequest:
 
     def checked_budget(self) -> float:
         """Return the budget; raise InvalidInputError unless it is a number of seeds, or a sum of costs."""
-        if self.costs is None and (self.budget < 1 or self.budget != int(self.budget)):
-            raise InvalidInputError(f"budget {self.budget:g} is not a number of seeds; give a whole number from 1")
-        if not 0.0 < self.budget < np.inf:
-            raise InvalidInputError(f"budget {self.budget:g} is not a sum of costs; give a number above 0")
-        return float(self.budget)
+        budget: Any = self.budget
+        is_number = isinstance(budget, int | float | np.integer | np.floating) and not isinstance(budget, bool)
+        if self.costs is None and not (is_number and 1 <= budget < np.inf and budget == int(budget)):
+            raise InvalidInputError(f"budget {_shown(budget)} is not a number of seeds; give a whole number from 1")
+        if not (is_number and 0.0 < budget < np.inf):
+            raise InvalidInputError(f"budget {_shown(budget)} is not a sum of costs; give a number above 0")
+        return float(budget)
 
     def counted(self, network: Network) -> npt.NDArray[np.float64] | None:
         """Return how much each agent counts, (n_ids,) float64; None if each counts 1."""
@@ -104,8 +107,7 @@ class SeedRequest:
         if self.weights is None:
             values = np.ones(network.n_ids)
         elif isinstance(self.weights, str):
-            check_agent_column(network, "weights", self.weights)
-            values = agent_column(network, self.weights).copy()
+            values = np.nan_to_num(_column_numbers(network, "weights", self.weights, "each number must be >= 0"))
         else:
             values = np.nan_to_num(_given_numbers(network, "weights", self.weights))
         if self.targets:
@@ -165,13 +167,36 @@ def cost_of_agents(network: Network, given: AgentNumbers) -> npt.NDArray[np.floa
                 "chosen"
             )
         return costs
-    column = given
-    costs = network.agent_values(column)
-    low = np.flatnonzero(costs <= 0)
-    if len(low):
-        name = network.agent_ids[int(low[0])].as_py()
+    rule = "each cost must be above 0, or missing for agents that cannot be chosen"
+    return _column_numbers(network, "costs", given, rule, above_zero=True)
+
+
+def _column_numbers(
+    network: Network, name: str, column: str, rule: str, *, above_zero: bool = False
+) -> npt.NDArray[np.float64]:
+    """Return an agent column, (n_ids,) float64, NaN for agents without a number; refuse numbers against the rule."""
+    numbers = network.agent_values(column)
+    against = np.flatnonzero((numbers <= 0 if above_zero else numbers < 0) | np.isposinf(numbers))
+    if len(against):
+        agent = network.agent_ids[int(against[0])].as_py()
         raise InvalidInputError(
-            f"costs: agent column {column!r} of network {network.network_id!r} holds {float(costs[low[0]])!r} for "
-            f"agent {name!r}; each cost must be above 0, or missing for agents that cannot be seeded"
+            f"{name}: agent column {column!r} of network {network.network_id!r} holds {float(numbers[against[0]])!r} "
+            f"for agent {agent!r}; {rule}"
         )
-    return costs
+    return numbers
+
+
+def identified_numbers(numbers: AgentNumbers | None) -> Any:
+    """Return what identifies numbers of agents: the name of their column, or the numbers themselves."""
+    if numbers is None or isinstance(numbers, str):
+        return numbers
+    return sorted((str(agent), float(number)) for agent, number in numbers.items())
+
+
+def named_numbers(numbers: AgentNumbers | None) -> str | None:
+    """Return what numbers of agents are called in tables and pictures."""
+    return numbers if numbers is None or isinstance(numbers, str) else BY_AGENT
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float | np.floating) else repr(value)

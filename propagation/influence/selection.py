@@ -1,6 +1,6 @@
 """Seed selection: the method that suits a problem, or the one that was asked for."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -52,10 +52,8 @@ def select_seeds(
     """
     if method not in METHODS:
         raise InvalidInputError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    check_accuracy(epsilon, delta)
     failure = 1.0 / max(problem.network.n_agents, 2) if delta is None else delta
-    for name, value in (("epsilon", epsilon), ("delta", failure)):
-        if not 0.0 < value < 1.0:
-            raise InvalidInputError(f"{name} {value!r} is not between 0 and 1; use a value such as 0.1")
     problem.check()
     if method == "sketches" and (why := are_components(problem)):
         raise InvalidInputError(f"sketches need {why}; use opim_c")
@@ -64,6 +62,16 @@ def select_seeds(
     if method == "sketches" or (method == "auto" and are_components(problem) is None and _has_large_sets(problem)):
         return select_by_components(problem, epsilon, progress)
     return (imm if method == "imm" else opim_c)(problem, epsilon, failure, progress)
+
+
+def check_accuracy(epsilon: Any, delta: Any) -> None:
+    """Raise InvalidInputError unless epsilon, and delta if there is one, are numbers between 0 and 1."""
+    for name, value in (("epsilon", epsilon), ("delta", delta)):
+        if value is None and name == "delta":
+            continue
+        is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not is_number or not 0.0 < value < 1.0:
+            raise InvalidInputError(f"{name} {value!r} is not between 0 and 1; use a value such as 0.1")
 
 
 def _has_large_sets(problem: InfluenceProblem) -> bool:

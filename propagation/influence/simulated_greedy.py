@@ -21,6 +21,7 @@ from data.progress import Progress, ignore_progress
 from propagation.draws import Purpose, stream
 from propagation.influence.problem import Selection
 from propagation.influence.requests import SeedRequest
+from propagation.influence.selection import check_accuracy
 from propagation.jobs import run_sessions
 from propagation.models.model import Model
 from propagation.sessions import Session, resolve_session
@@ -68,11 +69,12 @@ def select_by_simulation(
     Raises
     ------
     InvalidInputError
-        If the request has costs, targets or weights, or exceeds the agents.
+        If the request has costs, targets or weights, exceeds the agents, or a number in it breaks its rule.
     """
     if request.costs is not None or request.weights is not None or request.targets:
         raise InvalidInputError("method simulation knows no costs, targets and weights; leave them out, or use opim_c")
     barred = network.dense_ids(blocked) if len(blocked) else np.empty(0, np.int32)
+    check_accuracy(request.epsilon, request.delta)
     given = request.given_seeds(network, barred.tolist())
     most = request.checked_budget()
     candidates = _candidates(network, int(most), np.union1d(given, barred))
@@ -81,7 +83,7 @@ def select_by_simulation(
             f"seed budget {int(most):,} exceeds the {len(candidates):,} agents of network {network.network_id!r} that "
             "may be seeded"
         )
-    replicates = int(min(max(REPLICATES * (0.1 / request.epsilon) ** 2, 64), MOST_REPLICATES)) // 64 * 64
+    replicates = replicates_of(request.epsilon)
     draws = int(stream(request.random_seed, Purpose.INFLUENCE, SIMULATION_STREAM)) >> 1
     pattern = resolve_session(
         network, model, seed_set=network.agent_ids.take(pa.array(candidates[:1])).to_pylist(), replicates=replicates,
@@ -115,7 +117,17 @@ def _candidates(network: Network, budget: int, excluded: npt.NDArray[Any]) -> np
     """Return the agents with most out-edges that are not excluded, ties by dense id."""
     order = np.argsort(-network.out_degree, kind="stable").astype(np.int32)
     order = order[~np.isin(order, np.union1d(excluded, network.reserved))]
-    return order[: max(CANDIDATES, PER_SEED * budget)]
+    return order[: number_of_candidates(budget)]
+
+
+def number_of_candidates(budget: int) -> int:
+    """Return how many agents are tried at most, those with most out-edges."""
+    return max(CANDIDATES, PER_SEED * budget)
+
+
+def replicates_of(epsilon: float) -> int:
+    """Return the replicates with which each seed set is simulated, whole words of 64 lanes."""
+    return int(min(max(REPLICATES * (0.1 / epsilon) ** 2, 64), MOST_REPLICATES)) // 64 * 64
 
 
 class _Reach:

@@ -252,8 +252,8 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
 
     Returns
     -------
-    n_sets : int
-        Lists that are complete; a list for which there is no room ends the work.
+    done : int
+        Replicates whose lists are complete; a list for which there is no room ends the work.
     weights : (r,) float64
         Agents reached, seeds apart, for each that was chosen; 0 for replicates without.
     of_replicate : (r,) int64
@@ -280,7 +280,7 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
             if np.int64(lane_draw(agent_key(choice, agents[i]), salt)) >= limit:
                 continue
             if n_sets + 1 >= len(ends):
-                return n_sets, weights, of_replicate
+                return r, weights, of_replicate
             # Agents fewer live edges away than this reach agent i before the cascade does.
             within = distance[i] - delay + wins_ties
             queue[0], hops[0], head, tail = agents[i], 0, 0, 1 if within > 0 else 0
@@ -289,7 +289,7 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
                 dst, hop = queue[head], hops[head]
                 head += 1
                 if used + tail > len(members):
-                    return n_sets, weights, of_replicate
+                    return r, weights, of_replicate
                 if hop + 1 >= within:
                     continue
                 for e in range(in_offsets[dst], in_offsets[dst + 1]):
@@ -301,7 +301,7 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
                         queue[tail], hops[tail] = src, hop + 1
                         tail += 1
             if used + tail > len(members):
-                return n_sets, weights, of_replicate
+                return r, weights, of_replicate
             for j in range(tail):
                 place = position[queue[j]] - 1
                 if place < 0 or distance[place] > delay:  # otherwise the cascade takes it before it can start
@@ -314,12 +314,12 @@ def closer_agents(  # type: ignore[no-untyped-def]  # noqa: C901
         of_replicate[r] = n_sets
         for i in range(n):
             position[agents[i]] = 0
-    return n_sets, weights, of_replicate
+    return len(replicates), weights, of_replicate
 
 
 @numba.njit(nogil=True, cache=True)
 def cover(ends, members, weights, containing_ends, containing, gain, costs, budget):  # type: ignore[no-untyped-def]
-    """Choose agents greedily whose lists weigh most together for their costs: (chosen,) int32.
+    """Choose agents greedily whose lists weigh most together for their costs.
 
     Parameters
     ----------
@@ -334,17 +334,23 @@ def cover(ends, members, weights, containing_ends, containing, gain, costs, budg
         Above 0; infinite for agents that cannot be chosen.
     budget : float64
         Most that the chosen agents may cost together.
+
+    Returns
+    -------
+    chosen, gains : (k,) int32 and float64
+        In the order chosen, with what each added.
     """
-    chosen, covered, step = np.empty(len(gain), np.int32), np.zeros(len(weights), np.uint8), 0
+    chosen, gains = np.empty(len(gain), np.int32), np.empty(len(gain))
+    covered, step = np.zeros(len(weights), np.uint8), 0
     while True:
         best, rate = -1, 0.0
         for agent in range(len(gain)):
             if gain[agent] > 1e-9 and costs[agent] <= budget and gain[agent] / costs[agent] > rate:
                 best, rate = agent, gain[agent] / costs[agent]
         if best < 0:
-            return chosen[:step]
+            return chosen[:step], gains[:step]
         budget -= costs[best]
-        chosen[step] = best
+        chosen[step], gains[step] = best, gain[best]
         step += 1
         for i in range(containing_ends[best], containing_ends[best + 1]):
             one = containing[i]

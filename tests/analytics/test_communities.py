@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics import segment
 from analytics.agent_groups import agent_groups
 from analytics.communities import Crossing, agreement, community_sizes, crossing
 from analytics.community_pictures import crossing_figure
@@ -174,11 +175,45 @@ def test_the_same_question_is_published_once_and_deleted_with_its_session(blocks
         assert not len(warehouse.sql(f"FROM community_reach WHERE session_id = '{result.session_id}'"))
 
 
+def test_rows_are_replaced_when_the_groups_of_a_name_change(tmp_path):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    network = warehouse.generate_network("blocks", "planted_communities", agents=40, communities=2, random_seed=2)
+    common = {"seed_set": network.agent_ids[:1].to_pylist(), "record": "activations"}
+    first, other = (
+        simulate(network, IndependentCascade(probability=0.3), replicates=replicates, **common) for replicates in (3, 4)
+    )
+    segment(network, ["in_degree"], segments=2)
+    found = [crossing(each, "segment") for each in (first, other)]
+    warehouse.maintain()  # rows of both sessions come into one file
+    assert [crossing(each, "segment").recalled for each in (first, other)] == [True, True]
+    segment(network, ["in_degree"], segments=3)
+    anew = crossing(first, "segment")
+    assert (anew.recalled, len(found[0].communities), len(anew.communities)) == (False, 2, 3)
+    pd.testing.assert_frame_equal(crossing(first, "segment").communities, anew.communities)
+    in_sql = warehouse.sql("SELECT session_id, count(*) AS n FROM community_reach GROUP BY 1").set_index("session_id")
+    assert in_sql["n"].to_dict() == {first.session_id: 3, other.session_id: 2}
+    assert crossing(first, "segment").recalled
+    assert not crossing(other, "segment").recalled
+
+
 def test_the_picture_names_communities_and_shows_their_reach(crossed, assert_readable):
     figure = crossing_figure(crossed)
     assert_readable(figure)
+    session = crossed.result.session_id[:8]
+    assert figure._suptitle.get_text() == f"Session {session} on blocks, by community"
     bars = [bar.get_width() for bar in figure.axes[0].containers[1]]
     assert bars == pytest.approx(crossed.communities["share_reached"].to_list())
+
+
+def test_the_picture_shows_where_the_message_starts(tmp_path):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    network = warehouse.generate_network("blocks", "planted_communities", agents=300, communities=20, random_seed=2)
+    groups = agent_groups(network, "community")
+    seed = network.agent_ids[int(np.flatnonzero(groups.codes == 19)[0])].as_py()
+    result = simulate(network, IndependentCascade(probability=0.1), seed_set=[seed], replicates=5, record="activations")
+    labels = [label.get_text() for label in crossing_figure(crossing(result, "community")).axes[0].get_yticklabels()]
+    assert len(labels) == 15
+    assert "19 (1 seed)" in labels
 
 
 def test_what_is_wrong_is_named(blocks):

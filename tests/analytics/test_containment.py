@@ -250,10 +250,16 @@ def test_deleting_the_network_deletes_its_containments(publish_small):
         ({"delay": -1, "action": "counter_message"}, "delay -1 is not a whole number of rounds"),
         ({"ties": "mesage", "action": "counter_message"}, r"ties 'mesage' are unknown \(did you mean 'message'\?\)"),
         ({"candidates": "1"}, "candidates '1': give a list"),
-        ({"candidates": [("1", "0")], "action": "block_edges"}, "has no edge from '1' to '0'"),
+        ({"candidates": [("1", "0")], "action": "block_edges"}, "candidates: network .* has no edge from '1' to '0'"),
+        ({"candidates": ["01"], "action": "block_edges"}, r"candidates \['01'\]: give a list of pairs"),
         ({"costs": "price", "action": "block_edges"}, "costs 'price' are of agents, and edges are blocked"),
         ({"costs": "price", "budget": -1.0}, "budget -1.0 is not a sum of costs"),
-        ({"seed_set": ["8"], "methods": ["greedy"]}, "nothing to choose: the message reaches nobody but its 1 seeds"),
+        ({"costs": "price", "budget": np.nan}, "budget nan is not a sum of costs"),
+        ({"budget": np.inf}, "budget inf is not a whole number from 1"),
+        ({"costs": {"1": 3.0, "0": 0.5}}, "budget 1 buys nothing: the cheapest candidate costs 3"),
+        ({"costs": {"0": 0.5}}, "nothing can be chosen: each candidate is a seed of the message"),
+        ({"costs": {"1": -3.0}}, "costs holds -3 for agent '1'"),
+        ({"seed_set": ["8"], "methods": ["greedy"]}, "nothing to choose: the message reaches nobody but its 1 seed,"),
         ({"seed_set": ["0"], "blocked": ["0"]}, "agent '0' is a seed and blocked"),
     ],
 )
@@ -286,6 +292,43 @@ def test_choices_stay_within_a_budget_of_costs(publish_small):
     assert found.choices("greedy") == ["5", "2"]  # 5 saves two for 1.5; 1, which saves four, costs 4
     assert found.table.groupby("method")["cost"].sum().max() <= 3.0
     assert contain(network, model, budget=5.5, **fields).choices("greedy") == ["5", "1"]
+
+
+@pytest.mark.parametrize("action", ["block_agents", "counter_message"])
+def test_a_dear_agent_that_saves_many_comes_before_a_cheap_one_that_saves_itself(publish_small, action):
+    edges = ((0, 1), (0, 2), *((1, leaf) for leaf in range(3, 20)))
+    network = publish_small(SmallNetwork(20, edges, (1.0,) * len(edges)))
+    found = contain(
+        network, IndependentCascade(probability="column"), seed_set=["0"], budget=100, action=action, replicates=2,
+        samples=5, costs={"1": 100.0, "2": 0.01}, ties="counter_message" if action == "counter_message" else "random",
+    )  # fmt: skip
+    assert found.choices("greedy") == ["1"]
+    assert found.saved("greedy") == found.saved("degree")
+
+
+def test_what_was_asked_for_is_published(publish_small):
+    network = publish_small(STAR, agent_attributes=pa.table({"price": pa.array([1.0] * 9)}))
+    model, fields = IndependentCascade(probability="column"), {"seed_set": ["0"], "replicates": 2, "samples": 2}
+    contain(network, model, budget=2.5, costs="price", candidates=["1", "5"], **fields)
+    contain(network, model, budget=1, candidates=[("0", "1")], action="block_edges", **fields)
+    rows = network.warehouse.sql(
+        "SELECT DISTINCT action, budget, costs, candidate_ids FROM containment_plans ORDER BY 1"
+    )
+    assert rows["budget"].tolist() == [2.5, 1.0]
+    assert rows["costs"].tolist()[0] == "price"
+    assert [list(each) for each in rows["candidate_ids"]] == [["1", "5"], ["0,1"]]
+
+
+def test_a_counter_message_says_on_how_many_samples_it_is_placed(publish_small, monkeypatch, caplog):
+    monkeypatch.setattr("analytics.containment.choices.LISTED", 12)
+    network = publish_small(STAR)
+    found = contain(
+        network, IndependentCascade(probability="column"), seed_set=["0"], budget=1, replicates=2, samples=10,
+        action="counter_message", methods=["greedy"],
+    )  # fmt: skip
+    (used,) = set(found.rows["samples"].to_pylist())
+    assert 1 <= used < 10
+    assert f"placed on {used} cascades instead of 10" in caplog.text
 
 
 def test_agents_are_contained_only_until_the_last_round(publish_small):

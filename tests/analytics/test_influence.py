@@ -52,6 +52,34 @@ def test_seeds_reach_at_least_as_many_as_those_of_degree_discount(town, selectio
     assert "with probability 0.99" in selection.guarantee
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epsilon": "a"}, "epsilon 'a' is not between 0 and 1"),
+        ({"epsilon": 0, "method": "simulation"}, "epsilon 0 is not between 0 and 1"),
+        ({"epsilon": np.nan, "method": "simulation"}, "epsilon nan is not between 0 and 1"),
+        ({"delta": 2, "method": "simulation"}, "delta 2 is not between 0 and 1"),
+        ({"budget": np.nan, "method": "simulation"}, "budget nan is not a number of seeds"),
+        ({"given": "ab"}, "given 'ab': give a list of agent ids"),
+        ({"targets": "ab"}, "targets 'ab': give a list of agent ids"),
+        ({"targets": {"in_degree": []}}, "in_degree has an empty list; values are 0, 1"),
+        ({"targets": {"in_degree": [1, 999]}}, "no agent of network 'town' has in_degree 999; values are"),
+        ({"network": "loops"}, "network 'loops' is not a network"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused_in_a_sentence(town, options, message):
+    asked = {"network": town, "model": MODEL, "budget": 1} | options
+    with pytest.raises(InvalidInputError, match=message):
+        seed_selection(asked.pop("network"), asked.pop("model"), **asked)
+
+
+def test_targets_may_be_a_series(town):
+    ids = town.agent_ids[:3].to_pylist()
+    asked = {"budget": 1, "epsilon": 0.3, "replicates": 20, "publish": False}
+    first = seed_selection(town, MODEL, targets=ids, **asked)
+    assert seed_selection(town, MODEL, targets=pd.Series(ids), **asked).records == first.records
+
+
 def test_the_same_selection_is_published_once(town, selection):
     assert not selection.recalled
     again = seed_selection(town, MODEL, budget=4, epsilon=0.2, replicates=300, random_seed=1)

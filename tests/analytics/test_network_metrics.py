@@ -9,7 +9,8 @@ import pytest
 
 import analytics
 from analytics.structure import published_metrics
-from analytics.structure.metrics import METRICS, chosen_metrics
+from analytics.structure.metrics import METRICS, Values, chosen_metrics
+from analytics.structure.network_metrics import NetworkMetrics
 from analytics.structure_on_partitions import choice
 from analytics.structure_on_partitions.metrics import ON_PARTITIONS
 from data import Network, Warehouse
@@ -222,10 +223,27 @@ def test_networks_larger_than_memory_are_computed_on_partitions(town, monkeypatc
     assert analytics.metrics(town).recalled == tuple(ON_PARTITIONS), "they are the same metrics"
 
 
+def test_values_of_a_wrong_kind_are_refused_also_if_everything_is_read(town):
+    analytics.metrics(town, ["pagerank"])
+    for names, partitions, said in (
+        (5, None, "metric 5 is not a name"),
+        (["pagerank", 5], None, "metric 5 is not a name"),
+        ("pagerank", "x", "partitions 'x' is not a whole number of at least 1"),
+    ):
+        with pytest.raises(InvalidInputError, match=said):
+            analytics.metrics(town, names, partitions=partitions)
+
+
+def test_the_exponent_says_if_another_law_fits_better(town):
+    known = {"power_law_exponent": 3.0, "lognormal_ratio": -4.0, "lognormal_p_value": 0.01, "exponential_ratio": -1.0}
+    found = NetworkMetrics(town, Values({**known, "exponential_p_value": 0.6}))
+    assert found.rows()[0]["text"] == "3 (no power law: lognormal fits better)"
+
+
 def test_metrics_that_need_the_whole_network_are_refused_on_partitions(town):
     with pytest.raises(InvalidInputError, match=r"hits: need the whole .* in 2 partitions, as asked for; metrics"):
         analytics.metrics(town, ["hits"], partitions=2)
-    with pytest.raises(InvalidInputError, match="partitions 0 is less than 1"):
+    with pytest.raises(InvalidInputError, match="partitions 0 is not a whole number of at least 1"):
         analytics.metrics(town, ["cores"], partitions=0)
 
 

@@ -141,7 +141,9 @@ def test_the_picture_names_every_ranking(compared, assert_readable):
         ({"top": 10, "candidates": 9}, r"candidates 9 is not a whole number from 10 to 200"),
         ({"rankings": ["degre"]}, r"no ranking 'degre' \(did you mean 'degree'\?\)"),
         ({"rankings": []}, "give a list of some of degree"),
-        ({"radius": 0}, "radius 0 is less than 1"),
+        ({"radius": 0}, "radius 0 is not a whole number of at least 1"),
+        ({"radius": "a"}, "radius 'a' is not a whole number"),
+        ({"random_seed": 2**63 - 1}, "random_seed .* is not below 9,223,372,036,854,775,807, as the next one is used"),
         ({"replicates": 0}, "replicates 0 is not a whole number"),
     ],
 )

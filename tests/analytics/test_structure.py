@@ -87,6 +87,13 @@ def test_the_effective_diameter_is_at_least_one_hop():
     assert hop_distances(triangle).effective_diameter.value == 1.0
 
 
+def test_a_tail_too_steep_for_a_power_law_has_none():
+    degrees, agents = np.arange(6, 13), np.array([30, 120, 330, 310, 150, 45, 15])
+    assert fitted_power_law(degrees, agents) is None
+    heavy = np.arange(1, 200)
+    assert fitted_power_law(heavy, np.maximum((2e4 * heavy**-2.5).astype(int), 1)).exponent < 3
+
+
 @given(small_networks())
 def test_core_numbers(small):
     assert core_numbers(adjacency(small)).tolist() == structure.core_numbers(small.n_agents, small.edges)
@@ -177,9 +184,18 @@ def test_sampled_betweenness_is_as_far_from_the_exact_value_as_its_error_says():
     exact = betweenness(network).share
     found = [betweenness(network, sources=50, random_seed=random_seed) for random_seed in range(40)]
     apart = np.array([each.share - exact for each in found])
-    told = np.sqrt(np.mean([each.standard_error**2 for each in found]))
+    told = np.sqrt(np.mean([np.nan_to_num(each.standard_error) ** 2 for each in found]))
     assert 0.85 < float(np.sqrt((apart**2).mean())) / told < 1.15
     assert abs(float(apart.mean())) < 0.05 * told
+
+
+def test_the_error_of_betweenness_is_unknown_where_no_sampled_path_leads():
+    path = SparseRows(np.array([0, 1, 2, 3, 4, 4]), np.array([1, 2, 3, 4], np.int32))
+    found = [betweenness(path, sources=2, random_seed=random_seed) for random_seed in range(6)]
+    for each in found:
+        assert np.isnan(each.standard_error[1:4]).tolist() == (each.share[1:4] == 0).tolist()
+        assert each.standard_error[[0, 4]].tolist() == [0.0, 0.0], "nothing can pass through the ends"
+    assert any(np.isnan(each.standard_error).any() for each in found)
 
 
 @given(small_networks(min_edges=1))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import InvalidInputError, UnknownAgentError
+from data.errors import InvalidInputError, QueryError, UnknownAgentError
 from data.facade import Warehouse
 from data.networks.network import Network
 from tests.reference.small_networks import SmallNetwork, small_networks
@@ -143,6 +143,25 @@ def test_a_subgraph_in_sql_is_that_in_python(town, direction, most):
     expected = town.subgraph(center, 2, direction=direction, max_agents=most).agents[found.columns]
     assert len(expected) > 3
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("neighbors('twon', '1')", "there is no network 'twon'"),
+        ("neighbors('town', ['1', 'zoe'])", "agent 'zoe' is not in network 'town'"),
+        ("neighbors('town', '1', direction := 'outt')", "direction 'outt' is unknown: give out, in or both"),
+        ("subgraph('twon', '1')", "there is no network 'twon'"),
+        ("subgraph('town', 'zoe')", "agent 'zoe' is not in network 'town'"),
+        ("subgraph('town', '1', direction := 'outt')", "direction 'outt' is unknown: give out, in or both"),
+        ("subgraph('town', '1', radius := -1)", "radius -1 is not a whole number of at least 0"),
+        ("subgraph('town', '1', radius := 1.5)", "radius 1.5 is not a whole number of at least 0"),
+        ("subgraph('town', '1', max_agents := 0)", "max_agents 0 is not a whole number of at least 1"),
+    ],
+)
+def test_macros_say_what_is_wrong(town, question, said):
+    with pytest.raises(QueryError, match=said):
+        town.warehouse.sql(f"FROM {question}")
 
 
 def test_macros_can_be_asked_together_with_tables(town):

@@ -21,8 +21,10 @@ def analyzed(rumormill: Rumormill, tmp_path: Path) -> Rumormill:
 def test_it_prints_the_numbers_of_the_network_and_says_what_was_computed(analyzed: Rumormill) -> None:
     answer = analyzed("--metrics", "counts, distances,core_number")
     assert answer.exit_code == 0
-    lines = dict(line.split("  ", 1) for line in answer.stdout.splitlines())
-    found = {name: value.strip() for name, value in lines.items()}
+    lines = answer.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == ["counts", "distances", "cores"]
+    rows = [line.strip().split("  ", 1) for line in lines if line.startswith("  ")]
+    found = {name: value.strip() for name, value in rows}
     assert found["node count"] == "5"
     assert found["average path length"] == "2"
     assert found["max core number"] == "1"
@@ -35,12 +37,22 @@ def test_all_metrics_are_the_default(analyzed: Rumormill) -> None:
     numbers = {row["metric"]: row["value"] for row in analyzed("--json").json}
     assert (numbers["edge_count"], numbers["weak_components"], numbers["diameter"]) == (4, 1, 4)
     assert numbers["power_law_exponent"] is None, "five agents are no tail"
+    shown = analyzed().stdout
+    (undefined,) = (line for line in shown.splitlines() if line.startswith("  undefined: "))
+    assert "power law exponent, power law minimum" in undefined
+    assert any(line.split() == ["betweenness", "standard", "error", "0", "(exact)"] for line in shown.splitlines())
+
+
+def test_metrics_with_values_of_agents_only_show_the_agents(analyzed: Rumormill) -> None:
+    agents = analyzed("--metrics", "pagerank", "--json").json
+    assert sorted(row["agent_id"] for row in agents) == ["ann", "bob", "cy", "dan", "eve"]
+    assert analyzed("--metrics", "pagerank").stdout.split()[:2] == ["agent_id", "pagerank"]
 
 
 def test_agents_are_rows_of_every_format(analyzed: Rumormill, tmp_path: Path) -> None:
     asked = ("--metrics", "pagerank,betweenness", "--agents")
     rows = {row["agent_id"]: row for row in analyzed(*asked, "--json").json}
-    assert set(rows["ann"]) == {"agent_id", "pagerank", "betweenness"}
+    assert set(rows["ann"]) == {"agent_id", "pagerank", "betweenness", "betweenness_standard_error"}
     assert rows["cy"]["betweenness"] == pytest.approx(4 / 12)
     assert "cy" in analyzed(*asked).stdout
     assert analyzed(*asked, "--output", "agents.parquet").exit_code == 0

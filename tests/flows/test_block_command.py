@@ -36,6 +36,12 @@ def test_rounds_are_limited_where_choices_are_judged(block: Rumormill) -> None:
     assert [block(*asked, "--max-rounds", rounds).json[0]["reach_before"] for rounds in ("2", "9")] == [3.0, 5.0]
 
 
+def test_by_default_no_more_edges_are_blocked_than_there_are(block: Rumormill) -> None:
+    assert [row["agent_id"] for row in block("edges", "--seeds", "ann", "--methods", "degree", "--json").json] == [
+        *("bob", "cy", "ann", "dan")
+    ]
+
+
 def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
     picture = str(tmp_path / "saved.svg")
     edges = block("edges", "--seeds", "ann", "-k", "1", "--methods", "greedy", "--format", "json", "--plot", picture)
@@ -56,6 +62,7 @@ def test_edges_formats_and_pictures(block: Rumormill, tmp_path: Path) -> None:
         (["--seeds", "@nowhere.txt"], "--seeds '@nowhere.txt': there is no file 'nowhere.txt'"),
         (["foo", "--seeds", "ann"], "Invalid value for 'what': 'foo' is not one of 'agents', 'edges'"),
         (["--seeds", "zoe", "-k", "1"], "agent 'zoe' is not in network 'path'"),
+        (["--seeds", "ann", "--budget", "nan"], "budget nan is not a whole number from 1 to 5"),
         (["--seeds", "ann", "--budget", "9"], "budget 9 is not a whole number from 1 to 5"),
         (["--seeds", "ann", "--methods", "gredy"], "method 'gredy' is unknown (did you mean 'greedy'?)"),
         (["--seeds", "ann", "--plot", "saved.gif"], "--plot 'saved.gif' does not end in .png, .svg, .pdf; rename it"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics.subgraphs import subgraph_picture
 from tests.flows.conftest import Answer, path_network
 
 Rumormill = Callable[..., Answer]
@@ -39,6 +40,12 @@ def test_the_picture_is_a_file(asked: Rumormill, tmp_path: Path) -> None:
     answer = asked("cy", "--plot", "cy.png", "--format", "csv")
     assert "drew cy.png" in answer.stderr
     assert (tmp_path / "cy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_directed_edges_has_an_arrowhead_for_each(tmp_path: Path) -> None:
+    network = path_network(tmp_path / "warehouse").network("path")
+    ax = subgraph_picture(network.subgraph("cy", 2))
+    assert len([text for text in ax.texts if text.arrow_patch is not None]) == 4
 
 
 @pytest.mark.parametrize(

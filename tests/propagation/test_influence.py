@@ -292,6 +292,16 @@ def test_given_seeds_are_built_upon(small, by_dense_id):
     assert found.least <= exact[int(found.seeds[0])] <= found.most
 
 
+def test_opim_c_says_if_memory_ends_it_before_its_guarantee(small, monkeypatch, caplog):
+    monkeypatch.setattr("propagation.influence.guarantees.MOST_BYTES", 1)
+    found = opim_c(problem_of(small, COLUMN, budget=2), 0.1, 0.01)
+    assert found.ratio < GREEDY - 0.1
+    assert (
+        f"they guarantee {100 * found.ratio:.1f} % of the most that any seeds can reach, instead of 53.2 %"
+        in caplog.text
+    )
+
+
 # -- sketches -------------------------------------------------------------------------------------------------------
 
 RING = [(a, (a + 1) % 8) for a in range(8)] + [((a + 1) % 8, a) for a in range(8)] + [(0, 4), (4, 0)]
@@ -461,13 +471,43 @@ def test_costs_are_paid_from_the_budget(publish):
         dear.problem(network, model)
 
 
+@pytest.mark.parametrize("method", ["sketches", "opim_c"])
+def test_a_dear_agent_that_reaches_many_comes_before_a_cheap_one_that_reaches_nobody(publish, method):
+    pairs = [(0, leaf) for leaf in range(1, 31)] + [(31, 32)]
+    network = publish(pairs + [(dst, src) for src, dst in pairs], 33)
+    request = SeedRequest(budget=100, costs={"0": 100.0, "31": 0.01})
+    found = select_seeds(request.problem(network, IndependentCascade(probability=0.9)), method=method)
+    assert names(network, found.seeds) == ["0"]
+    assert found.reach == pytest.approx(28, rel=0.05)
+
+
+def test_agents_without_a_weight_do_not_count_and_those_without_a_cost_are_not_chosen(publish):
+    columns = {"worth": [None, None, 2.0, None], "price": pa.array([None] * 4, pa.float64())}
+    network = publish([(0, 1), (3, 2)], 4, agent_attributes=columns)
+    model = IndependentCascade(probability=1.0)
+    found = select_seeds(SeedRequest(budget=1, weights="worth").problem(network, model))
+    assert names(network, found.seeds)[0] in {"2", "3"}
+    assert found.reach == 2.0
+    with pytest.raises(InvalidInputError, match="no agent can be chosen: those with a cost are given or blocked"):
+        SeedRequest(budget=1, costs="price").problem(network, model)
+    with pytest.raises(InvalidInputError, match="budget 1 buys no seed: the cheapest agent costs 3"):
+        SeedRequest(budget=1, costs={"0": 0.5, "1": 3.0}, given=("0",)).problem(network, model)
+
+
+@pytest.mark.parametrize("costs", [None, "price"])
+@pytest.mark.parametrize("budget", [math.nan, math.inf, "2", None, True])
+def test_a_budget_that_is_no_number_is_refused(costs, budget):
+    with pytest.raises(InvalidInputError, match=r"budget .* is not a (number of seeds|sum of costs)"):
+        SeedRequest(budget=budget, costs=costs).checked_budget()
+
+
 def test_bad_requests_are_refused_before_any_work(small):
     for request, message in (
         (SeedRequest(budget=8), r"seed budget 8 exceeds the 7 agents"),
         (SeedRequest(budget=1.5), r"budget 1.5 is not a number of seeds"),
         (SeedRequest(budget=0), r"budget 0 is not a number of seeds"),
         (SeedRequest(budget=1, given=("1", "1")), r"given seed '1' is given twice"),
-        (SeedRequest(budget=1, weights="nope"), r"weights: network 'network' has no agent column 'nope'"),
+        (SeedRequest(budget=1, weights="nope"), r"agents of network 'network' have no column 'nope'"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             request.problem(small, COLUMN)

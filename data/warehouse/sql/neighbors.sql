@@ -1,11 +1,17 @@
 -- One row per agent asked for and neighbour of it, in the current snapshot of a network.
 WITH snapshot AS (
-    SELECT networks.snapshot_id
-    FROM files.networks AS networks
-    LEFT JOIN files.current_networks AS latest USING (network_id)
-    WHERE networks.network_id = network_name
-    ORDER BY latest.snapshot_id IS NOT DISTINCT FROM networks.snapshot_id DESC, networks.created_at DESC
-    LIMIT 1
+    SELECT
+        coalesce(
+            (
+                SELECT networks.snapshot_id
+                FROM files.networks AS networks
+                LEFT JOIN files.current_networks AS latest USING (network_id)
+                WHERE networks.network_id = network_name
+                ORDER BY latest.snapshot_id IS NOT DISTINCT FROM networks.snapshot_id DESC, networks.created_at DESC
+                LIMIT 1
+            ),
+            error('neighbors: there is no network ''' || coalesce(CAST(network_name AS VARCHAR), 'NULL') || '''')
+        ) AS snapshot_id
 ),
 named AS (
     SELECT DISTINCT
@@ -46,6 +52,14 @@ neighbors AS (
     SELECT agent_id, neighbor, CASE count(*) WHEN 2 THEN 'both' ELSE any_value(relation) END AS relation
     FROM links
     GROUP BY agent_id, neighbor
+),
+mistakes AS (
+    SELECT 'agent ''' || named.agent_id || ''' is not in network ''' || network_name || '''' AS mistake
+    FROM named
+    ANTI JOIN asked USING (agent_id)
+    UNION ALL
+    SELECT 'direction ''' || coalesce(CAST(direction AS VARCHAR), 'NULL') || ''' is unknown: give out, in or both'
+    WHERE coalesce(direction NOT IN ('out', 'in', 'both'), true)
 )
 SELECT
     neighbors.agent_id,
@@ -55,3 +69,6 @@ SELECT
     agents.out_degree
 FROM neighbors
 INNER JOIN agents ON agents.agent = neighbors.neighbor
+UNION ALL
+SELECT error('neighbors: ' || mistake), NULL, NULL, NULL, NULL
+FROM mistakes

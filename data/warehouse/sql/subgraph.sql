@@ -1,11 +1,17 @@
 -- One row per agent within some hops of an agent, in the current snapshot of a network.
 WITH RECURSIVE snapshot AS (
-    SELECT networks.snapshot_id
-    FROM files.networks AS networks
-    LEFT JOIN files.current_networks AS latest USING (network_id)
-    WHERE networks.network_id = network_name
-    ORDER BY latest.snapshot_id IS NOT DISTINCT FROM networks.snapshot_id DESC, networks.created_at DESC
-    LIMIT 1
+    SELECT
+        coalesce(
+            (
+                SELECT networks.snapshot_id
+                FROM files.networks AS networks
+                LEFT JOIN files.current_networks AS latest USING (network_id)
+                WHERE networks.network_id = network_name
+                ORDER BY latest.snapshot_id IS NOT DISTINCT FROM networks.snapshot_id DESC, networks.created_at DESC
+                LIMIT 1
+            ),
+            error('subgraph: there is no network ''' || coalesce(CAST(network_name AS VARCHAR), 'NULL') || '''')
+        ) AS snapshot_id
 ),
 agents AS NOT MATERIALIZED (
     SELECT agent, agent_id, in_degree, out_degree
@@ -38,13 +44,40 @@ ball (agent, distance) USING KEY (agent) AS (
     ) AS reached
     ANTI JOIN recurring.ball AS found USING (agent)
     GROUP BY reached.agent
+),
+mistakes AS (
+    SELECT
+        'agent ''' || coalesce(CAST(center AS VARCHAR), 'NULL') || ''' is not in network ''' || network_name || ''''
+            AS mistake
+    WHERE NOT EXISTS (SELECT 1 FROM ball)
+    UNION ALL
+    SELECT 'direction ''' || coalesce(CAST(direction AS VARCHAR), 'NULL') || ''' is unknown: give out, in or both'
+    WHERE coalesce(direction NOT IN ('out', 'in', 'both'), true)
+    UNION ALL
+    SELECT 'radius ' || coalesce(CAST(radius AS VARCHAR), 'NULL') || ' is not a whole number of at least 0'
+    WHERE coalesce(radius < 0 OR radius <> floor(CAST(radius AS DOUBLE)), true)
+    UNION ALL
+    SELECT 'max_agents ' || max_agents || ' is not a whole number of at least 1'
+    WHERE max_agents < 1 OR max_agents <> floor(CAST(max_agents AS DOUBLE))
+),
+nearest AS (
+    SELECT
+        agents.agent_id,
+        ball.distance,
+        agents.in_degree,
+        agents.out_degree,
+        ball.agent
+    FROM ball
+    INNER JOIN agents USING (agent)
+    UNION ALL
+    SELECT error('subgraph: ' || mistake), NULL, NULL, NULL, NULL
+    FROM mistakes
 )
 SELECT
-    agents.agent_id,
-    ball.distance,
-    agents.in_degree,
-    agents.out_degree
-FROM ball
-INNER JOIN agents USING (agent)
-ORDER BY ball.distance, ball.agent
-LIMIT max_agents
+    agent_id,
+    distance,
+    in_degree,
+    out_degree
+FROM nearest
+ORDER BY distance, agent
+LIMIT CASE WHEN max_agents >= 1 THEN max_agents END

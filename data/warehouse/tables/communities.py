@@ -7,7 +7,8 @@ from data.warehouse.tables.specification import SESSION_ID, Column, TableSpecifi
 _GROUPING = Column(
     "grouping",
     pa.string(),
-    "what the communities are: an attribute of the agents, or a column of agent_metrics such as community; "
+    "what the communities are: an attribute of the agents, a column of agent_metrics such as community, or a "
+    "segmentation, as it was when the rows were published; "
     "for one of several competing messages followed by / and its message_id",
 )
 

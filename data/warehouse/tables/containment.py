@@ -11,7 +11,7 @@ SPECIFICATIONS = (
         ("network_id", "containment_id", "method", "step"),
         (
             Column("network_id", pa.string(), "name of the network"),
-            Column("containment_id", pa.string(), "UUID derived from message, action, budget, samples and replicates"),
+            Column("containment_id", pa.string(), "UUID derived from all that was asked for"),
             Column("method", pa.string(), "how choices were made: greedy, degree, pagerank or random"),
             Column("step", pa.int32(), "position of the choice in the method's order, from 1"),
             Column("action", pa.string(), "block_agents, block_edges or counter_message"),
@@ -44,7 +44,11 @@ SPECIFICATIONS = (
             Column("saved_high", pa.float64(), "upper end of the 95 % interval of saved; null likewise", nullable=True),
             Column("reach_before", pa.float64(), "agents that the message reaches without any choice, mean"),
             Column("replicates", pa.int32(), "replicates on which the choices were simulated"),
-            Column("samples", pa.int64(), "other replicates, on which the greedy method chose"),
+            Column(
+                "samples",
+                pa.int64(),
+                "other replicates, on which the greedy method chose; fewer than asked for if memory did not suffice",
+            ),
             Column("snapshot_id", pa.string(), "snapshot of the network"),
             Column("propagation_model", pa.string(), "registered name of the model"),
             Column("model_parameters", pa.string(), "resolved parameters of the model, JSON"),
@@ -58,6 +62,9 @@ SPECIFICATIONS = (
                     ("max_rounds", pa.int32(), "last round in which activations were allowed"),
                     ("delay", pa.int32(), "round in which the counter-message starts; null without one"),
                     ("ties", pa.string(), "random, message or counter_message; null without a counter-message"),
+                    ("budget", pa.float64(), "number of choices asked for; with costs, the most that they may cost"),
+                    ("costs", pa.string(), "agent column with the cost of each choice; null if each costs 1"),
+                    ("candidate_ids", STRINGS, "what could be chosen, edges as SOURCE,TARGET; null if everything"),
                 )
             ),
         ),

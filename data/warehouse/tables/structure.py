@@ -104,6 +104,14 @@ SPECIFICATIONS = (
             _column(
                 "betweenness", pa.float64(), "share of ordered pairs of others whose shortest paths lead through it"
             ),
+            Column(
+                "betweenness_standard_error",
+                pa.float64(),
+                "standard error of betweenness, rather too small for agents whose share is due to few sources; 0 if it "
+                "is exact, null for agents on none of the paths that were counted, and in rows of older versions",
+                nullable=True,
+                later=True,
+            ),
         ),
         added=(Column("agent_id", pa.string(), "the agent's id in the user's data"),),
     ),
