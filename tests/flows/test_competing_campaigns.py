@@ -1,12 +1,19 @@
 """Campaigns in which messages compete: how a session names the seeds of each, and what is refused."""
 
+import datetime as dt
+import json
 from collections.abc import Callable
 
 import pytest
 
+from analytics.pages.specification import campaign_yaml
 from data.errors import InvalidInputError, RumormillError
 from data.facade import Warehouse
+from flows import run_records
+from flows.campaigns import Campaign
 from flows.config import campaign_from_dict, load_campaign, resolve, resolve_file
+from flows.run_records import StoredRun, find_run, resolve_run, run_id, store_run
+from propagation.campaign_records import staged_campaign
 from tests.flows.conftest import path_network
 
 TEXT = """\
@@ -25,6 +32,12 @@ sessions:
         correction: {strategy: top_out_degree, budget: 1}
     replicates: 3
 """
+
+
+LATE = TEXT.replace("rates: [1, 0.5]", "delays: [0, 2]")
+"""The correction starts later; alphabetically it is the first."""
+SWAPPED = LATE.replace("        rumour: [ann]\n", "").replace("    replicates", "        rumour: [ann]\n    replicates")
+"""The same text, but for the order of the messages: the rumour starts later."""
 
 
 @pytest.fixture
@@ -69,6 +82,63 @@ def test_a_dictionary_gives_the_same_campaign(campaign_file: Callable[..., str],
 def test_agent_ids_of_competing_messages_stay_as_written(campaign_file: Callable[..., str]) -> None:
     campaign = load_campaign(campaign_file(TEXT.replace("[ann]", "[007, null, no, 1.50]")))
     assert campaign.sessions[0].seed_sets["rumour"] == ("007", "null", "no", "1.50")
+
+
+# -- what is stored keeps the order of the messages -----------------------------------------------------------------
+
+
+def test_a_stored_run_resolves_to_the_sessions_with_which_it_was_started(
+    campaign_file: Callable[..., str], warehouse: Warehouse
+) -> None:
+    run = StoredRun.of_campaign(resolve_file(campaign_file(LATE), warehouse))
+    assert store_run(warehouse, run)
+    run_records._remembered.clear()  # as in another process
+    found = resolve_run(find_run(run.reference, warehouse), warehouse)
+    assert found.campaign_id == run.campaign_id
+    assert list(found.campaign.sessions[0].seed_sets) == ["rumour", "correction"]
+
+
+def test_the_file_of_a_finished_campaign_is_the_same_campaign(
+    campaign_file: Callable[..., str], warehouse: Warehouse
+) -> None:
+    done = resolve_file(campaign_file(LATE, "late"), warehouse)
+    started = dt.datetime.now(dt.UTC)
+    files = staged_campaign(warehouse, "late", done.named_sessions, done.configuration, started)
+    warehouse.commit("campaign", [done.key], files)
+    (row,) = warehouse.read("campaigns").to_pylist()
+    again = resolve_file(campaign_file(campaign_yaml(json.loads(row["configuration"])), "again"), warehouse)
+    assert again.campaign_id == done.campaign_id
+
+
+def test_campaigns_that_differ_in_the_order_of_messages_are_two_runs(
+    campaign_file: Callable[..., str], warehouse: Warehouse
+) -> None:
+    late, swapped = (resolve_file(campaign_file(text), warehouse) for text in (LATE, SWAPPED))
+    assert late.campaign_id != swapped.campaign_id
+    assert StoredRun.of_campaign(late).run_id != StoredRun.of_campaign(swapped).run_id
+
+
+def test_other_runs_have_the_ids_that_they_always_had() -> None:
+    session = {"name": "hubs", "seeds": {"strategy": "top_out_degree", "budget": 2}}
+    plain = Campaign.model_validate({"name": "spring", "network": "path", "sessions": [session]})
+    assert run_id(plain, "snapshot", ()) == "f93e3264-4710-5a58-88cb-c1769bb044e1"
+    competing = {**session, "model": "competing_cascades", "seeds": {"messages": {"a": ["1"], "b": ["2"]}}}
+    alphabetical = Campaign.model_validate({"name": "spring", "network": "path", "sessions": [competing]})
+    assert run_id(alphabetical, "snapshot", ()) == "01a1abe2-36e0-505c-81e7-94c8d05cd790"
+
+
+def test_a_run_of_an_earlier_version_may_have_lost_the_order(
+    campaign_file: Callable[..., str], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = StoredRun.of_campaign(resolve_file(campaign_file(LATE), warehouse))
+    monkeypatch.setattr(run_records, "_compact", lambda value: json.dumps(value, sort_keys=True))
+    store_run(warehouse, run)
+    run_records._remembered.clear()
+    with pytest.raises(InvalidInputError, match="an earlier version of Rumormill, without the order of its competing"):
+        resolve_run(find_run(run.reference, warehouse), warehouse)
+
+
+# -- mistakes -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
