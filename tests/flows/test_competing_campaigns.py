@@ -151,6 +151,13 @@ def test_a_run_of_an_earlier_version_may_have_lost_the_order(
         ("budget: 1", "budget: 0", 13, "budget: must be greater than or equal to 1 (given: 0)"),
         ("    replicates", "    message: rumour\n    replicates", 14, "seeds name the messages that compete"),
         ("competing_cascades", "independent_cascade", 10, "spreads one message"),
+        (
+            "rates: [1, 0.5]",
+            "rates: [1, 0.5, 1]",
+            9,
+            "rates: [1.0, 0.5, 1.0] has 3 values, but the session has 2 messages",
+        ),
+        ("rates: [1, 0.5]", "delays: [0, 10_001]", 9, "delays: 10001 is after the last round, max_rounds 10,000"),
         ("The water is clean.", "The well is poisoned.", 13, "'rumour' and 'correction' are the same"),
         (
             "        rumour: [ann]\n        correction: {strategy: top_out_degree, budget: 1}\n",
@@ -173,10 +180,22 @@ def test_mistakes_are_told_with_their_line(
     assert f"line {line}: " in str(raised.value)
 
 
-def test_the_model_needs_messages(campaign_file: Callable[..., str], warehouse: Warehouse) -> None:
-    listed = TEXT.replace(
-        "    seeds:\n      messages:\n        rumour: [ann]\n", "    message: rumour\n    seeds: [ann]\n"
-    )
-    listed = listed.replace("        correction: {strategy: top_out_degree, budget: 1}\n", "")
-    with pytest.raises(InvalidInputError, match="model 'competing_cascades' needs the seeds of each message"):
-        resolve_file(campaign_file(listed), warehouse)
+@pytest.mark.parametrize("seeds", ["[ann]", "{strategy: top_out_degree, budget: 1}", "{a: [ann], b: [bob]}"])
+def test_the_model_needs_messages(campaign_file: Callable[..., str], warehouse: Warehouse, seeds: str) -> None:
+    session = f"sessions: [{{name: both, model: competing_cascades, seeds: {seeds}}}]"
+    names = "a: ..., b: ..." if "bob" in seeds else "rumour: ..., correction: ..."
+    for messages in ("", "messages: [{name: rumour, content: A}, {name: correction, content: B}]\n"):
+        with pytest.raises(InvalidInputError) as raised:
+            resolve_file(campaign_file(f"network: path\n{messages}{session}"), warehouse)
+        told = f"needs the seeds of each message, by its name: seeds: {{messages: {{{names}}}}}"
+        assert told in str(raised.value)
+        assert str(raised.value).count("line") == 1 + bool(messages)
+
+
+def test_messages_are_described_before_they_compete(campaign_file: Callable[..., str], warehouse: Warehouse) -> None:
+    session = "sessions: [{name: both, model: competing_cascades, seeds: {messages: {rumour: [ann], denial: [bob]}}}]"
+    with pytest.raises(InvalidInputError, match=r"in the campaign's messages: - \{name: rumour, content: \.\.\.\}"):
+        resolve_file(campaign_file(f"network: path\n{session}"), warehouse)
+    named = "messages: [{name: rumour}, {name: denial}]"
+    with pytest.raises(InvalidInputError, match=r"are the same: .* give each its own, such as content: denial"):
+        resolve_file(campaign_file(f"network: path\n{named}\n{session}"), warehouse)
