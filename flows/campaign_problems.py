@@ -38,7 +38,7 @@ def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
     for index, session in enumerate(campaign.sessions):
         if session.competes:
             yield from _problems_of_competing(campaign, session, index)
-        elif session.message is None and len(messages) > 1:
+        elif session.message is None and len(messages) > 1 and session.model != CompetingCascades.name:
             what = f"message is missing; name the one that spreads here, as in message: {next(iter(messages))}"
             yield Problem(("sessions", index), f"{what}; messages are {known}")
         elif session.message is not None and session.message not in messages:

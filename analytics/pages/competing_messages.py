@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analytics.intervals import Comparison, comparisons, with_interval
+from analytics.intervals import comparisons, with_interval
 from analytics.labels import shortened
 from analytics.pages.page_tables import Column, PageTable
 from analytics.pages.pictures import adoption_picture
@@ -52,11 +52,6 @@ def competing_messages(by_message: ByMessage, sessions: Sequence[str]) -> Compet
     )
 
 
-def compared_by_message(by_message: ByMessage) -> dict[str, list[Comparison]]:
-    """Return the compared sessions of each message by its name; see `analytics.intervals.comparisons`."""
-    return {message: comparisons(own) for message, own in by_message.items()}
-
-
 def _reach_table(by_message: ByMessage) -> PageTable:
     rows = [
         [message, session, with_interval(result.reach), f"{100 * result.reach.mean / result.network.n_agents:,.2f} %"]
@@ -78,8 +73,8 @@ def _difference_table(by_message: ByMessage) -> PageTable | None:
     verdicts = {True: "yes", False: "no", None: "unknown"}
     rows = [
         [message, pair.first, pair.second, with_interval(pair.lead), verdicts[pair.is_beyond_chance]]
-        for message, found in compared_by_message(by_message).items()
-        for pair in found
+        for message, own in by_message.items()
+        for pair in comparisons(own)
     ]
     headings = [Column(name, is_number=False) for name in ("message", "session", "compared with")]
     columns = [*headings, Column("more agents"), Column("beyond chance", is_number=False)]
