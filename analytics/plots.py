@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.intervals import half_width, ranked, with_interval
-from analytics.labels import short_names, shortened, spread
+from analytics.labels import short_names, spread
 from data.errors import InvalidInputError
 from data.warehouse.tables.results import QUANTILES
 from propagation.pictures import (
     BANDS,
     COLOURS,
-    GRID,
     INK,
     LINE_STYLES,
     LINE_WIDTH,
@@ -40,7 +39,6 @@ from propagation.result import Reach, Result
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -71,7 +69,13 @@ def session_colours(names: Sequence[str]) -> dict[str, str]:
 # -- curves by round ------------------------------------------------------------------------------------------------
 
 
-def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) -> "Axes":
+def adoption_curves(
+    results: Mapping[str, Result],
+    *,
+    ax: "Axes | None" = None,
+    title: str = "Agents reached by each round",
+    sessions: Sequence[str] = (),
+) -> "Axes":
     """Draw the number of agents each session has reached by each round: means and bands over replicates.
 
     Parameters
@@ -80,13 +84,16 @@ def adoption_curves(results: Mapping[str, Result], *, ax: "Axes | None" = None) 
         Results by session name.
     ax : matplotlib Axes, optional
         Axes to draw into; default: new ones.
+    title : str
+    sessions : sequence of str
+        All sessions in the order of their colours, if these are some of them.
 
     Returns
     -------
     matplotlib Axes
     """
-    ax = _curves(results, "total_influenced", ax)
-    dress(ax, title="Agents reached by each round", x=_rounds_label(results), y="agents reached, seeds included")
+    ax = _curves(results, "total_influenced", ax, sessions)
+    dress(ax, title=title, x=_rounds_label(results), y="agents reached, seeds included")
     legend_above(ax, curve_keys(MUTED, "mean") if has_bands(results) else curve_keys(MUTED, "mean")[:1])
     end_rounds(ax, [result.rounds for result in results.values()])
     _label_ends(ax, results)
@@ -185,20 +192,24 @@ def has_bands(results: Mapping[str, Result]) -> bool:
     return len(results) <= MOST_BANDS
 
 
-def _styles(results: Mapping[str, Result]) -> Iterator[tuple[str, Result, str, LineStyle]]:
-    """Yield each session's name, result, colour and line style."""
-    for (name, result), colour, style in zip(results.items(), cycle(COLOURS), cycle(LINE_STYLES), strict=False):
-        yield name, result, colour, style
+def _styles(
+    results: Mapping[str, Result], sessions: Sequence[str] = ()
+) -> Iterator[tuple[str, Result, str, LineStyle]]:
+    """Yield each session's name, result, colour and line style; these go by the order of all sessions."""
+    order = dict.fromkeys([*sessions, *results])
+    styles = dict(zip(order, zip(cycle(COLOURS), cycle(LINE_STYLES), strict=False), strict=False))
+    for name, result in results.items():
+        yield name, result, *styles[name]
 
 
-def _curves(results: Mapping[str, Result], quantity: str, ax: "Axes | None") -> "Axes":
+def _curves(results: Mapping[str, Result], quantity: str, ax: "Axes | None", sessions: Sequence[str] = ()) -> "Axes":
     _require(results)
     ax = ax or new_axes()
     frames = _frames(results, quantity)
     marked = [name for group in coinciding(results, quantity) for name in group]
     step = max(1, last_seen_round([result.rounds for result in results.values()], quantity) // MARKERS_PER_CURVE)
     bands = has_bands(results)
-    for number, (name, _, colour, style) in enumerate(_styles(results)):
+    for number, (name, _, colour, style) in enumerate(_styles(results, sessions)):
         line = draw_curve(ax, frames[name], quantity, colour=colour, label=name, line_style=style, bands=bands)
         line.set_zorder(2 + 0.01 * (number % len(LINE_STYLES)))  # solid lines below those with gaps
         if name in marked:
@@ -370,69 +381,6 @@ def campaign_figure(results: Mapping[str, Result]) -> "Figure":
     return figure
 
 
-# -- answers in SQL -------------------------------------------------------------------------------------------------
-
-
-def draw_rows(
-    rows: "pa.Table", drawn_as: str, *, title: str, sessions: Sequence[str] = (), ax: "Axes | None" = None
-) -> "Axes":
-    """Draw the rows of a report.
-
-    Parameters
-    ----------
-    rows : pyarrow.Table
-    drawn_as : str
-        ``line X Y`` draws a line for each session; ``bar Y [LABEL]`` a bar for each row, with the session or another
-        column as its label.
-    title : str
-    sessions : sequence of str, optional
-        All sessions of the campaign, in the order of their colours; default: those of the rows, in their order.
-    ax : matplotlib Axes, optional
-        Axes to draw into; default: new ones.
-
-    Raises
-    ------
-    InvalidInputError
-        If there are no rows.
-    """
-    kind, *columns = drawn_as.split()
-    if not rows.num_rows:
-        raise InvalidInputError(f"nothing to draw: the report {title!r} has no rows")
-    ax = new_axes() if ax is None else ax
-    table = rows.to_pydict()
-    if kind == "line":
-        names = list(dict.fromkeys(table["session"]))
-        styles = cycle(LINE_STYLES)
-        for name, colour in session_colours(list(dict.fromkeys([*sessions, *names]))).items():
-            style = next(styles)
-            if name not in names:
-                continue
-            of_session = [at for at, session in enumerate(table["session"]) if session == name]
-            x, y = ([table[column][at] for at in of_session] for column in columns)
-            points = [np.nan if value is None else value for value in y]
-            marker = "o" if len(x) == 1 else None
-            label = shortened(name)
-            ax.plot(x, points, color=colour, linestyle=style, linewidth=LINE_WIDTH, marker=marker, label=label)
-        dress(ax, title=title, x=_in_words(columns[0]), y=_in_words(columns[1]))
-        show_fractions(ax.yaxis)
-        if len(names) > 1:
-            ax.legend(frameon=False, labelcolor=INK)
-        return ax
-    length, label = columns[0], columns[1] if len(columns) > 1 else "session"
-    bars = [shortened(str(value)) for value in table[label]][::-1]
-    if label != "session" and "session" in table:
-        bars = [f"{shortened(str(s))}: {bar}" for s, bar in zip(table["session"][::-1], bars, strict=True)]
-    values = [0.0 if value is None else float(value) for value in table[length]][::-1]
-    ax.barh(range(len(bars)), values, color=COLOURS[0], height=0.6)
-    dress(ax, title=title, x=_in_words(length), y="")
-    ax.set_ylim(-0.5, len(bars) - 0.5)
-    ax.set_yticks(range(len(bars)), bars)
-    ax.grid(visible=False, axis="y")
-    ax.grid(axis="x", color=GRID, linewidth=0.8)
-    show_fractions(ax.xaxis)
-    return ax
-
-
 def show_fractions(axis: Any) -> None:
     """Give an axis of small numbers, such as shares, ticks between whole numbers."""
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
@@ -440,7 +388,3 @@ def show_fractions(axis: Any) -> None:
     if axis.get_data_interval()[1] < 5:
         axis.set_major_locator(MaxNLocator(nbins=6))
         axis.set_major_formatter(ScalarFormatter())
-
-
-def _in_words(column: str) -> str:
-    return column.replace("_", " ")

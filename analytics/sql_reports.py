@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from analytics.plots import draw_rows
+from analytics.report_pictures import draw_rows
 from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.validation import suggestion
@@ -73,7 +73,7 @@ class Question:
         What one row of the answer is, as a sentence.
     drawn_as : str or None
         How the answer is drawn: ``line`` with the columns of x and y, or ``bar`` with that of the length and, unless it
-        is the session, of the label.
+        is the session, those of the label.
     parameters : dict
         Default of each parameter, besides the campaign: a number, or the name of a column.
     sql : str

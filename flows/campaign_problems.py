@@ -9,7 +9,7 @@ from data.errors import CampaignError, RumormillError
 from data.validation import Location, Problem, listed, problems_of, suggestion
 from flows.campaign_entries import MessageSpecification, SessionSpecification, named_strategy
 from flows.campaigns import Campaign, Given
-from propagation.models import Model
+from propagation.models import CompetingCascades, Model
 from propagation.seeding import STRATEGIES
 
 MOST_PROBLEMS = 5
@@ -38,8 +38,9 @@ def problems_of_names(campaign: Campaign) -> Iterator[Problem]:
     for index, session in enumerate(campaign.sessions):
         if session.competes:
             yield from _problems_of_competing(campaign, session, index)
-        elif session.message is None and len(messages) > 1:
-            yield Problem(("sessions", index), f"message is missing; choose the one that spreads here: {known}")
+        elif session.message is None and len(messages) > 1 and session.model != CompetingCascades.name:
+            what = f"message is missing; name the one that spreads here, as in message: {next(iter(messages))}"
+            yield Problem(("sessions", index), f"{what}; messages are {known}")
         elif session.message is not None and session.message not in messages:
             # Only the first few problems are shown, and searching for similar names is linear in their number.
             near = suggestion(session.message, messages) if unknown < MOST_PROBLEMS else ""
@@ -55,13 +56,17 @@ def _problems_of_competing(campaign: Campaign, session: SessionSpecification, in
     above: dict[str, str] = {}
     for name in map(str, session.seed_sets):
         if (same := above.get(messages.get(name, ""))) is not None:
-            what = f"messages {same!r} and {name!r} are the same; give one another content, sender, type or property"
+            what = (
+                f"messages {same!r} and {name!r} are the same: a message is known by its content, sender, type and "
+                f"properties, not by its name; give each its own, such as content: {name}"
+            )
             yield Problem(("sessions", index, "seeds", "messages", name), what)
         if name in messages:
             above[messages[name]] = name
         if name not in messages:
             what = f"no message {name!r}{suggestion(name, messages)}; messages are {listed(messages)}"
-            yield Problem(("sessions", index, "seeds", "messages", name), what)
+            hint = "" if messages else f"; describe each in the campaign's messages: - {{name: {name}, content: ...}}"
+            yield Problem(("sessions", index, "seeds", "messages", name), what + hint)
 
 
 def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:
@@ -74,6 +79,9 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
             values = {name: each.value for name, each in given.items()}
             for problem in _problems_of_parameters(known[session.model], values, (*place, "parameters")):
                 yield _where_given(problem, session.model, given)
+            if issubclass(known[session.model], CompetingCascades) and not session.competes:
+                yield _problem_of_one_list(campaign, session, (*place, "seeds"))
+                continue
         if session.precision is not None and "replicates" in session.model_fields_set:
             what = f"{session.precision} and replicates {session.replicates:,} are both given; leave out one of them"
             yield Problem((*place, "precision"), what)
@@ -84,6 +92,17 @@ def _problems_of_choices(campaign: Campaign, known: Mapping[str, type[Model]]) -
                 yield from _problems_of_parameters(STRATEGIES[strategy[0]], strategy[1], where)
             elif strategy is not None:
                 yield _unknown("seed strategy", strategy[0], STRATEGIES, (*where, "strategy"))
+
+
+def _problem_of_one_list(campaign: Campaign, session: SessionSpecification, place: Location) -> Problem:
+    """Return what to write instead of one seed set where messages compete."""
+    by_name = isinstance(session.seeds, dict) and "strategy" not in session.seeds
+    names = list(session.seeds if by_name else (message.name for message in campaign.messages))
+    shown = ", ".join(
+        f"{name}: ..." for name in (names if len(names) > 1 else ["rumour", "correction"])[:MOST_PROBLEMS]
+    )
+    what = f"model {session.model!r} needs the seeds of each message, by its name: seeds: {{messages: {{{shown}}}}}"
+    return Problem(place, what)
 
 
 def _problems_of_tables(campaign: Campaign, known: Mapping[str, type[Model]]) -> Iterator[Problem]:

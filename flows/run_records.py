@@ -5,13 +5,11 @@ and rounds that were published in between.
 """
 
 import datetime as dt
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +21,7 @@ from data.warehouse.manifests import Manifest
 from data.warehouse.store import Store
 from flows.campaigns import Campaign, ResolvedCampaign, resolve
 from flows.events import Event, event_keys, stage_events
+from flows.model_sources import ModelSource
 from propagation.plans.partitioned import checkpoints
 from propagation.sessions import derived_uuid
 
@@ -33,56 +32,6 @@ MOST_REMEMBERED = 2
 
 _remembered: dict[tuple[str, str], ResolvedCampaign] = {}
 """Resolved campaigns of stored runs by warehouse and run id; the content of a run id never changes."""
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """A file with the user's own models, as it was when the run was stored.
-
-    Attributes
-    ----------
-    path : str
-        Path of the file at that time.
-    fingerprint : str
-        SHA-256 of its text, hexadecimal.
-    text : str
-        Content of the file.
-    """
-
-    path: str
-    fingerprint: str
-    text: str
-
-    @staticmethod
-    def of_file(path: str) -> "ModelSource":
-        """Return the source of a file with its present content."""
-        text = Path(path).read_text(encoding="utf-8")
-        return ModelSource(path, _fingerprint(text), text)
-
-    def file(self, folder: Path) -> str:
-        """Return the path of a file with exactly this text: the original file, or a copy in a folder.
-
-        Raises
-        ------
-        InvalidInputError
-            If the text does not match the fingerprint.
-        """
-        if _fingerprint(self.text) != self.fingerprint:
-            raise InvalidInputError(
-                f"the stored text of {self.path} does not match its fingerprint, so it is not executed; run the "
-                "campaign's file again"
-            )
-        copy = folder / "models" / self.fingerprint / Path(self.path).name
-        for path in (Path(self.path), copy):
-            if path.is_file() and path.read_bytes() == self.text.encode():
-                return str(path)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(self.text.encode())
-        return str(copy)
-
-
-def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -132,8 +81,8 @@ class StoredRun:
             "campaign": self.campaign.name,
             "network_id": self.campaign.network,
             "snapshot_id": self.snapshot_id,
-            "configuration": _canonical(self._configuration),
-            "models": _canonical([asdict(source) for source in self.models or ()]),
+            "configuration": _compact(self._configuration),
+            "models": _compact([asdict(source) for source in self.models or ()]),
             "session_ids": list(self.session_ids),
             "started_at": self.started_at,
             "version": metadata.version("rumormill"),
@@ -168,13 +117,21 @@ class StoredRun:
 
 
 def run_id(campaign: Campaign, snapshot_id: str, models: Sequence[ModelSource]) -> str:
-    """Return the id of a run: a hash of the campaign, the snapshot and the models."""
+    """Return the id of a run: a hash of the campaign, the snapshot and the models.
+
+    Parameters of competing messages go by the order in which a session lists them. It is hashed unless it is
+    alphabetical, so that ids of earlier versions stay, which hashed none.
+    """
     asked = campaign.model_dump(mode="json") | {"models": [source.fingerprint for source in models]}
-    return derived_uuid(KIND, _canonical({"campaign": asked, "snapshot_id": snapshot_id}))
+    listed = {each.name: list(map(str, each.seed_sets)) for each in campaign.sessions if each.competes}
+    orders = {name: messages for name, messages in listed.items() if messages != sorted(messages)}
+    hashed = {"campaign": asked, "snapshot_id": snapshot_id, **({"message_orders": orders} if orders else {})}
+    return derived_uuid(KIND, json.dumps(hashed, sort_keys=True, separators=(",", ":")))
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+def _compact(value: Any) -> str:
+    """Return JSON whose keys keep their order, which for competing messages matters."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 # -- storing and finding --------------------------------------------------------------------------------------------
@@ -290,13 +247,24 @@ def resolve_run(run: StoredRun, warehouse: Warehouse) -> ResolvedCampaign:
             f"{error}, where it was when the run was started; or run the campaign's file again, with --models FILE"
         ) from None
     if tuple(session.session_id for session in resolved.distinct_sessions) != run.session_ids:
-        names = ", ".join(run.campaign.models) or "Rumormill"
-        raise InvalidInputError(
-            f"campaign {run.campaign.name!r} was started with other models than those now in {names}; "
-            "restore them, or run the campaign's file again"
-        )
+        raise InvalidInputError(_changed(run))
     _remember(warehouse, run, resolved)
     return resolved
+
+
+def _changed(run: StoredRun) -> str:
+    """Return why a stored run has other sessions now than when it was started, as a sentence."""
+    if any(session.competes for session in run.campaign.sessions):
+        return (
+            f"campaign {run.campaign.name!r} has other sessions now than when it was started: its models have changed, "
+            "or it was stored by an earlier version of Rumormill, without the order of its competing messages; run the "
+            "campaign's file again"
+        )
+    names = ", ".join(run.campaign.models) or "Rumormill"
+    return (
+        f"campaign {run.campaign.name!r} was started with other models than those now in {names}; restore them, or run "
+        "the campaign's file again"
+    )
 
 
 def remembered(campaign: Campaign, warehouse: Warehouse, snapshot_id: str | None = None) -> ResolvedCampaign | None:

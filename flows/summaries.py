@@ -125,4 +125,21 @@ def outcome_text(summary: Mapping[str, Any], computed: int, seconds: float) -> s
         "already_completed": f"Nothing new: {counted(len(sessions), 'session')} published before",
     }[summary["status"]]
     reach = f"best reach {reach_text(best)} (95 % interval) of {summary['agents']:,} agents ({best['session']})"
-    return f"{done}; {reach}; {readable_seconds(seconds)}"
+    return f"{done}; {_best_by_message(summary) or reach}; {readable_seconds(seconds)}"
+
+
+def _best_by_message(summary: Mapping[str, Any]) -> str:
+    """Return the largest reach of each competing message and its session; empty if no session tells them apart."""
+    from propagation.intervals import with_interval
+    from propagation.result import Reach
+
+    best: dict[str, tuple[Reach, str]] = {}
+    for row in summary["sessions"]:
+        for each in row["messages"]:
+            reach = Reach(each["mean"], each["standard_error"], each["replicates"])
+            if each["message"] not in best or reach.mean > best[each["message"]][0].mean:
+                best[each["message"]] = reach, row["session"]
+    if not best:
+        return ""
+    parts = (f"{message} {with_interval(reach)} ({session})" for message, (reach, session) in best.items())
+    return f"best reach by message: {', '.join(parts)} of {summary['agents']:,} agents (95 % intervals)"

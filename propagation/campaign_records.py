@@ -44,7 +44,7 @@ def staged_campaign(
     campaign = {
         "campaign_id": identity,
         "campaign": name,
-        "configuration": json.dumps(configuration, sort_keys=True),
+        "configuration": json.dumps(configuration),  # keys in order: parameters of competing messages go by it
         "started_at": started_at,
         "completed_at": dt.datetime.now(dt.UTC),
     }

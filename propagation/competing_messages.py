@@ -223,6 +223,38 @@ def message_results(result: Result) -> dict[str, Result]:
     return {name: MessageResult(result, message_id, name) for message_id, name in names.items()}
 
 
+def results_by_message(results: Mapping[str, Result]) -> dict[str, dict[str, Result]]:
+    """Return what each competing message reaches in each session, by the message's name, then by the session's.
+
+    Sessions in which one of these messages spreads alone are among them; sessions that did not record activations do
+    not tell their messages apart and are left out. Empty if no session tells of competing messages.
+
+    Parameters
+    ----------
+    results : mapping from str to Result
+        Results by session name.
+    """
+    names: dict[str, str] = {}
+    for result in results.values():
+        if _is_told(result.session):
+            names |= message_names(result)
+    return {
+        name: {
+            session: own
+            for session, result in results.items()
+            if (own := _own_result(result, message_id, name)) is not None
+        }
+        for message_id, name in names.items()
+    }
+
+
+def _own_result(result: Result, message_id: str, name: str) -> Result | None:
+    """Return what a message reaches in a session; None if it does not spread there, or the session does not tell."""
+    if message_id in (result.session.get("seed_messages") or ()):
+        return MessageResult(result, message_id, name) if _is_told(result.session) else None
+    return result if result.session.get("message_id") == message_id else None
+
+
 def asked_messages(result: Result, message: str | None) -> dict[str | None, Result]:
     """Return the result of one message by its name, or of each that competes; where one message spreads, by None.
 

@@ -30,15 +30,8 @@ def find(warehouse: Store, reference: str) -> Result | CampaignResults:
     names = {name for row in campaigns for name in (row["campaign"], row["campaign_id"])}
     if reference in names:
         return results(warehouse, reference)
-    campaign, separator, session = (part.strip() for part in reference.partition(SEPARATOR))
-    if separator and campaign in names:
-        found = results(warehouse, campaign)
-        if session not in found:
-            known = ", ".join(map(repr, found))
-            raise InvalidInputError(
-                f"campaign {campaign!r} has no session {session!r}{suggestion(session, found)}; sessions are {known}"
-            )
-        return found[session]
+    if named := [pair for pair in _pairs(reference) if pair[0] in names]:
+        return _session_of(warehouse, named)
     ids = warehouse.read("propagation_sessions", columns=["session_id"])["session_id"].to_pylist()
     matching = [each for each in ids if each == reference] or [each for each in ids if each.startswith(reference)]
     if len(matching) == 1 and len(reference) >= FEWEST_CHARACTERS:
@@ -52,6 +45,31 @@ def find(warehouse: Store, reference: str) -> Result | CampaignResults:
     raise InvalidInputError(
         f"no session or campaign {reference!r}{suggestion(reference, names)} in warehouse {warehouse.url}; give "
         "CAMPAIGN:SESSION, the id of a session (rumormill sessions lists them), or the name of a campaign"
+    )
+
+
+def _pairs(reference: str) -> list[tuple[str, str]]:
+    """Return the campaigns and sessions that a reference may name: names may contain colons, too.
+
+    Examples
+    --------
+    >>> _pairs("spring: a:b")
+    [('spring', 'a:b'), ('spring: a', 'b')]
+    """
+    parts = reference.split(SEPARATOR)
+    ends = range(1, len(parts))
+    return [(SEPARATOR.join(parts[:end]).strip(), SEPARATOR.join(parts[end:]).strip()) for end in ends]
+
+
+def _session_of(warehouse: Store, named: list[tuple[str, str]]) -> Result:
+    """Return the first of these sessions (campaign, session) that there is; each campaign is published."""
+    for campaign, session in named:
+        found = results(warehouse, campaign)
+        if session in found:
+            return found[session]
+    known = ", ".join(map(repr, found))
+    raise InvalidInputError(
+        f"campaign {campaign!r} has no session {session!r}{suggestion(session, found)}; sessions are {known}"
     )
 
 

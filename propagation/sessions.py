@@ -225,6 +225,7 @@ def resolve_session(
     unreachable = blocked_agents(network, blocked)
     competing = _competing(network, model, seed_set, random_seed, known_agents)
     if competing:
+        model.check_messages(len(competing), int(max_rounds))
         seeds = np.concatenate([own for own, _ in competing.values()])
         strategy = ", ".join(dict.fromkeys(name for _, name in competing.values()))
     elif isinstance(seed_set, SeedStrategy):
@@ -272,8 +273,9 @@ def _competing(
     if not isinstance(seed_set, Mapping) or not 1 <= len(seed_set) <= most:
         given = f"{len(seed_set)} messages" if isinstance(seed_set, Mapping) else repr(seed_set)
         raise InvalidInputError(
-            f"seed set: {given}; model {model.name!r} needs the seeds of each message, such as "
-            f"{{'rumour': ['ann'], 'correction': ['bob']}}, for at most {most} messages"
+            f"seed set: {given}; model {model.name!r} needs the seeds of each message, for at most {most} messages: in "
+            "Python {'rumour': ['ann'], 'correction': ['bob']} (in a sweep, for each of seed_sets), in a campaign file "
+            "seeds: {messages: {rumour: [ann], correction: [bob]}}; options of other commands give one message's seeds"
         )
     return seeds_of_messages(network, seed_set, random_seed, known_agents)
 

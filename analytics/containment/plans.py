@@ -220,7 +220,7 @@ def contain(
     >>> plan.choices("greedy"), plan.saved("greedy")[0][1].mean
     (['bob'], 4.0)
     """
-    start = checked_start(action, delay, ties)
+    start = checked_start(action, delay, ties, max_rounds)
     session = checked_session(
         network, model, seed_set, budget, action, methods, replicates, samples, random_seed, max_rounds, blocked, costs
     )

@@ -90,7 +90,7 @@ def _check_model(model: Any, action: Action, methods: Sequence[Method]) -> None:
         )
 
 
-def checked_start(action: Action, delay: Any, ties: Any) -> CounterStart:
+def checked_start(action: Action, delay: Any, ties: Any, max_rounds: Any) -> CounterStart:
     """Return when a counter-message starts; raise InvalidInputError if a value breaks its rule."""
     if isinstance(delay, bool) or not isinstance(delay, int | np.integer) or not 0 <= delay <= LATEST_START:
         raise InvalidInputError(f"delay {delay!r} is not a whole number of rounds from 0 to {LATEST_START:,}")
@@ -100,6 +100,10 @@ def checked_start(action: Action, delay: Any, ties: Any) -> CounterStart:
     start = CounterStart(int(delay), ties)
     if action != "counter_message" and start != CounterStart():
         raise InvalidInputError(f"delay and ties are for a counter-message, not for action {action!r}; leave them out")
+    if isinstance(max_rounds, int) and start.delay > max_rounds:
+        raise InvalidInputError(
+            f"delay {delay} is after the last round, max_rounds {max_rounds:,}, so that the message would never start"
+        )
     return start
 
 

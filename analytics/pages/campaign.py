@@ -6,12 +6,14 @@ from typing import Any
 
 from analytics.intervals import comparisons
 from analytics.pages import downloads, pictures, provenance, session_tables
+from analytics.pages.competing_messages import competing_messages
 from analytics.pages.page_tables import MOST_SHOWN
 from analytics.pages.published_campaign import PublishedCampaign, published_campaign
 from analytics.pages.rendering import rendered
 from analytics.pages.specification import campaign_yaml
 from analytics.reports import headline
 from data.facade import Warehouse
+from propagation.competing_messages import results_by_message
 from propagation.result import Result
 
 SPECIFICATION_LINES = 200
@@ -69,7 +71,7 @@ def _content(campaign: PublishedCampaign) -> dict[str, Any]:
         "truncation": session_tables.truncation(results),
         "selection": _selection(results),
         "sessions": session_tables.session_table(campaign, keys, with_peaks=pictures.is_epidemic(pictured)),
-        "by_message": session_tables.message_reach_table(campaign),
+        "competing": competing_messages(results_by_message(results), list(pictured)),
         "curves": list(pictures.curve_pictures(pictured)),
         "distribution": pictures.reach_picture(pictured) if _varies(pictured) else None,
         "leads": pictures.lead_picture(compared[: MOST_SHOWN - 1]) if compared else None,

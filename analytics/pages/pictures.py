@@ -42,13 +42,17 @@ def is_epidemic(results: Mapping[str, Result]) -> bool:
 
 def curve_pictures(results: Mapping[str, Result]) -> Iterator[Picture]:
     """Yield the adoption curves, and the prevalence if that is another curve."""
-    yield page_picture(
-        partial(adoption_curves, results), 4.2, "adoption", _adoption_text(results), _caption(results, "adoption")
-    )
+    yield adoption_picture(results, "adoption")
     if is_epidemic(results):
         caption = _caption(results, "prevalence", "current_infected")
         draw = partial(prevalence_curves, results)
         yield page_picture(draw, 4.6, "prevalence", _prevalence_text(results), caption)
+
+
+def adoption_picture(results: Mapping[str, Result], name: str, **style: Any) -> Picture:
+    """Return the adoption curves under a name that is unique on the page; `style` as for `adoption_curves`."""
+    draw = partial(adoption_curves, results, **style)
+    return page_picture(draw, 4.2, name, _adoption_text(results), _caption(results, "adoption"))
 
 
 def reach_picture(results: Mapping[str, Result]) -> Picture:

@@ -10,7 +10,6 @@ from analytics.intervals import Comparison, with_interval
 from analytics.pages.page_tables import Column, PageTable
 from analytics.pages.published_campaign import PublishedCampaign
 from analytics.sql_reports import report
-from propagation.competing_messages import reach_by_message
 from propagation.intervals import INTERVAL_NOTE
 from propagation.result import Result
 
@@ -87,20 +86,6 @@ def session_table(campaign: PublishedCampaign, keys: Sequence[dict[str, Any]], *
     )
 
 
-def message_reach_table(campaign: PublishedCampaign) -> PageTable | None:
-    """Return the table of what each competing message reaches; None if none competes in a session that tells."""
-    results = campaign.results
-    found = reach_by_message(campaign.warehouse, {result.session_id: result.session for result in results.values()})
-    rows = [
-        [name, message, with_interval(reach), f"{100 * reach.mean / result.network.n_agents:,.2f} %"]
-        for name, result in results.items()
-        for message, reach in found.get(result.session_id, {}).items()
-    ]
-    headings = [Column("session", is_number=False), Column("message", is_number=False)]
-    columns = [*headings, Column("reach, agents"), Column("share of network")]
-    return PageTable("Reach by message", "messages", columns, rows) if rows else None
-
-
 def _range_text(result: Result) -> str:
     if result.reach.replicates == 1:
         return "one replicate"
@@ -136,6 +121,13 @@ def sentences(campaign: PublishedCampaign) -> Iterator[str]:
     results = campaign.results
     single = [name for name, result in results.items() if result.reach.replicates == 1]
     yield "Reach counts distinct agents, seeds included."
+    competing = {name: result.session for name, result in results.items() if result.session.get("seed_messages")}
+    if competing:
+        names = "sessions" if len(competing) == len(results) else named([quoted(name) for name in competing])
+        yield f"Messages compete; the reach of {names} counts them together."
+    untold = [quoted(name) for name, row in competing.items() if row["record"] not in ("activations", "contacts")]
+    if untold:
+        yield f"What each message reaches is not known of {named(untold)}; record: activations would tell."
     if len(single) < len(results):
         yield f"{INTERVAL_NOTE} of its mean over replicates."
     if single:

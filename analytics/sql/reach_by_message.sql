@@ -1,5 +1,5 @@
 -- One row per session of the latest campaign in which messages compete, and message, in the order of the campaign.
--- How many agents does each of several competing messages reach (in sessions that record activations)?
+-- What does each competing message reach (in sessions that record activations)?
 -- Plot: bar reach message
 SELECT
     session,

@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from data.errors import UnfitModelError
 from propagation.models.model import FactoredModel
 from propagation.models.rules import Contact, Rules, Transition
 from propagation.parameters import Probability, Scheme
@@ -49,13 +50,14 @@ class CompetingCascades(FactoredModel):
         ``column:NAME``.
     rates : list of float, optional
         Factor of each message's probabilities, in [0, 1] and in the order of the session's messages; 1 for messages
-        beyond the end of the list.
+        beyond the end of the list, which has at most one for each.
     ties : str
         Which message an agent adopts if several reach it in one round: ``random``, that of one of the successful
         attempts, each equally likely; or ``first_listed``, the first of them in the order of the session's messages.
     delays : list of int, optional
-        Round in which each message starts, in the order of the session's messages; 0 for messages beyond the end of the
-        list. Until then its seeds can be reached by other messages, and those that are do not start it.
+        Round in which each message starts, in the order of the session's messages, at most `max_rounds`; 0 for messages
+        beyond the end of the list. Until then its seeds can be reached by other messages, and those that are do not
+        start it.
     susceptibility, activity : str, optional
         Agent columns that are factors: of the target, and of the source.
 
@@ -83,6 +85,23 @@ class CompetingCascades(FactoredModel):
                 "messages can compete"
             )
         return self
+
+    def check_messages(self, messages: int, max_rounds: int) -> None:
+        """Raise UnfitModelError if rates or delays are those of more messages, or a message would never start."""
+        for name, values in (("rates", self.rates or ()), ("delays", self.delays or ())):
+            if len(values) > messages:
+                raise UnfitModelError(
+                    f"{name}: {list(values)} has {len(values)} values, but the session has {messages} "
+                    f"message{'s' if messages > 1 else ''}; give at most one for each, in their order",
+                    name,
+                )
+        latest = max(self.delays or (), default=0)
+        if latest > max_rounds:
+            raise UnfitModelError(
+                f"delays: {latest} is after the last round, max_rounds {max_rounds:,}, so that the message would never "
+                "start; give a smaller delay or a larger max_rounds",
+                "delays",
+            )
 
     @property
     def _most_messages(self) -> int:

@@ -87,6 +87,9 @@ class Model(Parameters):
             if weights is not None:
                 weights.check(network)
 
+    def check_messages(self, messages: int, max_rounds: int) -> None:
+        """Raise UnfitModelError unless so many messages can compete within `max_rounds`; called where messages do."""
+
 
 class FactoredModel(Model):
     """A model in which agents' attributes are factors of the edges' probabilities or weights.

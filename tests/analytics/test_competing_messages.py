@@ -1,23 +1,39 @@
 """Answers by message where several compete: each is what the definition says of the activations of that message."""
 
+import re
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from analytics.communities import crossing
 from analytics.comparison import compare
 from analytics.comparison_results import CampaignComparison
 from analytics.decision_tables import publish_comparison, publish_explanation, publish_responsibility
 from analytics.explanation import explain
+from analytics.intervals import half_width, with_interval
 from analytics.pages.campaign import campaign_page
+from analytics.reports import headline
 from analytics.responsibility import most_responsible
+from analytics.sql_reports import report
 from data.errors import InvalidInputError
 from data.facade import Warehouse
 from data.networks.network import Network
 from propagation import Result, simulate
-from propagation.competing_messages import asked_messages, message_results, of_message, reach_by_message
+from propagation.campaign_results import CampaignResults, results
+from propagation.competing_messages import (
+    asked_messages,
+    message_results,
+    of_message,
+    reach_by_message,
+    results_by_message,
+)
 from propagation.models import CompetingCascades, IndependentCascade
 from propagation.simulation import simulate_many
+from tests.html_page import Page
 
 SEEDS = {"rumour": ["1", "2"], "correction": ["3"]}
 REPLICATES = 25
@@ -60,9 +76,9 @@ def test_each_message_has_the_rows_of_its_activations(early: Result) -> None:
 
 
 def test_reach_by_message_of_many_sessions(town: Network) -> None:
-    results = {result.session_id: result for result in (session(town, 0), session(town, 2))}
-    found = reach_by_message(town.warehouse, {each: result.session for each, result in results.items()})
-    for session_id, result in results.items():
+    sessions = {result.session_id: result for result in (session(town, 0), session(town, 2))}
+    found = reach_by_message(town.warehouse, {each: result.session for each, result in sessions.items()})
+    for session_id, result in sessions.items():
         for name, own in message_results(result).items():
             reach = found[session_id][name]
             assert (reach.mean, reach.replicates) == (pytest.approx(own.reach.mean), REPLICATES)
@@ -173,12 +189,107 @@ def test_a_message_crosses_communities_on_its_own(early: Result) -> None:
         assert whole[column].to_numpy(float) == pytest.approx(together), column
 
 
-def test_a_page_tells_what_each_message_reaches(town: Network) -> None:
-    fields = {"model": CompetingCascades(probability=0.35), "seed_set": SEEDS, "replicates": REPLICATES}
-    simulate_many(town, {"both": {**fields, "record": "activations"}}, campaign="competing")
-    page = campaign_page(town.warehouse, "competing")
-    assert "What each competing message reaches" in page
-    assert page.count("correction") >= 1
+# -- all sessions of a campaign, by message -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def campaign(town: Network) -> CampaignResults:
+    """Two sessions that tell their messages apart, one that does not, and one in which no messages compete."""
+    fields = {"seed_set": SEEDS, "replicates": REPLICATES, "record": "activations"}
+    early, late = CompetingCascades(probability=0.35), CompetingCascades(probability=0.35, delays=[0, 2])
+    sessions = {
+        "early": {"model": early, **fields},
+        "late": {"model": late, **fields},
+        "untold": {"model": early, **fields, "record": "reach"},
+        "alone": {"model": IndependentCascade(probability=0.35), **fields, "seed_set": SEEDS["rumour"]},
+    }
+    simulate_many(town, sessions, campaign="competing")
+    return results(town.warehouse, "competing")
+
+
+def test_sessions_are_told_by_message(campaign: CampaignResults) -> None:
+    found = results_by_message(campaign)
+    assert {message: list(own) for message, own in found.items()} == {message: ["early", "late"] for message in SEEDS}
+    for message, own in found.items():
+        for session_name, result in own.items():
+            assert result.reach == of_message(campaign[session_name], message).reach
+    alone = campaign["alone"]
+    row = {**alone.session, "message_id": "rumour"}  # as in a campaign that names the message of each session
+    named = Result(row, alone.network, alone._tables, recalled=True)
+    assert list(results_by_message({**campaign, "alone": named})["rumour"]) == ["early", "late", "alone"]
+    assert results_by_message({"alone": alone, "untold": campaign["untold"]}) == {}
+
+
+def test_the_headline_is_about_each_message(campaign: CampaignResults) -> None:
+    told, compared = headline(campaign), compare(campaign["early"], campaign["late"])
+    rumour, correction = (
+        {name: with_interval(own.reach) for name, own in sessions.items()}
+        for sessions in results_by_message(campaign).values()
+    )
+    assert compared["rumour"].is_beyond_chance
+    assert compared["correction"].is_beyond_chance
+    assert told.startswith(f"rumour reaches most in late, {rumour['late']} of 60 agents; ")
+    assert f" correction reaches most in early, {correction['early']} of 60 agents; " in told
+    most, least = sorted(SEEDS, key=lambda name: -of_message(campaign["early"], name).reach.mean)
+    one = headline({"early": campaign["early"], "untold": campaign["untold"]})
+    assert re.match(rf"In early, {most} reaches most: .* of 60 agents; .* as many as {least}\.$", one)
+
+
+def test_the_page_compares_sessions_by_message(campaign: CampaignResults) -> None:
+    html = campaign_page(campaign.warehouse, "competing")
+    page = Page(html)
+    assert headline(campaign) in page.text
+    assert "What each message reaches is not known of \u201cuntold\u201d; record: activations would tell." in page.text
+    told = next(rows for head, *rows in page.tables if head[:2] == ["message", "session"] and len(head) == 4)
+    found = results_by_message(campaign)
+    assert {(row[0], row[1]): row[2] for row in told} == {
+        (message, name): with_interval(own.reach) for message, of in found.items() for name, own in of.items()
+    }
+    differences = next(rows for head, *rows in page.tables if head[:3] == ["message", "session", "compared with"])
+    assert [row[0] for row in differences] == list(SEEDS)
+    for message, first, second, lead, _ in differences:
+        assert lead == with_interval(compare(campaign[first], campaign[second], message=message).lead)
+    for message in SEEDS:
+        assert f"Agents reached by {message}" in html
+
+
+def test_a_late_message_that_reaches_nobody_has_a_headline(town: Network) -> None:
+    # Every agent that the rumour can reach has adopted it long before the correction starts at one of them.
+    complete = town.warehouse.generate_network("complete", "complete", agents=6)
+    fields = {"seed_set": {"rumour": ["0"], "correction": ["1"]}, "replicates": 3, "record": "activations"}
+    found = {
+        name: simulate(complete, CompetingCascades(probability=1.0, ties="first_listed", delays=delays), **fields)
+        for name, delays in (("early", [0, 0]), ("late", [0, 3]))
+    }
+    assert "correction reaches most in early, 1 ± 0 of 6 agents" in headline(found)
+    assert headline({"late": found["late"]}).startswith("In late, rumour reaches most: 6 ± 0 of 6 agents; 6 ± 0 more")
+
+
+def test_reports_tell_messages_in_competition_from_messages_alone(campaign: CampaignResults) -> None:
+    board = report(campaign.warehouse, "message_leaderboard", "competing").frame().set_index(["message", "spreads"])
+    found = results_by_message(campaign)
+    assert set(board.index) == {("no message", "alone"), *((message, "in competition") for message in SEEDS)}
+    for message, own in found.items():
+        means = [result.reach.mean for result in own.values()]
+        row = board.loc[(message, "in competition")]
+        assert (row["sessions"], row["mean_reach"]) == (2, pytest.approx(np.mean(means)))
+    assert board.loc[("no message", "alone"), "largest_reach"] == pytest.approx(campaign["alone"].reach.mean)
+
+
+def test_bars_of_messages_have_colours_units_and_intervals(
+    campaign: CampaignResults, assert_readable: Callable[[Figure], None]
+) -> None:
+    ax = report(campaign.warehouse, "reach_by_message", "competing").plot()
+    assert_readable(ax.figure)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["early: rumour", "early: correction", "late: rumour", "late: correction"]
+    late_correction, late_rumour, early_correction, early_rumour = (bar.get_facecolor() for bar in ax.patches)
+    assert late_rumour == early_rumour != early_correction == late_correction
+    assert ax.get_xlabel() == "reach, agents (95 % interval)"
+    reach = results_by_message(campaign)["rumour"]["early"].reach
+    ends = ax.collections[0].get_segments()[0][:, 0]
+    assert ends == pytest.approx([reach.mean - half_width(reach), reach.mean + half_width(reach)])
+    plt.close(ax.figure)
 
 
 def test_mistakes_are_told(town: Network, early: Result) -> None:

@@ -248,6 +248,7 @@ def test_deleting_the_network_deletes_its_containments(publish_small):
         ({"model": SIR(), "action": "counter_message"}, "model 'sir': a counter-message spreads as independent_casc"),
         ({"delay": 2}, "delay and ties are for a counter-message"),
         ({"delay": -1, "action": "counter_message"}, "delay -1 is not a whole number of rounds"),
+        ({"delay": 3, "action": "counter_message", "max_rounds": 2}, "delay 3 is after the last round, max_rounds 2"),
         ({"ties": "mesage", "action": "counter_message"}, r"ties 'mesage' are unknown \(did you mean 'message'\?\)"),
         ({"candidates": "1"}, "candidates '1': give a list"),
         ({"candidates": [("1", "0")], "action": "block_edges"}, "candidates: network .* has no edge from '1' to '0'"),

@@ -140,7 +140,7 @@ def test_a_cluster_is_a_name_a_path_or_the_profile_itself(campaign_file: Callabl
             "- {name: news,",
             "- {name: a, content: b}\n  - {name: news,",
             6,
-            "message is missing; choose the one that spreads here: a, news",
+            "message is missing; name the one that spreads here, as in message: a; messages are a, news",
         ),
         ("- {name: news,", "- {name: news, content: b}\n  - {name: news,", 4, "messages.1.name: 'news' is taken"),
         ('[1, 007, no, 1.50, 1e5, "x y"]', "{strategy: randm, budget: 5}", 8, "no seed strategy 'randm' (did you"),
@@ -261,7 +261,8 @@ def test_a_bad_parameter_of_any_model_is_told_with_value_rule_and_line(
     assert answer.exit_code == 2
     assert answer.stdout == ""
     said = " ".join(answer.stderr.split())
-    assert f"error: {path}, line {line}: sessions.0.parameters" in said
+    assert said.startswith(f"error: {path}, line ")
+    assert f"line {line}: sessions.0.parameters" in said
     assert sentence in said
     with pytest.raises(InvalidInputError) as raised:  # and so in Python: one sentence, no traceback of pydantic's
         MODELS[model](**parameters)

@@ -18,7 +18,8 @@ from data.facade import Warehouse
 from flows import run_events, run_records
 from flows.campaign_jobs import prepare_run
 from flows.config import load_campaign, resolve
-from flows.run_records import ModelSource, StoredRun, chosen_runs, find_run, is_reference, unfinished_runs
+from flows.model_sources import ModelSource
+from flows.run_records import StoredRun, chosen_runs, find_run, is_reference, unfinished_runs
 from flows.runs import run_campaign
 from propagation import engine, jobs
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.errors import InvalidInputError, UnknownAgentError
+from data.errors import InvalidInputError, UnfitModelError, UnknownAgentError
 from propagation.models import SIR, CompetingCascades, IndependentCascade
 from propagation.seeding import RandomSeeds, TopOutDegree
 from propagation.sessions import resolve_session
@@ -168,7 +168,7 @@ def test_a_strategy_skips_the_seeds_of_messages_before_it(publish_small):
 @pytest.mark.parametrize(
     ("model", "seeds", "message"),
     [
-        (MODEL, ["0"], "needs the seeds of each message"),
+        (MODEL, ["0"], "needs the seeds of each message.*in a sweep, for each of seed_sets.*in a campaign file"),
         (MODEL, {}, "0 messages; model 'competing_cascades' needs"),
         (MODEL, {str(i): [str(i)] for i in range(7)}, "7 messages; .* for at most 6 messages"),
         (MODEL, {"a": ["0"], "b": ["0"]}, "message 'b': agent '0' is a seed of another message too"),
@@ -181,6 +181,16 @@ def test_a_strategy_skips_the_seeds_of_messages_before_it(publish_small):
 def test_mistakes_in_seeds_of_messages_are_told(path, model, seeds, message):
     with pytest.raises((InvalidInputError, UnknownAgentError), match=message):
         resolve_session(path, model, seed_set=seeds, replicates=1)
+
+
+def test_rates_and_delays_are_those_of_the_messages_and_all_of_them_start(path):
+    seeds, fields = {"a": ["0"], "b": ["5"]}, {"replicates": 1, "max_rounds": 3}
+    for name in ("rates", "delays"):
+        with pytest.raises(UnfitModelError, match=rf"{name}: \[.*\] has 3 values, but the session has 2 messages"):
+            resolve_session(path, CompetingCascades(**{name: [1, 1, 1]}), seed_set=seeds, **fields)
+    with pytest.raises(UnfitModelError, match="delays: 4 is after the last round, max_rounds 3"):
+        resolve_session(path, CompetingCascades(delays=[0, 4]), seed_set=seeds, **fields)
+    assert resolve_session(path, CompetingCascades(delays=[0, 3], rates=[1]), seed_set=seeds, **fields)
 
 
 # -- published ------------------------------------------------------------------------------------------------------

@@ -142,5 +142,15 @@ def seed_set_of(name, seeds):
     return {message: own for i, message in enumerate(messages) if (own := list(seeds[i::3]))}
 
 
+def fitting(parameters, seed_set, max_rounds):
+    """The parameters for a session with this seed set: rates and delays of its messages only, none that never start."""
+    if not isinstance(seed_set, dict):
+        return parameters
+    lists = {name: parameters[name][: len(seed_set)] for name in ("rates", "delays") if name in parameters}
+    if "delays" in lists:
+        lists["delays"] = [min(delay, max_rounds) for delay in lists["delays"]]
+    return {**parameters, **lists}
+
+
 EXAMPLES = [(name, parameters) for name, choices in PARAMETERS.items() for parameters in choices]
 HARDEST = {name: choices[-1] for name, choices in PARAMETERS.items()}
