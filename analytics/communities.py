@@ -283,7 +283,7 @@ def crossing(session: Result, by: Grouping, *, message: str | None = None, publi
 
 @dataclass(frozen=True)
 class _Activations:
-    """The first activation of every agent in every replicate, by community, replicate and round.
+    """The first activation of every agent in every replicate, by community and replicate.
 
     Attributes
     ----------
@@ -291,8 +291,8 @@ class _Activations:
         Replicates count from 0; the infector of a seed is -1.
     community, origin : (k,) int64
         Communities of agent and infector, by position in the groups.
-    starts : (c,) int64
-        First activation of each community in each replicate that reached it.
+    starts, first_round : (c,) int64
+        First row of each community in each replicate that reached it, and the first round that did.
     is_entry : (k,) bool
         Whether the activation is in the first round that reached its community in its replicate.
     """
@@ -304,6 +304,7 @@ class _Activations:
     community: npt.NDArray[np.int64]
     origin: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
+    first_round: npt.NDArray[np.int64]
     is_entry: npt.NDArray[np.bool_]
 
     @property
@@ -320,15 +321,16 @@ def _first_activations(result: Result, groups: AgentGroups) -> _Activations:
     )
     replicate -= result.session.get("first_replicate") or 0
     community = groups.codes[agent]
-    order = np.lexsort((agent, when, replicate, community))
+    order = np.argsort(community * (result.reach.replicates + 1) + replicate, kind="stable")
     replicate, agent, when, infector = (each[order] for each in (replicate, agent, when, infector))
     community = community[order]
     is_start = np.ones(len(order), np.bool_)
     is_start[1:] = (community[1:] != community[:-1]) | (replicate[1:] != replicate[:-1])
     starts = np.flatnonzero(is_start)
-    first_rounds = np.repeat(when[starts], np.diff(np.append(starts, len(order))))
+    first_round = np.minimum.reduceat(when, starts) if len(starts) else when
+    is_entry = when == np.repeat(first_round, np.diff(np.append(starts, len(order))))
     origin = np.where(infector >= 0, groups.codes[infector], community)
-    return _Activations(replicate, agent, infector, when, community, origin, starts, when == first_rounds)
+    return _Activations(replicate, agent, infector, when, community, origin, starts, first_round, is_entry)
 
 
 def _names(groups: AgentGroups) -> npt.NDArray[np.object_]:
@@ -345,7 +347,7 @@ def _reach_rows(result: Result, groups: AgentGroups, found: _Activations, groupi
     squares = np.bincount(cells, counts.astype(np.float64) ** 2, size)
     variance = np.maximum(squares - total**2 / replicates, 0.0) / max(replicates - 1, 1)
     times = np.bincount(cells, minlength=size)
-    rounds = np.split(found.round[found.starts], np.cumsum(times)[:-1])
+    rounds = np.split(found.first_round, np.cumsum(times)[:-1])
     first = [float(each.sum() / len(each)) if len(each) else None for each in rounds]
     low, high = (
         [float(np.quantile(each, quantile)) if len(each) else None for each in rounds]
