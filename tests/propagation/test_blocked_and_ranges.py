@@ -11,7 +11,7 @@ from propagation.plans.broadcast.families import families_for
 from propagation.sessions import resolve_session
 from propagation.simulation import simulate
 from tests.propagation.own_models import OwnCascade, Reinforcement
-from tests.reference.parameters import EXAMPLES, HARDEST, seed_set_of
+from tests.reference.parameters import EXAMPLES, HARDEST, fitting, seed_set_of
 from tests.reference.small_networks import numbered_network
 
 SEEDS, BLOCKED = [3, 1], [0, 5, 9, 13]
@@ -53,7 +53,7 @@ def test_blocked_agents_are_never_reached_in_any_plan(network, run, assert_same_
 
 @pytest.mark.parametrize(("name", "parameters"), EXAMPLES, ids=str)
 def test_blocked_agents_are_never_reached_by_any_kernel_family(network, run, assert_same_rows, name, parameters):
-    model = make_model(name, parameters)
+    model = make_model(name, fitting(parameters, seed_set_of(name, SEEDS), max_rounds=4))
     contacts = run(resolved(network, model, blocked=BLOCKED), network)
     session = resolved(network, model, blocked=BLOCKED, record="reach", replicates=70)
     *others, by_rules = (run(session, network, shape=family.name, batches=3) for family in families_for(model, "reach"))
