@@ -311,6 +311,7 @@ def main() -> None:
     )
     parser.add_argument("--graphs", nargs="*", choices=list(GRAPHS), default=["g1", "g2"])
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--answers", nargs="*", metavar="NAME", help="only answers whose names begin so; default: all")
     parser.add_argument("--warehouse", type=Path, help="folder for the graphs; default: a temporary one")
     options = parser.parse_args()
     print(machine.described(["networkit"]), flush=True)
@@ -325,7 +326,8 @@ def main() -> None:
             )
             print("| answer | Rumormill, s | peer | peer, s | ratio |\n| --- | --- | --- | --- | --- |", flush=True)
             for answer in answers(network, graph):
-                print(measured(answer, options.runs), flush=True)
+                if options.answers is None or answer.name.startswith(tuple(options.answers)):
+                    print(measured(answer, options.runs), flush=True)
             print(f"\nLoad after: {machine.load()}.")
 
 
