@@ -73,5 +73,7 @@ def test_the_outcome_of_a_run_is_one_line(status: str, computed: int, expected: 
         {"session": "random", "total_influenced": 53.04, "total_influenced_standard_error": None, "replicates": 1},
         {"session": "hubs", "total_influenced": 75.71, "total_influenced_standard_error": 2.31, "replicates": 1000},
     ]
+    for row in sessions:
+        row["messages"] = []
     text = outcome_text({"status": status, "agents": 5000, "sessions": sessions}, computed, 75.0)
     assert text.startswith(expected)
