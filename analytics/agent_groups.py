@@ -78,7 +78,7 @@ def compute_columns(network: Network, names: Iterable[str]) -> None:
     ----------
     network : Network
     names : iterable of str
-        Names of columns; those that are no metrics are left to whoever reads them.
+        Names of columns; names that are not metrics are ignored.
     """
     measured = {column for metric in METRICS.values() for column in metric.agent_columns}
     if missing := [name for name in names if name in measured and name not in attribute_names(network)]:

@@ -61,7 +61,7 @@ def rank_next(  # type: ignore[no-untyped-def]  # noqa: C901
             expired = oldest
             while times[place] - times[expired] > window:
                 expired += 1
-            if expired > oldest:  # sums are made anew: subtracting would leave rounding errors
+            if expired > oldest:  # recompute the sums: subtracting would leave rounding errors
                 for position in range(number):
                     scores[touched[position]] = 0.0
                 oldest = newest = expired

@@ -234,10 +234,8 @@ def _labels(observed: ObservedCascades, shapes: pd.DataFrame) -> PageTable | Non
 
 
 def _curve(observed: ObservedCascades, session: Result | None, called: str, round_length: float | None) -> Picture:
-    text = (
-        f"Curve of activations over time, mean of the {counted(len(observed), 'cascade')} of {observed.name}, which "
-        f"end at {observed.sizes.mean():,.1f} agents"
-    )
+    of = "the cascade" if len(observed) == 1 else f"the mean of the {len(observed):,} cascades"
+    text = f"Curve of activations over time: {of} of {observed.name}, ending at {observed.sizes.mean():,.1f} agents"
     if session is not None:
         text += f"; beside it the session {called}, whose mean ends at {session.reach.mean:,.1f} agents"
     draw = partial(activation_curves, observed, session, round_length=round_length, name=called or None)

@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from data.cascades.id_texts import coded
-from data.cascades.times import SECONDS, measured_times
+from data.cascades.times import measured_times
 from data.quantities import counted
 
 
@@ -29,8 +29,7 @@ def split_trees(rows: pd.DataFrame, source: str) -> tuple[pd.DataFrame, list[str
     (DataFrame, list of str)
         The rows, after one row for each root, with the column ``cascade``; and sentences for the user.
     """
-    unit = next(iter(SECONDS))  # only the order of the times matters here
-    times = measured_times(rows["time"], unit).values
+    times = measured_times(rows["time"], "seconds").values  # in any unit: only their order matters here
     (agent, infector), texts = coded(rows[["agent", "infector"]])
     ids = texts.to_numpy(zero_copy_only=False)
     usable = np.flatnonzero(np.isfinite(times) & (agent >= 0))

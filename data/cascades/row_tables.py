@@ -87,7 +87,7 @@ def read_rows(frame: pd.DataFrame, options: CascadeOptions, name: str, source: s
 
 
 def _splittable(rows: pd.DataFrame, roles: Roles, source: str) -> pd.DataFrame:
-    """Return rows whose trees can be told apart; raise InvalidInputError if their columns do not tell them."""
+    """Return rows that `split_trees` can take; raise InvalidInputError if a column is missing or names the cascades."""
     if roles.cascade is not None:
         raise InvalidInputError(
             f"--split-trees makes cascades of the trees of a source that does not tell them, and {source} has the "

@@ -187,9 +187,9 @@ def test_rows_are_replaced_when_the_groups_of_a_name_change(tmp_path):
     warehouse.maintain()  # rows of both sessions come into one file
     assert [crossing(each, "segment").recalled for each in (first, other)] == [True, True]
     segment(network, ["in_degree"], segments=3)
-    anew = crossing(first, "segment")
-    assert (anew.recalled, len(found[0].communities), len(anew.communities)) == (False, 2, 3)
-    pd.testing.assert_frame_equal(crossing(first, "segment").communities, anew.communities)
+    again = crossing(first, "segment")
+    assert (again.recalled, len(found[0].communities), len(again.communities)) == (False, 2, 3)
+    pd.testing.assert_frame_equal(crossing(first, "segment").communities, again.communities)
     in_sql = warehouse.sql("SELECT session_id, count(*) AS n FROM community_reach GROUP BY 1").set_index("session_id")
     assert in_sql["n"].to_dict() == {first.session_id: 3, other.session_id: 2}
     assert crossing(first, "segment").recalled

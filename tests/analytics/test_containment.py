@@ -230,8 +230,8 @@ def test_deleting_the_network_deletes_its_containments(publish_small):
     contain(network, IndependentCascade(probability="column"), **fields)
     delete(network.warehouse, network_deletion(network.warehouse, network.network_id))
     assert not network.warehouse.read("containment_plans").num_rows
-    anew = publish_small(small, warehouse=network.warehouse)
-    assert not contain(anew, IndependentCascade(probability="column"), **fields).was_published
+    again = publish_small(small, warehouse=network.warehouse)
+    assert not contain(again, IndependentCascade(probability="column"), **fields).was_published
 
 
 @pytest.mark.parametrize(
