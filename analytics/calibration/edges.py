@@ -155,8 +155,8 @@ class EdgeCalibration:
             )
         if together := counts["confounded_edges"]:
             found.append(
-                f"{counted(together, 'edge')} cannot be told apart from others of the same target, whose sources were "
-                "active in the same cascades: their sum is known better than each of them"
+                f"{counted(together, 'edge')} cannot be estimated separately from others with the same target, because "
+                "their sources were active in the same cascades: their sum is known better than each of them"
             )
         if lost := counts["unexplained"]:
             later = counts["activations"] - counts["first_activations"]

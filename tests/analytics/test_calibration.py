@@ -268,7 +268,7 @@ def test_edges_that_always_try_together_are_not_told_apart(warehouse) -> None:
     network, seen = imported(warehouse, "twins", edges, cascades)
     found = estimate_edges(network, seen, Options(prior_strength=0.0))
     assert found.counts["confounded_edges"] == 2
-    assert any("cannot be told apart" in warning for warning in found.warnings)
+    assert any("cannot be estimated separately" in warning for warning in found.warnings)
     widths = by_pair(network, found.high - found.low)
     assert widths[0, 2] > 1.5 * widths[3, 4]
     assert by_pair(network, found.values)[3, 4] == pytest.approx(0.5)
